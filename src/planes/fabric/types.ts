@@ -1,0 +1,134 @@
+/**
+ * The network fabric, in its own words (no AWS names): networks that route, subnets, ports (interfaces), rule sets (stateful, allow only),
+ * gates (stateless, ordered, at subnet borders), routes, public addresses. A caller hands the complete desired spec of one network; the fabric
+ * makes it so and reports. Create, change, repair after a crash and removal are one path.
+ */
+
+/** Complete desired state of one network. Replaces what was applied before under the same key. */
+export interface NetworkSpec {
+  /** Stable name, unique in the cloud: at most 64 of [a-z0-9-]. */
+  key: string;
+  /** IPv4 blocks, and IPv6 blocks, of the network. */
+  cidrs: readonly string[];
+  subnets: readonly SubnetSpec[];
+  routeTables: readonly RouteTableSpec[];
+  ruleSets: readonly RuleSetSpec[];
+  gates: readonly GateSpec[];
+  ports: readonly PortSpec[];
+  /** True while the network is joined to the internet: its ports' public addresses are translated one to one. */
+  internet: boolean;
+}
+
+export interface SubnetSpec {
+  key: string;
+  cidr: string;
+  /** Failure domain; traffic to and from a zone that is down is cut. */
+  zone: string;
+  routeTable: string;
+  gate?: string | undefined;
+}
+
+export interface RouteTableSpec {
+  key: string;
+  /** The network's own blocks are always routed inside and need no entry. Longest prefix wins. */
+  routes: readonly RouteSpec[];
+}
+
+export interface RouteSpec {
+  cidr: string;
+  via:
+    | { kind: 'internet' }
+    | { kind: 'port'; port: string }
+    | { kind: 'nat'; address: string; publicAddress: string }
+    | { kind: 'peer'; network: string }
+    | { kind: 'blackhole' };
+}
+
+/** Stateful, allow only. What no rule of any of a port's sets allows is dropped silently. */
+export interface RuleSetSpec {
+  key: string;
+  ingress: readonly RuleSpec[];
+  egress: readonly RuleSpec[];
+}
+
+export interface RuleSpec {
+  /** IP protocol number, or -1 for all. */
+  protocol: number;
+  /** TCP and UDP: port range. ICMP: type and code, -1 for any. Absent: all. */
+  from?: number | undefined;
+  to?: number | undefined;
+  /** Either a block, or every port that carries the named rule set (by its private addresses). */
+  peer: { cidr: string } | { ruleSet: string };
+}
+
+/** Stateless rules at a subnet's border, tried from the lowest number; what none matches is dropped. */
+export interface GateSpec {
+  key: string;
+  ingress: readonly GateRuleSpec[];
+  egress: readonly GateRuleSpec[];
+}
+
+export interface GateRuleSpec {
+  number: number;
+  allow: boolean;
+  protocol: number;
+  from?: number | undefined;
+  to?: number | undefined;
+  cidr: string;
+}
+
+export interface PortSpec {
+  key: string;
+  subnet: string;
+  mac: string;
+  /** Private addresses, the primary one first. */
+  addresses: readonly { private: string; public?: string | undefined }[];
+  ruleSets: readonly string[];
+  /** False lets the port send and receive for addresses that are not its own. */
+  sourceCheck: boolean;
+  /** The machine that holds the port and the device name inside it; absent while the port is attached to nothing. */
+  attachment?: { machine: string; device: string } | undefined;
+}
+
+export interface PortStatus {
+  key: string;
+  /** Address unique in the cloud by which the platform's own services (metadata, DNS) see this port. */
+  serviceAddress: string;
+  rxBytes: number;
+  txBytes: number;
+  rxPackets: number;
+  txPackets: number;
+}
+
+/** Who is behind a connection that reached a platform service: found by the source address that the service sees. */
+export interface PortIdentity {
+  network: string;
+  port: string;
+  machine?: string | undefined;
+}
+
+export interface Fabric {
+  /** Why the fabric cannot work on this host, or undefined when it can. */
+  readonly unavailable: string | undefined;
+  /** Makes the network so. Safe to repeat; concurrent calls for one key are run one after the other. Resolves when packets would flow. */
+  ensureNetwork(spec: NetworkSpec): Promise<void>;
+  removeNetwork(key: string): Promise<void>;
+  /** Keys of the networks that exist on the host, whoever made them. */
+  networks(): Promise<string[]>;
+  portStatus(network: string): Promise<PortStatus[]>;
+  /** The port behind a platform-service connection from this source address. */
+  identify(serviceAddress: string): PortIdentity | undefined;
+  /**
+   * Serves platform services to every port: requests from inside to 169.254.169.254:80 (and fd00:ec2::254) arrive at the listener on this
+   * address and port, with a source address that `identify` knows.
+   */
+  readonly metadataListen: { address: string; port: number };
+  /** The same for DNS: the network's base address plus two, and 169.254.169.253, port 53 over UDP and TCP. */
+  readonly resolverListen: { address: string; port: number };
+  /** Cuts or restores all ports of a zone, one port, or the path between two ports. Survives ensureNetwork, not a restart. */
+  setFault(
+    fault: { kind: 'zone'; zone: string } | { kind: 'port'; port: string } | { kind: 'path'; from: string; to: string },
+    down: boolean,
+  ): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,78 @@
+/**
+ * Machines: containers with an operating system of their own, in the plane's own words. A caller hands the complete desired spec of one machine
+ * and is told by events and `status` what became of it.
+ */
+export interface MachineSpec {
+  /** Stable name, unique in the cloud: at most 64 of [a-z0-9-]. */
+  key: string;
+  /** Image of the plane's catalogue: `host` is made from the host's own userland; others were made by `freeze` or `importImage`. */
+  image: string;
+  /** Writable layer that survives stop and start; at most 64 of [a-z0-9-]. Made empty when it does not exist. */
+  rootVolume: string;
+  hostname: string;
+  vcpus: number;
+  memoryMiB: number;
+  /** True: it should run. False: it should be shut down (its root volume stays). */
+  running: boolean;
+  /** A change of number asks for a reboot: memory and processes are lost, root volume and addresses stay. */
+  bootNumber: number;
+  /** Run by the machine's init as root, once in the life of the root volume, after the network is up; `undefined` when there is none. */
+  userData?: Uint8Array | undefined;
+  /** Login name of the image's user and the public keys (OpenSSH lines) allowed to log in by SSH. */
+  user: string;
+  authorizedKeys: readonly string[];
+  /** Network devices inside; the fabric creates them in the machine's namespace. */
+  ports: readonly MachinePort[];
+  environment?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface MachinePort {
+  network: string;
+  port: string;
+  device: string;
+}
+
+export type MachineState = 'starting' | 'running' | 'stopping' | 'stopped' | 'failed';
+
+export interface MachineStatus {
+  key: string;
+  state: MachineState;
+  /** Why, when failed or stopped by itself (init exited, out of memory, shut down from inside). */
+  reason?: string | undefined;
+  /** Real time in milliseconds since the epoch at which the current run began. */
+  startedAt?: number | undefined;
+  userDataDone: boolean;
+  /** True when the machine was shut down from inside (poweroff, init exit), not by its spec. */
+  stoppedFromInside: boolean;
+  cpuMicros: number;
+  memoryBytes: number;
+  diskReadBytes: number;
+  diskWriteBytes: number;
+}
+
+export interface Machines {
+  /** Why machines cannot run on this host, or undefined when they can. */
+  readonly unavailable: string | undefined;
+  /** Makes the machine so: idempotent, one at a time for each key. Resolves when it runs (init is up) or has stopped. */
+  ensureMachine(spec: MachineSpec): Promise<MachineStatus>;
+  /** Stops it at once and forgets it; the root volume stays. Safe to repeat. */
+  removeMachine(key: string): Promise<void>;
+  /** Deletes a root volume. Safe to repeat. */
+  removeVolume(rootVolume: string): Promise<void>;
+  /** Freezes a copy of a root volume into an image; the machine may run. */
+  freeze(rootVolume: string, image: string): Promise<void>;
+  removeImage(image: string): Promise<void>;
+  status(key: string): Promise<MachineStatus | undefined>;
+  machines(): Promise<string[]>;
+  /** Console output since the current boot, at most the last 64 KiB. */
+  console(key: string): Promise<Uint8Array>;
+  /** Runs a program inside and returns what it printed; for `pilvi shell` and tests of the plane. */
+  exec(
+    key: string,
+    argv: readonly string[],
+    input?: Uint8Array,
+  ): Promise<{ status: number; stdout: Uint8Array; stderr: Uint8Array }>;
+  /** Called whenever a machine's state changes without being asked to. */
+  onChange(listener: (status: MachineStatus) => void): void;
+  close(): Promise<void>;
+}
