@@ -1,0 +1,250 @@
+/**
+ * The admin API under /_pilvi: health, services, clock, chaos, reset, inspect, trace. A client of the kernel. It needs no signature, because it
+ * listens where the gateway listens, on loopback. Under /_localstack the few paths that scripts for other local clouds call are answered too.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { findRegion } from '../base/regions.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import type { ServiceIndex } from '../model/service-model.ts';
+import type { Value } from '../store/store.ts';
+
+/** Largest body of an admin request. */
+const bodyBytesMax = 1024 * 1024;
+
+export interface AdminOptions {
+  kernel: Kernel;
+  index: ServiceIndex;
+  version: string;
+  /** What of the machine is limited, in words; empty when nothing is. */
+  limits: readonly string[];
+  /** Maps an inside address and port to a port of the host's loopback; rejects when the host side cannot. */
+  publish: (address: string, port: number, hostPort: number) => Promise<number>;
+  /** Writes the clock's state so that a restart continues from it. */
+  saveClock: () => Promise<void>;
+}
+
+interface AdminRequest {
+  params: readonly string[];
+  query: URLSearchParams;
+  body: Readonly<Record<string, unknown>>;
+}
+
+interface Route {
+  method: string;
+  pattern: RegExp;
+  handle: (request: AdminRequest) => Promise<unknown>;
+}
+
+/** A fault of the admin API's caller. */
+class AdminError extends Error {
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** Answers admin requests; false for everything else. */
+export function createAdmin(
+  options: AdminOptions,
+): (request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean> {
+  const routes = [...lifeRoutes(options), ...clockRoutes(options), ...insightRoutes(options), ...neighbourRoutes(options)];
+  return (request, response) => {
+    const url = request.url ?? '/';
+    if (!url.startsWith('/_pilvi') && !url.startsWith('/_localstack')) return false;
+    return answer(routes, request, response).then(() => true);
+  };
+}
+
+async function answer(routes: readonly Route[], request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const url = new URL(request.url ?? '/', 'http://localhost');
+  const atPath = routes.filter((route) => route.pattern.test(url.pathname));
+  const route = atPath.find(({ method }) => method === request.method);
+  let status = 200;
+  let result: unknown;
+  try {
+    if (route === undefined)
+      throw new AdminError(atPath.length > 0 ? 405 : 404, `There is no ${request.method} ${url.pathname}.`);
+    const body = await readJson(request);
+    result = await route.handle({ params: route.pattern.exec(url.pathname)?.slice(1) ?? [], query: url.searchParams, body });
+  } catch (error) {
+    status = error instanceof AdminError ? error.status : 500;
+    result = { error: error instanceof Error ? error.message : String(error) };
+  }
+  const text = `${JSON.stringify(result ?? {}, plainJson, 2)}\n`;
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }).end(text);
+}
+
+function plainJson(_name: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString();
+  return value instanceof Uint8Array ? `<${value.byteLength} bytes>` : value;
+}
+
+async function readJson(request: IncomingMessage): Promise<Readonly<Record<string, unknown>>> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.byteLength;
+    if (length > bodyBytesMax) throw new AdminError(413, 'The body is too large.');
+    chunks.push(chunk);
+  }
+  if (length === 0) return {};
+  try {
+    const parsed: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed as Record<string, unknown>;
+  } catch {
+    // Answered below, like any other body that is not an object.
+  }
+  throw new AdminError(400, 'The body must be a JSON object.');
+}
+
+function lifeRoutes({ kernel, version, limits, index, publish }: AdminOptions): Route[] {
+  return [
+    {
+      method: 'GET',
+      pattern: /^\/_pilvi\/health$/,
+      handle: async () => ({ status: 'running', version, limits, time: new Date(kernel.clock.now()).toISOString() }),
+    },
+    {
+      method: 'GET',
+      pattern: /^\/_pilvi\/services$/,
+      handle: async () => {
+        const names = new Set(kernel.registry.entries.map((entry) => entry.name as string));
+        return Promise.all(
+          index.entries.map(async (entry) => {
+            const definition = names.has(entry.name) ? await kernel.registry.get(entry.name) : undefined;
+            const implemented = Object.keys(definition?.handlers ?? {}).sort();
+            return { name: entry.name, operations: entry.operations, implemented };
+          }),
+        );
+      },
+    },
+    {
+      method: 'POST',
+      pattern: /^\/_pilvi\/reset$/,
+      handle: async ({ body, query }) => {
+        const account = body['account'] ?? query.get('account') ?? undefined;
+        if (account !== undefined && !/^\d{12}$/.test(String(account)))
+          throw new AdminError(400, 'account must be twelve digits.');
+        await kernel.reset(account === undefined ? undefined : String(account));
+        return {};
+      },
+    },
+    {
+      method: 'POST',
+      pattern: /^\/_pilvi\/publish$/,
+      handle: async ({ body }) => {
+        const { address, port, hostPort = 0 } = body;
+        if (typeof address !== 'string' || typeof port !== 'number' || typeof hostPort !== 'number') {
+          throw new AdminError(400, 'publish takes address (text), port and hostPort (numbers).');
+        }
+        return { hostPort: await publish(address, port, hostPort) };
+      },
+    },
+  ];
+}
+
+function clockRoutes({ kernel, saveClock }: AdminOptions): Route[] {
+  const state = () => ({ time: new Date(kernel.clock.now()).toISOString(), speed: kernel.clock.state.speed });
+  return [
+    { method: 'GET', pattern: /^\/_pilvi\/clock$/, handle: async () => state() },
+    {
+      method: 'POST',
+      pattern: /^\/_pilvi\/clock$/,
+      handle: async ({ body }) => {
+        const { advanceMillis, speed } = body;
+        if (advanceMillis === undefined && speed === undefined)
+          throw new AdminError(400, 'clock takes advanceMillis, speed, or both.');
+        try {
+          if (speed !== undefined) kernel.clock.setSpeed(Number(speed));
+          if (advanceMillis !== undefined) kernel.clock.advance(Number(advanceMillis));
+        } catch (error) {
+          if (error instanceof RangeError) throw new AdminError(400, error.message);
+          throw error;
+        }
+        await saveClock();
+        // What became due has happened when the answer comes, so that a test needs no waiting after a jump.
+        await kernel.scheduler.idle();
+        await kernel.reconcilers.idle();
+        return state();
+      },
+    },
+  ];
+}
+
+function insightRoutes({ kernel }: AdminOptions): Route[] {
+  return [
+    {
+      method: 'GET',
+      pattern: /^\/_pilvi\/traces\/([\w-]+)$/,
+      handle: async ({ params }) => {
+        const trace = kernel.traces.find(params[0] ?? '');
+        if (trace === undefined) throw new AdminError(404, 'No such request, or it is too long ago.');
+        return { requestId: trace.requestId, lines: trace.lines, dropped: trace.dropped };
+      },
+    },
+    {
+      method: 'GET',
+      pattern: /^\/_pilvi\/inspect$/,
+      handle: async ({ query }) => {
+        await kernel.recorder.flush();
+        const prefix = (query.get('prefix') ?? '').split('/').filter((part) => part !== '');
+        const entries = await kernel.store.scan({ prefix, limit: Math.min(Number(query.get('limit') ?? 100), 1000) });
+        return {
+          rows: entries.map(({ key, value }): { key: string; value: Value } => ({ key: key.join('/'), value })),
+          due: await kernel.scheduler.list(),
+          reconcilers: kernel.reconcilers.status(),
+          storeBytes: await kernel.store.size(),
+          memoryBytes: process.memoryUsage().rss,
+        };
+      },
+    },
+    { method: 'GET', pattern: /^\/_pilvi\/chaos$/, handle: async () => ({ api: kernel.chaos.list() }) },
+    {
+      method: 'POST',
+      pattern: /^\/_pilvi\/chaos\/api$/,
+      handle: async ({ body }) => {
+        const { kind, service, operation, account, region, delay, times } = body as Record<string, never>;
+        if (!['throttle', 'error', 'delay'].includes(kind)) throw new AdminError(400, 'kind is throttle, error or delay.');
+        if (region !== undefined && findRegion(region) === undefined) throw new AdminError(400, 'There is no such Region.');
+        kernel.chaos.add({ kind, service, operation, account, region, delay, times });
+        return { api: kernel.chaos.list() };
+      },
+    },
+    {
+      method: 'POST',
+      pattern: /^\/_pilvi\/chaos\/clear$/,
+      handle: async () => {
+        kernel.chaos.clear();
+        return {};
+      },
+    },
+  ];
+}
+
+/** Paths of other local clouds that test suites call; LocalStack's documentation, "Internal endpoints". */
+function neighbourRoutes({ kernel, version, index }: AdminOptions): Route[] {
+  return [
+    {
+      method: 'GET',
+      pattern: /^\/_localstack\/health$/,
+      handle: async () => {
+        const services = Object.fromEntries(
+          index.entries.map((entry) => [
+            entry.endpointPrefix,
+            kernel.registry.entries.some(({ name }) => name === entry.name) ? 'available' : 'disabled',
+          ]),
+        );
+        return { services, edition: 'pilvi', version };
+      },
+    },
+    {
+      method: 'POST',
+      pattern: /^\/_localstack\/state\/reset$/,
+      handle: async () => {
+        await kernel.reset();
+        return {};
+      },
+    },
+  ];
+}

@@ -1,0 +1,101 @@
+/**
+ * Ids. One list of id kinds, and the only place that draws random values. Shapes are those of the real cloud, so that clients' own
+ * checks (regular expressions in Terraform, CDK and consoles) accept them.
+ */
+import { randomBytes } from 'node:crypto';
+
+const hex = '0123456789abcdef';
+const upperBase32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+const alphanumeric = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
+const secretAlphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+const decimal = '0123456789';
+
+interface IdKind {
+  prefix: string;
+  length: number;
+  alphabet: string;
+}
+
+const long = (prefix: string): IdKind => ({ prefix, length: 17, alphabet: hex });
+const unique = (prefix: string): IdKind => ({ prefix, length: 17, alphabet: upperBase32 });
+
+/** Prefix, number of characters after it, and their alphabet, by kind. */
+export const idKinds = {
+  // EC2 and VPC: "Resource IDs", EC2 User Guide (17 hexadecimal digits).
+  instance: long('i-'),
+  reservation: long('r-'),
+  image: long('ami-'),
+  volume: long('vol-'),
+  snapshot: long('snap-'),
+  vpc: long('vpc-'),
+  subnet: long('subnet-'),
+  routeTable: long('rtb-'),
+  routeTableAssociation: long('rtbassoc-'),
+  internetGateway: long('igw-'),
+  networkInterface: long('eni-'),
+  networkInterfaceAttachment: long('eni-attach-'),
+  securityGroup: long('sg-'),
+  securityGroupRule: long('sgr-'),
+  networkAcl: long('acl-'),
+  networkAclAssociation: long('aclassoc-'),
+  addressAllocation: long('eipalloc-'),
+  addressAssociation: long('eipassoc-'),
+  dhcpOptions: long('dopt-'),
+  keyPair: long('key-'),
+  vpcCidrAssociation: long('vpc-cidr-assoc-'),
+  // IAM: "IAM identifiers", unique ids.
+  user: unique('AIDA'),
+  role: unique('AROA'),
+  group: unique('AGPA'),
+  policy: unique('ANPA'),
+  instanceProfile: unique('AIPA'),
+  accessKey: { prefix: 'AKIA', length: 16, alphabet: upperBase32 },
+  sessionKey: { prefix: 'ASIA', length: 16, alphabet: upperBase32 },
+  secretKey: { prefix: '', length: 40, alphabet: secretAlphabet },
+  sessionToken: { prefix: 'FwoGZXIvYXdzE', length: 243, alphabet: alphanumeric },
+  serverCertificate: unique('ASCA'),
+  // Kernel.
+  account: { prefix: '', length: 12, alphabet: decimal },
+  token: { prefix: '', length: 32, alphabet: alphanumeric },
+  job: { prefix: '', length: 16, alphabet: hex },
+} as const satisfies Record<string, IdKind>;
+
+export type IdSort = keyof typeof idKinds;
+
+/** Draws ids; tests hand in a seeded source of bytes. */
+export class IdSource {
+  readonly #bytes: (count: number) => Uint8Array;
+
+  constructor(bytes: (count: number) => Uint8Array = randomBytes) {
+    this.#bytes = bytes;
+  }
+
+  /** A new id of the given kind. */
+  next(sort: IdSort): string {
+    const { prefix, length, alphabet } = idKinds[sort];
+    const bytes = this.#bytes(length);
+    let text: string = prefix;
+    for (const byte of bytes) text += alphabet[byte % alphabet.length];
+    return text;
+  }
+
+  /** A random UUID in its usual form: request ids, client tokens. */
+  uuid(): string {
+    const text = Buffer.from(this.#bytes(16)).toString('hex');
+    const variant = hex[8 + (Number.parseInt(text[16] ?? '0', 16) % 4)];
+    return `${text.slice(0, 8)}-${text.slice(8, 12)}-4${text.slice(13, 16)}-${variant}${text.slice(17, 20)}-${text.slice(20, 32)}`;
+  }
+
+  /** Random bytes for secrets and keys. */
+  bytes(count: number): Uint8Array {
+    return this.#bytes(count);
+  }
+}
+
+/** True when `text` has the shape of an id of this kind (or its older eight-digit form, for EC2 kinds). */
+export function isIdOf(sort: IdSort, text: string): boolean {
+  const { prefix, length, alphabet } = idKinds[sort];
+  const rest = text.slice(prefix.length);
+  if (!text.startsWith(prefix) || ![...rest].every((letter) => alphabet.includes(letter))) return false;
+  return rest.length === length || (alphabet === hex && rest.length === 8);
+}

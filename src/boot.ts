@@ -1,0 +1,107 @@
+/**
+ * The composition root: the only file that imports everything. Builds one cloud from its options and puts it on listening sockets.
+ */
+import { mkdir } from 'node:fs/promises';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import { createAdmin } from './admin/admin.ts';
+import { CloudClock, type ClockState } from './base/clock.ts';
+import { IdSource } from './base/ids.ts';
+import { createInsideProxy } from './gateway/inside-proxy.ts';
+import { createPipeline } from './gateway/pipeline.ts';
+import { createServer } from './gateway/server.ts';
+import { Kernel } from './kernel/kernel.ts';
+import { createLog, type Log } from './kernel/log.ts';
+import { loadIndex } from './model/wire.ts';
+import type { Fabric } from './planes/fabric/types.ts';
+import type { Machines } from './planes/machines/types.ts';
+import { services } from './services/index.ts';
+import { openLmdbStore } from './store/lmdb/lmdb-store.ts';
+import type { Value } from './store/store.ts';
+
+export const version = '0.1.0';
+
+/** Where the gateway is reached from inside the cloud: the first address of its internet. */
+const insideGatewayAddress = '198.18.0.1';
+
+export interface CloudOptions {
+  /** Folder of everything that survives: rows, bytes, layers. Made when it does not exist. */
+  data: string;
+  /** Listening socket handed over by the launcher, or an address to listen on. */
+  listen: { fd: number } | { host: string; port: number };
+  /** Port under which users reach it; the socket's own unless told. */
+  port?: number;
+  /** Planes; boot does not choose them, because only the launcher knows what the host allows. */
+  planes: (folder: string, clock: CloudClock, log: Log) => Promise<{ fabric: Fabric; machines: Machines }>;
+  /** Also check every output against its model (tests). */
+  validateOutput: boolean;
+  /** Maps inside addresses to the host's loopback; provided by the launcher's host side. */
+  publish?: (address: string, port: number, hostPort: number) => Promise<number>;
+  log?: Log;
+}
+
+export interface Cloud {
+  readonly port: number;
+  readonly limits: readonly string[];
+  close(): Promise<void>;
+}
+
+const clockKey = ['k', 'clock'] as const;
+
+/** Starts a cloud; resolves when it answers. Rejects with PilviError for host trouble (folder locked, port taken). */
+export async function startCloud(options: CloudOptions): Promise<Cloud> {
+  await mkdir(options.data, { recursive: true });
+  const log = options.log ?? createLog(() => Date.now());
+  const [store, index] = await Promise.all([openLmdbStore(path.join(options.data, 'store')), loadIndex()]);
+  const clock = new CloudClock((await store.get(clockKey)) as ClockState | undefined);
+  const saveClock = () => store.transact((tx) => tx.put(clockKey, clock.state as unknown as Value));
+  await saveClock();
+  const { fabric, machines } = await options.planes(options.data, clock, log);
+  const limits = [...new Set([fabric.unavailable, machines.unavailable])].filter((limit) => limit !== undefined);
+  const endpoints = {
+    host: '',
+    port: 0,
+    inside: fabric.unavailable === undefined ? `http://${insideGatewayAddress}:4566` : undefined,
+  };
+  const kernel = new Kernel({ store, clock, ids: new IdSource(), log, services, parts: { fabric, machines, endpoints } });
+  const admin = createAdmin({ kernel, index, version, limits, publish: options.publish ?? refusePublish, saveClock });
+  const proxy = createInsideProxy(kernel);
+  const pipeline = createPipeline({ kernel, index, validateOutput: options.validateOutput });
+  const server = createServer({ kernel, pipeline, routers: [admin, proxy.route], upgrade: proxy.upgrade });
+  await listen(server, options.listen);
+  const inside = endpoints.inside === undefined ? undefined : createServer({ kernel, pipeline, routers: [] });
+  if (inside !== undefined) await listen(inside, { host: insideGatewayAddress, port: 4566 });
+  endpoints.port = options.port ?? (server.address() as AddressInfo).port;
+  endpoints.host = `http://127.0.0.1:${endpoints.port}`;
+  const started = kernel.start().catch((error) => log('error', 'A service could not start.', { error }));
+  return {
+    port: endpoints.port,
+    limits,
+    async close() {
+      await started;
+      for (const one of [server, inside]) {
+        one?.closeAllConnections();
+        await new Promise((resolve) => (one === undefined ? resolve(undefined) : one.close(resolve)));
+      }
+      await kernel.stop();
+      await machines.close();
+      await fabric.close();
+      await store.close();
+    },
+  };
+}
+
+function listen(server: Server, where: CloudOptions['listen']): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(where, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+function refusePublish(): Promise<number> {
+  return Promise.reject(new Error('This Pilvi was started without its host side, so it cannot publish ports.'));
+}

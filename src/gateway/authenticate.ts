@@ -1,0 +1,50 @@
+/** Stage `authenticate`: whose signature this is, and that it is right. */
+import { type Credential, anonymousIdentity } from '../kernel/caller.ts';
+import { authorisationOf } from '../kernel/authorise.ts';
+import { findCredential } from '../kernel/identity.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import { parseSignature, SignatureError, verify } from './signature/signature.ts';
+import type { Exchange, Stage } from './exchange.ts';
+
+/** Finds the credential and checks the signature over the request as received. Throws SignatureError of the matching kind. */
+export function authenticateStage(kernel: Kernel): Stage {
+  return async (exchange) => {
+    const signature = parseSignature(exchange.head);
+    exchange.signature = signature;
+    if (signature.kind === 'none') {
+      if (!(await allowsAnonymous(kernel, exchange))) throw new SignatureError('missing-token');
+      exchange.identity = anonymousIdentity;
+      exchange.trace.add('authenticate: anonymous');
+      return;
+    }
+    const credential = await credentialFor(kernel, exchange, signature.accessKeyId);
+    verify(exchange.head, signature, credential.secretAccessKey, {
+      realNow: kernel.clock.realNow(),
+      payload: exchange.request.body,
+    });
+    checkSession(kernel, credential, signature.sessionToken);
+    exchange.credential = credential;
+    exchange.identity = credential.identity;
+    exchange.trace.add(`authenticate: ${credential.identity.arn}`);
+  };
+}
+
+async function allowsAnonymous(kernel: Kernel, exchange: Exchange): Promise<boolean> {
+  const definition = await kernel.registry.get(exchange.model?.name ?? '');
+  return definition !== undefined && authorisationOf(definition, exchange.operation?.name ?? '') === 'anonymous';
+}
+
+async function credentialFor(kernel: Kernel, exchange: Exchange, accessKeyId: string): Promise<Credential> {
+  const credential = await findCredential(kernel.registry, accessKeyId, (service) =>
+    kernel.systemContext(service, { account: '', region: '' }, exchange.operation?.name ?? ''),
+  );
+  if (credential === undefined) throw new SignatureError('unknown-key', { accessKeyId });
+  if (!credential.active) throw new SignatureError('inactive-key', { accessKeyId });
+  return credential;
+}
+
+/** Temporary credentials need exactly their token and live until they expire, by the cloud's clock. */
+function checkSession(kernel: Kernel, credential: Credential, sent: string | undefined): void {
+  if (credential.sessionToken !== undefined && credential.sessionToken !== sent) throw new SignatureError('bad-token');
+  if (credential.expires !== undefined && credential.expires <= kernel.clock.now()) throw new SignatureError('expired-token');
+}

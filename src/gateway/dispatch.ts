@@ -1,0 +1,41 @@
+/** Stage `dispatch`: authorisation, the handler and the record, which are the kernel's, so that calls between services take the same way. */
+import type { Kernel } from '../kernel/kernel.ts';
+import { notImplemented } from '../kernel/errors.ts';
+import type { Shape } from '../model/types.ts';
+import { validateOutput } from '../model/wire.ts';
+import type { Stage } from './exchange.ts';
+
+/** Runs the operation. With `validate`, an output that its model does not allow is a bug, answered with 500 (on in tests always). */
+export function dispatchStage(kernel: Kernel, validate: boolean): Stage {
+  return async (exchange) => {
+    const { model, operation, identity, input } = exchange;
+    if (model === undefined || operation === undefined || identity === undefined)
+      throw new Error('An earlier stage has not run.');
+    if (operation.isEventStream) throw notImplemented(model.name, operation.name);
+    const output = await kernel.invoke(
+      {
+        account: exchange.account ?? '',
+        region: exchange.region ?? '',
+        service: model.name,
+        operation: operation.name,
+        requestId: exchange.requestId,
+        now: kernel.clock.now(),
+        trace: exchange.trace,
+        caller: {
+          ...identity,
+          accessKeyId: exchange.credential?.accessKeyId,
+          sourceIp: exchange.sourceIp,
+          userAgent: exchange.head.headers['user-agent'] ?? '',
+          secureTransport: exchange.secureTransport,
+          calledVia: [],
+        },
+      },
+      input,
+    );
+    exchange.output = output as Shape;
+    if (!validate) return;
+    const problems = validateOutput(operation, exchange.output);
+    if (problems.length > 0)
+      throw new Error(`${model.name}:${operation.name} answered what its model does not allow: ${problems.join('; ')}`);
+  };
+}

@@ -1,0 +1,40 @@
+/**
+ * One request on its way through the gateway: what each stage finds and leaves for the next.
+ */
+import type { Credential, Identity } from '../kernel/caller.ts';
+import type { Trace } from '../kernel/trace.ts';
+import type { OperationModel, ServiceModel } from '../model/service-model.ts';
+import type { Protocol, Shape, WireRequest, WireResponse } from '../model/types.ts';
+import type { HttpHead, ParsedSignature } from './signature/signature.ts';
+
+export interface Exchange {
+  readonly requestId: string;
+  readonly trace: Trace;
+  /** As received: the signature is computed over these exact bytes. */
+  readonly head: HttpHead;
+  readonly host: string;
+  readonly sourceIp: string;
+  readonly secureTransport: boolean;
+  request: WireRequest;
+
+  // identify
+  protocol?: Protocol;
+  model?: ServiceModel;
+  operation?: OperationModel;
+  // authenticate
+  signature?: ParsedSignature;
+  credential?: Credential;
+  identity?: Identity;
+  // locate
+  account?: string;
+  region?: string;
+  // parse
+  input?: Shape;
+  // dispatch
+  output?: Shape;
+  // serialise
+  response?: WireResponse;
+}
+
+/** A step of the pipeline: adds to the exchange, or throws an `AwsError`, `ParseError` or `SignatureError`, which `serialise` turns into an answer. */
+export type Stage = (exchange: Exchange) => void | Promise<void>;

@@ -1,0 +1,91 @@
+/**
+ * Names under `.localhost` that lead inside: `http://ec2-198-18-0-5.us-east-1.compute.localhost:4566` reaches port 80 of 198.18.0.5 in the
+ * cloud's internet, with no DNS set-up, because browsers and curl take every `.localhost` name for loopback. Only public addresses of the
+ * cloud are reached this way, and the instance's firewall decides as for any other client.
+ */
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import net, { type Socket } from 'node:net';
+import type { Kernel } from '../kernel/kernel.ts';
+
+/** Real milliseconds until a connection to an inside address counts as timed out. */
+const connectTimeout = 10_000;
+/** Port that plain names lead to; `8080.ec2-….localhost` leads to another. */
+const defaultPort = 80;
+
+const machineName =
+  /^(?:(\d{1,5})\.)?(?:ec2|ip)-(\d{1,3})-(\d{1,3})-(\d{1,3})-(\d{1,3})\.(?:[a-z0-9.-]+\.)?(?:localhost|localhost\.localstack\.cloud)(?::\d+)?$/i;
+
+/** Address and port behind a host name, or undefined when the name does not lead inside. */
+export function insideTarget(host: string): { address: string; port: number } | undefined {
+  const match = machineName.exec(host);
+  if (match === null) return undefined;
+  const address = match.slice(2, 6).map(Number);
+  const port = match[1] === undefined ? defaultPort : Number(match[1]);
+  if (address.some((part) => part > 255) || port < 1 || port > 65_535) return undefined;
+  // 198.18.0.0/15, the cloud's public addresses; anything else would let the host's clients into private networks.
+  if (address[0] !== 198 || (address[1] !== 18 && address[1] !== 19)) return undefined;
+  return { address: address.join('.'), port };
+}
+
+export interface InsideProxy {
+  route: (request: IncomingMessage, response: ServerResponse) => boolean;
+  upgrade: (request: IncomingMessage, socket: Socket, head: Buffer) => boolean;
+}
+
+/** Forwards HTTP and WebSocket requests whose host name leads inside. 504 when nothing answers, 502 when the connection is refused. */
+export function createInsideProxy(kernel: Kernel): InsideProxy {
+  return {
+    route(request, response) {
+      const target = insideTarget(request.headers.host ?? '');
+      if (target === undefined) return false;
+      const upstream = http.request({
+        host: target.address,
+        port: target.port,
+        method: request.method,
+        path: request.url,
+        headers: request.headers,
+        agent: false,
+      });
+      upstream.on('socket', (socket) => socket.setTimeout(connectTimeout, () => socket.connecting && socket.destroy(timedOut())));
+      upstream.on('response', (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(response);
+      });
+      upstream.on('error', (error: NodeJS.ErrnoException) => {
+        kernel.log('info', 'An inside address did not answer.', { ...target, code: error.code });
+        if (response.headersSent) response.destroy();
+        else
+          response
+            .writeHead(error.code === 'ETIMEDOUT' ? 504 : 502, { 'content-type': 'text/plain' })
+            .end(`${target.address}:${target.port}: ${error.code}\n`);
+      });
+      response.on('close', () => upstream.destroy());
+      request.pipe(upstream);
+      return true;
+    },
+    upgrade(request, socket, head) {
+      const target = insideTarget(request.headers.host ?? '');
+      if (target === undefined) return false;
+      const upstream = net.connect(target.port, target.address, () => {
+        upstream.write(`${request.method} ${request.url} HTTP/1.1\r\n${rawHeaderLines(request)}\r\n`);
+        if (head.length > 0) upstream.write(head);
+        upstream.pipe(socket).pipe(upstream);
+      });
+      upstream.on('error', () => socket.destroy());
+      socket.on('error', () => upstream.destroy());
+      socket.on('close', () => upstream.destroy());
+      return true;
+    },
+  };
+}
+
+function timedOut(): NodeJS.ErrnoException {
+  return Object.assign(new Error('Timed out.'), { code: 'ETIMEDOUT' });
+}
+
+function rawHeaderLines(request: IncomingMessage): string {
+  let lines = '';
+  for (let index = 0; index + 1 < request.rawHeaders.length; index += 2)
+    lines += `${request.rawHeaders[index]}: ${request.rawHeaders[index + 1]}\r\n`;
+  return lines;
+}

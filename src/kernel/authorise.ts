@@ -1,0 +1,114 @@
+/**
+ * Decides whether a call may happen, before its handler runs. Handlers never decide who may call: they, at most, say which resources and
+ * condition values an input names (`authorise` in the service's definition).
+ */
+import type { Context } from './context.ts';
+import { conditionContext } from './condition-keys.ts';
+import { AwsError } from './errors.ts';
+import { policiesOf } from './identity.ts';
+import { evaluate, evaluateTrust } from './policy/evaluate.ts';
+import { actionOf } from './policy/operations.ts';
+import type { Decision, DenyReason, PolicySet } from './policy/types.ts';
+import type { Registry } from './registry.ts';
+import type { Authorisation, Check, ServiceDefinition } from './service.ts';
+
+/** What an operation asks of policies; `*` where the service says nothing. */
+const anyResource: readonly Check[] = [{ resource: '*' }];
+
+/** How this operation of the service is authorised. */
+export function authorisationOf(definition: ServiceDefinition, operation: string): Authorisation<unknown> {
+  const all = definition.authorise as Readonly<Record<string, Authorisation<unknown>>> | undefined;
+  return all?.[operation] ?? (() => anyResource);
+}
+
+/** Checks a call against every policy that has a say. Throws the service's access-denied error in AWS's wording. */
+export async function authorise(
+  registry: Registry,
+  definition: ServiceDefinition,
+  input: unknown,
+  ctx: Context,
+  contextFor: (service: string) => Context,
+): Promise<void> {
+  const rule = authorisationOf(definition, ctx.operation);
+  const { caller } = ctx;
+  if (rule === 'none' || rule === 'anonymous' || caller.kind === 'service') return;
+  const checks = await rule(input, ctx);
+  // The root user is bound by nothing but control policies and resource policies; most requests of a test suite end here.
+  if (
+    caller.kind === 'root' &&
+    registry.holder('control-policies') === undefined &&
+    checks.every((check) => ownAndOpen(check, caller.account))
+  )
+    return;
+  const policies = await policiesOf(registry, caller, contextFor);
+  for (const check of checks) {
+    const decision = decide(check, definition.name, policies, ctx);
+    if (decision.allowed) continue;
+    ctx.trace(
+      `authorise: denied ${check.action ?? actionOf(definition.name, ctx.operation)} on ${check.resource}: ${decision.reason}`,
+    );
+    throw accessDenied(definition.name, check, decision.reason, ctx);
+  }
+}
+
+function ownAndOpen(check: Check, account: string): boolean {
+  return check.resourcePolicy === undefined && (check.resourceAccount === undefined || check.resourceAccount === account);
+}
+
+function decide(check: Check, service: string, policies: PolicySet, ctx: Context): Decision {
+  const request = {
+    principal: ctx.caller.principal,
+    action: check.action ?? actionOf(service, ctx.operation),
+    resource: check.resource,
+    resourceAccount: check.resourceAccount ?? ctx.caller.account,
+    context: conditionContext(ctx.caller, ctx.region, ctx.now, check),
+  };
+  if (check.trust === true) return evaluateTrust(request, check.resourcePolicy ?? '', policies);
+  return evaluate(request, { ...policies, resource: check.resourcePolicy });
+}
+
+/** The reason clause that AWS appends ("Access denied error message formats", IAM User Guide). */
+const because: Record<DenyReason, (action: string) => string> = {
+  'explicit-identity': () => 'with an explicit deny in an identity-based policy',
+  'explicit-boundary': () => 'with an explicit deny in a permissions boundary',
+  'explicit-session': () => 'with an explicit deny in a session policy',
+  'explicit-service-control': () => 'with an explicit deny in a service control policy',
+  'explicit-resource-control': () => 'with an explicit deny in a resource control policy',
+  'explicit-resource': () => 'with an explicit deny in a resource-based policy',
+  'explicit-endpoint': () => 'with an explicit deny in a VPC endpoint policy',
+  'implicit-identity': (action) => `because no identity-based policy allows the ${action} action`,
+  'implicit-boundary': (action) => `because no permissions boundary allows the ${action} action`,
+  'implicit-session': (action) => `because no session policy allows the ${action} action`,
+  'implicit-service-control': (action) => `because no service control policy allows the ${action} action`,
+  'implicit-resource-control': (action) => `because no resource control policy allows the ${action} action`,
+  'implicit-resource': (action) => `because no resource-based policy allows the ${action} action`,
+  'implicit-endpoint': (action) => `because no VPC endpoint policy allows the ${action} action`,
+};
+
+/** Code and status of an access denied error; they differ by the service's age and protocol. */
+const deniedCodes: Readonly<Record<string, { code: string; status: number }>> = {
+  ec2: { code: 'UnauthorizedOperation', status: 403 },
+  iam: { code: 'AccessDenied', status: 403 },
+  sts: { code: 'AccessDenied', status: 403 },
+  s3: { code: 'AccessDenied', status: 403 },
+  'auto-scaling': { code: 'AccessDenied', status: 403 },
+  'elastic-load-balancing': { code: 'AccessDenied', status: 403 },
+  'elastic-load-balancing-v2': { code: 'AccessDenied', status: 403 },
+  cloudformation: { code: 'AccessDenied', status: 403 },
+  cloudwatch: { code: 'AccessDenied', status: 403 },
+  rds: { code: 'AccessDenied', status: 403 },
+  elasticache: { code: 'AccessDenied', status: 403 },
+  redshift: { code: 'AccessDenied', status: 403 },
+  sns: { code: 'AuthorizationError', status: 403 },
+  'route-53': { code: 'AccessDenied', status: 403 },
+  cloudfront: { code: 'AccessDenied', status: 403 },
+};
+
+function accessDenied(service: string, check: Check, reason: DenyReason, ctx: Context): AwsError {
+  const action = check.action ?? actionOf(service, ctx.operation);
+  const detail = `User: ${ctx.caller.arn} is not authorized to perform: ${action} on resource: ${check.resource} ${because[reason](action)}`;
+  const { code, status } = deniedCodes[service] ?? { code: 'AccessDeniedException', status: 400 };
+  return new AwsError(code, service === 'ec2' ? `You are not authorized to perform this operation. ${detail}` : detail, {
+    status,
+  });
+}

@@ -1,0 +1,92 @@
+/**
+ * Who calls. A `Credential` is what an access key id stands for; a `Caller` is the identity behind one request. Services that own
+ * credentials (IAM, STS) answer `CredentialSource`; the gateway and `ctx.call` build the caller from it.
+ */
+import type { Millis } from '../base/clock.ts';
+import type { PolicyPrincipal } from './policy/types.ts';
+
+export type CallerKind = 'root' | 'user' | 'role' | 'federated' | 'service' | 'anonymous';
+
+/** What a temporary session adds to its identity. */
+export interface SessionFacts {
+  /** Session policies; they only narrow. */
+  policies?: readonly string[] | undefined;
+  issuedAt: Millis;
+  /** When the code of an MFA device was checked; absent without MFA. */
+  mfaAt?: Millis | undefined;
+  tags: Readonly<Record<string, string>>;
+  transitiveTagKeys: readonly string[];
+  sourceIdentity?: string | undefined;
+  /** `aws:FederatedProvider` for web identity and SAML sessions. */
+  federatedProvider?: string | undefined;
+  /** Further condition keys (lower case) that the session carries, such as `saml:sub` or `accounts.google.com:aud`. */
+  claims?: Readonly<Record<string, readonly string[]>> | undefined;
+}
+
+export interface Identity {
+  kind: CallerKind;
+  /** Empty for anonymous callers and for services acting for nobody. */
+  account: string;
+  /** As GetCallerIdentity prints it. */
+  arn: string;
+  /** Unique id, for a role session `AROA…:session-name`. */
+  userId: string;
+  userName?: string | undefined;
+  principal: PolicyPrincipal;
+  /** Tags of the user or role: `aws:PrincipalTag/…` together with session tags. */
+  tags: Readonly<Record<string, string>>;
+  session?: SessionFacts | undefined;
+}
+
+export interface Credential {
+  accessKeyId: string;
+  secretAccessKey: string;
+  /** Temporary credentials must be sent with exactly this token. */
+  sessionToken?: string | undefined;
+  active: boolean;
+  expires?: Millis | undefined;
+  identity: Identity;
+}
+
+/** One request's caller. */
+export interface Caller extends Identity {
+  accessKeyId?: string | undefined;
+  sourceIp: string;
+  userAgent: string;
+  secureTransport: boolean;
+  /** Services the call came through, outermost first: `aws:CalledVia`. */
+  calledVia: readonly string[];
+  /** VPC endpoint and VPC the request came through. */
+  sourceVpce?: string | undefined;
+  sourceVpc?: string | undefined;
+  /** When an instance's own role credentials are used: `ec2:SourceInstanceARN`. */
+  sourceInstanceArn?: string | undefined;
+}
+
+/** The root user of an account: `test` means account 000000000000, twelve digits mean that account (design, section 4). */
+export function rootIdentity(account: string): Identity {
+  const arn = `arn:aws:iam::${account}:root`;
+  return { kind: 'root', account, arn, userId: account, principal: { type: 'Account', account, arn }, tags: {} };
+}
+
+/** A service acting in an account on its own behalf, as `ec2.amazonaws.com`. */
+export function serviceIdentity(service: string, account: string): Identity {
+  const name = `${service}.amazonaws.com`;
+  return {
+    kind: 'service',
+    account,
+    arn: name,
+    userId: name,
+    principal: { type: 'AWSService', account: '', arn: name },
+    tags: {},
+  };
+}
+
+export const anonymousIdentity: Identity = {
+  kind: 'anonymous',
+  account: '',
+  arn: 'anonymous',
+  userId: 'anonymous',
+  principal: { type: 'Anonymous', account: '', arn: '*' },
+  tags: {},
+};

@@ -1,0 +1,128 @@
+/**
+ * The one context that services are written against. A handler gets it with its input; a task gets the same with a service as caller.
+ * Everything a service may do goes through it: rows, ids, time, events, waiting, other services. It holds no I/O of its own.
+ */
+import type { Clock, Millis } from '../base/clock.ts';
+import type { IdSort } from '../base/ids.ts';
+import type { Fabric } from '../planes/fabric/types.ts';
+import type { Machines } from '../planes/machines/types.ts';
+import type { KeyPart, Value } from '../store/store.ts';
+import type { Table, TableReader, TableWriter } from '../store/tables.ts';
+import type { Caller } from './caller.ts';
+import type { ServiceClients } from './clients.generated.ts';
+
+/** Methods of a service's own client, without the transport: `ctx.call('ec2').runInstances(input)`. */
+export type ServiceCaller<Client> = {
+  [Method in keyof Client as MethodInput<Client[Method]> extends never ? never : Method]: (
+    input: MethodInput<Client[Method]>,
+  ) => Promise<Omit<MethodOutput<Client[Method]>, '$metadata'>>;
+};
+
+/** Input of an SDK client method: first argument of its last overload. */
+export type MethodInput<Method> = Method extends (
+  args: infer Input,
+  options: infer _Options,
+  done: (error: never, data?: infer _Output) => void,
+) => void
+  ? Input
+  : never;
+
+/** Output of an SDK client method. */
+export type MethodOutput<Method> = Method extends (
+  args: infer _Input,
+  options: infer _Options,
+  done: (error: never, data?: infer Output) => void,
+) => void
+  ? Output
+  : never;
+
+export interface Scope {
+  account: string;
+  region: string;
+}
+
+/** A domain event: EventBridge's own form, also what other services subscribe to. */
+export interface DomainEvent {
+  /** `aws.ec2` */
+  source: string;
+  /** `EC2 Instance State-change Notification` */
+  detailType: string;
+  detail: Value;
+  /** ARNs concerned. */
+  resources: readonly string[];
+}
+
+/** Work to be done later: fires the service's task of that name once cloud time reaches `due`. */
+export interface Waiting {
+  task: string;
+  /** Same task and key replace what was waiting before. */
+  key: string;
+  due: Millis;
+  payload?: Value;
+}
+
+/** One atomic change: await nothing but this inside. May run again, so no effect except through it. */
+export interface Transaction {
+  table<Row, Index extends string>(table: Table<Row, Index>): TableWriter<Row, Index>;
+  /** The same table in another account or Region: crossing the scope is explicit and greppable. */
+  tableIn<Row, Index extends string>(scope: Scope, table: Table<Row, Index>): TableWriter<Row, Index>;
+  /** Announces; delivered after the commit, also after a crash. */
+  emit(event: DomainEvent): Promise<void>;
+  schedule(waiting: Waiting): Promise<void>;
+  unschedule(task: string, key: string): Promise<void>;
+  /** Asks a reconciler of this service to look at one key soon after the commit. A wake-up, not a message: rows decide. */
+  hint(reconciler: string, key: string): void;
+}
+
+export interface Context extends Scope {
+  /** Always `aws`. */
+  readonly partition: 'aws';
+  readonly service: string;
+  readonly operation: string;
+  readonly requestId: string;
+  readonly caller: Caller;
+  /** Cloud time, fixed for the whole request. */
+  readonly now: Millis;
+  readonly clock: Clock;
+  /** Reads rows of this service, outside a transaction. */
+  table<Row, Index extends string>(table: Table<Row, Index>): TableReader<Row, Index>;
+  tableIn<Row, Index extends string>(scope: Scope, table: Table<Row, Index>): TableReader<Row, Index>;
+  /** Rows of every account and Region, with their scope: for reconcilers and administration. */
+  everywhere<Row, Index extends string>(
+    table: Table<Row, Index>,
+  ): Promise<readonly { scope: Scope; row: Row; key: readonly KeyPart[] }[]>;
+  transact<T>(body: (tx: Transaction) => Promise<T>): Promise<T>;
+  /** A new id of this kind. */
+  id(sort: IdSort): string;
+  uuid(): string;
+  bytes(count: number): Uint8Array;
+  /** Calls another service in process, through its authorise and record stages, with this caller's rights (or as this service, by `asService`). */
+  call<Name extends keyof ServiceClients>(service: Name): ServiceCaller<ServiceClients[Name]>;
+  /** The same context with this service as the caller: for what AWS does on its own. */
+  asService(): Context;
+  /** The same context in another Region or account. */
+  inScope(scope: Partial<Scope>): Context;
+  /** What another service offers inside the process (its api.ts): for what AWS does internally. Loads the service. */
+  internal<Api>(service: string): Promise<Api>;
+  /** A part of the platform (planes, identity…), by name; throws when boot did not provide it. */
+  part<Name extends keyof Parts>(name: Name): Parts[Name];
+  /** Adds a line to the request's trace. */
+  trace(line: string): void;
+}
+
+/** Parts of the platform that boot hands to services. */
+export interface Parts {
+  fabric: Fabric;
+  machines: Machines;
+  /** Where this cloud is reached, for URLs in answers and for instances' environment. */
+  endpoints: Endpoints;
+}
+
+export interface Endpoints {
+  /** From the host: `http://127.0.0.1:4566`. */
+  host: string;
+  /** Port of the gateway, for names under `.localhost`. */
+  port: number;
+  /** From inside the cloud's internet, for machines: `http://198.18.0.1:4566`; absent without a fabric. */
+  inside?: string | undefined;
+}

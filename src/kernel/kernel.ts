@@ -1,0 +1,268 @@
+/**
+ * The kernel: what services are written against, put together. It owns no rule of any service and touches no socket; boot builds it, the gateway
+ * and the admin API drive it.
+ */
+import type { CloudClock } from '../base/clock.ts';
+import type { IdSource } from '../base/ids.ts';
+import type { Store } from '../store/store.ts';
+import { clearAccount, defineTable, scopedReader } from '../store/tables.ts';
+import { authorise } from './authorise.ts';
+import { Bus, deliveryTask } from './bus.ts';
+import { type Caller, serviceIdentity } from './caller.ts';
+import { ApiChaos } from './chaos.ts';
+import type { ServiceClients } from './clients.generated.ts';
+import type { Context, Parts, Scope, ServiceCaller } from './context.ts';
+import { AwsError, notImplemented } from './errors.ts';
+import type { Log } from './log.ts';
+import { actionOf } from './policy/operations.ts';
+import { Reconcilers } from './reconcile.ts';
+import { Recorder } from './recorder.ts';
+import { Registry } from './registry.ts';
+import { type ContextFacts, RequestContext } from './request-context.ts';
+import { type DueJob, Scheduler } from './scheduler.ts';
+import type { Handler, ReconcileKey, ServiceDefinition, ServiceEntry } from './service.ts';
+import { Traces } from './trace.ts';
+
+interface SetupRow {
+  service: string;
+}
+
+/** Which services have set up this account in this Region. */
+const Setups = defineTable<SetupRow>()({ name: 'kernel.setups', scope: 'region', key: (row) => [row.service] });
+
+/** Jobs fired at once. */
+const jobConcurrency = 8;
+
+export interface KernelOptions {
+  store: Store;
+  clock: CloudClock;
+  ids: IdSource;
+  log: Log;
+  services: readonly ServiceEntry[];
+  parts: Partial<Parts>;
+}
+
+export class Kernel {
+  readonly store: Store;
+  readonly clock: CloudClock;
+  readonly ids: IdSource;
+  readonly log: Log;
+  readonly parts: Partial<Parts>;
+  readonly registry: Registry;
+  readonly scheduler: Scheduler;
+  readonly bus: Bus;
+  readonly recorder: Recorder;
+  readonly reconcilers: Reconcilers;
+  readonly chaos: ApiChaos;
+  readonly traces: Traces;
+  readonly #stops: (() => Promise<void>)[] = [];
+  readonly #settingUp = new Map<string, Promise<void>>();
+
+  constructor({ store, clock, ids, log, services, parts }: KernelOptions) {
+    this.store = store;
+    this.clock = clock;
+    this.ids = ids;
+    this.log = log;
+    this.parts = parts;
+    this.registry = new Registry(services, (definition) => this.#loaded(definition));
+    this.scheduler = new Scheduler({ store, clock, log, concurrency: jobConcurrency, run: (job) => this.#fire(job) });
+    this.bus = new Bus(this.registry, () => this.scheduler, clock, ids);
+    this.recorder = new Recorder(store, clock, log);
+    this.reconcilers = new Reconcilers(clock, log, (service, key, task) => this.systemContext(service, key, task));
+    this.chaos = new ApiChaos(clock);
+    this.traces = new Traces(() => clock.realNow());
+  }
+
+  /** Loads the services that work without being asked, lets due jobs fire, and brings every plane in line with the rows. */
+  async start(): Promise<void> {
+    await Promise.all(this.registry.entries.filter((entry) => entry.eager).map((entry) => this.registry.get(entry.name)));
+    this.scheduler.start();
+  }
+
+  /** Stops in the order that loses nothing: no new jobs, running ones finish, the record is written, listeners close. */
+  async stop(): Promise<void> {
+    await this.scheduler.stop();
+    await this.reconcilers.stop();
+    await this.recorder.flush();
+    for (const stop of this.#stops.splice(0).reverse()) await stop();
+  }
+
+  /**
+   * One operation, from authorisation to record. Throws `AwsError`: the service's own, or 501 for what Pilvi does not implement, or 500 for
+   * a bug of ours, whose cause goes to the log.
+   */
+  async invoke(facts: ContextFacts, input: unknown): Promise<unknown> {
+    const ctx = new RequestContext(this, facts);
+    let failure: AwsError | undefined;
+    try {
+      return await this.#perform(ctx, input);
+    } catch (error) {
+      failure = error instanceof AwsError ? error : this.#bug(error, ctx);
+      throw failure;
+    } finally {
+      this.#record(ctx, input, failure);
+    }
+  }
+
+  /** A context in which a service acts by itself. */
+  systemContext(service: string, scope: Scope, operation: string): Context {
+    const identity = serviceIdentity(service, scope.account);
+    const caller: Caller = { ...identity, sourceIp: identity.arn, userAgent: identity.arn, secureTransport: true, calledVia: [] };
+    const { account, region } = scope;
+    return new RequestContext(this, {
+      account,
+      region,
+      service,
+      operation,
+      requestId: this.ids.uuid(),
+      caller,
+      now: this.clock.now(),
+    });
+  }
+
+  /** Typed in-process calls to a service, for `ctx.call`. */
+  caller<Name extends keyof ServiceClients>(service: Name, ctx: Context): ServiceCaller<ServiceClients[Name]> {
+    const caller: Caller = { ...ctx.caller, calledVia: [...ctx.caller.calledVia, `${ctx.service}.amazonaws.com`] };
+    const { account, region } = ctx;
+    return new Proxy({} as ServiceCaller<ServiceClients[Name]>, {
+      get: (_target, method) => {
+        if (typeof method !== 'string' || method === 'then') return undefined;
+        const operation = method.charAt(0).toUpperCase() + method.slice(1);
+        return (input: unknown) =>
+          this.invoke(
+            { account, region, service, operation, requestId: this.ids.uuid(), caller, now: this.clock.now() },
+            input ?? {},
+          );
+      },
+    });
+  }
+
+  /** What a service offers others in process. Throws when it offers nothing: a bug of the caller. */
+  async api(service: string, ctx: Context): Promise<unknown> {
+    const definition = await this.registry.get(service);
+    if (definition?.api === undefined) throw new Error(`Service ${service} offers no api.`);
+    return definition.api(this.systemContext(service, ctx, ctx.operation));
+  }
+
+  /** Wakes a reconciler of a service for one key. */
+  hint(service: string, name: string, key: ReconcileKey): void {
+    void this.registry.get(service).then((definition) => {
+      const reconciler = definition?.reconcilers?.[name];
+      if (reconciler === undefined) throw new Error(`Service ${service} has no reconciler ${name}.`);
+      this.reconcilers.hint(service, name, reconciler, key);
+    });
+  }
+
+  /** Removes all rows of one account, or of every account, and lets the planes follow. The clock keeps its time. */
+  async reset(account?: string): Promise<void> {
+    await this.recorder.flush();
+    if (account === undefined) await this.store.clear([]);
+    else await clearAccount(this.store, account);
+    this.#settingUp.clear();
+    if (account === undefined) this.chaos.clear();
+    for (const { name } of this.registry.entries) {
+      const definition = this.registry.ready(name);
+      if (definition !== undefined) await this.#visitAll(definition);
+    }
+  }
+
+  async #perform(ctx: RequestContext, input: unknown): Promise<unknown> {
+    const definition = this.registry.ready(ctx.service) ?? (await this.registry.get(ctx.service));
+    const handler = (definition?.handlers as Readonly<Record<string, Handler<unknown, unknown>>> | undefined)?.[ctx.operation];
+    if (definition === undefined || handler === undefined) throw notImplemented(ctx.service, ctx.operation);
+    await this.#setUp(definition, ctx);
+    await this.chaos.strike(ctx);
+    await authorise(this.registry, definition, input, ctx, (service) => this.systemContext(service, ctx, ctx.operation));
+    ctx.trace('authorise: allowed');
+    await definition.before?.(input as Readonly<Record<string, unknown>>, ctx);
+    const output = await handler(input, ctx);
+    ctx.trace('dispatch: done');
+    return output ?? {};
+  }
+
+  async #setUp(definition: ServiceDefinition, ctx: RequestContext): Promise<void> {
+    if (definition.accountSetup === undefined || ctx.account === '') return;
+    const id = `${definition.name} ${ctx.account} ${ctx.region}`;
+    let settingUp = this.#settingUp.get(id);
+    if (settingUp === undefined) {
+      settingUp = this.#setUpOnce(definition, ctx);
+      this.#settingUp.set(id, settingUp);
+      settingUp.catch(() => this.#settingUp.delete(id));
+    }
+    await settingUp;
+  }
+
+  async #setUpOnce(definition: ServiceDefinition, ctx: RequestContext): Promise<void> {
+    if ((await scopedReader(this.store, Setups, ctx).get(definition.name)) !== undefined) return;
+    const system = this.systemContext(definition.name, ctx, 'accountSetup');
+    await definition.accountSetup?.(system);
+    await system.transact((tx) => tx.table(Setups).put({ service: definition.name }));
+  }
+
+  async #loaded(definition: ServiceDefinition): Promise<void> {
+    const system = this.systemContext(definition.name, { account: '', region: '' }, 'start');
+    if (definition.records !== undefined) {
+      const { records } = definition;
+      this.recorder.listen((batch) => records(batch, system));
+    }
+    const stop = await definition.start?.(system);
+    if (stop !== undefined) this.#stops.push(stop);
+    await this.#visitAll(definition);
+  }
+
+  async #visitAll(definition: ServiceDefinition): Promise<void> {
+    for (const [name, reconciler] of Object.entries(definition.reconcilers ?? {})) {
+      const keys = await reconciler.keys(this.systemContext(definition.name, { account: '', region: '' }, name));
+      for (const key of keys) this.reconcilers.hint(definition.name, name, reconciler, key);
+    }
+  }
+
+  async #fire(job: DueJob): Promise<void> {
+    const ctx = this.systemContext(job.service, job, job.task);
+    if (job.task === deliveryTask) return this.bus.deliver(job, ctx);
+    const definition = await this.registry.get(job.service);
+    const task = definition?.tasks?.[job.task];
+    if (task === undefined) throw new Error(`Service ${job.service} has no task ${job.task}.`);
+    return task({ key: job.key, due: job.due, payload: job.payload }, ctx);
+  }
+
+  #bug(error: unknown, ctx: Context): AwsError {
+    this.log('error', 'An operation failed by a bug of Pilvi.', {
+      requestId: ctx.requestId,
+      service: ctx.service,
+      operation: ctx.operation,
+      error,
+    });
+    ctx.trace(`bug: ${error instanceof Error ? error.message : String(error)}`);
+    return new AwsError(
+      'InternalFailure',
+      'The request processing has failed because of an unknown error, exception or failure.',
+      { status: 500, cause: error },
+    );
+  }
+
+  #record(ctx: Context, input: unknown, failure: AwsError | undefined): void {
+    if (ctx.caller.kind === 'service') return;
+    const { service, operation, account, region, requestId, caller } = ctx;
+    this.recorder.record({
+      at: ctx.now,
+      service,
+      operation,
+      action: actionOf(service, operation),
+      account,
+      region: this.registry.ready(service)?.global === true ? 'us-east-1' : region,
+      identity: caller,
+      accessKeyId: caller.accessKeyId,
+      sourceIp: caller.sourceIp,
+      userAgent: caller.userAgent,
+      requestId,
+      readOnly: readOnlyNames.test(operation),
+      errorCode: failure?.code,
+      errorMessage: failure?.message,
+      input: input as never,
+    });
+  }
+}
+
+/** Operations that change nothing, by the names AWS gives them. */
+const readOnlyNames = /^(Get|List|Describe|Head|Lookup|Query|Scan|Search|Select|BatchGet|Simulate|Test|View)/;

@@ -1,0 +1,159 @@
+/**
+ * What a service is to the kernel. `index.ts` of each service folder exports one `defineService({...})`; everything else (routes, IAM actions,
+ * audit, coverage) derives from it and from the model.
+ */
+import type { Millis } from '../base/clock.ts';
+import type { Value } from '../store/store.ts';
+import type { AnyTable } from '../store/tables.ts';
+import type { Credential, Identity } from './caller.ts';
+import type { ServiceClients } from './clients.generated.ts';
+import type { Context, DomainEvent, MethodInput, MethodOutput } from './context.ts';
+import type { PolicySet } from './policy/types.ts';
+
+/** One operation: input and output are the official types. Throws `AwsError` for the caller's faults. */
+export type Handler<Input, Output> = (input: Input, ctx: Context) => Promise<Output> | Output;
+
+/** Handlers of a service by operation name, typed by its official client. Operations left out answer 501. */
+export type HandlersOf<Client> = {
+  [Method in keyof Client & string as MethodInput<Client[Method]> extends never ? never : Capitalize<Method>]?: Handler<
+    MethodInput<Client[Method]>,
+    Omit<MethodOutput<Client[Method]>, '$metadata'>
+  >;
+};
+
+/** One question for the policy engine that a request raises. */
+export interface Check {
+  /** IAM action; the operation's own when absent. */
+  action?: string | undefined;
+  /** ARN of the resource, or `*`. */
+  resource: string;
+  /** Owner of the resource; the caller's account when absent. */
+  resourceAccount?: string | undefined;
+  /** Condition keys of this request and resource, as `ec2:InstanceType` or `aws:ResourceTag/team`. Keys that are undefined are left out. */
+  conditions?: Readonly<Record<string, string | readonly string[] | undefined>> | undefined;
+  /** Resource-based policy of the resource, as its JSON text. */
+  resourcePolicy?: string | undefined;
+  /** Evaluate `resourcePolicy` as a role's trust policy (AssumeRole and its kin). */
+  trust?: boolean | undefined;
+}
+
+/**
+ * How an operation is authorised: `none` (any signed caller, no policy asked), `anonymous` (also unsigned callers: the operation itself proves
+ * who calls), or the checks that its input raises; all must be allowed. Operations not named are checked on resource `*`.
+ */
+export type Authorisation<Input> =
+  | 'none'
+  | 'anonymous'
+  | ((input: Input, ctx: Context) => Promise<readonly Check[]> | readonly Check[]);
+
+export type AuthorisationsOf<Client> = {
+  [Method in keyof Client & string as MethodInput<Client[Method]> extends never ? never : Capitalize<Method>]?: Authorisation<
+    MethodInput<Client[Method]>
+  >;
+};
+
+/** A job whose time has come. */
+export interface FiredJob {
+  key: string;
+  /** The time it was due: use this, not the present, as the time of what happens. */
+  due: Millis;
+  payload: Value | undefined;
+}
+
+export type Task = (job: FiredJob, ctx: Context) => Promise<void>;
+
+/**
+ * Brings one thing of a plane in line with the rows. Idempotent, takes nothing but the key, runs on a hint, at start for every key, and
+ * again after a failure. `keys` lists all that should be looked at, also what exists on the machine and has no row any more.
+ */
+export interface Reconciler {
+  keys(ctx: Context): Promise<readonly ReconcileKey[]>;
+  run(target: ReconcileKey, ctx: Context): Promise<void>;
+}
+
+export interface ReconcileKey {
+  account: string;
+  region: string;
+  key: string;
+}
+
+/** Finds credentials by access key id; IAM for AKIA…, STS for ASIA…. */
+export interface CredentialSource {
+  find(accessKeyId: string, ctx: Context): Promise<Credential | undefined>;
+}
+
+/** The policies that bear on an identity. */
+export interface PolicySource {
+  policiesOf(identity: Identity, ctx: Context): Promise<Pick<PolicySet, 'identity' | 'boundary'>>;
+}
+
+/** Service control and resource control policies of an account; owned by Organizations. */
+export interface ControlPolicySource {
+  controlsOf(account: string, ctx: Context): Promise<Pick<PolicySet, 'serviceControl' | 'resourceControl'>>;
+}
+
+/** What the record stage tells listeners about finished calls; CloudTrail-shaped data without the envelope. */
+export interface CallRecord {
+  at: Millis;
+  service: string;
+  operation: string;
+  action: string;
+  account: string;
+  region: string;
+  identity: Identity;
+  accessKeyId?: string | undefined;
+  sourceIp: string;
+  userAgent: string;
+  requestId: string;
+  readOnly: boolean;
+  errorCode?: string | undefined;
+  errorMessage?: string | undefined;
+  input?: Value | undefined;
+}
+
+export interface ServiceDefinition<Name extends keyof ServiceClients = keyof ServiceClients> {
+  name: Name;
+  /** Rows live once per account, not per Region; the model's own requests go to us-east-1. */
+  global?: boolean;
+  /** Partners reached by `ctx.call`, `ctx.internal` or events; the graph in ARCHITECTURE.md is drawn from it. */
+  uses?: readonly string[];
+  tables: readonly AnyTable[];
+  handlers: HandlersOf<ServiceClients[Name]>;
+  authorise?: AuthorisationsOf<ServiceClients[Name]>;
+  /** Runs after authorisation and before every handler: a service's common rules, as EC2's DryRun. */
+  before?: (input: Readonly<Record<string, unknown>>, ctx: Context) => void | Promise<void>;
+  tasks?: Readonly<Record<string, Task>>;
+  reconcilers?: Readonly<Record<string, Reconciler>>;
+  /** Subscriptions to other services' events, by `source:detailType`. */
+  events?: Readonly<Record<string, (event: DomainEvent, ctx: Context) => Promise<void>>>;
+  /** Called with batches of finished calls, of all services, while this service is loaded. */
+  records?: (batch: readonly CallRecord[], ctx: Context) => Promise<void>;
+  credentials?: CredentialSource;
+  policies?: PolicySource;
+  controlPolicies?: ControlPolicySource;
+  /** Set up once, the first time an account is met in a Region (EC2's default VPC). */
+  accountSetup?: (ctx: Context) => Promise<void>;
+  /** Listeners of its own inside the cloud (instance metadata); returns how to stop them. Runs when the service is loaded. */
+  start?: (ctx: Context) => Promise<() => Promise<void>>;
+  /** What api.ts offers to other services in process. */
+  api?: (ctx: Context) => unknown;
+}
+
+/** Names a service and checks its parts against its official client's types. */
+export function defineService<Name extends keyof ServiceClients>(definition: ServiceDefinition<Name>): ServiceDefinition<Name> {
+  return definition;
+}
+
+/** A line of services/index.ts. */
+export interface ServiceEntry {
+  name: keyof ServiceClients;
+  load: () => Promise<{ default: unknown }>;
+  /** Load at start rather than on first use, because it has reconcilers or listeners. */
+  eager?: boolean;
+  /** Prefix of access key ids whose credentials it holds. */
+  credentialPrefix?: string;
+  /** Answers for identity policies, or for control policies. */
+  holds?: 'identity-policies' | 'control-policies';
+  /** `source:detailType` of events to load it for. */
+  subscribes?: readonly string[];
+}

@@ -1,0 +1,56 @@
+/** The machines plane of a host that refuses containers: says why, and does nothing. Callers look at `unavailable` first; a call is a bug. */
+import { PilviError } from '../../base/errors.ts';
+import type { MachineStatus, Machines } from './types.ts';
+
+export class AbsentMachines implements Machines {
+  readonly unavailable: string;
+
+  /** `reason` is what users are told. */
+  constructor(reason: string) {
+    this.unavailable = reason;
+  }
+
+  ensureMachine(): Promise<MachineStatus> {
+    return this.#refuse();
+  }
+
+  removeMachine(): Promise<void> {
+    return this.#refuse();
+  }
+
+  removeVolume(): Promise<void> {
+    return this.#refuse();
+  }
+
+  freeze(): Promise<void> {
+    return this.#refuse();
+  }
+
+  removeImage(): Promise<void> {
+    return this.#refuse();
+  }
+
+  async status(): Promise<MachineStatus | undefined> {
+    return undefined;
+  }
+
+  async machines(): Promise<string[]> {
+    return [];
+  }
+
+  console(): Promise<Uint8Array> {
+    return this.#refuse();
+  }
+
+  exec(): Promise<{ status: number; stdout: Uint8Array; stderr: Uint8Array }> {
+    return this.#refuse();
+  }
+
+  onChange(): void {}
+
+  async close(): Promise<void> {}
+
+  #refuse(): Promise<never> {
+    return Promise.reject(new PilviError('NotPermitted', this.unavailable));
+  }
+}

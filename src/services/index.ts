@@ -1,0 +1,8 @@
+/** The services that Pilvi has code for: one line each, loaded on first use. A service that is not here answers 501 for every operation. */
+import type { ServiceEntry } from '../kernel/service.ts';
+
+export const services: readonly ServiceEntry[] = [
+  { name: 'iam', load: () => import('./iam/index.ts'), credentialPrefix: 'AKIA', holds: 'identity-policies' },
+  { name: 'sts', load: () => import('./sts/index.ts'), credentialPrefix: 'ASIA' },
+  { name: 'ec2', load: () => import('./ec2/index.ts'), eager: true },
+];
