@@ -36,8 +36,6 @@ export interface CloudOptions {
   planes: (folder: string, clock: CloudClock, log: Log) => Promise<{ fabric: Fabric; machines: Machines }>;
   /** Also check every output against its model (tests). */
   validateOutput: boolean;
-  /** Maps inside addresses to the host's loopback; provided by the launcher's host side. */
-  publish?: (address: string, port: number, hostPort: number) => Promise<number>;
   log?: Log;
 }
 
@@ -65,7 +63,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     inside: fabric.unavailable === undefined ? `http://${insideGatewayAddress}:4566` : undefined,
   };
   const kernel = new Kernel({ store, clock, ids: new IdSource(), log, services, parts: { fabric, machines, endpoints } });
-  const admin = createAdmin({ kernel, index, version, limits, publish: options.publish ?? refusePublish, saveClock });
+  const admin = createAdmin({ kernel, index, version, limits, saveClock });
   const proxy = createInsideProxy(kernel);
   const pipeline = createPipeline({ kernel, index, validateOutput: options.validateOutput });
   const server = createServer({ kernel, pipeline, routers: [admin, proxy.route], upgrade: proxy.upgrade });
@@ -100,8 +98,4 @@ function listen(server: Server, where: CloudOptions['listen']): Promise<void> {
       resolve();
     });
   });
-}
-
-function refusePublish(): Promise<number> {
-  return Promise.reject(new Error('This Pilvi was started without its host side, so it cannot publish ports.'));
 }

@@ -17,8 +17,6 @@ export interface AdminOptions {
   version: string;
   /** What of the machine is limited, in words; empty when nothing is. */
   limits: readonly string[];
-  /** Maps an inside address and port to a port of the host's loopback; rejects when the host side cannot. */
-  publish: (address: string, port: number, hostPort: number) => Promise<number>;
   /** Writes the clock's state so that a restart continues from it. */
   saveClock: () => Promise<void>;
 }
@@ -98,7 +96,7 @@ async function readJson(request: IncomingMessage): Promise<Readonly<Record<strin
   throw new AdminError(400, 'The body must be a JSON object.');
 }
 
-function lifeRoutes({ kernel, version, limits, index, publish }: AdminOptions): Route[] {
+function lifeRoutes({ kernel, version, limits, index }: AdminOptions): Route[] {
   return [
     {
       method: 'GET',
@@ -128,17 +126,6 @@ function lifeRoutes({ kernel, version, limits, index, publish }: AdminOptions): 
           throw new AdminError(400, 'account must be twelve digits.');
         await kernel.reset(account === undefined ? undefined : String(account));
         return {};
-      },
-    },
-    {
-      method: 'POST',
-      pattern: /^\/_pilvi\/publish$/,
-      handle: async ({ body }) => {
-        const { address, port, hostPort = 0 } = body;
-        if (typeof address !== 'string' || typeof port !== 'number' || typeof hostPort !== 'number') {
-          throw new AdminError(400, 'publish takes address (text), port and hostPort (numbers).');
-        }
-        return { hostPort: await publish(address, port, hostPort) };
       },
     },
   ];

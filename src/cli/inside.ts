@@ -1,0 +1,43 @@
+/** What runs inside: puts the planes that the host allows under the cloud, serves until a signal, prints the lines a user reads at start. */
+import path from 'node:path';
+import { type CloudOptions, startCloud, version } from '../boot.ts';
+import { readInside } from '../machine/launch.ts';
+import { AbsentFabric } from '../planes/fabric/absent-fabric.ts';
+import { AbsentMachines } from '../planes/machines/absent-machines.ts';
+import { parseStartOptions } from './options.ts';
+
+/** Entry of the re-executed process: the listening socket is inherited. */
+export async function inside(args: readonly string[]): Promise<number> {
+  const { data, port, validateOutput } = parseStartOptions(args);
+  const facts = readInside(process.env);
+  if (facts === undefined) throw new Error('`pilvi inside` is run by `pilvi start`.');
+  return serve({ data, port, validateOutput, listen: { fd: facts.sockets[0] ?? -1 } });
+}
+
+export interface ServeOptions {
+  data: string;
+  port: number;
+  validateOutput: boolean;
+  listen: CloudOptions['listen'];
+  /** Why there are no namespaces; absent inside them. */
+  refusal?: string | undefined;
+}
+
+/** Serves until SIGTERM or SIGINT; resolves with the exit status. */
+export async function serve({ data, port, validateOutput, listen, refusal }: ServeOptions): Promise<number> {
+  const cloud = await startCloud({ data, port, validateOutput, listen, planes: planesFor(refusal) });
+  console.log(`Pilvi ${version} is ready: http://127.0.0.1:${cloud.port} (data in ${path.relative('.', data).startsWith('..') ? data : path.relative('.', data)})`);
+  for (const limit of cloud.limits) console.log(`Limited: ${limit}`);
+  await new Promise<void>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
+  });
+  await cloud.close();
+  return 0;
+}
+
+function planesFor(refusal: string | undefined): CloudOptions['planes'] {
+  return async () => {
+    const reason = refusal ?? 'Machines and networks are not built yet.';
+    return { fabric: new AbsentFabric(reason), machines: new AbsentMachines(reason) };
+  };
+}

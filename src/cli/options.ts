@@ -1,0 +1,53 @@
+/** Options that several commands share: where a cloud listens and where it keeps its data. */
+import { homedir } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { PilviError } from '../base/errors.ts';
+
+/** The port of the free local cloud that everyone used, so that nobody has to change an endpoint. */
+export const defaultPort = 4566;
+
+export interface StartOptions {
+  host: string;
+  port: number;
+  data: string;
+  detach: boolean;
+  validateOutput: boolean;
+}
+
+/** Reads `--port --host --data --detach --validate-output`. Throws PilviError BadOption. */
+export function parseStartOptions(args: readonly string[]): StartOptions {
+  const { port, host, data, detach, 'validate-output': validateOutput } = parse(args);
+  const number = parsePort(port);
+  return { host, port: number, data: path.resolve(data ?? defaultData(number)), detach, validateOutput };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        port: { type: 'string', default: String(defaultPort) },
+        host: { type: 'string', default: '127.0.0.1' },
+        data: { type: 'string' },
+        detach: { type: 'boolean', default: false },
+        'validate-output': { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch (error) {
+    throw new PilviError('BadOption', (error as Error).message);
+  }
+}
+
+/** A port number from text; 0 asks for any free one. Throws PilviError BadOption. */
+export function parsePort(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65_535) throw new PilviError('BadOption', `${text} is not a port.`);
+  return port;
+}
+
+/** Where a cloud on this port keeps its data unless told: a folder of the user's state, one per port. */
+export function defaultData(port: number): string {
+  const state = process.env['XDG_STATE_HOME'] ?? path.join(homedir(), '.local', 'state');
+  return path.join(state, 'pilvi', String(port));
+}

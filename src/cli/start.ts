@@ -1,0 +1,82 @@
+/**
+ * `pilvi start`: opens the listening socket on the host, then runs Pilvi inside namespaces of its own and supervises it. Where the kernel refuses
+ * them, Pilvi runs right here and serves every API without machines.
+ */
+import { spawn } from 'node:child_process';
+import { mkdir, open } from 'node:fs/promises';
+import net, { type AddressInfo, type Server } from 'node:net';
+import path from 'node:path';
+import { PilviError } from '../base/errors.ts';
+import { launchInside, processOneOf, superviseInside } from '../machine/launch.ts';
+import { parseStartOptions, type StartOptions } from './options.ts';
+import { readRunFile, removeRunFile, writeRunFile } from './run-file.ts';
+
+/** Real milliseconds that `--detach` waits for the first answer. */
+const readyMillisMax = 30_000;
+
+/** Runs until it is told to stop; with `--detach` until the cloud answers. Throws PilviError for a taken port or folder. */
+export async function start(args: readonly string[]): Promise<number> {
+  const options = parseStartOptions(args);
+  await mkdir(options.data, { recursive: true });
+  if ((await readRunFile(options.data)) !== undefined) throw new PilviError('DataFolderLocked', options.data);
+  return options.detach ? startDetached(options) : startHere(options);
+}
+
+async function startHere(options: StartOptions): Promise<number> {
+  const server = await listen(options);
+  const { port } = server.address() as AddressInfo;
+  const script = process.argv[1] ?? '';
+  const inner = ['--port', String(port), '--data', options.data, ...(options.validateOutput ? ['--validate-output'] : [])];
+  const launched = await launchInside({ entry: ['--enable-source-maps', script, 'inside', ...inner], sockets: [server], env: process.env });
+  const run = { pid: process.pid, port, host: options.host, mode: launched.mode };
+  try {
+    if (launched.mode === 'none') {
+      await new Promise((resolve) => server.close(resolve));
+      await writeRunFile(options.data, run);
+      const { serve } = await import('./inside.ts');
+      return await serve({ ...options, port, listen: { host: options.host, port }, refusal: launched.reason });
+    }
+    await writeRunFile(options.data, { ...run, insidePid: processOneOf(launched.child) });
+    return await superviseInside(launched);
+  } finally {
+    await removeRunFile(options.data);
+  }
+}
+
+function listen({ host, port }: StartOptions): Promise<Server> {
+  const server = net.createServer();
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => reject(new PilviError('PortTaken', `${host}:${port}`, { cause: error })));
+    server.listen({ host, port, backlog: 1024 }, () => resolve(server));
+  });
+}
+
+/** Starts the same in the background, its output going to a log file in the data folder, and waits until it answers. */
+async function startDetached(options: StartOptions): Promise<number> {
+  const logFile = path.join(options.data, 'pilvi.log');
+  const log = await open(logFile, 'a');
+  const args = ['--port', String(options.port), '--host', options.host, '--data', options.data, ...(options.validateOutput ? ['--validate-output'] : [])];
+  const child = spawn(process.execPath, [process.argv[1] ?? '', 'start', ...args], { detached: true, stdio: ['ignore', log.fd, log.fd] });
+  const ended = new Promise<never>((_resolve, reject) => {
+    child.once('exit', (status) => reject(new PilviError('StartFailed', `It ended with ${status}; see ${logFile}.`)));
+  });
+  const port = await Promise.race([waitUntilAnswering(options), ended]);
+  child.removeAllListeners('exit');
+  child.unref();
+  await log.close();
+  console.log(`Pilvi runs in the background on http://${options.host}:${port} (data and log in ${options.data}). Stop it with: pilvi stop --port ${port}`);
+  return 0;
+}
+
+async function waitUntilAnswering(options: StartOptions): Promise<number> {
+  const deadline = Date.now() + readyMillisMax;
+  while (Date.now() < deadline) {
+    const run = await readRunFile(options.data);
+    if (run !== undefined) {
+      const answer = await fetch(`http://${run.host}:${run.port}/_pilvi/health`).catch(() => undefined);
+      if (answer?.ok === true) return run.port;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new PilviError('StartFailed', `No answer within ${readyMillisMax / 1000} s.`);
+}
