@@ -23,13 +23,20 @@ export interface OwnCloud {
 /** Starts `pilvi start` from dist/; resolves when it answers. */
 export async function startOwnCloud({ data, args = [] }: { data?: string; args?: readonly string[] } = {}): Promise<OwnCloud> {
   const folder = data ?? (await mkdtemp(path.join(tmpdir(), 'pilvi-test-')));
-  const child = spawn(process.execPath, ['dist/pilvi.js', 'start', '--port', '0', '--data', folder, '--validate-output', ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    process.execPath,
+    ['dist/pilvi.js', 'start', '--port', '0', '--data', folder, '--validate-output', ...args],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   let output = '';
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const endpoint = await new Promise<string>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`The cloud did not start within ${readyMillisMax} ms:\n${output}`)), readyMillisMax);
+    const timer = setTimeout(
+      () => reject(new Error(`The cloud did not start within ${readyMillisMax} ms:\n${output}`)),
+      readyMillisMax,
+    );
     const take = (chunk: Buffer): void => {
       output += chunk.toString();
       const ready = /is ready: (http:\/\/127\.0\.0\.1:\d+)/.exec(output);

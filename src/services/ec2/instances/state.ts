@@ -1,0 +1,78 @@
+/** Rows of instances. */
+import type { Millis } from '../../../base/clock.ts';
+import { defineTable } from '../../../store/tables.ts';
+import type { TagMap } from '../vpc/state.ts';
+
+export type InstanceState = 'pending' | 'running' | 'shutting-down' | 'terminated' | 'stopping' | 'stopped';
+
+/** What should become of the machine; the state follows what does. */
+export type InstanceIntent = 'running' | 'stopped' | 'terminated';
+
+export interface InstanceRow {
+  id: string;
+  reservationId: string;
+  /** Position within its reservation. */
+  launchIndex: number;
+  clientToken?: string | undefined;
+  imageId: string;
+  type: string;
+  keyName?: string | undefined;
+  intent: InstanceIntent;
+  state: InstanceState;
+  /** Rises with each reboot asked for. */
+  bootNumber: number;
+  stateReason?: { code: string; message: string } | undefined;
+  /** `User initiated (2026-11-20 12:00:00 GMT)` */
+  transitionReason: string;
+  launchedAt: Millis;
+  terminatedAt?: Millis | undefined;
+  vpcId: string;
+  subnetId: string;
+  zone: string;
+  tenancy: string;
+  /** Base64, as given. */
+  userData?: string | undefined;
+  /** ARN of the instance profile. */
+  profileArn?: string | undefined;
+  profileAssociationId?: string | undefined;
+  monitoring: boolean;
+  ebsOptimized: boolean;
+  shutdownBehaviour: 'stop' | 'terminate';
+  terminationProtection: boolean;
+  stopProtection: boolean;
+  metadata: {
+    httpTokens: 'optional' | 'required';
+    hopLimit: number;
+    endpoint: 'enabled' | 'disabled';
+    tags: 'enabled' | 'disabled';
+  };
+  rootDeviceName: string;
+  rootVolume: { id: string; sizeGiB: number; deleteOnTermination: boolean; attachedAt: Millis };
+  tags: TagMap;
+}
+
+export const Instances = defineTable<InstanceRow>()({
+  name: 'ec2.instances',
+  scope: 'region',
+  key: (row) => [row.id],
+  indexes: {
+    byReservation: (row) => [row.reservationId, row.launchIndex],
+    bySubnet: (row) => [row.subnetId],
+    byClientToken: (row) => (row.clientToken === undefined ? undefined : [row.clientToken]),
+    byState: (row) => [row.state],
+  },
+});
+
+/** What a client token was first used with, so that a repeat gets the same answer and a different request is refused. */
+export interface LaunchTokenRow {
+  token: string;
+  reservationId: string;
+  /** SHA-256 of the parameters. */
+  fingerprint: string;
+}
+
+export const LaunchTokens = defineTable<LaunchTokenRow>()({
+  name: 'ec2.launchTokens',
+  scope: 'region',
+  key: (row) => [row.token],
+});
