@@ -1,0 +1,23 @@
+/**
+ * The entry of all tools: `node dist/tools.js <subcommand>`, called by the scripts of package.json. One program instead of many scripts, so that
+ * they share the reading of the tree and are checked like the rest. Each subcommand loads only its own code.
+ */
+type Subcommand = (parameters: readonly string[]) => Promise<number>;
+
+const root = process.cwd();
+
+const subcommands: Readonly<Record<string, Subcommand>> = {
+  check: async (parameters) => (await import('./check/check.ts')).check(root, parameters),
+  generate: async (parameters) => (await import('./generate/generate.ts')).generate([...parameters]),
+  spec: async (parameters) => (await import('./spec/spec.ts')).spec(root, parameters),
+  bench: async (parameters) => (await import('./bench/bench.ts')).bench(root, parameters),
+};
+
+const [name = '', ...parameters] = process.argv.slice(2);
+const subcommand = subcommands[name];
+if (subcommand) {
+  process.exitCode = await subcommand(parameters);
+} else {
+  console.error(`No tool ${JSON.stringify(name)}; tools: ${Object.keys(subcommands).join(' ')}`);
+  process.exitCode = 2;
+}

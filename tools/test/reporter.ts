@@ -29,7 +29,8 @@ export default class RunReporter implements Reporter {
         if (!result) continue;
         tests.push(result);
         count[result.state] += 1;
-        if (result.state === 'skipped') skipped.push(`${path}: ${result.name.join(' > ')}: ${result.reason ?? 'no reason given'}`);
+        if (result.state === 'skipped')
+          skipped.push(`${path}: ${result.name.join(' > ')}: ${result.reason ?? 'no reason given'}`);
       }
       if (existsSync(module.moduleId)) run[path] = { digest: digestOf(readFileSync(module.moduleId, 'utf8')), tests };
     }

@@ -1,0 +1,63 @@
+/** The facts of spec/*.yaml: reading them, and what is wrong with the files themselves. */
+import { basename } from 'node:path';
+import { parse } from 'yaml';
+import type { Finding } from '../check/finding.ts';
+
+export interface Fact {
+  id: string;
+  /** File name without its ending. */
+  topic: string;
+  path: string;
+  line: number;
+}
+
+const kinds = new Set(['rule', 'default', 'limit', 'feature', 'behaviour']);
+
+/** spec/unproven.yaml is no topic: it maps ids to the reason why no test can prove them yet. */
+export const unprovenPath = 'spec/unproven.yaml';
+
+/** Reads all topics. `findings` names malformed entries and ids given twice. */
+export function readFacts(spec: ReadonlyMap<string, string>): { facts: ReadonlyMap<string, Fact>; findings: Finding[] } {
+  const facts = new Map<string, Fact>();
+  const findings: Finding[] = [];
+  for (const [path, text] of spec) {
+    if (path === unprovenPath) continue;
+    const lines = new Map<string, number>();
+    text.split('\n').forEach((content, index) => {
+      const id = /^- id:\s*['"]?([\w-]+)/.exec(content)?.[1];
+      if (id && !lines.has(id)) lines.set(id, index + 1);
+    });
+    for (const entry of entriesOf(path, text, findings)) {
+      const id = String(entry['id']);
+      const line = lines.get(id) ?? 1;
+      const fault = faultOf(entry, facts.get(id));
+      if (fault) findings.push({ path, line, message: `${id}: ${fault}` });
+      else facts.set(id, { id, topic: basename(path, '.yaml'), path, line });
+    }
+  }
+  return { facts, findings };
+}
+
+function entriesOf(path: string, text: string, findings: Finding[]): Record<string, unknown>[] {
+  try {
+    const entries: unknown = parse(text) ?? [];
+    if (Array.isArray(entries)) return entries as Record<string, unknown>[];
+    findings.push({ path, line: 1, message: 'a topic is a list of facts' });
+  } catch (error) {
+    findings.push({ path, line: 1, message: `not YAML: ${String(error)}` });
+  }
+  return [];
+}
+
+function faultOf(entry: Record<string, unknown>, known: Fact | undefined): string | undefined {
+  if (!/^[A-Z][A-Z0-9]*-\d{3}$/.test(String(entry['id']))) return 'an id is letters, a dash and three digits, as IAM-004';
+  if (known) return `the id is taken by ${known.path}:${known.line}`;
+  for (const member of ['fact', 'check']) if (typeof entry[member] !== 'string') return `has no ${member}`;
+  return kinds.has(String(entry['kind'])) ? undefined : `kind is one of ${[...kinds].join(', ')}`;
+}
+
+/** Reasons of spec/unproven.yaml by id; empty when there is no such file. */
+export function readReasons(spec: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  const parsed: unknown = parse(spec.get(unprovenPath) ?? '{}') ?? {};
+  return new Map(Object.entries(parsed as Record<string, unknown>).map(([id, reason]) => [id, String(reason)]));
+}
