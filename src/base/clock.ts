@@ -24,8 +24,8 @@ export interface Clock {
   realNow(): Millis;
   /** Calls back once cloud time has reached `due`, however it gets there; returns a cancel function. Precision of a timer. */
   at(due: Millis, callback: () => void): () => void;
-  /** Resolves after `real` milliseconds of real time. For host input and output only. */
-  pause(real: Millis): Promise<void>;
+  /** Resolves after `real` milliseconds of real time, or as soon as `signal` aborts. For host input and output, and retries. */
+  pause(real: Millis, signal?: AbortSignal): Promise<void>;
 }
 
 interface Waiter {
@@ -83,8 +83,17 @@ export class CloudClock implements Clock {
     };
   }
 
-  pause(real: Millis): Promise<void> {
-    return new Promise((resolve) => setTimeout(resolve, real));
+  pause(real: Millis, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (signal?.aborted) return resolve();
+      const done = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = setTimeout(done, Math.min(real, timerMax));
+      signal?.addEventListener('abort', done, { once: true });
+    });
   }
 
   #rebase(speed: number, by: Millis): void {

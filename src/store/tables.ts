@@ -30,10 +30,10 @@ export type IndexEntries = readonly KeyPart[] | readonly (readonly KeyPart[])[] 
 /** What a row may hold: plain data. Dates are stored as milliseconds, sets as arrays. Others make the member `never`, a compile error. */
 export type Plain<T> = unknown extends T
   ? T
-  : T extends Date | ReadonlyMap<unknown, unknown> | ReadonlySet<unknown> | symbol | ((...parameters: never) => unknown)
-    ? never
-    : T extends string | number | boolean | bigint | null | undefined | Uint8Array
-      ? T
+  : T extends Value | undefined
+    ? T
+    : T extends Date | ReadonlyMap<unknown, unknown> | ReadonlySet<unknown> | symbol | ((...parameters: never) => unknown)
+      ? never
       : { [Member in keyof T]: Plain<T[Member]> };
 
 export interface TableDefinition<Row, Index extends string> {
