@@ -1,3 +1,26 @@
+import { AwsError } from '../../kernel/errors.ts';
 import { defineService } from '../../kernel/service.ts';
+import { Addresses, PublicIps } from './addresses/state.ts';
+import { Images } from './images/state.ts';
+import { Instances, LaunchTokens } from './instances/state.ts';
+import { Interfaces } from './interfaces/state.ts';
+import { KeyPairs } from './key-pairs/state.ts';
+import { SecurityGroupRules, SecurityGroups } from './security-groups/state.ts';
+import { tagHandlers } from './tags.ts';
+import { DhcpOptions, InternetGateways, NetworkAcls, RouteTables, Subnets, Vpcs } from './vpc/state.ts';
+import { vpcAuthorisations, vpcHandlers } from './vpc/vpcs.ts';
 
-export default defineService({ name: 'ec2', tables: [], handlers: {} });
+export default defineService({
+  name: 'ec2',
+  tables: [
+    ...[Vpcs, Subnets, RouteTables, InternetGateways, NetworkAcls, DhcpOptions, Interfaces, SecurityGroups, SecurityGroupRules],
+    ...[Addresses, PublicIps, Instances, LaunchTokens, Images, KeyPairs],
+  ],
+  handlers: { ...vpcHandlers, ...tagHandlers },
+  authorise: { ...vpcAuthorisations },
+  /** DryRun asks only whether the call would be allowed, and is answered before anything is looked at ("DryRunOperation"). */
+  before: (input) => {
+    if (input['DryRun'] === true)
+      throw new AwsError('DryRunOperation', 'Request would have succeeded, but DryRun flag is set.', { status: 412 });
+  },
+});
