@@ -21,6 +21,12 @@ export interface PolicyPrincipal {
   arn: string;
   /** For an assumed role: the ARN of the role itself. */
   roleArn?: string;
+  /** For a federated user: the ARN of the user (or root user) who called GetFederationToken. */
+  userArn?: string;
+  /** Unique id of the user or of the session's role (`AIDA…`, `AROA…`), which stored trust policies name instead of a deleted principal's ARN. */
+  uniqueId?: string;
+  /** Canonical user id of the caller's account, which S3 policies may name. */
+  canonicalUser?: string;
 }
 
 /** One question: may `principal` do `action` on `resource`, in this context? */
@@ -30,7 +36,7 @@ export interface PolicyRequest {
   action: string;
   /** ARN, or `*` for actions without a resource. */
   resource: string;
-  /** Account that owns the resource. */
+  /** Account that owns the resource; the caller's own for `*` and for what belongs to everybody (public images, AWS managed policies). */
   resourceAccount: string;
   /** Condition keys in lower case to their values. A key that is absent is not in the context. */
   context: ReadonlyMap<string, readonly string[]>;
@@ -50,6 +56,11 @@ export interface PolicySet {
   resourceControl?: readonly (readonly string[])[] | undefined;
   /** Policy on the resource. */
   resource?: string | undefined;
+  /**
+   * The resource's policy must allow too, if only by naming the account: true of KMS keys and of role trust policies ("Resource-based
+   * policies", exceptions). Everywhere else, within one account, an allow of either side suffices.
+   */
+  resourceMustAllow?: boolean | undefined;
   /** Policies of the VPC endpoint that the request came through. */
   endpoint?: string | undefined;
 }
@@ -70,7 +81,10 @@ export type DenyReason =
   | 'implicit-resource'
   | 'implicit-endpoint';
 
-/** Which statement decided: index of the policy in its list, Sid or index of the statement. */
+/**
+ * Which statement decided: index of the policy in its list (control policies: counted through all levels, from the root), index of the
+ * statement, and its Sid where it has one.
+ */
 export interface MatchedStatement {
   source: 'identity' | 'boundary' | 'session' | 'service-control' | 'resource-control' | 'resource' | 'endpoint';
   policyIndex: number;
