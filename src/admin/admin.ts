@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { findRegion } from '../base/regions.ts';
+import type { ApiFault } from '../kernel/chaos.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { ServiceIndex } from '../model/service-model.ts';
 import type { Value } from '../store/store.ts';
@@ -191,10 +192,7 @@ function insightRoutes({ kernel }: AdminOptions): Route[] {
       method: 'POST',
       pattern: /^\/_pilvi\/chaos\/api$/,
       handle: async ({ body }) => {
-        const { kind, service, operation, account, region, delay, times } = body as Record<string, never>;
-        if (!['throttle', 'error', 'delay'].includes(kind)) throw new AdminError(400, 'kind is throttle, error or delay.');
-        if (region !== undefined && findRegion(region) === undefined) throw new AdminError(400, 'There is no such Region.');
-        kernel.chaos.add({ kind, service, operation, account, region, delay, times });
+        kernel.chaos.add(parseFault(body));
         return { api: kernel.chaos.list() };
       },
     },
@@ -207,6 +205,33 @@ function insightRoutes({ kernel }: AdminOptions): Route[] {
       },
     },
   ];
+}
+
+/** A fault from a request's body. Throws AdminError for members of a wrong kind. */
+function parseFault(body: Readonly<Record<string, unknown>>): ApiFault {
+  const { kind } = body;
+  if (kind !== 'throttle' && kind !== 'error' && kind !== 'delay') throw new AdminError(400, 'kind is throttle, error or delay.');
+  const text = (name: string): string | undefined => {
+    const value = body[name];
+    if (value !== undefined && typeof value !== 'string') throw new AdminError(400, `${name} must be text.`);
+    return value;
+  };
+  const number = (name: string): number | undefined => {
+    const value = body[name];
+    if (value !== undefined && typeof value !== 'number') throw new AdminError(400, `${name} must be a number.`);
+    return value;
+  };
+  const region = text('region');
+  if (region !== undefined && findRegion(region) === undefined) throw new AdminError(400, 'There is no such Region.');
+  return {
+    kind,
+    region,
+    service: text('service'),
+    operation: text('operation'),
+    account: text('account'),
+    delay: number('delay'),
+    times: number('times'),
+  };
 }
 
 /** Paths of other local clouds that test suites call; LocalStack's documentation, "Internal endpoints". */

@@ -3,7 +3,7 @@ import { type Credential, anonymousIdentity } from '../kernel/caller.ts';
 import { authorisationOf } from '../kernel/authorise.ts';
 import { findCredential } from '../kernel/identity.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { parseSignature, SignatureError, verify } from './signature/signature.ts';
+import { parseSignature, SignatureError, type SignedRequest, signedBody, verify } from './signature/signature.ts';
 import type { Exchange, Stage } from './exchange.ts';
 
 /** Finds the credential and checks the signature over the request as received. Throws SignatureError of the matching kind. */
@@ -18,15 +18,31 @@ export function authenticateStage(kernel: Kernel): Stage {
       return;
     }
     const credential = await credentialFor(kernel, exchange, signature.accessKeyId);
-    verify(exchange.head, signature, credential.secretAccessKey, {
-      realNow: kernel.clock.realNow(),
-      payload: exchange.request.body,
-    });
+    await verifyWhole(exchange, signature, credential.secretAccessKey, kernel.clock.realNow());
     checkSession(kernel, credential, signature.sessionToken);
     exchange.credential = credential;
     exchange.identity = credential.identity;
     exchange.trace.add(`authenticate: ${credential.identity.arn}`);
   };
+}
+
+/** Checks head and body; a chunked body is replaced by the plain bytes in it. */
+async function verifyWhole(exchange: Exchange, signature: SignedRequest, secret: string, realNow: number): Promise<void> {
+  const { head, request } = exchange;
+  const declared = signature.payloadHash;
+  const chunked = declared?.startsWith('STREAMING-') === true;
+  const payload = chunked ? 'streaming' : declared === 'UNSIGNED-PAYLOAD' ? 'unsigned' : request.body;
+  verify(head, signature, secret, { realNow, payload });
+  if (!chunked) return;
+  const { body, trailers } = signedBody(head, signature, secret, oneChunk(request.body));
+  const pieces: Uint8Array[] = [];
+  for await (const piece of body) pieces.push(piece);
+  const found = await trailers;
+  exchange.request = { ...request, headers: { ...request.headers, ...found }, body: Buffer.concat(pieces) };
+}
+
+async function* oneChunk(body: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield body;
 }
 
 async function allowsAnonymous(kernel: Kernel, exchange: Exchange): Promise<boolean> {

@@ -31,8 +31,7 @@ function wireErrorOf(exchange: Exchange, error: unknown): WireError {
   if (error instanceof AwsError) return wireError(error.code, error.message, error.status, error.members);
   if (error instanceof ParseError) return wireError(error.code, error.message, error.status);
   if (error instanceof SignatureError) {
-    const { code, message, status, members } = signatureErrorFor(error, familyOf(exchange), exchange.requestId);
-    return wireError(code, message, status, members);
+    return signatureErrorFor(error, familyOf(exchange));
   }
   return wireError(
     'InternalFailure',

@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { WireRequest, WireResponse } from '../model/types.ts';
 import type { Exchange } from './exchange.ts';
+import { httpHead } from './signature/signature.ts';
 
 /** Largest body that is collected; AWS's own limits are lower for every operation but object uploads. */
 const requestBodyBytesMax = 64 * 1024 * 1024;
@@ -80,35 +81,24 @@ export async function collect(request: IncomingMessage, bytesMax = requestBodyBy
 }
 
 function openExchange(kernel: Kernel, request: IncomingMessage, body: Uint8Array): Exchange {
-  const url = request.url ?? '/';
-  const mark = url.indexOf('?');
-  const rawPath = mark < 0 ? url : url.slice(0, mark);
-  const rawQuery = mark < 0 ? '' : url.slice(mark + 1);
-  const headers = plainHeaders(request);
-  const method = request.method ?? 'GET';
+  const head = httpHead(request.method ?? 'GET', request.url ?? '/', request.rawHeaders);
   const requestId = kernel.ids.uuid();
-  const wire: WireRequest = { method, path: rawPath, query: parseQuery(rawQuery), headers, body };
+  const wire: WireRequest = {
+    method: head.method,
+    path: head.rawPath,
+    query: parseQuery(head.rawQuery),
+    headers: head.headers,
+    body,
+  };
   return {
     requestId,
     trace: kernel.traces.begin(requestId),
-    head: { method, rawPath, rawQuery, headers },
-    host: headers['host'] ?? '',
+    head,
+    host: head.headers['host'] ?? '',
     sourceIp: (request.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
     secureTransport: 'encrypted' in request.socket,
     request: wire,
   };
-}
-
-function plainHeaders(request: IncomingMessage): Record<string, string> {
-  const headers: Record<string, string> = Object.create(null);
-  const raw = request.rawHeaders;
-  for (let index = 0; index + 1 < raw.length; index += 2) {
-    const name = (raw[index] ?? '').toLowerCase();
-    const value = raw[index + 1] ?? '';
-    const earlier = headers[name];
-    headers[name] = earlier === undefined ? value : `${earlier},${value}`;
-  }
-  return headers;
 }
 
 /** Query parameters in order. A name without `=` has an empty value; broken escapes stay as they are. */

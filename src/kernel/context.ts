@@ -6,7 +6,7 @@ import type { Clock, Millis } from '../base/clock.ts';
 import type { IdSort } from '../base/ids.ts';
 import type { Fabric } from '../planes/fabric/types.ts';
 import type { Machines } from '../planes/machines/types.ts';
-import type { KeyPart, Value } from '../store/store.ts';
+import type { Value } from '../store/store.ts';
 import type { Table, TableReader, TableWriter } from '../store/tables.ts';
 import type { Caller } from './caller.ts';
 import type { ServiceClients } from './clients.generated.ts';
@@ -88,9 +88,7 @@ export interface Context extends Scope {
   table<Row, Index extends string>(table: Table<Row, Index>): TableReader<Row, Index>;
   tableIn<Row, Index extends string>(scope: Scope, table: Table<Row, Index>): TableReader<Row, Index>;
   /** Rows of every account and Region, with their scope: for reconcilers and administration. */
-  everywhere<Row, Index extends string>(
-    table: Table<Row, Index>,
-  ): Promise<readonly { scope: Scope; row: Row; key: readonly KeyPart[] }[]>;
+  everywhere<Row, Index extends string>(table: Table<Row, Index>): Promise<readonly { scope: Scope; row: Row }[]>;
   transact<T>(body: (tx: Transaction) => Promise<T>): Promise<T>;
   /** A new id of this kind. */
   id(sort: IdSort): string;

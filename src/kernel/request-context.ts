@@ -3,7 +3,7 @@
  */
 import type { Clock, Millis } from '../base/clock.ts';
 import type { IdSort } from '../base/ids.ts';
-import type { KeyPart, StoreTransaction, Value } from '../store/store.ts';
+import type { StoreTransaction } from '../store/store.ts';
 import { listAllScopes, scopedReader, scopedWriter, type Table, type TableReader, type TableWriter } from '../store/tables.ts';
 import { type Caller, serviceIdentity } from './caller.ts';
 import type { ServiceClients } from './clients.generated.ts';
@@ -58,9 +58,7 @@ export class RequestContext implements Context {
     return scopedReader(this.#kernel.store, table, scope);
   }
 
-  everywhere<Row, Index extends string>(
-    table: Table<Row, Index>,
-  ): Promise<readonly { scope: Scope; row: Row; key: readonly KeyPart[] }[]> {
+  everywhere<Row, Index extends string>(table: Table<Row, Index>): Promise<readonly { scope: Scope; row: Row }[]> {
     return listAllScopes(this.#kernel.store, table);
   }
 
@@ -165,5 +163,3 @@ class RowTransaction implements Transaction {
     return { service: this.#ctx.service, account: this.#ctx.account, region: this.#ctx.region };
   }
 }
-
-export type { Value };
