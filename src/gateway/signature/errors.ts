@@ -10,7 +10,7 @@
 import type { WireError } from '../../model/types.ts';
 
 /** How the called service speaks; decides codes and texts. */
-export type ProtocolFamily = 'query' | 'ec2' | 'json' | 'rest-json' | 'rest-xml' | 's3';
+export type ServiceFamily = 'query' | 'ec2' | 'json' | 'rest-json' | 'rest-xml' | 's3';
 
 export type SignatureErrorKind =
   /** No signature where one is needed. */
@@ -105,7 +105,7 @@ export interface SignatureErrorDetails {
   chunkBytes?: number | undefined;
 }
 
-/** Thrown by everything in this folder. `signatureErrorFor(error.kind, family, error.details)` makes the answer of it. */
+/** Thrown by everything in this folder. `signatureErrorFor(error, family)` makes the answer of it. */
 export class SignatureError extends Error {
   readonly kind: SignatureErrorKind;
   readonly details: SignatureErrorDetails;
@@ -123,14 +123,14 @@ type Answer = readonly [code: string, status: number, message: string, members?:
 /**
  * The error that a service of `family` answers. For S3 the members beyond the message are those that S3 puts into its <Error> document.
  */
-export function signatureErrorFor(
-  kind: SignatureErrorKind,
-  family: ProtocolFamily,
-  details: SignatureErrorDetails = {},
-): WireError {
+export function signatureErrorFor({ kind, details }: Pick<SignatureError, 'kind' | 'details'>, family: ServiceFamily): WireError {
   const [code, status, message, members] =
     family === 's3' ? s3Answer(kind, details) : family === 'ec2' ? ec2Answer(kind, details) : commonAnswer(kind, family, details);
-  return { code, message, status, fault: 'client', ...(members === undefined ? {} : { members }) };
+  return { code, message, status, fault: 'client', ...(members === undefined ? {} : { members: definedOnly(members) }) };
+}
+
+function definedOnly(members: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
 }
 
 /** `20260926T014428Z`: SigV4's own notation of an instant. */
@@ -172,7 +172,7 @@ const commonCodes = {
 } as const;
 
 /** Families other than S3 and EC2. */
-function commonAnswer(kind: SignatureErrorKind, family: ProtocolFamily, details: SignatureErrorDetails): Answer {
+function commonAnswer(kind: SignatureErrorKind, family: ServiceFamily, details: SignatureErrorDetails): Answer {
   const codes = commonCodes[family === 'json' ? 'json' : family === 'rest-json' ? 'rest-json' : 'query'];
   switch (kind) {
     case 'missing-token':
@@ -290,7 +290,7 @@ function ec2Answer(kind: SignatureErrorKind, details: SignatureErrorDetails): An
   }
 }
 
-/** Hash of nothing is not secret: S3 shows the strings it signed both as text and as hex bytes. */
+/** S3 shows the strings it signed both as text and as bytes in hexadecimal. */
 function hexBytes(text: string): string {
   return (Buffer.from(text, 'latin1').toString('hex').match(/../g) ?? []).join(' ');
 }

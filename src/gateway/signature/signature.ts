@@ -11,7 +11,14 @@
 import { parseSignedHeader } from './parse-header.ts';
 import { hasQuerySignature, parseSignedQuery } from './parse-query.ts';
 
-export { SignatureError, type SignatureErrorDetails, type SignatureErrorKind, signatureErrorFor } from './errors.ts';
+export {
+  type ServiceFamily,
+  SignatureError,
+  type SignatureErrorDetails,
+  type SignatureErrorKind,
+  signatureErrorFor,
+} from './errors.ts';
+export { decodeChunked, type SignedBody, signedBody } from './chunked.ts';
 export { type Payload, verify, type VerifyOptions } from './verify.ts';
 
 /** The head of an HTTP request, exactly as it came. Text is latin-1: one character for each byte, as Node gives it. */
