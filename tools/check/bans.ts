@@ -56,9 +56,9 @@ function productFindings(file: SourceFile): Finding[] {
     findings.push({ path: file.path, line: file.lineAt(at.start), message });
   };
   walk(file.program, (node, ancestors) => {
-    const parent = ancestors.at(-1);
-    const named = node.type === 'MemberExpression' || (node.type === 'Identifier' && !isOnlyAName(node, parent));
-    const ban = named ? productBans.find(({ name }) => name === plainName(node)) : undefined;
+    const used = node.type === 'MemberExpression' || (node.type === 'Identifier' && !isOnlyAName(node, ancestors));
+    const names = used ? [plainName(node)] : takenApart(node);
+    const ban = productBans.find(({ name }) => names.includes(name));
     if (ban && !ban.homes.test(file.path)) report(node, `${ban.name} is banned here: ${ban.instead}`);
     const isDate = isNode(node['callee']) && plainName(node['callee']) === 'Date';
     const readsClock =
@@ -80,12 +80,21 @@ function productFindings(file: SourceFile): Finding[] {
 }
 
 /** Identifiers that name something instead of using the global: members, keys, parameters, declarations, import specifiers, types. */
-function isOnlyAName(node: Node, parent: Node | undefined): boolean {
+function isOnlyAName(node: Node, ancestors: readonly Node[]): boolean {
+  const parent = ancestors.at(-1);
   if (!parent) return false;
   if (/^(Import|Export|TS)/.test(parent.type)) return parent['expression'] !== node;
-  if (parent['computed'] !== true && (parent['property'] === node || (parent['key'] === node && parent['shorthand'] !== true)))
-    return true;
+  if (parent['computed'] !== true && (parent['property'] === node || parent['key'] === node)) return true;
+  if (parent['value'] === node && ancestors.at(-2)?.type === 'ObjectPattern') return true;
   return parent['id'] === node || (parent['params'] as unknown[] | undefined)?.includes(node) === true;
+}
+
+/** `const { env, pid } = process` takes `process.env` and `process.pid`. */
+function takenApart(node: Node): string[] {
+  if (node.type !== 'VariableDeclarator' || !isNode(node['id']) || !isNode(node['init'])) return [];
+  const owner = plainName(node['init']);
+  const properties = node['id'].type === 'ObjectPattern' && owner !== '' ? (node['id']['properties'] as Node[]) : [];
+  return properties.map((property) => `${owner}.${nameOf(property['key'])}`.replace(/^(crypto|globalThis)\./, ''));
 }
 
 const collections = new Set(['Map', 'Set', 'WeakMap', 'WeakSet', 'Array']);

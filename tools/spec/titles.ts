@@ -17,8 +17,8 @@ export function proves(path: string): boolean {
 
 /** Ids at the start of a title: "IAM-004 IAM-010 a new user …" gives two. */
 export function idsOf(title: string): string[] {
-  const lead = /^(?:[A-Z][A-Z0-9]*-\d+[\s,:]*)+/.exec(title)?.[0] ?? '';
-  return lead.match(/[A-Z][A-Z0-9]*-\d+/g) ?? [];
+  const lead = /^(?:[A-Z][A-Z0-9]*-\d{3}(?!\d)[\s,:]*)+/.exec(title)?.[0] ?? '';
+  return lead.match(/[A-Z][A-Z0-9]*-\d{3}/g) ?? [];
 }
 
 /** Every title in the tree's test files that begins with an id. */
