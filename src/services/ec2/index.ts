@@ -8,16 +8,23 @@ import { KeyPairs } from './key-pairs/state.ts';
 import { SecurityGroupRules, SecurityGroups } from './security-groups/state.ts';
 import { tagHandlers } from './tags.ts';
 import { DhcpOptions, InternetGateways, NetworkAcls, RouteTables, Subnets, Vpcs } from './vpc/state.ts';
+import { addDefaultVpc } from './vpc/default-vpc.ts';
+import { routeTableAuthorisations, routeTableHandlers } from './vpc/route-tables.ts';
+import { subnetAuthorisations, subnetHandlers } from './vpc/subnets.ts';
 import { vpcAuthorisations, vpcHandlers } from './vpc/vpcs.ts';
+import { ZoneGroups, zoneHandlers } from './zones.ts';
 
 export default defineService({
   name: 'ec2',
   tables: [
     ...[Vpcs, Subnets, RouteTables, InternetGateways, NetworkAcls, DhcpOptions, Interfaces, SecurityGroups, SecurityGroupRules],
-    ...[Addresses, PublicIps, Instances, LaunchTokens, Images, KeyPairs],
+    ...[Addresses, PublicIps, Instances, LaunchTokens, Images, KeyPairs, ZoneGroups],
   ],
-  handlers: { ...vpcHandlers, ...tagHandlers },
-  authorise: { ...vpcAuthorisations },
+  handlers: { ...zoneHandlers, ...vpcHandlers, ...subnetHandlers, ...routeTableHandlers, ...tagHandlers },
+  authorise: { ...vpcAuthorisations, ...subnetAuthorisations, ...routeTableAuthorisations },
+  accountSetup: async (ctx) => {
+    await addDefaultVpc(ctx);
+  },
   /** DryRun asks only whether the call would be allowed, and is answered before anything is looked at ("DryRunOperation"). */
   before: (input) => {
     if (input['DryRun'] === true)

@@ -1,0 +1,388 @@
+/** Route tables: main and custom, associations, routes. The local route belongs to the VPC and cannot be deleted (VPC-020). */
+import type { EC2, Route, RouteTable, RouteTableAssociation } from '@aws-sdk/client-ec2';
+import { canonicalCidr, contains, parseCidr4 } from '../../../base/cidr.ts';
+import type { Context, Transaction } from '../../../kernel/context.ts';
+import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
+import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
+import {
+  dependencyViolation,
+  invalidParameterCombination,
+  invalidParameterValue,
+  missingParameter,
+  notFound,
+} from '../errors.ts';
+import { applyFilters } from '../filters.ts';
+import { Interfaces } from '../interfaces/state.ts';
+import { requireRow, rowsByIds } from '../lookup.ts';
+import { page } from '../paging.ts';
+import { checkTagged, describeTags, ec2Arn, requestTagConditions, tagsFor } from '../tags.ts';
+import {
+  InternetGateways,
+  type RouteRow,
+  type RouteTableRow,
+  RouteTables,
+  type RouteTarget,
+  type SubnetRow,
+  Subnets,
+  type VpcRow,
+  Vpcs,
+} from './state.ts';
+
+/** Per VPC, and routes per table ("Amazon VPC quotas"). */
+const routeTablesPerVpcMax = 200;
+const routesPerTableMax = 500;
+
+/** The table that a subnet follows: its own, else the VPC's main one. */
+export function routeTableOf(subnet: SubnetRow, vpc: VpcRow): string {
+  return subnet.routeTable?.tableId ?? vpc.mainRouteTableId;
+}
+
+async function subnetsOf(source: Pick<Context | Transaction, 'table'>, table: RouteTableRow): Promise<SubnetRow[]> {
+  return (await source.table(Subnets).byIndex('byVpc', [table.vpcId])).filter(
+    (subnet) => subnet.routeTable?.tableId === table.id,
+  );
+}
+
+function describeAssociations(table: RouteTableRow, subnets: readonly SubnetRow[]): RouteTableAssociation[] {
+  const associated = { AssociationState: { State: 'associated' as const }, RouteTableId: table.id };
+  const main =
+    table.mainAssociationId === undefined
+      ? []
+      : [{ ...associated, Main: true, RouteTableAssociationId: table.mainAssociationId }];
+  return [
+    ...main,
+    ...subnets.map(({ id, routeTable }) => ({
+      ...associated,
+      Main: false,
+      RouteTableAssociationId: routeTable?.associationId,
+      SubnetId: id,
+    })),
+  ];
+}
+
+async function describeRoute(source: Pick<Context, 'table'>, ctx: Context, route: RouteRow, vpcId: string): Promise<Route> {
+  const shown: Route = { DestinationCidrBlock: route.cidr, Origin: route.origin, State: 'active' };
+  const { target } = route;
+  if (target.kind === 'local') return { ...shown, GatewayId: 'local' };
+  if (target.kind === 'internet-gateway') {
+    const gateway = await source.table(InternetGateways).get(target.id);
+    return { ...shown, GatewayId: target.id, State: gateway?.vpcId === vpcId ? 'active' : 'blackhole' };
+  }
+  const card = await source.table(Interfaces).get(target.id);
+  const instanceId = card?.attachment?.instanceId;
+  return {
+    ...shown,
+    NetworkInterfaceId: target.id,
+    State: instanceId === undefined ? 'blackhole' : 'active',
+    ...(instanceId === undefined ? {} : { InstanceId: instanceId, InstanceOwnerId: ctx.account }),
+  };
+}
+
+async function describeTable(ctx: Context, table: RouteTableRow): Promise<RouteTable> {
+  return {
+    RouteTableId: table.id,
+    VpcId: table.vpcId,
+    OwnerId: ctx.account,
+    Associations: describeAssociations(table, await subnetsOf(ctx, table)),
+    Routes: await Promise.all(table.routes.map((route) => describeRoute(ctx, ctx, route, table.vpcId))),
+    PropagatingVgws: [],
+    Tags: describeTags(table.tags),
+  };
+}
+
+interface RouteInput {
+  DestinationCidrBlock?: string | undefined;
+  GatewayId?: string | undefined;
+  NetworkInterfaceId?: string | undefined;
+  InstanceId?: string | undefined;
+}
+
+/** Members of CreateRoute and ReplaceRoute that lead to things that are not built yet. */
+const otherTargets = [
+  ...([
+    'DestinationIpv6CidrBlock',
+    'DestinationPrefixListId',
+    'EgressOnlyInternetGatewayId',
+    'NatGatewayId',
+    'TransitGatewayId',
+  ] as const),
+  ...([
+    'LocalGatewayId',
+    'CarrierGatewayId',
+    'VpcPeeringConnectionId',
+    'VpcEndpointId',
+    'CoreNetworkArn',
+    'OdbNetworkArn',
+  ] as const),
+];
+
+function refuseOtherTargets(operation: string, input: object): void {
+  const named = otherTargets.find((name) => (input as Record<string, unknown>)[name] !== undefined);
+  if (named !== undefined) throw parameterNotImplemented(operation, named);
+}
+
+/** Where a new route leads. Throws MissingParameter, InvalidParameterCombination, `….NotFound`. */
+async function targetOf(tx: Transaction, vpcId: string, input: RouteInput): Promise<RouteTarget> {
+  const given = [input.GatewayId, input.NetworkInterfaceId, input.InstanceId].filter((id) => id !== undefined);
+  if (given.length === 0) throw missingParameter('gatewayId, networkInterfaceId or instanceId');
+  if (given.length > 1) throw invalidParameterCombination('Only one target may be given for a route.');
+  if (input.GatewayId !== undefined) {
+    if (input.GatewayId === 'local') return { kind: 'local' };
+    if (!input.GatewayId.startsWith('igw-')) throw parameterNotImplemented('CreateRoute', `GatewayId ${input.GatewayId}`);
+    const gateway = await requireRow(tx, InternetGateways, 'internetGateway', input.GatewayId);
+    if (gateway.vpcId !== vpcId)
+      throw invalidParameterValue(`route table and network gateway ${gateway.id} belong to different networks`);
+    return { kind: 'internet-gateway', id: gateway.id };
+  }
+  if (input.NetworkInterfaceId !== undefined) {
+    const card = await requireRow(tx, Interfaces, 'networkInterface', input.NetworkInterfaceId);
+    if (card.vpcId !== vpcId) throw invalidParameterValue(`route table and interface ${card.id} belong to different networks`);
+    return { kind: 'network-interface', id: card.id };
+  }
+  const cards = await tx.table(Interfaces).byIndex('byInstance', [input.InstanceId ?? '']);
+  if (cards.length === 0) throw notFound('instance', input.InstanceId ?? '');
+  const [card] = cards;
+  if (card === undefined || cards.length > 1) {
+    throw new AwsError(
+      'InvalidInstanceID',
+      `There are multiple interfaces attached to instance '${input.InstanceId}'. Please specify an interface ID for the operation instead.`,
+    );
+  }
+  if (card.vpcId !== vpcId)
+    throw invalidParameterValue(`route table and instance ${input.InstanceId} belong to different networks`);
+  return { kind: 'network-interface', id: card.id };
+}
+
+function destinationOf(input: RouteInput): string {
+  if (input.DestinationCidrBlock === undefined) throw missingParameter('destinationCidrBlock');
+  const cidr = parseCidr4(input.DestinationCidrBlock) === undefined ? undefined : canonicalCidr(input.DestinationCidrBlock);
+  if (cidr === undefined) {
+    throw invalidParameterValue(
+      `Value (${input.DestinationCidrBlock}) for parameter destinationCidrBlock is invalid. This is not a valid CIDR block.`,
+    );
+  }
+  return cidr;
+}
+
+/** Routes may be more specific than the local one, but only to an interface; nothing may cover or replace it. */
+function checkAgainstLocal(table: RouteTableRow, cidr: string, target: RouteTarget): void {
+  const block = parseCidr4(cidr)!;
+  for (const route of table.routes) {
+    if (route.target.kind !== 'local') continue;
+    const local = parseCidr4(route.cidr)!;
+    if (contains(local, block) && target.kind !== 'network-interface') {
+      throw invalidParameterValue(
+        `The destination CIDR block ${cidr} is equal to or more specific than one of this VPC's CIDR blocks. This route can target only an interface or an instance.`,
+      );
+    }
+  }
+}
+
+export const routeTableHandlers: HandlersOf<EC2> = {
+  async CreateRouteTable(input, ctx) {
+    const tags = tagsFor('route-table', input.TagSpecifications);
+    const row = await ctx.transact(async (tx) => {
+      const vpc = await requireRow(tx, Vpcs, 'vpc', input.VpcId);
+      if ((await tx.table(RouteTables).byIndex('byVpc', [vpc.id])).length >= routeTablesPerVpcMax) {
+        throw new AwsError('RouteTableLimitExceeded', 'The maximum number of route tables has been reached.');
+      }
+      const routes = vpc.cidrs.map(({ cidr }): RouteRow => ({ cidr, target: { kind: 'local' }, origin: 'CreateRouteTable' }));
+      const table: RouteTableRow = { id: ctx.id('routeTable'), vpcId: vpc.id, routes, tags };
+      await tx.table(RouteTables).put(table);
+      tx.hint('networks', vpc.id);
+      return table;
+    });
+    return { RouteTable: await describeTable(ctx, row) };
+  },
+
+  async DescribeRouteTables(input, ctx) {
+    const rows = await Promise.all(
+      (await rowsByIds(ctx, RouteTables, 'routeTable', input.RouteTableIds)).map(async (row) => ({
+        ...row,
+        shown: await describeTable(ctx, row),
+      })),
+    );
+    const associations =
+      (read: (association: RouteTableAssociation) => string | boolean | undefined) => (row: { shown: RouteTable }) =>
+        (row.shown.Associations ?? []).map((one) => (read(one) === undefined ? undefined : String(read(one))));
+    const routes = (read: (route: Route) => string | undefined) => (row: { shown: RouteTable }) =>
+      (row.shown.Routes ?? []).map(read);
+    const passing = applyFilters(rows, input.Filters, {
+      'route-table-id': (row) => row.id,
+      'vpc-id': (row) => row.vpcId,
+      'owner-id': () => ctx.account,
+      'association.main': associations((one) => one.Main),
+      'association.route-table-association-id': associations((one) => one.RouteTableAssociationId),
+      'association.association-id': associations((one) => one.RouteTableAssociationId),
+      'association.route-table-id': associations((one) => one.RouteTableId),
+      'association.subnet-id': associations((one) => one.SubnetId),
+      'association.gateway-id': associations((one) => one.GatewayId),
+      'route.destination-cidr-block': routes((one) => one.DestinationCidrBlock),
+      'route.gateway-id': routes((one) => one.GatewayId),
+      'route.instance-id': routes((one) => one.InstanceId),
+      'route.nat-gateway-id': routes((one) => one.NatGatewayId),
+      'route.origin': routes((one) => one.Origin),
+      'route.state': routes((one) => one.State),
+    });
+    const { rows: shown, nextToken } = page('DescribeRouteTables', passing, (row) => row.id, input, { ids: input.RouteTableIds });
+    return { RouteTables: shown.map((row) => row.shown), NextToken: nextToken };
+  },
+
+  /** The main table goes only with its VPC; a table with associations has dependencies. */
+  async DeleteRouteTable(input, ctx) {
+    await ctx.transact(async (tx) => {
+      const table = await requireRow(tx, RouteTables, 'routeTable', input.RouteTableId);
+      if (table.mainAssociationId !== undefined || (await subnetsOf(tx, table)).length > 0) {
+        throw dependencyViolation(`The routeTable '${table.id}' has dependencies and cannot be deleted.`);
+      }
+      await tx.table(RouteTables).delete(table.id);
+      tx.hint('networks', table.vpcId);
+    });
+    return {};
+  },
+
+  /** Throws RouteAlreadyExists unless the same route is asked for again. */
+  async CreateRoute(input, ctx) {
+    refuseOtherTargets('CreateRoute', input);
+    const cidr = destinationOf(input);
+    await ctx.transact(async (tx) => {
+      const table = await requireRow(tx, RouteTables, 'routeTable', input.RouteTableId);
+      const target = await targetOf(tx, table.vpcId, input);
+      const existing = table.routes.find((route) => route.cidr === cidr);
+      if (existing !== undefined && JSON.stringify(existing.target) === JSON.stringify(target)) return;
+      if (existing !== undefined) throw new AwsError('RouteAlreadyExists', `The route identified by ${cidr} already exists.`);
+      if (target.kind === 'local') throw invalidParameterValue('Value (local) for parameter gatewayId is invalid.');
+      checkAgainstLocal(table, cidr, target);
+      if (table.routes.length >= routesPerTableMax)
+        throw new AwsError('RouteLimitExceeded', 'The maximum number of routes has been reached.');
+      await tx.table(RouteTables).put({ ...table, routes: [...table.routes, { cidr, target, origin: 'CreateRoute' }] });
+      tx.hint('networks', table.vpcId);
+    });
+    return { Return: true };
+  },
+
+  async ReplaceRoute(input, ctx) {
+    refuseOtherTargets('ReplaceRoute', input);
+    const cidr = destinationOf(input);
+    await ctx.transact(async (tx) => {
+      const table = await requireRow(tx, RouteTables, 'routeTable', input.RouteTableId);
+      const existing = table.routes.find((route) => route.cidr === cidr);
+      if (existing === undefined) {
+        throw invalidParameterValue(`There is no route defined for '${cidr}' in the route table. Use CreateRoute instead.`);
+      }
+      const target: RouteTarget = input.LocalTarget === true ? { kind: 'local' } : await targetOf(tx, table.vpcId, input);
+      if (existing.target.kind === 'local' && target.kind !== 'local')
+        checkAgainstLocal({ ...table, routes: [existing] }, cidr, target);
+      await tx
+        .table(RouteTables)
+        .put({ ...table, routes: table.routes.map((route) => (route === existing ? { ...route, target } : route)) });
+      tx.hint('networks', table.vpcId);
+    });
+    return {};
+  },
+
+  /** Throws InvalidRoute.NotFound, and InvalidParameterValue for the local route. */
+  async DeleteRoute(input, ctx) {
+    for (const name of ['DestinationIpv6CidrBlock', 'DestinationPrefixListId'] as const) {
+      if (input[name] !== undefined) throw parameterNotImplemented('DeleteRoute', name);
+    }
+    const cidr = destinationOf(input);
+    await ctx.transact(async (tx) => {
+      const table = await requireRow(tx, RouteTables, 'routeTable', input.RouteTableId);
+      const existing = table.routes.find((route) => route.cidr === cidr);
+      if (existing === undefined) {
+        throw new AwsError('InvalidRoute.NotFound', `no route with destination-cidr-block ${cidr} in route table ${table.id}`);
+      }
+      if (existing.origin === 'CreateRouteTable')
+        throw invalidParameterValue(`cannot remove local route ${cidr} in route table ${table.id}`);
+      await tx.table(RouteTables).put({ ...table, routes: table.routes.filter((route) => route !== existing) });
+      tx.hint('networks', table.vpcId);
+    });
+    return {};
+  },
+
+  /** A subnet follows one table; associating it again with another is refused (Resource.AlreadyAssociated): ReplaceRouteTableAssociation moves it. */
+  async AssociateRouteTable(input, ctx) {
+    for (const name of ['GatewayId', 'PublicIpv4Pool'] as const)
+      if (input[name] !== undefined) throw parameterNotImplemented('AssociateRouteTable', name);
+    if (input.SubnetId === undefined) throw missingParameter('subnetId');
+    const associationId = await ctx.transact(async (tx) => {
+      const table = await requireRow(tx, RouteTables, 'routeTable', input.RouteTableId);
+      const subnet = await requireRow(tx, Subnets, 'subnet', input.SubnetId);
+      if (subnet.vpcId !== table.vpcId)
+        throw invalidParameterValue(`Route table ${table.id} and subnet ${subnet.id} belong to different networks`);
+      if (subnet.routeTable?.tableId === table.id) return subnet.routeTable.associationId;
+      if (subnet.routeTable !== undefined) {
+        throw new AwsError(
+          'Resource.AlreadyAssociated',
+          'The specified association for route table conflicts with an existing association',
+        );
+      }
+      const id = ctx.id('routeTableAssociation');
+      await tx.table(Subnets).put({ ...subnet, routeTable: { tableId: table.id, associationId: id } });
+      tx.hint('networks', table.vpcId);
+      return id;
+    });
+    return { AssociationId: associationId, AssociationState: { State: 'associated' } };
+  },
+
+  async DisassociateRouteTable(input, ctx) {
+    await ctx.transact(async (tx) => {
+      const { table, subnet } = await findAssociation(tx, input.AssociationId ?? '');
+      if (subnet === undefined)
+        throw invalidParameterValue(`cannot disassociate the main route table association ${input.AssociationId}`);
+      await tx.table(Subnets).put({ ...subnet, routeTable: undefined });
+      tx.hint('networks', table.vpcId);
+    });
+    return {};
+  },
+
+  /** Moves a subnet to another table, or makes another table the main one. */
+  async ReplaceRouteTableAssociation(input, ctx) {
+    const id = ctx.id('routeTableAssociation');
+    await ctx.transact(async (tx) => {
+      const { table, subnet } = await findAssociation(tx, input.AssociationId ?? '');
+      const next = await requireRow(tx, RouteTables, 'routeTable', input.RouteTableId);
+      if (next.vpcId !== table.vpcId)
+        throw invalidParameterValue(`Route tables ${table.id} and ${next.id} belong to different networks`);
+      if (subnet !== undefined) await tx.table(Subnets).put({ ...subnet, routeTable: { tableId: next.id, associationId: id } });
+      else {
+        await tx.table(RouteTables).put({ ...table, mainAssociationId: undefined });
+        await tx.table(RouteTables).put({ ...next, mainAssociationId: id });
+        await tx.table(Vpcs).update([table.vpcId], (vpc) => ({ ...vpc, mainRouteTableId: next.id }));
+      }
+      tx.hint('networks', table.vpcId);
+    });
+    return { NewAssociationId: id, AssociationState: { State: 'associated' } };
+  },
+};
+
+async function findAssociation(tx: Transaction, associationId: string): Promise<{ table: RouteTableRow; subnet?: SubnetRow }> {
+  for (const subnet of await tx.table(Subnets).list()) {
+    if (subnet.routeTable?.associationId !== associationId) continue;
+    return { table: await requireRow(tx, RouteTables, 'routeTable', subnet.routeTable.tableId), subnet };
+  }
+  const table = (await tx.table(RouteTables).list()).find((row) => row.mainAssociationId === associationId);
+  if (table === undefined) throw notFound('routeTableAssociation', associationId);
+  return { table };
+}
+
+export const routeTableAuthorisations: AuthorisationsOf<EC2> = {
+  CreateRouteTable: async (input, ctx) => [
+    {
+      resource: ec2Arn(ctx, 'route-table', '*'),
+      conditions: requestTagConditions(input.TagSpecifications?.flatMap(({ Tags = [] }) => Tags)),
+    },
+    ...(await checkTagged([input.VpcId ?? ''], ctx)),
+  ],
+  DeleteRouteTable: (input, ctx) => checkTagged([input.RouteTableId ?? ''], ctx),
+  CreateRoute: (input, ctx) => checkTagged([input.RouteTableId ?? ''], ctx),
+  ReplaceRoute: (input, ctx) => checkTagged([input.RouteTableId ?? ''], ctx),
+  DeleteRoute: (input, ctx) => checkTagged([input.RouteTableId ?? ''], ctx),
+  AssociateRouteTable: (input, ctx) =>
+    checkTagged(
+      [input.RouteTableId, input.SubnetId].filter((id) => id !== undefined),
+      ctx,
+    ),
+  ReplaceRouteTableAssociation: (input, ctx) => checkTagged([input.RouteTableId ?? ''], ctx),
+};
