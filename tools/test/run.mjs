@@ -32,6 +32,8 @@ if (ids.length > 0) {
   files.push(...named);
   rest.push('-t', `(${ids.join('|')})(?!\\d)`);
 }
+// Behaviour tests start the cloud from dist/, as a user would.
+const built = spawnSync(process.execPath, ['tools/build.mjs'], { stdio: 'inherit' });
 const run = spawnSync('node_modules/.bin/vitest', ['run', ...files, ...rest], { stdio: 'inherit' });
 if (run.error) console.error(run.error.message);
-process.exitCode = run.status ?? 1;
+process.exitCode = built.status || (run.status ?? 1);
