@@ -7,7 +7,8 @@
  * fails `ForAnyValue`. A key with an empty set of values counts as absent.
  */
 import { compilePattern, compileText, type PolicyContext } from './pattern.ts';
-import { inNetwork, parseAddress, parseBoolean, parseInstant, parseNetwork, parseNumber } from './values.ts';
+import { containsAddress } from '../../base/cidr.ts';
+import { parseAddress, parseBoolean, parseInstant, parseNetwork, parseNumber } from './values.ts';
 
 /** Whether a value of the request matches one value of the policy. */
 type ValueTest = (value: string, context: PolicyContext) => boolean;
@@ -72,8 +73,8 @@ const addressTest: TestFactory = (wanted) => {
   const network = parseNetwork(wanted);
   if (network === undefined) return never;
   return (value) => {
-    const bytes = parseAddress(value);
-    return bytes !== undefined && inNetwork(bytes, network);
+    const address = parseAddress(value);
+    return address !== undefined && containsAddress(network, address);
   };
 };
 

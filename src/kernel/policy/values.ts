@@ -3,6 +3,8 @@
  * Source: IAM User Guide, "IAM JSON policy elements: Condition operators".
  */
 
+import { type Cidr, isCidr4, parseCidr, parseIp4, parseIp6 } from '../../base/cidr.ts';
+
 const monthsMax = 12;
 const daysMax = 31;
 const secondMs = 1000;
@@ -67,73 +69,28 @@ export function parseBoolean(text: string): 'true' | 'false' | undefined {
   return lower === 'true' || lower === 'false' ? lower : undefined;
 }
 
-/** An address as bytes (4 or 16), or undefined. An IPv4-mapped IPv6 address is its IPv4 address. */
-export function parseAddress(text: string): readonly number[] | undefined {
-  const lastColon = text.lastIndexOf(':');
-  if (lastColon === -1) return parseFour(text);
-  const dotted = text.includes('.') ? parseFour(text.slice(lastColon + 1)) : undefined;
-  if (text.includes('.') && dotted === undefined) return undefined;
-  const words = dotted === undefined ? text : `${text.slice(0, lastColon + 1)}${hexWord(dotted, 0)}:${hexWord(dotted, 2)}`;
-  const bytes = parseSixteen(words);
-  const mapped = bytes?.slice(0, 10).every((byte) => byte === 0) === true && bytes[10] === 255 && bytes[11] === 255;
-  return mapped ? bytes.slice(12) : bytes;
+/** First address of `::ffff:0:0/96`, where IPv6 holds the IPv4 addresses. */
+const mappedBase = 0xffff_0000_0000n;
+const mappedPrefix = 96;
+const mappedCount = 2n ** 32n;
+
+/** An address, or undefined. An IPv4-mapped IPv6 address is its IPv4 address. */
+export function parseAddress(text: string): number | bigint | undefined {
+  const four = parseIp4(text);
+  if (four !== undefined) return four;
+  const six = parseIp6(text);
+  return six !== undefined && six >= mappedBase && six < mappedBase + mappedCount ? Number(six - mappedBase) : six;
 }
 
-function hexWord(bytes: readonly number[], at: number): string {
-  return (bytes[at]! * 256 + bytes[at + 1]!).toString(16);
-}
-
-function parseFour(text: string): number[] | undefined {
-  const parts = text.split('.');
-  if (parts.length !== 4) return undefined;
-  const bytes = parts.map((part) => (/^\d{1,3}$/.test(part) ? Number(part) : 256));
-  return bytes.every((byte) => byte < 256) ? bytes : undefined;
-}
-
-function parseSixteen(text: string): number[] | undefined {
-  const halves = text.split('::');
-  if (halves.length > 2) return undefined;
-  const wordsOf = (half: string): string[] => (half === '' ? [] : half.split(':'));
-  const head = wordsOf(halves[0]!);
-  const tail = halves.length === 2 ? wordsOf(halves[1]!) : [];
-  const missing = 8 - head.length - tail.length;
-  if (halves.length === 2 ? missing < 1 : missing !== 0) return undefined;
-  const words = [...head, ...Array<string>(missing).fill('0'), ...tail];
-  if (!words.every((word) => /^[0-9a-f]{1,4}$/i.test(word))) return undefined;
-  return words.flatMap((word) => {
-    const value = Number.parseInt(word, 16);
-    return [value >> 8, value & 255];
-  });
-}
-
-export interface Network {
-  bytes: readonly number[];
-  prefixBits: number;
-}
-
-/** A network in CIDR form, or one address. Undefined when the text is neither. */
-export function parseNetwork(text: string): Network | undefined {
-  const slash = text.indexOf('/');
-  const address = slash === -1 ? text : text.slice(0, slash);
-  const bytes = parseAddress(address);
-  if (bytes === undefined) return undefined;
-  const bits = bytes.length * 8;
-  if (slash === -1) return { bytes, prefixBits: bits };
-  const prefixText = text.slice(slash + 1);
-  if (!/^\d{1,3}$/.test(prefixText)) return undefined;
-  // An IPv4 network written as a mapped IPv6 one counts its prefix from the mapped form's 96 bits.
-  const prefixBits = Number(prefixText) - (address.includes(':') && bits === 32 ? 96 : 0);
-  return prefixBits >= 0 && prefixBits <= bits ? { bytes, prefixBits } : undefined;
-}
-
-/** Whether an address lies in a network; never across address families. */
-export function inNetwork(bytes: readonly number[], network: Network): boolean {
-  if (bytes.length !== network.bytes.length) return false;
-  for (let bit = 0; bit < network.prefixBits; bit += 8) {
-    const index = bit >> 3;
-    const rest = network.prefixBits - bit;
-    const mask = rest >= 8 ? 255 : (255 << (8 - rest)) & 255;
-    if (((bytes[index]! ^ network.bytes[index]!) & mask) !== 0) return false;
+/** A network in CIDR form, or one address ("IAM uses the default prefix value of /32"). Undefined when the text is neither. */
+export function parseNetwork(text: string): Cidr | undefined {
+  const cidr = text.includes('/') ? parseCidr(text) : undefined;
+  if (cidr !== undefined) {
+    const mapped =
+      !isCidr4(cidr) && cidr.prefix >= mappedPrefix && cidr.base >= mappedBase && cidr.base < mappedBase + mappedCount;
+    return mapped ? { base: Number(cidr.base - mappedBase), prefix: cidr.prefix - mappedPrefix } : cidr;
   }
-  return true;
+  const address = parseAddress(text);
+  if (typeof address === 'number') return { base: address, prefix: 32 };
+  return address === undefined ? undefined : { base: address, prefix: 128 };
 }
