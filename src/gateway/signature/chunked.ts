@@ -151,7 +151,8 @@ class ChunkDecoder {
     for (let number = 1; ; number++) {
       const { size, signature } = await this.#readChunkHeader();
       if (size > 0 && sizeBefore < chunkBytesMin) {
-        throw new SignatureError('chunk-too-small', { chunk: number - 1, chunkBytes: sizeBefore });
+        // S3 counts the chunk that makes it notice (versity/versitygw #1683: Chunk 2, BadChunkSize 3).
+        throw new SignatureError('chunk-too-small', { chunk: number, chunkBytes: sizeBefore });
       }
       total += size;
       if (total > this.#length || (size === 0 && total < this.#length)) throw new SignatureError('incomplete-body');

@@ -7,6 +7,7 @@
  * Sources of codes and texts: "Common Error Types" of the IAM, STS and DynamoDB API references; "Error codes" of the EC2 and S3 references;
  * IAM User Guide "Troubleshoot Signature Version 4 signing"; and answers of the real services quoted in public threads, named where used.
  */
+import { hash } from 'node:crypto';
 import type { WireError } from '../../model/types.ts';
 
 /** How the called service speaks; decides codes and texts. */
@@ -146,7 +147,10 @@ const mismatchText =
   'The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. ' +
   'Consult the service documentation for details.';
 
-/** Codes of the families that share one front end; statuses: 400 for JSON RPC, 403 for REST JSON, as the Common Errors pages have them. */
+/**
+ * Codes of the families that share one front end. "Common Error Types" of the references has those of the query protocol; mhart/dynalite recorded those of
+ * JSON with status 400; API Gateway answers the same codes with 403 (badslug/Paw-AWSSignature4DynamicValue #5).
+ */
 const commonCodes = {
   query: {
     missing: ['MissingAuthenticationToken', 403],
@@ -181,7 +185,7 @@ function commonAnswer(kind: SignatureErrorKind, family: ServiceFamily, details: 
     case 'inactive-key':
       return [...codes.unknown, 'The security token included in the request is invalid.'];
     case 'bad-token':
-      // Without the full stop that an unknown key has: aws/aws-cli #1985 and many others quote both.
+      // Without the full stop that an unknown key has: mhart/dynalite recorded both.
       return [...codes.unknown, 'The security token included in the request is invalid'];
     case 'expired-token':
       return [...codes.expired, 'The security token included in the request is expired'];
@@ -192,7 +196,15 @@ function commonAnswer(kind: SignatureErrorKind, family: ServiceFamily, details: 
   }
 }
 
-/** Texts of requests whose signature cannot even be read; undefined for the other kinds. Quoted from answers that mhart/dynalite recorded. */
+/** AWS does not repeat an Authorization header, which may hold a token of some other system, but its hash. */
+function hashed(authorization: string | undefined): string {
+  return hash('sha256', authorization ?? '', 'base64');
+}
+
+/**
+ * Texts of requests whose signature cannot even be read; undefined for the other kinds. From answers that mhart/dynalite recorded; that the header
+ * is hashed is newer; threads about API Gateway quote it.
+ */
 function incompleteText(kind: SignatureErrorKind, details: SignatureErrorDetails): string | undefined {
   const text = details.text ?? '';
   switch (kind) {
@@ -203,7 +215,7 @@ function incompleteText(kind: SignatureErrorKind, details: SignatureErrorDetails
             ? "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
             : `Authorization header requires '${name}' parameter.`,
         ),
-        `Authorization=${details.authorization ?? ''}`,
+        `(Hashed with SHA-256 and encoded with Base64) Authorization=${hashed(details.authorization)}`,
       ].join(' ');
     case 'incomplete-query':
       return [
@@ -212,7 +224,10 @@ function incompleteText(kind: SignatureErrorKind, details: SignatureErrorDetails
       ].join(' ');
     case 'not-a-pair':
     case 'unsupported-authorization':
-      return `'${text}' not a valid key=value pair (missing equal-sign) in Authorization header: '${details.authorization ?? ''}'.`;
+      return (
+        'Invalid key=value pair (missing equal-sign) in Authorization header (hashed with SHA-256 and encoded with Base64): ' +
+        `'${hashed(details.authorization)}'.`
+      );
     case 'unsupported-algorithm':
     case 'legacy-signature':
       return `Unsupported AWS 'algorithm': '${text}'.`;
@@ -220,10 +235,6 @@ function incompleteText(kind: SignatureErrorKind, details: SignatureErrorDetails
       return `Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '${text}'`;
     case 'bad-date':
       return `Date must be in ISO-8601 'basic format'. Got '${text}'. See http://en.wikipedia.org/wiki/ISO_8601`;
-    case 'expires-not-a-number':
-    case 'expires-negative':
-    case 'expires-too-long':
-      return `X-Amz-Expires must be a number of seconds from 0 to 604800, got '${text}'`;
     default:
       return undefined;
   }
@@ -258,15 +269,11 @@ function mismatchReason(kind: SignatureErrorKind, details: SignatureErrorDetails
         `(${formatAmzDate(now)} - ${details.windowMinutes ?? 5} min.)`
       );
     case 'skewed-future':
-    case 'not-yet-valid':
+      // aws/aws-sdk-js #1652 (Kinesis).
       return (
         `Signature not yet current: ${signedAt} is still later than ${formatAmzDate(now + window)} ` +
         `(${formatAmzDate(now)} + ${details.windowMinutes ?? 5} min.)`
       );
-    case 'expired': {
-      const end = (details.signedAt ?? 0) + (details.expiresSeconds ?? 0) * 1000;
-      return `Signature expired: ${formatAmzDate(end)} is now earlier than ${formatAmzDate(now)}`;
-    }
     default:
       return mismatchText;
   }
@@ -277,9 +284,10 @@ function ec2Answer(kind: SignatureErrorKind, details: SignatureErrorDetails): An
   switch (kind) {
     case 'missing-token':
       return ['MissingParameter', 400, 'The request must contain the parameter AWSAccessKeyId'];
-    case 'expired':
     case 'skewed-past':
+    case 'skewed-future':
     case 'expired-token':
+      // The reference gives one code for all three; aws/aws-sdk-java #1443 quotes the text.
       return ['RequestExpired', 400, 'Request has expired.'];
     default: {
       const text = incompleteText(kind, details);

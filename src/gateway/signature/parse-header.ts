@@ -14,7 +14,9 @@ const scheme = /^(AWS4-HMAC-SHA256|AWS4-ECDSA-P256-SHA256)(?=\s|$)/;
 export function parseSignedHeader(head: HttpHead, authorization: string): SignedRequest {
   const text = authorization.trim();
   const algorithm = scheme.exec(text)?.[1] as SignatureAlgorithm | undefined;
-  if (algorithm === undefined || text.length > authorizationCharsMax) throw refuseScheme(text);
+  if (algorithm === undefined) throw refuseScheme(text);
+  if (text.length > authorizationCharsMax)
+    throw new SignatureError('not-a-pair', { authorization: text.slice(0, authorizationCharsMax) });
   const fields = readFields(text, text.slice(algorithm.length));
   const sent = sentDate(head);
   requireFields(text, fields, sent !== undefined);

@@ -43,7 +43,7 @@ export function parseSignedQuery(head: HttpHead): SignedRequest {
     signedHeaders,
     signature: parameters.get('x-amz-signature')!,
     sessionToken: parameters.get('x-amz-security-token') ?? head.headers['x-amz-security-token'],
-    expires: readExpires(parameters.get('x-amz-expires')),
+    expires: s3 ? readExpires(parameters.get('x-amz-expires')!) : undefined,
     amzDate,
     signedAt,
     // A presigned S3 request is open to any body unless it says otherwise.
@@ -64,7 +64,7 @@ function signatureParameters(rawQuery: string): Map<string, string> {
   return parameters;
 }
 
-/** X-Amz-Expires is required by S3 only; elsewhere a presigned request without it is valid as long as any other. */
+/** Only S3 knows X-Amz-Expires: see checkTime. */
 function requireParameters(parameters: ReadonlyMap<string, string>, s3: boolean): void {
   const names = ['X-Amz-Algorithm', 'X-Amz-Credential', 'X-Amz-Signature', 'X-Amz-SignedHeaders', 'X-Amz-Date'];
   if (s3) names.push('X-Amz-Expires');
@@ -77,8 +77,7 @@ function readAlgorithm(text: string): SignatureAlgorithm {
   throw new SignatureError('unsupported-algorithm', { text, query: true });
 }
 
-function readExpires(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
+function readExpires(text: string): number {
   if (!/^[+-]?\d{1,15}$/.test(text)) throw new SignatureError('expires-not-a-number', { text, query: true });
   const seconds = Number(text);
   if (seconds < 0) throw new SignatureError('expires-negative', { text, query: true });

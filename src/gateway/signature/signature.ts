@@ -53,7 +53,7 @@ export interface SignedRequest {
   /** Hexadecimal, as sent. */
   signature: string;
   sessionToken: string | undefined;
-  /** Seconds for which a presigned request is valid. */
+  /** Seconds for which a presigned S3 request is valid. */
   expires: number | undefined;
   /** As in the string to sign: 20260926T120000Z. */
   amzDate: string;

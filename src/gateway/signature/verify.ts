@@ -10,8 +10,8 @@ import { isS3, isSha256Hex } from './payload-hash.ts';
 import type { HttpHead, SignedRequest } from './signature.ts';
 
 /**
- * The body: all of it; `'unsigned'` when the request says that it is not signed; or `'streaming'` when it comes later and its reader checks it (decodeChunked,
- * checkedBody). The last two need a declared payload hash.
+ * The body: all of it; `'unsigned'` when the request says that it is not signed; or `'streaming'` when it comes later and `signedBody` checks it.
+ * The last two need a declared payload hash.
  */
 export type Payload = Uint8Array | 'unsigned' | 'streaming';
 
@@ -22,12 +22,17 @@ export interface VerifyOptions {
 }
 
 /**
- * Minutes by which a request may be older or newer than now. Five for most ("Signature expired … - 5 min."), fifteen for S3
- * (RequestTimeTooSkewed, MaxAllowedSkewMilliseconds 900000) and for services seen to answer "- 15 min.": STS (aws/aws-cli #6676),
- * DynamoDB (aws/aws-sdk-js #254).
+ * Services that give fifteen minutes. S3: MaxAllowedSkewMilliseconds 900000. EC2: "RequestExpired" in its error reference. The others answered
+ * "Signature expired: … - 15 min." in public: STS (aws/aws-cli #6676), SQS (aws/aws-sdk-js #401), SNS (#1174), DynamoDB (#254).
  */
-export function skewMinutes(service: string): number {
-  return isS3(service) || service === 'sts' || service === 'dynamodb' ? 15 : 5;
+const fifteenMinutes: ReadonlySet<string> = new Set(['ec2', 'sts', 'sqs', 'sns', 'dynamodb']);
+
+/**
+ * Minutes by which a request may be older or newer than now: five for most ("Signature expired: … - 5 min.", aws/aws-sdk-js #573), fifteen for some
+ * and for presigned requests (aws/aws-sdk-go #2167 and aws/aws-sdk-ruby #2498: STS and SQS disregard X-Amz-Expires and take 15 min.).
+ */
+export function skewMinutes(service: string, presigned: boolean): number {
+  return presigned || isS3(service) || fifteenMinutes.has(service) ? 15 : 5;
 }
 
 const emptyHash = hash('sha256', '', 'hex');
@@ -66,22 +71,20 @@ function payloadHashes(signed: SignedRequest, payload: Payload): { declared: str
   return { declared, computed: payload.length === 0 ? emptyHash : hash('sha256', payload, 'hex') };
 }
 
-/** Throws SignatureError for a request outside its time. STS disregards X-Amz-Expires: what EKS clients presign for 60 s is good for 15 min. */
+/** Throws SignatureError for a request outside its time. A presigned S3 request has its own time, from X-Amz-Date on. */
 export function checkTime(signed: SignedRequest, realNow: number): void {
-  const windowMinutes = skewMinutes(signed.service);
+  const windowMinutes = skewMinutes(signed.service, signed.kind === 'query');
   const window = windowMinutes * 60_000;
-  const { signedAt, amzDate } = signed;
+  const { signedAt, amzDate, expires } = signed;
   const details: SignatureErrorDetails = { signedAt, amzDate, now: realNow, windowMinutes, query: signed.kind === 'query' };
-  const presigned = signed.expires !== undefined && signed.service !== 'sts';
-  if (signedAt - realNow > window) throw new SignatureError(presigned ? 'not-yet-valid' : 'skewed-future', details);
-  if (presigned) {
-    const expiresSeconds = signed.expires ?? 0;
-    // A URL for no time at all is never valid.
-    if (expiresSeconds === 0 || realNow > signedAt + expiresSeconds * 1000) {
-      throw new SignatureError('expired', { ...details, expiresSeconds });
-    }
-  } else if (realNow - signedAt > window) {
-    throw new SignatureError('skewed-past', details);
+  if (signedAt - realNow > window) throw new SignatureError(expires === undefined ? 'skewed-future' : 'not-yet-valid', details);
+  if (expires === undefined) {
+    if (realNow - signedAt > window) throw new SignatureError('skewed-past', details);
+    return;
+  }
+  // A URL for no time at all is never valid.
+  if (expires === 0 || realNow > signedAt + expires * 1000) {
+    throw new SignatureError('expired', { ...details, expiresSeconds: expires });
   }
 }
 
