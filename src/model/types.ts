@@ -13,7 +13,9 @@ export interface WireRequest {
   /** Header names in lower case. */
   headers: Readonly<Record<string, string>>;
   body: Uint8Array;
-  /** Bucket or other name taken from a virtual host, when there is one. */
+  /** The body while it is still arriving; operations whose payload is a stream get it instead of `body`. */
+  stream?: AsyncIterable<Uint8Array> | undefined;
+  /** Bucket taken from a virtual host, when there is one. `identify` sets it. */
   hostPrefix?: string | undefined;
 }
 
@@ -42,6 +44,62 @@ export interface ServiceIndexEntry {
   /** What its own SDK speaks first; others of the list are accepted too. */
   protocols: readonly Protocol[];
   operations: number;
+  /** Namespace of its error types on the wire, as `com.amazonaws.sqs`. */
+  namespace: string;
+  /** True where JSON errors also name the code of the former query protocol (x-amzn-query-error). */
+  queryCompatible?: boolean;
+  /** Label that a virtual host stands for: `Bucket` for S3. Its routes begin with that label. */
+  virtualHost?: string;
+  /** Name of the service that answers what both have: Neptune and DocumentDB share RDS's endpoint, signing name and version. */
+  yieldsTo?: string;
+  /** True where the routes may come after a path of the user's own (the stage of an execute-api endpoint). */
+  anyBasePath?: boolean;
+  /** Header that tells its requests from those of a service with the same signing name. */
+  markedByHeader?: string;
+}
+
+export type TimestampFormat = 'date-time' | 'http-date' | 'epoch-seconds';
+
+/** How one member looks on the wire, beyond its name and type. Absent: nothing special. Written by the generator, read by the codecs. */
+export interface MemberTraits {
+  /** Element name in XML, and key in the query protocols. */
+  xml?: string;
+  /** Key in the ec2 query protocol, where it is not the capitalised XML name. */
+  ec2?: string;
+  /** Key in restJson bodies. */
+  json?: string;
+  /** List or map without a wrapping element. */
+  flat?: 1;
+  /** XML attribute instead of element. */
+  attribute?: 1;
+  /** Prefix and URI of an XML namespace declared on the element. */
+  namespace?: readonly [string, string];
+  header?: string;
+  /** Prefix of the headers that hold a map. */
+  prefixHeaders?: string;
+  query?: string;
+  /** Map of all query parameters that no other member takes. */
+  queryMap?: 1;
+  label?: 1;
+  payload?: 1;
+  /** Holds the HTTP status of the answer. */
+  status?: 1;
+  /** Clients fill it with a random token. */
+  token?: 1;
+  /** Not to be shown in logs and trails. */
+  sensitive?: 1;
+  /** Part of the host name. */
+  hostLabel?: 1;
+  /** Union of events sent as a stream. */
+  events?: 1;
+}
+
+/** What is special about a modelled error. */
+export interface ErrorTraits {
+  fault: 'client' | 'server';
+  status: number;
+  /** Code in the query protocols, where it is not the shape's name. */
+  queryCode?: string;
 }
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [member: string]: Json };
