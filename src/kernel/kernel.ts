@@ -146,11 +146,17 @@ export class Kernel {
 
   /** Wakes a reconciler of a service for one key. */
   hint(service: string, name: string, key: ReconcileKey): void {
-    void this.registry.get(service).then((definition) => {
+    const wake = (definition: ServiceDefinition | undefined): void => {
       const reconciler = definition?.reconcilers?.[name];
-      if (reconciler === undefined) throw new Error(`Service ${service} has no reconciler ${name}.`);
-      this.reconcilers.hint(service, name, reconciler, key);
-    });
+      if (reconciler === undefined) this.log('error', 'A hint names no reconciler, by a bug of Pilvi.', { service, name });
+      else this.reconcilers.hint(service, name, reconciler, key);
+    };
+    const ready = this.registry.ready(service);
+    if (ready !== undefined) wake(ready);
+    else
+      void this.registry
+        .get(service)
+        .then(wake, (error) => this.log('error', 'A service could not be loaded.', { service, error }));
   }
 
   /** Removes all rows of one account, or of every account, and lets the planes follow. The clock keeps its time. */

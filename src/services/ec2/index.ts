@@ -5,10 +5,14 @@ import { Images } from './images/state.ts';
 import { Instances, LaunchTokens } from './instances/state.ts';
 import { Interfaces } from './interfaces/state.ts';
 import { KeyPairs } from './key-pairs/state.ts';
+import { securityGroupRuleAuthorisations, securityGroupRuleHandlers } from './security-groups/rules.ts';
+import { securityGroupAuthorisations, securityGroupHandlers } from './security-groups/security-groups.ts';
 import { SecurityGroupRules, SecurityGroups } from './security-groups/state.ts';
 import { tagHandlers } from './tags.ts';
 import { DhcpOptions, InternetGateways, NetworkAcls, RouteTables, Subnets, Vpcs } from './vpc/state.ts';
 import { addDefaultVpc } from './vpc/default-vpc.ts';
+import { networks } from './vpc/networks.ts';
+import { internetGatewayAuthorisations, internetGatewayHandlers } from './vpc/internet-gateways.ts';
 import { routeTableAuthorisations, routeTableHandlers } from './vpc/route-tables.ts';
 import { subnetAuthorisations, subnetHandlers } from './vpc/subnets.ts';
 import { vpcAuthorisations, vpcHandlers } from './vpc/vpcs.ts';
@@ -20,8 +24,25 @@ export default defineService({
     ...[Vpcs, Subnets, RouteTables, InternetGateways, NetworkAcls, DhcpOptions, Interfaces, SecurityGroups, SecurityGroupRules],
     ...[Addresses, PublicIps, Instances, LaunchTokens, Images, KeyPairs, ZoneGroups],
   ],
-  handlers: { ...zoneHandlers, ...vpcHandlers, ...subnetHandlers, ...routeTableHandlers, ...tagHandlers },
-  authorise: { ...vpcAuthorisations, ...subnetAuthorisations, ...routeTableAuthorisations },
+  handlers: {
+    ...zoneHandlers,
+    ...vpcHandlers,
+    ...subnetHandlers,
+    ...routeTableHandlers,
+    ...internetGatewayHandlers,
+    ...securityGroupHandlers,
+    ...securityGroupRuleHandlers,
+    ...tagHandlers,
+  },
+  authorise: {
+    ...vpcAuthorisations,
+    ...subnetAuthorisations,
+    ...routeTableAuthorisations,
+    ...internetGatewayAuthorisations,
+    ...securityGroupAuthorisations,
+    ...securityGroupRuleAuthorisations,
+  },
+  reconcilers: { networks },
   accountSetup: async (ctx) => {
     await addDefaultVpc(ctx);
   },
