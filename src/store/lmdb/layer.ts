@@ -71,7 +71,7 @@ export class Layer {
 /** The value of a slot that is not deleted. */
 export function slotValue(slot: Slot): Value | undefined {
   if (slot.bytes === undefined) return undefined;
-  slot.value ??= decodeValue(slot.bytes, slot.bytes.length);
+  slot.value ??= decodeValue(slot.bytes);
   return slot.value;
 }
 

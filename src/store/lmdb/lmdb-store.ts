@@ -3,7 +3,7 @@
  *
  * A transaction buffers its writes in a layer (layer.ts) over the committed state, so its reads see them; transactions run one after the
  * other. The commit appends the layer as one record to a log (commit-log.ts) with one write(2), then puts it over the committed layer. When that
- * has grown (`layerKeysMax`, `layerBytesMax`) it is frozen, a new log begins, and LMDB's own thread writes the frozen layer into the tree with
+ * has grown (`layerLimits`) it is frozen, a new log begins, and LMDB's own thread writes the frozen layer into the tree with
  * a full sync; then its log is deleted. So the state is: LMDB, under at most one frozen layer, under the committed layer, and a restart
  * replays the logs into the committed layer.
  *
@@ -32,8 +32,11 @@ import { Layer, type LayerEntry, mergeLayers, type Span, slotValue } from './lay
 import { decodeValue, encodeValue } from './values.ts';
 
 /** A committed layer with more than this goes to LMDB. */
-const layerKeysMax = 4096;
-const layerBytesMax = 4 << 20;
+export interface LayerLimits {
+  keys: number;
+  bytes: number;
+}
+const layerLimits: LayerLimits = { keys: 4096, bytes: 4 << 20 };
 /** Transactions wait for LMDB when the committed layer has grown to so many times its bound. */
 const layerOverrunMax = 4;
 /** Keys handed to LMDB's thread in one go; bounds the pause of ours. */
@@ -45,12 +48,15 @@ const clearChunkKeys = 10_000;
 const markKey = Buffer.from([1]);
 const logName = /^log-(\d+)$/;
 
-/** Opens the store in a folder, which is made if missing. Throws PilviError DataFolderLocked when it is in use. */
-export async function openLmdbStore(folder: string): Promise<Store> {
+/**
+ * Opens the store in a folder, which is made if missing. Throws PilviError DataFolderLocked when it is in use. Limits other than the default
+ * are for tests, which want to see LMDB at work with few keys.
+ */
+export async function openLmdbStore(folder: string, limits: LayerLimits = layerLimits): Promise<Store> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const lock = await lockFolder(folder);
   try {
-    return new LmdbStore(folder, lock);
+    return new LmdbStore(folder, lock, limits);
   } catch (error) {
     await lock.release();
     throw error;
@@ -62,6 +68,7 @@ type Tree = RootDatabase<Value | Uint8Array, Buffer>;
 class LmdbStore implements Store {
   readonly #folder: string;
   readonly #lock: FolderLock;
+  readonly #limits: LayerLimits;
   readonly #tree: Tree;
   /** Committed, not in LMDB. */
   #committed = new Layer();
@@ -76,17 +83,15 @@ class LmdbStore implements Store {
   #busy = false;
   #closed = false;
 
-  constructor(folder: string, lock: FolderLock) {
+  constructor(folder: string, lock: FolderLock, limits: LayerLimits) {
     this.#folder = folder;
     this.#lock = lock;
+    this.#limits = limits;
     this.#tree = open<Value | Uint8Array, Buffer>({
       path: join(folder, 'data.mdb'),
       noSubdir: true,
       keyEncoding: 'binary',
-      encoder: {
-        encode: (bytes: Uint8Array) => bytes,
-        decode: (bytes: Uint8Array, length?: number) => decodeValue(bytes, length ?? bytes.length),
-      },
+      encoder: { encode: (bytes: Uint8Array) => bytes, decode: decodeValue },
       overlappingSync: false,
       pageSize: 8192,
     });
@@ -259,7 +264,7 @@ class LmdbStore implements Store {
   }
 
   #exceeds(times: number): boolean {
-    return this.#committed.slots.size > layerKeysMax * times || this.#committed.bytes > layerBytesMax * times;
+    return this.#committed.slots.size > this.#limits.keys * times || this.#committed.bytes > this.#limits.bytes * times;
   }
 
   #overrun(): boolean {
