@@ -1,0 +1,64 @@
+/**
+ * Links and everything else that `ip` sets: a batch of commands in one run of the program, since starting it costs far more than a command. Also
+ * reads links and their counters. The commands of a batch are text, one each line; who builds them must have checked every word
+ * (planes/fabric/check-spec.ts), because `ip` knows no quoting.
+ */
+import { runCommand, tryCommand } from './command.ts';
+import { inNamespace } from './netns.ts';
+
+export interface Link {
+  name: string;
+  up: boolean;
+  rxBytes: number;
+  txBytes: number;
+  rxPackets: number;
+  txPackets: number;
+}
+
+interface LinkJson {
+  ifname: string;
+  flags: string[];
+  stats64: { rx: { bytes: number; packets: number }; tx: { bytes: number; packets: number } };
+}
+
+/**
+ * Runs the commands in order in the named namespace, or in the caller's own when undefined. Stops at the first that fails and throws
+ * `CommandFailed`, naming its line. No commands, no program run.
+ */
+export async function applyIpCommands(namespace: string | undefined, commands: readonly string[]): Promise<void> {
+  if (commands.length === 0) return;
+  const argv = ['ip', '-batch', '-'];
+  const input = `${commands.join('\n')}\n`;
+  await runCommand(namespace === undefined ? argv : inNamespace(namespace, argv), { input });
+}
+
+/**
+ * Like `applyIpCommands` for commands that take something away: goes on after a failure, because what is to be removed may be gone already
+ * (with its device, or by someone else's hand). Throws only when the program itself cannot run.
+ */
+export async function removeByIpCommands(namespace: string | undefined, commands: readonly string[]): Promise<void> {
+  if (commands.length === 0) return;
+  const argv = ['ip', '-force', '-batch', '-'];
+  const input = `${commands.join('\n')}\n`;
+  await tryCommand(namespace === undefined ? argv : inNamespace(namespace, argv), { input });
+}
+
+/** Links of a namespace with their counters, by name. Throws `CommandFailed` when the namespace does not exist. */
+export async function readLinks(namespace: string | undefined): Promise<Map<string, Link>> {
+  const argv = ['ip', '-json', '-stats', 'link', 'show'];
+  const { stdout } = await runCommand(namespace === undefined ? argv : inNamespace(namespace, argv));
+  const links = JSON.parse(stdout) as LinkJson[];
+  return new Map(
+    links.map(({ ifname, flags, stats64: { rx, tx } }) => [
+      ifname,
+      {
+        name: ifname,
+        up: flags.includes('UP'),
+        rxBytes: rx.bytes,
+        txBytes: tx.bytes,
+        rxPackets: rx.packets,
+        txPackets: tx.packets,
+      },
+    ]),
+  );
+}

@@ -1,0 +1,27 @@
+/**
+ * Kernel settings of a network namespace. Which namespace /proc/sys/net shows is decided by the process that opens it, so a program has to enter
+ * first; `tee` writes one value to any number of settings in one run and is on every system, unlike `sysctl`.
+ */
+import { existsSync } from 'node:fs';
+import { runCommand } from './command.ts';
+import { inNamespace } from './netns.ts';
+
+/**
+ * Sets kernel settings in the namespace, or in the caller's own when undefined. Names are paths below /proc/sys (`net/ipv4/ip_forward`). Throws
+ * `CommandFailed` when a setting does not exist or may not be written. Settings of IPv6 are left out on a kernel without IPv6.
+ */
+export async function applySettings(namespace: string | undefined, settings: Readonly<Record<string, string>>): Promise<void> {
+  const pathsByValue = new Map<string, string[]>();
+  for (const [name, value] of Object.entries(settings)) {
+    if (name.startsWith('net/ipv6/') && !existsSync('/proc/sys/net/ipv6')) continue;
+    const paths = pathsByValue.get(value) ?? [];
+    paths.push(`/proc/sys/${name}`);
+    pathsByValue.set(value, paths);
+  }
+  await Promise.all(
+    [...pathsByValue].map(([value, paths]) => {
+      const argv = ['tee', ...paths];
+      return runCommand(namespace === undefined ? argv : inNamespace(namespace, argv), { input: value });
+    }),
+  );
+}

@@ -1,0 +1,58 @@
+/**
+ * Addresses and names that the fabric itself uses, and the service addresses by which the platform's own services know a port. Everything here
+ * lies in ranges that no user's network can hold or, for the service addresses, that are never routed inside a user's network.
+ */
+import { formatIp4, parseIp4 } from '../../base/cidr.ts';
+
+/** Public addresses: the internet of the cloud (RFC 2544 benchmark range, never routed on the real internet). */
+export const internetCidr = '198.18.0.0/15';
+/** First block of the internet, kept for the platform. Public addresses for users start behind it. */
+export const internetReservedCidr = '198.18.0.0/24';
+/** The platform's own address on the internet: what machines see when the gateway connects to them for a client on the host. */
+export const hostAddress = '198.18.0.1';
+export const metadataAddress = '169.254.169.254';
+export const resolverAddress = '169.254.169.253';
+export const metadataPort = 80;
+export const resolverPort = 53;
+/** Source addresses under which platform services see ports (RFC 6598 shared range); translated at the network's edge, so users may use it too. */
+export const serviceCidr = '100.64.0.0/10';
+
+/** Ends of a link between a network and the internet. Every such link uses the same pair: they are next hops only and never leave the link. */
+export const uplinkInternetEnd = { address: '169.254.0.1', mac: '02:00:00:00:00:01' };
+export const uplinkNetworkEnd = { address: '169.254.0.2', mac: '02:00:00:00:00:02' };
+/** What machines learn as the hardware address of their router, and of every neighbour, since all traffic passes the router. */
+export const routerMac = 'fe:ff:ff:ff:ff:fe';
+/** Bytes. AWS networks carry jumbo frames of 9001; one size everywhere, so that no path needs fragmentation. */
+export const mtu = 9001;
+
+/** Hands out service addresses. One is not used again until the whole range has been, so that a late packet is not taken for another port's. */
+export class ServiceAddresses {
+  readonly #first = (parseIp4('100.64.0.0') as number) + 1;
+  readonly #count = 2 ** 22 - 2;
+  #next = 0;
+  readonly #byPort = new Map<string, string>();
+  readonly #taken = new Set<string>();
+
+  /** The address of a port, the same until `release`. Throws RangeError when four million ports have one. */
+  of(network: string, port: string): string {
+    const key = `${network} ${port}`;
+    const known = this.#byPort.get(key);
+    if (known !== undefined) return known;
+    if (this.#taken.size === this.#count) throw new RangeError('All service addresses are in use.');
+    for (;;) {
+      const address = formatIp4(this.#first + (this.#next++ % this.#count));
+      if (this.#taken.has(address)) continue;
+      this.#taken.add(address);
+      this.#byPort.set(key, address);
+      return address;
+    }
+  }
+
+  release(network: string, port: string): void {
+    const key = `${network} ${port}`;
+    const address = this.#byPort.get(key);
+    if (address === undefined) return;
+    this.#byPort.delete(key);
+    this.#taken.delete(address);
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * What has to be done to get from one plan of a network to another. Pure. Links that changed are removed and made anew, and with them everything
+ * that depended on them; the rest is added before what is no longer wanted is taken away, so that a route that moves is never missing.
+ */
+import { diffFirewall } from './diff-firewall.ts';
+import type { FoundPlan } from './inspect-network.ts';
+import { type NetworkPlan, rootPlace } from './plan.ts';
+
+/** Commands for `ip`, by the place they are run in, and rules for `nft`. */
+export interface Steps {
+  /** True when the network's namespace has to be made, with everything in it. */
+  fresh: boolean;
+  /** In the network's namespace, first: links that go. */
+  removeLinks: readonly string[];
+  /** In the root namespace: links that come, then its own facts. */
+  root: readonly string[];
+  /** One transaction in the network's namespace. */
+  packetRules: string;
+  network: readonly string[];
+  machines: ReadonlyMap<string, readonly string[]>;
+  /** Last: facts that are no longer wanted, by place. */
+  removals: ReadonlyMap<string, readonly string[]>;
+}
+
+/** The steps from `before` (undefined: nothing of the network exists) to `after`. */
+export function diffPlans(before: FoundPlan | undefined, after: NetworkPlan): Steps {
+  const madeAnew = new Set<string>();
+  const gone = new Set<string>();
+  for (const [device, link] of after.links) if (before?.links.get(device)?.create !== link.create) madeAnew.add(device);
+  for (const device of before?.links.keys() ?? []) if (!after.links.has(device) || madeAnew.has(device)) gone.add(device);
+
+  const adds = new Map<string, string[]>();
+  const removals = new Map<string, string[]>();
+  for (const [id, fact] of after.facts) {
+    const same = before?.facts.get(id)?.add === fact.add;
+    if (!same || (fact.link !== undefined && madeAnew.has(fact.link))) append(adds, fact.place, fact.add);
+  }
+  for (const [id, fact] of before?.facts ?? []) {
+    if (after.facts.has(id) || fact.remove === undefined) continue;
+    if (fact.link === undefined || !gone.has(fact.link)) append(removals, fact.place, fact.remove);
+  }
+  const root = adds.get(rootPlace) ?? [];
+  const network = adds.get(after.namespace) ?? [];
+  adds.delete(rootPlace);
+  adds.delete(after.namespace);
+  return {
+    fresh: before === undefined,
+    removeLinks: [...gone].map((device) => `link del ${device}`),
+    root: [...[...madeAnew].map((device) => after.links.get(device)!.create), ...root],
+    packetRules: diffFirewall(before?.firewall, after.firewall),
+    network,
+    machines: adds,
+    removals,
+  };
+}
+
+/** Whether there is nothing to do. */
+export function isEmpty(steps: Steps): boolean {
+  return (
+    !steps.fresh &&
+    steps.removeLinks.length + steps.root.length + steps.network.length + steps.machines.size + steps.removals.size === 0 &&
+    steps.packetRules === ''
+  );
+}
+
+/** Namespaces of the machines that hold a port of the plan. */
+export function machinesOf(plan: Pick<NetworkPlan, 'links'> | undefined): Set<string> {
+  return new Set([...(plan?.links.values() ?? [])].flatMap(({ machine }) => machine?.namespace ?? []));
+}
+
+function append(lists: Map<string, string[]>, place: string, line: string): void {
+  const list = lists.get(place) ?? [];
+  list.push(line);
+  lists.set(place, list);
+}

@@ -1,0 +1,81 @@
+/**
+ * The internet of the cloud: the network namespace in which Pilvi itself runs. Public addresses that are in use are routed to their networks, all
+ * others end in a blackhole. It has no way out, so other destinations are unreachable at once, which spares programs their timeouts.
+ */
+import { applyIpCommands, type Link, readLinks } from '../../machine/link.ts';
+import { applyPacketRules } from '../../machine/nft.ts';
+import { applySettings } from '../../machine/sysctl.ts';
+import {
+  hostAddress,
+  internetCidr,
+  metadataAddress,
+  metadataPort,
+  resolverAddress,
+  resolverPort,
+  serviceCidr,
+} from './addresses.ts';
+import { firewallTable } from './plan-firewall.ts';
+
+/**
+ * Prepares this process's network namespace. `openPorts` are TCP ports of the platform's own address that machines may connect to. Safe to repeat.
+ * Resolves with the links that were there. Throws `CommandFailed`.
+ */
+export async function prepareInternet(openPorts: readonly number[]): Promise<ReadonlyMap<string, Link>> {
+  const [links] = await Promise.all([
+    readLinks(undefined),
+    applyPacketRules(undefined, internetRules(openPorts)),
+    applyIpCommands(undefined, [
+      `route replace blackhole ${internetCidr}`,
+      `route replace blackhole ${serviceCidr}`,
+      'link set lo up',
+      ...[hostAddress, metadataAddress, resolverAddress].map((address) => `address replace ${address}/32 dev lo`),
+    ]),
+    applySettings(undefined, {
+      'net/ipv4/ip_forward': '1',
+      // Strict: a packet must come from the network that its source is routed to, so nobody forges another's public address.
+      'net/ipv4/conf/all/rp_filter': '1',
+      'net/ipv4/conf/default/rp_filter': '1',
+      'net/ipv4/conf/all/send_redirects': '0',
+      'net/ipv4/conf/default/send_redirects': '0',
+    }),
+  ]);
+  return links;
+}
+
+/** Kernel settings of a network's namespace. Devices that exist are named, because they took their settings from the host's defaults. */
+export function networkSettings(devices: Iterable<string>): Record<string, string> {
+  const settings: Record<string, string> = {
+    'net/ipv4/ip_forward': '1',
+    'net/ipv4/conf/all/proxy_arp': '1',
+    'net/ipv6/conf/all/disable_ipv6': '1',
+    'net/ipv6/conf/default/disable_ipv6': '1',
+    'net/ipv4/conf/all/rp_filter': '0',
+    'net/ipv4/conf/default/rp_filter': '0',
+  };
+  for (const device of devices) settings[`net/ipv4/conf/${device}/rp_filter`] = '0';
+  return settings;
+}
+
+/** Between networks only public addresses travel; in comes what platform services and the open ports want, and ping. */
+function internetRules(openPorts: readonly number[]): string {
+  const open = openPorts.length === 0 ? [] : [`ip daddr ${hostAddress} tcp dport { ${openPorts.join(', ')} } accept`];
+  const rules = {
+    input: [
+      'iifname "lo" accept',
+      'ct state established,related accept',
+      `ip saddr ${serviceCidr} ip daddr ${metadataAddress} tcp dport ${metadataPort} accept`,
+      `ip saddr ${serviceCidr} ip daddr ${resolverAddress} meta l4proto { tcp, udp } th dport ${resolverPort} accept`,
+      `ip saddr != ${internetCidr} drop`,
+      `ip daddr ${hostAddress} icmp type echo-request accept`,
+      ...open,
+    ],
+    forward: [`ip saddr ${internetCidr} ip daddr ${internetCidr} accept`],
+  };
+  const table = `inet ${firewallTable}`;
+  const lines = [`add table ${table}`, `delete table ${table}`, `add table ${table}`];
+  for (const [chain, list] of Object.entries(rules)) {
+    lines.push(`add chain ${table} ${chain} { type filter hook ${chain} priority 0; policy drop; }`);
+    for (const rule of list) lines.push(`add rule ${table} ${chain} ${rule}`);
+  }
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,322 @@
+/**
+ * The firewall of one network: chains and sets of nftables in the network's namespace, where every packet between ports, and between a port and the
+ * internet, is forwarded.
+ *
+ * A packet's way:
+ *   prerouting   public to private address (packets from the internet); mark of the subnet that a port's packet leaves
+ *   forward      faults; platform services; forged addresses; gates at subnet borders; then `leave` and `enter`
+ *     leave      the sender's rule sets (egress), unless the flow is tracked
+ *     enter      the receiver's rule sets (ingress), unless the flow is tracked
+ *   postrouting  translators; service addresses; private to public address; what has no public address is dropped
+ *
+ * Rule-set chains end a match with `goto enter` (egress) or `accept` (ingress), so a packet meets both sides in one pass. Ports with the same rule
+ * sets share a pair of chains (a profile), so a new port is a few set elements.
+ *
+ * Tracking (EC2 User Guide, "Security group connection tracking"): a flow that a rule for 0.0.0.0/0 lets through, while the other direction
+ * is open to 0.0.0.0/0 on all ports, is not tracked: each packet has to be allowed, so it is cut at once when the rule goes. Any other flow is tracked
+ * and goes on after its rule is gone. Two bits of the connection's mark say which side (1 the sender's, 2 the receiver's) does not track. When an
+ * open and a narrow rule both match, the open one counts; AWS does not say. Not modelled: automatic tracking for load balancers and other managed
+ * paths, and tracking on each side of an appliance that forwards without translating (one connection table serves the whole network).
+ *
+ * Public addresses are translated without state, since the real translation has none: a moved address takes effect for flows that exist, too.
+ * The cost: the packet quoted inside an ICMP error from a machine keeps its private address, so UDP senders on the internet do not see "refused".
+ */
+import { addressAt, formatIp4, parseCidr4 } from '../../base/cidr.ts';
+import { metadataAddress, metadataPort, resolverAddress, resolverPort, serviceCidr } from './addresses.ts';
+import type { PlanContext, PlannedNat, PlannedPort } from './plan.ts';
+import { gateVerdicts, isOpen, ruleLines, type TrackedProtocol, trackedProtocols } from './plan-rules.ts';
+import type { NetworkSpec, RuleSetSpec } from './types.ts';
+
+/** Name of the table, of the inet family, in every namespace of the fabric. */
+export const firewallTable = 'pilvi';
+
+export interface SetPlan {
+  kind: 'set' | 'map';
+  /** What stands between the braces of the declaration. */
+  type: string;
+  /** Key to value; the empty string in sets. */
+  elements: ReadonlyMap<string, string>;
+}
+
+export interface ChainPlan {
+  /** `type … hook … priority …; policy …;` of a base chain, empty for others. */
+  hook: string;
+  rules: readonly string[];
+}
+
+export interface FirewallPlan {
+  sets: ReadonlyMap<string, SetPlan>;
+  chains: ReadonlyMap<string, ChainPlan>;
+}
+
+const services = `{ ${resolverAddress}, ${metadataAddress} }`;
+
+/** Plans the firewall of a network whose spec is sound. */
+export function planFirewall(
+  spec: NetworkSpec,
+  context: PlanContext,
+  ports: readonly PlannedPort[],
+  nats: readonly PlannedNat[],
+): FirewallPlan {
+  const chains = new Map<string, ChainPlan>(baseChains(resolverOf(spec)));
+  const profiles = planProfiles(spec, context, ports, chains);
+  for (const gate of spec.gates)
+    for (const direction of ['ingress', 'egress'] as const)
+      chains.set(gateChain(gate.key, direction), { hook: '', rules: gateVerdicts(gate[direction], direction) });
+  for (const nat of nats) {
+    const gate = nat.subnet?.gate;
+    if (gate === undefined) continue;
+    const rules = [`jump ${gateChain(gate, 'ingress')}`, `jump ${gateChain(gate, 'egress')}`];
+    chains.set(`nat.${nat.device}`, { hook: '', rules });
+  }
+  return { sets: planSets(spec, context.faults, ports, nats, profiles), chains };
+}
+
+/** The address at which AWS puts a network's resolver: base of the first block plus two (VPC User Guide, "Amazon DNS"). */
+function resolverOf(spec: NetworkSpec): string {
+  return formatIp4(addressAt(parseCidr4(spec.cidrs[0]!)!, 2));
+}
+
+function baseChains(resolver: string): [string, ChainPlan][] {
+  const base = (type: string, hook: string, priority: number, policy: string, rules: string[]): ChainPlan => ({
+    hook: `type ${type} hook ${hook} priority ${priority}; policy ${policy};`,
+    rules,
+  });
+  const dns = `meta l4proto { tcp, udp } th dport ${resolverPort}`;
+  return [
+    ['enter', { hook: '', rules: [...trackedRules(2, 1, 'accept'), 'oifname vmap @enters', 'oifname "p*" drop', 'accept'] }],
+    [
+      'leave',
+      { hook: '', rules: [...trackedRules(1, 2, 'goto enter'), 'iifname vmap @leaves', 'iifname "p*" drop', 'goto enter'] },
+    ],
+    ['gates', { hook: '', rules: ['iifname vmap @gates_out', 'oifname vmap @gates_in'] }],
+    [
+      'services',
+      {
+        hook: '',
+        rules: [
+          // Who asks is told by the address, so not even a port without source check may forge it here.
+          'iifname . ip saddr != @own drop',
+          `ip daddr ${metadataAddress} tcp dport ${metadataPort} accept`,
+          `ip daddr ${resolverAddress} ${dns} accept`,
+          'drop',
+        ],
+      },
+    ],
+    [
+      'before',
+      base('filter', 'prerouting', -300, 'accept', [
+        'iifname "u0" ip daddr set ip daddr map @reach',
+        'meta mark set iifname map @subnets',
+      ]),
+    ],
+    [
+      'resolver',
+      base('nat', 'prerouting', -100, 'accept', [`iifname "p*" ip daddr ${resolver} ${dns} dnat ip to ${resolverAddress}`]),
+    ],
+    [
+      'forward',
+      base('filter', 'forward', 0, 'drop', [
+        'iifname @down drop',
+        'oifname @down drop',
+        'iifname . ip daddr @cut drop',
+        'oifname . ip saddr @cut drop',
+        `iifname "p*" ip daddr ${services} goto services`,
+        `iifname "u0" ip saddr ${services} ct state established,related accept`,
+        'iifname "p*" iifname . ip saddr != @own iifname != @unchecked drop',
+        'oifname "p*" oifname . ip daddr != @own oifname != @unchecked drop',
+        'oifname . meta mark != @home jump gates',
+        'goto leave',
+      ]),
+    ],
+    [
+      'translate',
+      base('nat', 'postrouting', 100, 'accept', [
+        `oifname "u0" ip daddr ${services} snat ip to ip saddr map @service`,
+        'snat ip to oifname map @translators',
+      ]),
+    ],
+    [
+      'after',
+      base('filter', 'postrouting', 200, 'accept', [
+        `oifname "u0" ip saddr ${serviceCidr} ip daddr ${services} accept`,
+        'oifname "u0" ip saddr set ip saddr map @publish accept',
+        'oifname "u0" drop',
+      ]),
+    ],
+    // The router itself neither takes nor sends anything, ICMP errors included: what is not allowed vanishes.
+    ['input', base('filter', 'input', 0, 'drop', [])],
+    ['output', base('filter', 'output', 0, 'drop', [])],
+  ];
+}
+
+/** Packets of flows that this side tracks pass. The side is the sender's for a packet in the flow's own direction, the receiver's for an answer. */
+function trackedRules(bitOriginal: number, bitReply: number, verdict: string): string[] {
+  return [
+    `ct state established,related ct direction original ct mark and ${bitOriginal} == 0 ${verdict}`,
+    `ct state established,related ct direction reply ct mark and ${bitReply} == 0 ${verdict}`,
+  ];
+}
+
+interface Profile {
+  leave: string;
+  enter: string;
+}
+
+/** Adds the chains of rule sets and profiles; returns each port's profile by the port's key. */
+function planProfiles(
+  spec: NetworkSpec,
+  { numbers }: PlanContext,
+  ports: readonly PlannedPort[],
+  chains: Map<string, ChainPlan>,
+): ReadonlyMap<string, Profile> {
+  const keyOf = (port: PlannedPort) => [...new Set(port.spec.ruleSets)].sort().join(' ');
+  const known = numbers.profiles.assign(ports.map(keyOf));
+  const ruleSets = new Map(spec.ruleSets.map((set) => [set.key, set]));
+  const memberSets = new Set(ruleSets.keys());
+  const profiles = new Map<string, Profile>();
+  for (const port of ports) {
+    const key = keyOf(port);
+    const number = known.get(key)!;
+    const profile = { leave: `leave.${number}`, enter: `enter.${number}` };
+    profiles.set(port.spec.key, profile);
+    if (chains.has(profile.leave)) continue;
+    const sets = key === '' ? [] : key.split(' ').map((name) => ruleSets.get(name)!);
+    for (const direction of ['ingress', 'egress'] as const) {
+      const names = sets.map((set) => planRuleSet(set, direction, untrackedProtocols(sets, direction), memberSets, chains));
+      chains.set(direction === 'ingress' ? profile.enter : profile.leave, {
+        hook: '',
+        rules: [...names.map((name) => `jump ${name}`), 'drop'],
+      });
+    }
+  }
+  return profiles;
+}
+
+/** Protocols of which the opposite direction is open to all, so that flows in this one may go untracked. */
+function untrackedProtocols(sets: readonly RuleSetSpec[], direction: 'ingress' | 'egress'): TrackedProtocol[] {
+  const opposite = direction === 'ingress' ? 'egress' : 'ingress';
+  return trackedProtocols.filter((protocol) =>
+    sets.some((set) => set[opposite].some((rule) => isOpen(rule, protocol, 'all ports'))),
+  );
+}
+
+/** Adds the chain of one rule set in one direction and variant, when it is not there yet, and returns its name. */
+function planRuleSet(
+  set: RuleSetSpec,
+  direction: 'ingress' | 'egress',
+  untracked: readonly TrackedProtocol[],
+  memberSets: ReadonlySet<string>,
+  chains: Map<string, ChainPlan>,
+): string {
+  const name = [direction === 'ingress' ? 'in' : 'out', set.key, ...untracked].join('.');
+  if (!chains.has(name))
+    chains.set(name, { hook: '', rules: ruleLines(set[direction], direction, untracked, memberSets, memberSetName) });
+  return name;
+}
+
+function memberSetName(ruleSet: string): string {
+  return `members.${ruleSet}`;
+}
+
+function gateChain(gate: string, direction: 'ingress' | 'egress'): string {
+  return `gate.${direction === 'ingress' ? 'in' : 'out'}.${gate}`;
+}
+
+function planSets(
+  spec: NetworkSpec,
+  faults: PlanContext['faults'],
+  ports: readonly PlannedPort[],
+  nats: readonly PlannedNat[],
+  profiles: ReadonlyMap<string, Profile>,
+): Map<string, SetPlan> {
+  const sets = new Map<string, SetPlan>();
+  const set = (name: string, type: string, keys: string[]) =>
+    sets.set(name, { kind: 'set', type, elements: new Map(keys.map((key) => [key, ''])) });
+  const map = (name: string, type: string, elements: (readonly [string, string])[]) =>
+    sets.set(name, { kind: 'map', type, elements: new Map(elements) });
+  const quote = (device: string) => `"${device}"`;
+  const pairs = (port: PlannedPort, addresses: readonly string[]) => addresses.map((address) => `"${port.device}" . ${address}`);
+  const privates = (port: PlannedPort) => port.spec.addresses.map((address) => address.private);
+  const isDown = (port: PlannedPort) => faults.zones.has(port.subnet.zone) || faults.ports.has(port.spec.key);
+  const published = (spec.internet ? ports : []).flatMap((port) =>
+    port.spec.addresses.flatMap((address) => (address.public === undefined ? [] : [[address.private, address.public] as const])),
+  );
+
+  set(
+    'own',
+    'typeof iifname . ip saddr',
+    ports.flatMap((port) => pairs(port, privates(port))),
+  );
+  set(
+    'unchecked',
+    'type ifname',
+    ports.filter((port) => !port.spec.sourceCheck).map((port) => quote(port.device)),
+  );
+  set('down', 'type ifname', [
+    ...ports.filter(isDown).map((port) => quote(port.device)),
+    ...nats.filter((nat) => nat.subnet !== undefined && faults.zones.has(nat.subnet.zone)).map((nat) => quote(nat.device)),
+  ]);
+  set(
+    'cut',
+    'typeof iifname . ip saddr',
+    ports.flatMap((port) => pairs(port, faults.cutAddresses.get(port.spec.key) ?? [])),
+  );
+  set(
+    'home',
+    'typeof oifname . meta mark',
+    ports.map((port) => `"${port.device}" . ${port.subnetMark}`),
+  );
+  for (const ruleSet of spec.ruleSets) {
+    const members = spec.ports.filter((port) => port.ruleSets.includes(ruleSet.key));
+    set(
+      memberSetName(ruleSet.key),
+      'type ipv4_addr',
+      members.flatMap((port) => port.addresses.map((address) => address.private)),
+    );
+  }
+  map(
+    'subnets',
+    'type ifname : mark',
+    ports.map((port) => [quote(port.device), String(port.subnetMark)]),
+  );
+  map(
+    'service',
+    'type ipv4_addr : ipv4_addr',
+    ports.flatMap((port) => privates(port).map((address) => [address, port.serviceAddress] as const)),
+  );
+  map('publish', 'type ipv4_addr : ipv4_addr', published);
+  map(
+    'reach',
+    'type ipv4_addr : ipv4_addr',
+    published.map(([inner, outer]) => [outer, inner]),
+  );
+  map(
+    'translators',
+    'type ifname : ipv4_addr',
+    nats.map((nat) => [quote(nat.device), nat.publicAddress]),
+  );
+  map(
+    'leaves',
+    'type ifname : verdict',
+    ports.map((port) => [quote(port.device), `goto ${profiles.get(port.spec.key)!.leave}`]),
+  );
+  map(
+    'enters',
+    'type ifname : verdict',
+    ports.map((port) => [quote(port.device), `goto ${profiles.get(port.spec.key)!.enter}`]),
+  );
+  for (const [name, direction] of [
+    ['gates_out', 'egress'],
+    ['gates_in', 'ingress'],
+  ] as const)
+    map(name, 'type ifname : verdict', [
+      ...ports.flatMap(({ device, subnet: { gate } }) =>
+        gate === undefined ? [] : [[quote(device), `jump ${gateChain(gate, direction)}`] as const],
+      ),
+      ...nats.flatMap(({ device, subnet }) =>
+        subnet?.gate === undefined ? [] : [[quote(device), `jump nat.${device}`] as const],
+      ),
+    ]);
+  return sets;
+}
