@@ -8,8 +8,13 @@ const root = process.cwd();
 
 const subcommands: Readonly<Record<string, Subcommand>> = {
   check: async (parameters) => (await import('./check/check.ts')).check(root, parameters),
-  generate: async (parameters) => (await import('./generate/generate.ts')).generate([...parameters]),
+  generate: async (parameters) => {
+    const { generate } = await import('./generate/generate.ts');
+    const { generateIam } = await import('./generate-iam/generate-iam.ts');
+    return Math.max(await generate([...parameters]), await generateIam(parameters));
+  },
   spec: async (parameters) => (await import('./spec/spec.ts')).spec(root, parameters),
+  coverage: async () => (await import('./coverage/coverage.ts')).coverage(root),
   bench: async (parameters) => (await import('./bench/bench.ts')).bench(root, parameters),
 };
 

@@ -4,8 +4,7 @@
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
+import { importSource } from '../bundle.ts';
 
 export interface Measurement {
   name: string;
@@ -23,12 +22,11 @@ export async function bench(root: string, parameters: readonly string[]): Promis
     console.error(`No bench ${unknown.join(' ')}; topics: ${topicsOf(root).join(' ')}`);
     return 1;
   }
-  const modules = await bundle(root, topics);
   const measured: Measurement[] = [];
   let failed = 0;
   for (const topic of topics) {
     try {
-      const results = await modules(topic);
+      const results = await measure(root, topic);
       measured.push(...results);
       if (!json) printTable(topic, results);
     } catch (error) {
@@ -51,25 +49,11 @@ function topicsOf(root: string): string[] {
   }
 }
 
-async function bundle(root: string, topics: readonly string[]): Promise<(topic: string) => Promise<Measurement[]>> {
-  const outdir = join(root, 'dist/bench');
-  await build({
-    absWorkingDir: root,
-    entryPoints: topics.map((topic) => `test/bench/${topic}.ts`),
-    outdir,
-    bundle: true,
-    platform: 'node',
-    target: 'node20',
-    format: 'esm',
-    packages: 'external',
-    sourcemap: 'linked',
-    logLevel: 'warning',
-  });
-  return async (topic) => {
-    const module = (await import(pathToFileURL(join(outdir, `${topic}.js`)).href)) as { bench?: () => Promise<Measurement[]> };
-    if (!module.bench) throw new Error(`test/bench/${topic}.ts exports no bench().`);
-    return module.bench();
-  };
+async function measure(root: string, topic: string): Promise<Measurement[]> {
+  const path = `test/bench/${topic}.ts`;
+  const module = await importSource<{ bench?: () => Promise<Measurement[]> }>(root, path, 'bench');
+  if (!module.bench) throw new Error(`${path} exports no bench().`);
+  return module.bench();
 }
 
 function printTable(topic: string, results: readonly Measurement[]): void {

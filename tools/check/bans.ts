@@ -3,7 +3,7 @@
  * clock and seeded runs work everywhere; processes start in one place, so that nothing is left behind.
  */
 import type { Finding, Rule } from './finding.ts';
-import { isNode, type Node, type SourceFile, walk } from './tree.ts';
+import { isNode, isTestCode, type Node, type SourceFile, walk } from './tree.ts';
 
 interface Ban {
   /** What is called or read: `Date.now`, `setTimeout`. */
@@ -133,7 +133,7 @@ export const bans: Rule = {
     const findings: Finding[] = [];
     for (const file of tree.sources.values()) {
       if (file.path.startsWith('src/')) findings.push(...productFindings(file));
-      if (file.path.startsWith('src/services/') && !file.path.endsWith('.test.ts')) findings.push(...mutableState(file));
+      if (file.path.startsWith('src/services/') && !isTestCode(file.path)) findings.push(...mutableState(file));
       for (const comment of file.comments)
         if (/\b(TODO|FIXME|XXX)\b/.test(comment.text))
           findings.push({ path: file.path, line: comment.line, message: 'no TODO in the tree: do it, or open an issue' });

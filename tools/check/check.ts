@@ -2,6 +2,7 @@
  * `npm run check`: everything that can be said of the code without running it. Our own rules first (they take a second), then lint, types and
  * generated files, which run beside them. All findings are printed as `path:line message`.
  */
+import { coverageFresh } from '../coverage/coverage.ts';
 import { bans } from './bans.ts';
 import { documents } from './documents.ts';
 import type { Finding, Rule } from './finding.ts';
@@ -16,7 +17,20 @@ import { tests } from './tests.ts';
 import { loadTree } from './tree.ts';
 
 /** In the order in which they are printed. */
-const rules: readonly Rule[] = [syntax, layers, bans, tests, length, reach, documents, specIds, lint, types, fresh];
+const rules: readonly Rule[] = [
+  syntax,
+  layers,
+  bans,
+  tests,
+  length,
+  reach,
+  documents,
+  specIds,
+  lint,
+  types,
+  coverageFresh,
+  fresh,
+];
 
 /** Runs the named rules, or all, on the repository at `root`; prints findings and returns the exit code. */
 export async function check(root: string, names: readonly string[]): Promise<number> {

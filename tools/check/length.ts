@@ -1,6 +1,6 @@
 /** Length of files and functions. What hurts is never the average but the few hub files that every change must touch. */
 import type { Finding, Rule } from './finding.ts';
-import { isNode, type Node, type SourceFile, walk } from './tree.ts';
+import { isNode, isTestCode, type Node, type SourceFile, walk } from './tree.ts';
 
 const fileLinesMax = 500;
 const functionLinesMax = 80;
@@ -48,7 +48,7 @@ export function lengthRule(allowed: Readonly<Record<string, string>>): Rule {
             line: fileLinesMax,
             message: `${file.lineCount} lines, more than ${fileLinesMax}: split it by subject`,
           });
-        if (!file.path.endsWith('.test.ts')) findings.push(...longFunctions(file));
+        if (!isTestCode(file.path)) findings.push(...longFunctions(file));
       }
       for (const path of Object.keys(allowed)) {
         const lines = tree.sources.get(path)?.lineCount ?? 0;

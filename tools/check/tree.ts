@@ -58,6 +58,11 @@ export function isNode(value: unknown): value is Node {
   return typeof value === 'object' && value !== null && typeof (value as Node).type === 'string';
 }
 
+/** Tests beside the source, and suites that several of them run (`store-suite.ts`). */
+export function isTestCode(path: string): boolean {
+  return /(\.test|-suite)\.ts$/.test(path);
+}
+
 /** One TypeScript file. */
 export class SourceFile {
   readonly path: string;
@@ -175,7 +180,7 @@ function shippedBy(packageText: string): ReadonlySet<string> {
   return new Set([...Object.keys(parsed.dependencies ?? {}), ...Object.keys(parsed.optionalDependencies ?? {})]);
 }
 
-const ignored = new Set(['node_modules', 'dist', '.git', '.pilvi', 'coverage']);
+const ignored = /^(dist|coverage|\.git|\.pilvi)$|(^|\/)node_modules$/;
 const read = /\.(ts|md|yaml)$|^package\.json$/;
 
 /** Reads the repository at `root`. Texts that no rule looks at (models, lock file) are listed but not read. */
@@ -186,7 +191,7 @@ export async function loadTree(root: string): Promise<Tree> {
     await Promise.all(
       entries.map(async (entry) => {
         const path = posix.join(folder, entry.name);
-        if (ignored.has(entry.name)) return;
+        if (ignored.test(path)) return;
         if (entry.isDirectory()) await enter(path);
         else if (entry.isFile()) files[path] = read.test(path) ? await readFile(join(root, path), 'utf8').catch(() => '') : '';
       }),
