@@ -1,5 +1,6 @@
 import { AwsError } from '../../kernel/errors.ts';
 import { defineService } from '../../kernel/service.ts';
+import { addressAuthorisations, addressHandlers } from './addresses/addresses.ts';
 import { Addresses, PublicIps } from './addresses/state.ts';
 import { Images } from './images/state.ts';
 import { Instances, LaunchTokens } from './instances/state.ts';
@@ -32,6 +33,7 @@ export default defineService({
     ...internetGatewayHandlers,
     ...securityGroupHandlers,
     ...securityGroupRuleHandlers,
+    ...addressHandlers,
     ...tagHandlers,
   },
   authorise: {
@@ -40,6 +42,7 @@ export default defineService({
     ...routeTableAuthorisations,
     ...internetGatewayAuthorisations,
     ...securityGroupAuthorisations,
+    ...addressAuthorisations,
     ...securityGroupRuleAuthorisations,
   },
   reconcilers: { networks },

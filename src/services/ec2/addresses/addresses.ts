@@ -1,0 +1,250 @@
+/** Elastic IPs: allocated to the account, associated with one private address at a time, kept until released. */
+import type { Address, EC2 } from '@aws-sdk/client-ec2';
+import type { Context, Transaction } from '../../../kernel/context.ts';
+import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
+import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
+import { invalidParameterCombination, invalidParameterValue, missingParameter, notFound } from '../errors.ts';
+import { applyFilters } from '../filters.ts';
+import { dropPublicIp } from '../interfaces/lifecycle.ts';
+import { type InterfaceRow, Interfaces } from '../interfaces/state.ts';
+import { Instances } from '../instances/state.ts';
+import { requireRow, rowsByIds } from '../lookup.ts';
+import { checkTagged, describeTags, ec2Arn, requestTagConditions, tagsFor } from '../tags.ts';
+import { InternetGateways } from '../vpc/state.ts';
+import { freePublicIp, takePublicIp } from './public-pool.ts';
+import { type AddressRow, Addresses } from './state.ts';
+
+/** Elastic IPs per Region and account ("Elastic IP address quota", L-0263D0A3; EIP-008). */
+const addressesPerRegionMax = 5;
+
+function describeAddress(ctx: Context, row: AddressRow): Address {
+  const { association } = row;
+  return {
+    AllocationId: row.allocationId,
+    PublicIp: row.publicIp,
+    PublicIpv4Pool: 'amazon',
+    NetworkBorderGroup: row.networkBorderGroup,
+    Domain: 'vpc',
+    Tags: describeTags(row.tags),
+    ...(association === undefined
+      ? {}
+      : {
+          AssociationId: association.id,
+          NetworkInterfaceId: association.interfaceId,
+          NetworkInterfaceOwnerId: ctx.account,
+          PrivateIpAddress: association.privateIp,
+          InstanceId: association.instanceId,
+        }),
+  };
+}
+
+/** The address named by allocation id, or by its public address as in older calls. */
+async function requireAddress(
+  source: Pick<Context | Transaction, 'table'>,
+  allocationId: string | undefined,
+  publicIp: string | undefined,
+): Promise<AddressRow> {
+  if (allocationId !== undefined) return requireRow(source, Addresses, 'addressAllocation', allocationId);
+  if (publicIp === undefined) throw missingParameter('AllocationId');
+  const row = await source.table(Addresses).firstByIndex('byIp', [publicIp]);
+  if (row === undefined) throw new AwsError('InvalidAddress.NotFound', `Address '${publicIp}' not found.`);
+  return row;
+}
+
+interface Target {
+  card: InterfaceRow;
+  privateIp: string;
+}
+
+/** The interface and private address that an association asks for: an instance means its primary interface. */
+async function targetOf(
+  tx: Transaction,
+  input: { InstanceId?: string | undefined; NetworkInterfaceId?: string | undefined; PrivateIpAddress?: string | undefined },
+): Promise<Target> {
+  const { InstanceId: instanceId, NetworkInterfaceId: interfaceId, PrivateIpAddress: privateIp } = input;
+  if (instanceId === undefined && interfaceId === undefined) throw missingParameter('InstanceId or NetworkInterfaceId');
+  if (instanceId !== undefined && interfaceId !== undefined) {
+    throw invalidParameterCombination(
+      'You may specify public IP or allocation id, and instance id or network interface id, but not both in the same call',
+    );
+  }
+  let card: InterfaceRow | undefined;
+  if (interfaceId !== undefined) card = await requireRow(tx, Interfaces, 'networkInterface', interfaceId);
+  else {
+    const instance = await requireRow(tx, Instances, 'instance', instanceId);
+    if (instance.state === 'terminated' || instance.state === 'shutting-down' || instance.state === 'pending') {
+      throw new AwsError(
+        'InvalidInstanceID',
+        `The pending instance '${instance.id}' is not in a valid state for this operation.`.replace('pending', instance.state),
+      );
+    }
+    [card] = await tx.table(Interfaces).byIndex('byInstance', [instance.id]);
+    if (card === undefined) throw notFound('instance', instance.id);
+  }
+  const address = privateIp === undefined ? card.addresses[0] : card.addresses.find((one) => one.address === privateIp);
+  if (address === undefined)
+    throw invalidParameterValue(`The private IP address ${privateIp} is not assigned to interface ${card.id}.`);
+  return { card, privateIp: address.address };
+}
+
+/** Takes an association away, if there is one: the interface forgets the address. */
+async function disassociate(tx: Transaction, row: AddressRow): Promise<AddressRow> {
+  const { association } = row;
+  if (association === undefined) return row;
+  const card = await tx.table(Interfaces).get(association.interfaceId);
+  if (card !== undefined) {
+    const addresses = card.addresses.map(({ address, elastic }) =>
+      elastic?.allocationId === row.allocationId ? { address } : { address, ...(elastic && { elastic }) },
+    );
+    await tx.table(Interfaces).put({ ...card, addresses });
+    tx.hint('networks', card.vpcId);
+  }
+  const { association: _gone, ...free } = row;
+  await tx.table(Addresses).put(free);
+  return free;
+}
+
+export const addressHandlers: HandlersOf<EC2> = {
+  /** Throws AddressLimitExceeded for the sixth in a Region. */
+  async AllocateAddress(input, ctx) {
+    for (const name of ['Address', 'PublicIpv4Pool', 'CustomerOwnedIpv4Pool', 'IpamPoolId'] as const) {
+      if (input[name] !== undefined && input[name] !== 'amazon') throw parameterNotImplemented('AllocateAddress', name);
+    }
+    if (input.Domain !== undefined && input.Domain !== 'vpc')
+      throw invalidParameterValue(`Value (${input.Domain}) for parameter domain is invalid.`);
+    if (input.NetworkBorderGroup !== undefined && input.NetworkBorderGroup !== ctx.region)
+      throw parameterNotImplemented('AllocateAddress', 'NetworkBorderGroup');
+    const tags = tagsFor('elastic-ip', input.TagSpecifications);
+    const row = await ctx.transact(async (tx) => {
+      if ((await tx.table(Addresses).count()) >= addressesPerRegionMax) {
+        throw new AwsError('AddressLimitExceeded', 'The maximum number of addresses has been reached.');
+      }
+      const address: AddressRow = {
+        allocationId: ctx.id('addressAllocation'),
+        publicIp: await takePublicIp(tx, ctx),
+        networkBorderGroup: ctx.region,
+        tags,
+      };
+      await tx.table(Addresses).put(address);
+      return address;
+    });
+    return {
+      AllocationId: row.allocationId,
+      PublicIp: row.publicIp,
+      PublicIpv4Pool: 'amazon',
+      NetworkBorderGroup: row.networkBorderGroup,
+      Domain: 'vpc',
+    };
+  },
+
+  async DescribeAddresses(input, ctx) {
+    let rows = await rowsByIds(ctx, Addresses, 'addressAllocation', input.AllocationIds);
+    for (const ip of input.PublicIps ?? []) {
+      if (!rows.some((row) => row.publicIp === ip)) throw new AwsError('InvalidAddress.NotFound', `Address '${ip}' not found.`);
+    }
+    if (input.PublicIps !== undefined && input.PublicIps.length > 0)
+      rows = rows.filter((row) => input.PublicIps?.includes(row.publicIp));
+    const passing = applyFilters(rows, input.Filters, {
+      'allocation-id': (row) => row.allocationId,
+      'association-id': (row) => row.association?.id,
+      domain: () => 'vpc',
+      'instance-id': (row) => row.association?.instanceId,
+      'network-border-group': (row) => row.networkBorderGroup,
+      'network-interface-id': (row) => row.association?.interfaceId,
+      'network-interface-owner-id': (row) => (row.association === undefined ? undefined : ctx.account),
+      'private-ip-address': (row) => row.association?.privateIp,
+      'public-ip': (row) => row.publicIp,
+    });
+    return { Addresses: passing.map((row) => describeAddress(ctx, row)) };
+  },
+
+  /** Moves the address by default (EIP-005); with AllowReassociation false an address in use is refused. Needs an internet gateway. */
+  async AssociateAddress(input, ctx) {
+    const associationId = await ctx.transact(async (tx) => {
+      const row = await requireAddress(tx, input.AllocationId, input.PublicIp);
+      const { card, privateIp } = await targetOf(tx, input);
+      if (row.association?.interfaceId === card.id && row.association.privateIp === privateIp) return row.association.id;
+      if (row.association !== undefined && input.AllowReassociation === false) {
+        throw new AwsError(
+          'Resource.AlreadyAssociated',
+          `resource ${row.allocationId} is already associated with associate-id ${row.association.id}`,
+        );
+      }
+      if ((await tx.table(InternetGateways).firstByIndex('byVpc', [card.vpcId])) === undefined) {
+        throw new AwsError('Gateway.NotAttached', `Network ${card.vpcId} is not attached to any internet gateway`);
+      }
+      return associate(tx, ctx, row, card.id, privateIp);
+    });
+    return { AssociationId: associationId };
+  },
+
+  async DisassociateAddress(input, ctx) {
+    await ctx.transact(async (tx) => {
+      const rows = await tx.table(Addresses).list();
+      const { AssociationId: id, PublicIp: ip } = input;
+      if (id === undefined && ip === undefined) throw missingParameter('AssociationId');
+      const row = rows.find((one) => (id === undefined ? one.publicIp === ip : one.association?.id === id));
+      if (row === undefined)
+        throw id === undefined
+          ? new AwsError('InvalidAddress.NotFound', `Address '${ip}' not found.`)
+          : notFound('addressAssociation', id);
+      await disassociate(tx, row);
+    });
+    return {};
+  },
+
+  /** Throws InvalidIPAddress.InUse while it is associated. */
+  async ReleaseAddress(input, ctx) {
+    await ctx.transact(async (tx) => {
+      const row = await requireAddress(tx, input.AllocationId, input.PublicIp);
+      if (row.association !== undefined) throw new AwsError('InvalidIPAddress.InUse', `Address ${row.publicIp} is in use.`);
+      await freePublicIp(tx, row.publicIp);
+      await tx.table(Addresses).delete(row.allocationId);
+    });
+    return {};
+  },
+};
+
+async function associate(
+  tx: Transaction,
+  ctx: Context,
+  row: AddressRow,
+  interfaceId: string,
+  privateIp: string,
+): Promise<string> {
+  const free = await disassociate(tx, row);
+  let card = (await tx.table(Interfaces).get(interfaceId))!;
+  const earlier = card.addresses.find(({ address }) => address === privateIp)?.elastic;
+  if (earlier !== undefined) await disassociate(tx, (await tx.table(Addresses).get(earlier.allocationId))!);
+  card = (await tx.table(Interfaces).get(interfaceId))!;
+  if (card.addresses[0]?.address === privateIp) card = await dropPublicIp(tx, card);
+  const id = ctx.id('addressAssociation');
+  const elastic = { allocationId: free.allocationId, associationId: id, publicIp: free.publicIp };
+  await tx
+    .table(Interfaces)
+    .put({ ...card, addresses: card.addresses.map((one) => (one.address === privateIp ? { ...one, elastic } : one)) });
+  await tx
+    .table(Addresses)
+    .put({ ...free, association: { id, interfaceId, privateIp, instanceId: card.attachment?.instanceId } });
+  tx.hint('networks', card.vpcId);
+  return id;
+}
+
+export const addressAuthorisations: AuthorisationsOf<EC2> = {
+  AllocateAddress: (input, ctx) => [
+    {
+      resource: ec2Arn(ctx, 'elastic-ip', '*'),
+      conditions: requestTagConditions(input.TagSpecifications?.flatMap(({ Tags = [] }) => Tags)),
+    },
+  ],
+  AssociateAddress: (input, ctx) =>
+    checkTagged(
+      [input.AllocationId, input.InstanceId, input.NetworkInterfaceId].filter((id) => id !== undefined),
+      ctx,
+    ),
+  ReleaseAddress: (input, ctx) =>
+    checkTagged(
+      [input.AllocationId].filter((id) => id !== undefined),
+      ctx,
+    ),
+};
