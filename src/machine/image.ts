@@ -1,0 +1,208 @@
+/**
+ * Images and root volumes on disk. A machine's root is a set of overlay trees (one for /, one for /usr, …); a volume holds the writable layer of
+ * each, a frozen image is a list of read-only layers above the host image. A volume keeps the list it was made with, so its image may be removed.
+ *
+ * Layout of the folder: volumes/NAME/{volume.json,TREE/{upper,work}}, layers/ID/TREE, images/NAME.json. Files are written before the record that
+ * points to them, and what no record points to is swept. Rejected: one copied root per machine (seconds and gigabytes), and file systems on loop
+ * devices for the root (40 ms more for each first start, and many hosts have none).
+ */
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { PilviError } from '../base/errors.ts';
+import { CommandFailure, runCommand } from './command.ts';
+
+/** The image made from the host's own userland; every other image lies above it. */
+export const hostImageName = 'host';
+
+/** Layers above the host image; an image of images deeper than this is refused, because the kernel's list of layers is bounded. */
+export const imageLayersMax = 20;
+
+const copyTimeoutMillis = 600_000;
+const namePattern = /^[a-z0-9-]{1,64}$/;
+
+interface LayerRecord {
+  /** Ids of frozen layers, the topmost first. */
+  layers: readonly string[];
+}
+
+/** Names the folder of a tree: `/` is root, `/var/lib/dpkg` is var_lib_dpkg. */
+export function treeName(path: string): string {
+  return path === '/' ? 'root' : path.slice(1).replaceAll('/', '_');
+}
+
+/** The stack of one tree of a volume. */
+export interface VolumeTree {
+  /** Frozen layers that have something in this tree, the topmost first; the host image's own folders come below. */
+  frozen: readonly string[];
+  upper: string;
+  work: string;
+}
+
+/** Keeps images and volumes in one folder. Calls that change something run one after the other. */
+export class ImageFolder {
+  readonly #folder: string;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Makes the folder, and clears away what a crash left half made. */
+  open(): Promise<void> {
+    return this.#inTurn(async () => {
+      for (const name of ['volumes', 'layers', 'images']) await mkdir(`${this.#folder}/${name}`, { recursive: true });
+      await this.#sweep();
+    });
+  }
+
+  /** Makes the volume when it does not exist, with a writable layer for each tree. Throws `CommandFailed` when there is no such image. */
+  async ensureVolume(name: string, image: string, trees: readonly string[]): Promise<Map<string, VolumeTree>> {
+    const folder = `${this.#folder}/volumes/${checkName(name)}`;
+    let record = await this.#readRecord(`${folder}/volume.json`);
+    if (record === undefined) {
+      record = await this.#inTurn(async () => {
+        const made = await this.#imageRecord(image);
+        await mkdir(folder, { recursive: true });
+        await writeRecord(`${folder}/volume.json`, made);
+        return made;
+      });
+    }
+    const stacks = new Map<string, VolumeTree>();
+    for (const tree of trees) stacks.set(tree, await this.#ensureTree(folder, treeName(tree), record.layers));
+    return stacks;
+  }
+
+  async #ensureTree(volume: string, tree: string, layers: readonly string[]): Promise<VolumeTree> {
+    const [upper, work] = [`${volume}/${tree}/upper`, `${volume}/${tree}/work`];
+    await mkdir(upper, { recursive: true });
+    await mkdir(work, { recursive: true });
+    const frozen: string[] = [];
+    for (const layer of layers) {
+      const path = `${this.#folder}/layers/${layer}/${tree}`;
+      if ((await readdir(path).catch(() => undefined)) !== undefined) frozen.push(path);
+    }
+    return { frozen, upper, work };
+  }
+
+  /** Deletes a volume that no machine uses. Safe to repeat. */
+  removeVolume(name: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const folder = `${this.#folder}/volumes/${checkName(name)}`;
+      const record = await this.#readRecord(`${folder}/volume.json`);
+      await rm(folder, { recursive: true, force: true });
+      if (record !== undefined && record.layers.length > 0) await this.#sweep();
+    });
+  }
+
+  /**
+   * Copies the volume's writable layers into an image of this name. Safe to repeat: an image that exists stays as it is. Throws `CommandFailed` when
+   * the volume does not exist or lies on too many layers.
+   */
+  freeze(volume: string, image: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const record = `${this.#folder}/images/${checkName(image)}.json`;
+      if (image === hostImageName || (await this.#readRecord(record)) !== undefined) return;
+      const source = `${this.#folder}/volumes/${checkName(volume)}`;
+      const below = await this.#readRecord(`${source}/volume.json`);
+      if (below === undefined) throw new PilviError('CommandFailed', `There is no root volume ${volume}.`);
+      if (below.layers.length >= imageLayersMax) {
+        throw new PilviError(
+          'CommandFailed',
+          `The volume ${volume} lies on ${below.layers.length} layers, the most there can be.`,
+        );
+      }
+      const id = await this.#freeLayerId(image);
+      const partial = `${this.#folder}/layers/${id}.partial`;
+      await rm(partial, { recursive: true, force: true });
+      for (const tree of await folderNames(source)) {
+        await mkdir(`${partial}/${tree}`, { recursive: true });
+        await copyTree(`${source}/${tree}/upper/.`, `${partial}/${tree}`);
+      }
+      await rename(partial, `${this.#folder}/layers/${id}`);
+      await writeRecord(record, { layers: [id, ...below.layers] });
+    });
+  }
+
+  /** Removes an image; its layers go once no volume and no other image lies on them. Safe to repeat. */
+  removeImage(name: string): Promise<void> {
+    return this.#inTurn(async () => {
+      await rm(`${this.#folder}/images/${checkName(name)}.json`, { force: true });
+      await this.#sweep();
+    });
+  }
+
+  async #imageRecord(image: string): Promise<LayerRecord> {
+    if (image === hostImageName) return { layers: [] };
+    const record = await this.#readRecord(`${this.#folder}/images/${checkName(image)}.json`);
+    if (record === undefined) throw new PilviError('CommandFailed', `There is no image ${image}.`);
+    return record;
+  }
+
+  /** An image's name may be used again while volumes still lie on the layer of the one that had it before. */
+  async #freeLayerId(image: string): Promise<string> {
+    const taken = new Set(await folderNames(`${this.#folder}/layers`));
+    let number = 1;
+    while (taken.has(`${image}.${number}`)) number++;
+    return `${image}.${number}`;
+  }
+
+  /** Deletes layers that no record points to, and volumes without a record. */
+  async #sweep(): Promise<void> {
+    const wanted = new Set<string>();
+    for (const file of await readdir(`${this.#folder}/images`)) {
+      const record = file.endsWith('.json') ? await this.#readRecord(`${this.#folder}/images/${file}`) : undefined;
+      for (const layer of record?.layers ?? []) wanted.add(layer);
+    }
+    for (const volume of await folderNames(`${this.#folder}/volumes`)) {
+      const record = await this.#readRecord(`${this.#folder}/volumes/${volume}/volume.json`);
+      if (record === undefined) await rm(`${this.#folder}/volumes/${volume}`, { recursive: true, force: true });
+      for (const layer of record?.layers ?? []) wanted.add(layer);
+    }
+    for (const layer of await folderNames(`${this.#folder}/layers`)) {
+      if (!wanted.has(layer)) await rm(`${this.#folder}/layers/${layer}`, { recursive: true, force: true });
+    }
+  }
+
+  async #readRecord(path: string): Promise<LayerRecord | undefined> {
+    const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    });
+    return text === undefined ? undefined : (JSON.parse(text) as LayerRecord);
+  }
+
+  #inTurn<T>(action: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(action, action);
+    this.#last = turn.catch(() => {});
+    return turn;
+  }
+}
+
+function checkName(name: string): string {
+  if (!namePattern.test(name))
+    throw new PilviError('CommandFailed', `A name is at most 64 of [a-z0-9-], not ${JSON.stringify(name)}.`);
+  return name;
+}
+
+async function folderNames(path: string): Promise<string[]> {
+  const entries = await readdir(path, { withFileTypes: true });
+  return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+}
+
+async function writeRecord(path: string, record: LayerRecord): Promise<void> {
+  await writeFile(`${path}.partial`, JSON.stringify(record));
+  await rename(`${path}.partial`, path);
+}
+
+/**
+ * Copies with owners, times, attributes and the marks of deleted files, sharing blocks where the file system can. A running machine may delete a
+ * file while it is copied; then the file is not part of the image, as it would not be a moment later.
+ */
+async function copyTree(from: string, to: string): Promise<void> {
+  try {
+    await runCommand(['cp', '-a', '--', from, to], { timeoutMs: copyTimeoutMillis });
+  } catch (error) {
+    const failure = error instanceof PilviError && error.cause instanceof CommandFailure ? error.cause : undefined;
+    const lines = failure?.stderr.trim().split('\n') ?? [];
+    if (lines.length === 0 || !lines.every((line) => line.endsWith('No such file or directory'))) throw error;
+  }
+}
