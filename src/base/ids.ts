@@ -54,6 +54,9 @@ export const idKinds = {
   secretKey: { prefix: '', length: 40, alphabet: secretAlphabet },
   sessionToken: { prefix: 'FwoGZXIvYXdzE', length: 243, alphabet: alphanumeric },
   serverCertificate: unique('ASCA'),
+  sshPublicKey: { prefix: 'APKA', length: 16, alphabet: upperBase32 },
+  signingCertificate: { prefix: '', length: 32, alphabet: upperBase32 },
+  serviceSpecificCredential: unique('ACCA'),
   // Kernel.
   account: { prefix: '', length: 12, alphabet: decimal },
   token: { prefix: '', length: 32, alphabet: alphanumeric },
