@@ -1,7 +1,9 @@
 /**
  * Keys as bytes. An encoded key compares as bytes the way the store promises for arrays: element by element, numbers before strings, a prefix
- * before what it begins. A number is a tag and eight bytes of an IEEE double turned so that it sorts; a string is a tag, its UTF-8 and a
+ * before what it begins. A number is a tag and the eight bytes of an IEEE double turned so that they sort; a string is a tag, its UTF-8 and a
  * zero byte, a zero inside being escaped as 00 ff. So strings sort by code point (as PostgreSQL's "C" collation does, unlike JavaScript's `<`).
+ *
+ * The bytes are held in a JavaScript string, one character per byte: maps find it, `<` orders it, and a driver writes it as Latin-1.
  *
  * Rejected: the `ordered-binary` package that lmdb brings. It does not escape control characters in strings of 64 characters and more, and
  * an end of range for a prefix cannot be built from it without knowing what follows.
@@ -9,126 +11,94 @@
 import assert from 'node:assert/strict';
 import type { Key } from './store.ts';
 
-const numberTag = 0x10;
-const stringTag = 0x20;
-const escapedZero = 0xff;
+const numberTag = '\x10';
+const textTag = '\x20';
 
-/** Longest encoded key, in bytes: what LMDB takes with 8 KB pages. Two keys of a DynamoDB item (2048 + 1024) fit with their table. */
+/** Longest encoded key, in bytes: what LMDB takes with 8 KB pages. Both keys of a DynamoDB item (2048 + 1024) fit with their table. */
 export const keyBytesMax = 4026;
 
-/** A key outside what the store holds: longer than `keyBytesMax`, empty, not a number, or with half a surrogate pair. */
+/** A key outside what the store holds: longer than `keyBytesMax`, empty, with NaN or half a surrogate pair. */
 export class InvalidKeyError extends Error {
   override readonly name = 'InvalidKeyError';
 }
 
-const float = new DataView(new ArrayBuffer(8));
-const scratch = Buffer.allocUnsafeSlow(keyBytesMax + 16);
+const double = new DataView(new ArrayBuffer(8));
+// biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII but the zero, which is escaped
+const plainText = /^[\x01-\x7f]*$/;
 
-/** Encodes into fresh bytes. Throws InvalidKeyError. The empty key gives no bytes: good as a prefix, not as a key. */
-export function encodeKey(key: Key): Buffer {
-  const end = writeKey(key, scratch, 0);
-  return Buffer.from(scratch.subarray(0, end));
-}
-
-/** The encoded key as a string of one character per byte, for maps; `<` on two of them is the order of the keys. */
+/** Encodes a key. Throws InvalidKeyError. The empty key gives the empty text: good as a prefix, not as a key. */
 export function keyText(key: Key): string {
-  return scratch.toString('latin1', 0, writeKey(key, scratch, 0));
-}
-
-/** Writes the key at `position` and returns the position after it. Throws InvalidKeyError. */
-export function writeKey(key: Key, target: Uint8Array, position: number): number {
-  const limit = Math.min(target.length, position + keyBytesMax);
-  let at = position;
+  let text = '';
   for (const part of key) {
-    if (typeof part === 'string') at = writeText(part, target, at, limit);
-    else at = writeNumber(part, target, at, limit);
+    if (typeof part === 'number') text += numberText(part);
+    else if (plainText.test(part)) text += `${textTag}${part}\0`;
+    else text += `${textTag}${wideText(part)}\0`;
   }
-  return at;
+  if (text.length > keyBytesMax) throw new InvalidKeyError(`A key is longer than ${keyBytesMax} bytes.`);
+  return text;
 }
 
-/** Reads a key back. The bytes must come from `writeKey`. */
-export function decodeKey(bytes: Uint8Array, start: number, end: number): Key {
+/** Reads a key back. The text must come from `keyText`. */
+export function parseKeyText(text: string): Key {
   const key: (string | number)[] = [];
-  let at = start;
-  while (at < end) {
-    const tag = bytes[at++];
+  let at = 0;
+  while (at < text.length) {
+    const tag = text[at++];
     if (tag === numberTag) {
-      key.push(readNumber(bytes, at));
+      key.push(parseNumber(text, at));
       at += 8;
     } else {
-      assert(tag === stringTag, 'A stored key is damaged.');
-      let stop = at;
-      while (bytes[stop] !== 0 || bytes[stop + 1] === escapedZero) stop += bytes[stop] === 0 ? 2 : 1;
-      key.push(readText(bytes, at, stop));
-      at = stop + 1;
+      assert(tag === textTag, 'A stored key is damaged.');
+      let end = text.indexOf('\0', at);
+      while (text[end + 1] === '\xff') end = text.indexOf('\0', end + 1);
+      assert(end >= 0, 'A stored key is damaged.');
+      key.push(parseText(text.slice(at, end)));
+      at = end + 1;
     }
   }
   return key;
 }
 
-function writeNumber(part: number, target: Uint8Array, position: number, limit: number): number {
+function numberText(part: number): string {
   if (Number.isNaN(part)) throw new InvalidKeyError('NaN cannot be part of a key.');
-  if (position + 9 > limit) throw tooLong();
   // Adding zero makes -0 and 0 one key.
-  float.setFloat64(0, part + 0);
-  const negative = float.getUint8(0) & 0x80;
-  target[position] = numberTag;
-  for (let i = 0; i < 8; i++) target[position + 1 + i] = float.getUint8(i) ^ (negative ? 0xff : i === 0 ? 0x80 : 0);
-  return position + 9;
+  double.setFloat64(0, part + 0);
+  const flipHigh = part < 0 ? -1 : 0x80000000;
+  const flipLow = part < 0 ? -1 : 0;
+  const high = double.getInt32(0) ^ flipHigh;
+  const low = double.getInt32(4) ^ flipLow;
+  return (
+    numberTag +
+    String.fromCharCode(
+      high >>> 24,
+      (high >>> 16) & 0xff,
+      (high >>> 8) & 0xff,
+      high & 0xff,
+      low >>> 24,
+      (low >>> 16) & 0xff,
+      (low >>> 8) & 0xff,
+      low & 0xff,
+    )
+  );
 }
 
-function readNumber(bytes: Uint8Array, position: number): number {
-  const positive = bytes[position]! & 0x80;
-  for (let i = 0; i < 8; i++) float.setUint8(i, bytes[position + i]! ^ (positive ? (i === 0 ? 0x80 : 0) : 0xff));
-  return float.getFloat64(0);
-}
-
-function writeText(part: string, target: Uint8Array, position: number, limit: number): number {
-  let at = position;
-  if (at + part.length + 2 > limit) throw tooLong();
-  target[at++] = stringTag;
-  for (let i = 0; i < part.length; i++) {
-    const unit = part.charCodeAt(i);
-    if (unit >= 0x80) return writeWideText(part, target, position, limit);
-    target[at++] = unit;
-    if (unit === 0) {
-      target[at++] = escapedZero;
-      if (at + part.length - i > limit) throw tooLong();
-    }
+function parseNumber(text: string, at: number): number {
+  const positive = text.charCodeAt(at) >= 0x80;
+  for (let i = 0; i < 8; i++) {
+    double.setUint8(i, text.charCodeAt(at + i) ^ (positive ? (i === 0 ? 0x80 : 0) : 0xff));
   }
-  target[at++] = 0;
-  return at;
+  return double.getFloat64(0);
 }
 
-/** The same for text beyond ASCII, by way of the platform's encoder. */
-function writeWideText(part: string, target: Uint8Array, position: number, limit: number): number {
+function wideText(part: string): string {
   const utf8 = Buffer.from(part, 'utf8');
   // The encoder replaces half a surrogate pair by U+FFFD, which would make two strings one key.
-  if (utf8.includes('\ufffd') && utf8.toString('utf8') !== part)
+  if (utf8.includes('\ufffd') && utf8.toString('utf8') !== part) {
     throw new InvalidKeyError('A key cannot hold half a surrogate pair.');
-  let at = position;
-  if (at + utf8.length + 2 > limit) throw tooLong();
-  target[at++] = stringTag;
-  for (const byte of utf8) {
-    if (at + 3 > limit) throw tooLong();
-    target[at++] = byte;
-    if (byte === 0) target[at++] = escapedZero;
   }
-  target[at++] = 0;
-  return at;
+  return utf8.toString('latin1').replaceAll('\0', '\0\xff');
 }
 
-function readText(bytes: Uint8Array, start: number, end: number): string {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start);
-  if (!text.includes(0)) return text.toString('utf8');
-  const plain: number[] = [];
-  for (let i = 0; i < text.length; i++) {
-    plain.push(text[i]!);
-    if (text[i] === 0) i++;
-  }
-  return Buffer.from(plain).toString('utf8');
-}
-
-function tooLong(): InvalidKeyError {
-  return new InvalidKeyError(`A key is longer than ${keyBytesMax} bytes.`);
+function parseText(escaped: string): string {
+  return plainText.test(escaped) ? escaped : Buffer.from(escaped.replaceAll('\0\xff', '\0'), 'latin1').toString('utf8');
 }

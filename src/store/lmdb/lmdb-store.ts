@@ -24,7 +24,7 @@ import assert, { AssertionError } from 'node:assert/strict';
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
-import { decodeKey, InvalidKeyError, keyText } from '../keys.ts';
+import { InvalidKeyError, keyText, parseKeyText } from '../keys.ts';
 import type { Entry, Key, Range, Store, StoreTransaction, Value } from '../store.ts';
 import { CommitLog, replayLog } from './commit-log.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
@@ -45,7 +45,7 @@ const checkpointChunkKeys = 256;
 const clearChunkKeys = 10_000;
 
 /** Before every key of a caller (those begin with a tag of 0x10 or more): number of the last log that LMDB holds completely. */
-const markKey = Buffer.from([1]);
+const markKey = '\x01';
 const logName = /^log-(\d+)$/;
 
 /**
@@ -63,7 +63,13 @@ export async function openLmdbStore(folder: string, limits: LayerLimits = layerL
   }
 }
 
-type Tree = RootDatabase<Value | Uint8Array, Buffer>;
+type Tree = RootDatabase<Value | Uint8Array, string>;
+
+/** Keys are texts of one character per byte already. */
+const keyEncoder = {
+  writeKey: (text: string, target: Buffer, start: number) => start + target.write(text, start, 'latin1'),
+  readKey: (source: Buffer, start: number, end: number) => source.toString('latin1', start, end),
+};
 
 class LmdbStore implements Store {
   readonly #folder: string;
@@ -87,10 +93,10 @@ class LmdbStore implements Store {
     this.#folder = folder;
     this.#lock = lock;
     this.#limits = limits;
-    this.#tree = open<Value | Uint8Array, Buffer>({
+    this.#tree = open<Value | Uint8Array, string>({
       path: join(folder, 'data.mdb'),
       noSubdir: true,
-      keyEncoding: 'binary',
+      keyEncoder,
       encoder: { encode: (bytes: Uint8Array) => bytes, decode: decodeValue },
       overlappingSync: false,
       pageSize: 8192,
@@ -168,7 +174,7 @@ class LmdbStore implements Store {
     const slot = own?.slots.get(text) ?? this.#committed.slots.get(text) ?? this.#frozen?.slots.get(text);
     if (slot !== undefined) return slotValue(slot);
     if (text === '') throw new InvalidKeyError('The empty key is no key.');
-    return this.#tree.get(Buffer.from(text, 'latin1')) as Value | undefined;
+    return this.#tree.get(text) as Value | undefined;
   }
 
   readRange(range: Range, own: Layer | undefined): Entry[] {
@@ -182,16 +188,15 @@ class LmdbStore implements Store {
     let next = 0;
     const take = (entry: LayerEntry) => {
       const value = slotValue(entry.slot);
-      if (value !== undefined) entries.push({ key: keyOf(entry.text), value });
+      if (value !== undefined) entries.push({ key: parseKeyText(entry.text), value });
     };
     for (const { key, value } of this.#tree.getRange(treeRange(span, reverse, limit + over.length))) {
-      const text = over.length > next ? key.toString('latin1') : '';
-      while (next < over.length && (reverse ? over[next]!.text > text : over[next]!.text < text) && entries.length < limit) {
+      while (next < over.length && (reverse ? over[next]!.text > key : over[next]!.text < key) && entries.length < limit) {
         take(over[next++]!);
       }
       if (entries.length >= limit) return entries;
-      if (over[next]?.text === text) take(over[next++]!);
-      else entries.push({ key: decodeKey(key, 0, key.length), value: value as Value });
+      if (over[next]?.text === key) take(over[next++]!);
+      else entries.push({ key: parseKeyText(key), value: value as Value });
       if (entries.length >= limit) return entries;
     }
     while (next < over.length && entries.length < limit) take(over[next++]!);
@@ -201,9 +206,9 @@ class LmdbStore implements Store {
   countRange(range: Range, own: Layer | undefined): number {
     const span = spanOf(range);
     if (span.low >= span.high) return 0;
-    let count = this.#tree.getKeysCount({ start: Buffer.from(span.low, 'latin1'), end: Buffer.from(span.high, 'latin1') });
+    let count = this.#tree.getKeysCount({ start: span.low, end: span.high });
     for (const { text, slot } of mergeLayers(this.#layers(own), span)) {
-      const below = this.#tree.doesExist(Buffer.from(text, 'latin1'));
+      const below = this.#tree.doesExist(text);
       if (slot.bytes === undefined && below) count--;
       if (slot.bytes !== undefined && !below) count++;
     }
@@ -216,8 +221,7 @@ class LmdbStore implements Store {
     const over = new Map(mergeLayers(this.#layers(undefined), span).map(({ text, slot }) => [text, slot]));
     for (const [text, slot] of over) if (slot.bytes !== undefined && texts.length < limit) texts.push(text);
     if (texts.length >= limit) return texts;
-    for (const key of this.#tree.getKeys(treeRange(span, false, Number.POSITIVE_INFINITY))) {
-      const text = key.toString('latin1');
+    for (const text of this.#tree.getKeys(treeRange(span, false, Number.POSITIVE_INFINITY))) {
       if (over.has(text)) continue;
       texts.push(text);
       if (texts.length >= limit) break;
@@ -298,8 +302,7 @@ class LmdbStore implements Store {
       const writes: Promise<boolean>[] = [];
       for (const text of texts.slice(from, from + checkpointChunkKeys)) {
         const { bytes } = frozen.slots.get(text)!;
-        const key = Buffer.from(text, 'latin1');
-        writes.push(bytes === undefined ? this.#tree.remove(key) : this.#tree.put(key, bytes));
+        writes.push(bytes === undefined ? this.#tree.remove(text) : this.#tree.put(text, bytes));
       }
       await Promise.all(writes);
     }
@@ -423,10 +426,6 @@ function keyToWrite(key: Key): string {
   return text;
 }
 
-function keyOf(text: string): Key {
-  return decodeKey(Buffer.from(text, 'latin1'), 0, text.length);
-}
-
 /** The encoded keys of a range. What begins with a prefix lies between its bytes and those with ff behind (see keys.ts). */
 function spanOf(range: Range): Span {
   const prefix = keyText(range.prefix);
@@ -448,11 +447,9 @@ function spanOf(range: Range): Span {
 }
 
 function treeRange({ low, high }: Span, reverse: boolean, limit: number) {
-  const bottom = Buffer.from(low, 'latin1');
-  const top = Buffer.from(high, 'latin1');
   const bound = Number.isFinite(limit) ? { limit } : {};
-  if (reverse) return { start: top, exclusiveStart: true, end: bottom, inclusiveEnd: true, reverse, ...bound };
-  return { start: bottom, end: top, ...bound };
+  if (reverse) return { start: high, exclusiveStart: true, end: low, inclusiveEnd: true, reverse, ...bound };
+  return { start: low, end: high, ...bound };
 }
 
 function logPath(folder: string, number: number): string {
