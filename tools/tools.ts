@@ -15,6 +15,7 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
   },
   spec: async (parameters) => (await import('./spec/spec.ts')).spec(root, parameters),
   coverage: async () => (await import('./coverage/coverage.ts')).coverage(root),
+  new: async (parameters) => (await import('./new/new.ts')).scaffold(root, parameters),
   bench: async (parameters) => (await import('./bench/bench.ts')).bench(root, parameters),
 };
 

@@ -28,6 +28,15 @@ describe('dead files', () => {
   });
 });
 
+test('a program that a test names as a file to start is alive', async () => {
+  const files = {
+    'test/sim/a.test.ts': "start('test/sim/writer.ts'); start(new URL('./reader.ts', import.meta.url));",
+    'test/sim/writer.ts': 'run();',
+    'test/sim/reader.ts': 'run();',
+  };
+  expect(await findingsOf(reach, files)).toEqual([]);
+});
+
 describe('exports that nobody takes', () => {
   test('a value taken by no other file is found', async () => {
     const files = { ...program, 'src/boot.ts': 'export function boot() { return helper(); }\nexport function helper() {}' };

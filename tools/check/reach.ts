@@ -16,7 +16,9 @@ function deadFiles(tree: Tree): Finding[] {
     const file = tree.sources.get(path);
     if (!file || reached.has(path)) return;
     reached.add(path);
-    for (const { target } of file.imports) if (target && target !== path.replace(/\.test\.ts$/, '.ts')) enter(target);
+    const own = path.replace(/\.test\.ts$/, '.ts');
+    for (const { target } of file.imports) if (target && target !== own) enter(target);
+    for (const target of file.mentions) if (target !== own) enter(target);
   };
   for (const path of tree.sources.keys()) if (entries.test(path)) enter(path);
   return [...tree.sources.keys()]

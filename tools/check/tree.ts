@@ -71,6 +71,8 @@ export class SourceFile {
   readonly comments: readonly Comment[];
   readonly imports: readonly Import[];
   readonly exports: readonly Export[];
+  /** Paths of TypeScript files that strings name: programs that a test bundles or starts. Relative to the root. */
+  readonly mentions: readonly string[];
   /** Message of the parser when the file is not TypeScript; the rest is then empty. */
   readonly broken: string | undefined;
   readonly #lineStarts: number[] = [0];
@@ -84,6 +86,7 @@ export class SourceFile {
     this.program = parsed.program as unknown as Node;
     this.comments = parsed.comments.map((comment) => ({ text: comment.value, line: this.lineAt(comment.start) }));
     this.imports = this.#readImports();
+    this.mentions = this.#readMentions();
     this.exports = parsed.module.staticExports.flatMap((statement) =>
       statement.entries
         .filter((entry) => entry.exportName.kind !== 'None')
@@ -109,6 +112,16 @@ export class SourceFile {
 
   get lineCount(): number {
     return this.text.endsWith('\n') ? this.#lineStarts.length - 1 : this.#lineStarts.length;
+  }
+
+  #readMentions(): string[] {
+    const found: string[] = [];
+    walk(this.program, (node) => {
+      const value = node.type === 'Literal' ? node['value'] : undefined;
+      if (typeof value !== 'string' || !/^[\w./-]+\.ts$/.test(value)) return;
+      found.push(value.startsWith('.') ? posix.join(posix.dirname(this.path), value) : value);
+    });
+    return found;
   }
 
   #readImports(): Import[] {
