@@ -14,7 +14,7 @@ export interface Arn {
 }
 
 /** Longest ARN that is read, in characters (IAM "arnType": 2048). */
-export const arnCharsMax = 2048;
+const arnCharsMax = 2048;
 
 /** The parts of an ARN, or undefined when `text` is none: strict about everything but the resource, which must only not be empty. */
 export function parseArn(text: string): Arn | undefined {

@@ -88,7 +88,7 @@ function makeTables32c(): Uint32Array {
 }
 
 /** CRC32C of `bytes` appended to something whose CRC32C is `before` (0 for nothing). */
-export function crc32c(bytes: Uint8Array, before = 0): number {
+function crc32c(bytes: Uint8Array, before = 0): number {
   tables32c ??= makeTables32c();
   const t = tables32c;
   let crc = ~before;

@@ -10,7 +10,7 @@ export type PageKeyPart = string | number;
 export type PageKey = readonly PageKeyPart[];
 
 /** Longest token that is read, in characters: a store key of the longest kind fits. */
-export const pageTokenCharsMax = 4096;
+const pageTokenCharsMax = 4096;
 
 export interface Page<T> {
   items: T[];

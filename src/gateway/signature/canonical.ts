@@ -23,7 +23,7 @@ export function stringToSign(signed: SignedRequest, canonical: string): string {
 }
 
 /** RFC 3986 section 5.2.4, and repeated slashes become one. */
-export function normalisePath(path: string): string {
+function normalisePath(path: string): string {
   if (!/\/\/|\/\./.test(path)) return path === '' ? '/' : path;
   const segments: string[] = [];
   for (const segment of path.split('/')) {
@@ -34,7 +34,7 @@ export function normalisePath(path: string): string {
 }
 
 /** Parameters in canonical encoding, by name and then by value. The signature itself is left out of what a presigned URL signs. */
-export function canonicalQuery(rawQuery: string, presigned: boolean): string {
+function canonicalQuery(rawQuery: string, presigned: boolean): string {
   if (rawQuery === '') return '';
   const pairs: [string, string][] = [];
   for (const pair of rawQuery.split('&')) {

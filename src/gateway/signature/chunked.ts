@@ -1,5 +1,5 @@
 /**
- * Bodies that are checked while they are read. `signedBody` takes any body that a signed request may have; `decodeChunked` the aws-chunked
+ * Bodies that are checked while they are read. `signedBody` takes any body that a signed request may have, also in the aws-chunked
  * encoding, in which S3 clients send what they cannot hash beforehand: chunks, each with its size and a signature that depends on the one
  * before, and trailers with a checksum. Source: S3 API reference, "Signature calculations for the Authorization header: Transferring payload in
  * multiple chunks" and "... including trailing headers"; for ECDSA "AWS4-ECDSA-P256-SHA256-PAYLOAD" in "SigV4A".
@@ -17,12 +17,12 @@ import type { HttpHead, SignedRequest } from './signature.ts';
 import { ecdsaHolds, sameHex } from './verify.ts';
 
 /** Largest signed chunk, in bytes. SDKs send 64 KiB to 1 MiB. */
-export const signedChunkBytesMax = 16 * 1024 * 1024;
+const signedChunkBytesMax = 16 * 1024 * 1024;
 /** Longest line that says how large a chunk is, in bytes: size, and a padded ECDSA signature of 144 characters. */
-export const chunkHeaderBytesMax = 256;
+const chunkHeaderBytesMax = 256;
 /** Longest trailer, in bytes, and most trailers. */
-export const trailerBytesMax = 1024;
-export const trailersMax = 8;
+const trailerBytesMax = 1024;
+const trailersMax = 8;
 /** S3: "Only the last chunk is allowed to have a size less than 8192 bytes". */
 const chunkBytesMin = 8192;
 
@@ -59,12 +59,7 @@ async function* hashed(declaredHash: string, source: AsyncIterable<Uint8Array>):
  * Decodes aws-chunked. `head` is needed for x-amz-decoded-content-length and x-amz-trailer. Throws SignatureError at once when the head does not
  * fit a chunked body; what is wrong with the body is thrown to its reader.
  */
-export function decodeChunked(
-  head: HttpHead,
-  signed: SignedRequest,
-  secret: string,
-  source: AsyncIterable<Uint8Array>,
-): SignedBody {
+function decodeChunked(head: HttpHead, signed: SignedRequest, secret: string, source: AsyncIterable<Uint8Array>): SignedBody {
   const decoder = new ChunkDecoder(head, signed, secret, new ByteReader(source));
   return { body: decoder.run(), trailers: decoder.trailers };
 }

@@ -7,7 +7,7 @@ import { isS3, readPayloadHash } from './payload-hash.ts';
 import type { HttpHead, SignatureAlgorithm, SignedRequest } from './signature.ts';
 
 /** Longest validity of a presigned URL: one week ("Authenticating Requests: Using Query Parameters", X-Amz-Expires). */
-export const expiresSecondsMax = 604_800;
+const expiresSecondsMax = 604_800;
 
 /** Whether the query string carries a signature, of Version 4 or of the older Version 2. */
 export function hasQuerySignature(rawQuery: string): boolean {

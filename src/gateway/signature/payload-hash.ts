@@ -2,7 +2,7 @@
 import { SignatureError } from './errors.ts';
 
 /** Values that are not hashes. Those that start with STREAMING announce a body in aws-chunked encoding (chunked.ts). */
-export const payloadLiterals: ReadonlySet<string> = new Set([
+const payloadLiterals: ReadonlySet<string> = new Set([
   'UNSIGNED-PAYLOAD',
   'STREAMING-UNSIGNED-PAYLOAD-TRAILER',
   'STREAMING-AWS4-HMAC-SHA256-PAYLOAD',

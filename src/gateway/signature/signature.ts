@@ -4,22 +4,17 @@
  * recognised and refused, as AWS refuses it. The signature of chunked bodies is in chunked.ts. Not here: S3 POST policies, which sign a form
  * and not a request; they come with S3.
  *
- * One file per matter: parse.ts reads, canonical.ts rebuilds what the client signed, keys.ts derives keys, verify.ts judges, errors.ts words it.
+ * One file per matter: parse-header.ts and parse-query.ts read, canonical.ts rebuilds what the client signed, keys.ts derives keys, verify.ts judges,
+ * chunked.ts checks bodies, errors.ts and s3-errors.ts word it. This file is the face of the folder: others import only from here.
  * Rejected: checking with the SDK's own signer (@smithy/signature-v4), because it signs the request it is given instead of checking the one
  * that came, costs ten times as much, and is more use as the independent reference of the tests.
  */
 import { parseSignedHeader } from './parse-header.ts';
 import { hasQuerySignature, parseSignedQuery } from './parse-query.ts';
 
-export {
-  type ServiceFamily,
-  SignatureError,
-  type SignatureErrorDetails,
-  type SignatureErrorKind,
-  signatureErrorFor,
-} from './errors.ts';
-export { decodeChunked, type SignedBody, signedBody } from './chunked.ts';
-export { type Payload, verify, type VerifyOptions } from './verify.ts';
+export { signedBody } from './chunked.ts';
+export { type ServiceFamily, SignatureError, signatureErrorFor } from './errors.ts';
+export { verify } from './verify.ts';
 
 /** The head of an HTTP request, exactly as it came. Text is latin-1: one character for each byte, as Node gives it. */
 export interface HttpHead {

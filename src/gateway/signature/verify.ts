@@ -31,7 +31,7 @@ const fifteenMinutes: ReadonlySet<string> = new Set(['ec2', 'sts', 'sqs', 'sns',
  * Minutes by which a request may be older or newer than now: five for most ("Signature expired: … - 5 min.", aws/aws-sdk-js #573), fifteen for some
  * and for presigned requests (aws/aws-sdk-go #2167 and aws/aws-sdk-ruby #2498: STS and SQS disregard X-Amz-Expires and take 15 min.).
  */
-export function skewMinutes(service: string, presigned: boolean): number {
+function skewMinutes(service: string, presigned: boolean): number {
   return presigned || isS3(service) || fifteenMinutes.has(service) ? 15 : 5;
 }
 
@@ -72,7 +72,7 @@ function payloadHashes(signed: SignedRequest, payload: Payload): { declared: str
 }
 
 /** Throws SignatureError for a request outside its time. A presigned S3 request has its own time, from X-Amz-Date on. */
-export function checkTime(signed: SignedRequest, realNow: number): void {
+function checkTime(signed: SignedRequest, realNow: number): void {
   const windowMinutes = skewMinutes(signed.service, signed.kind === 'query');
   const window = windowMinutes * 60_000;
   const { signedAt, amzDate, expires } = signed;

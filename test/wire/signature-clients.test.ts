@@ -17,7 +17,7 @@ import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import '@aws-sdk/signature-v4a';
 import aws from 'aws-sdk';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { checksumAlgorithms, checksumOf } from '../../base/checksum.ts';
+import { checksumAlgorithms, checksumOf } from '../../src/base/checksum.ts';
 import {
   httpHead,
   parseSignature,
@@ -27,7 +27,7 @@ import {
   signatureErrorFor,
   signedBody,
   verify,
-} from './signature.ts';
+} from '../../src/gateway/signature/signature.ts';
 
 const run = promisify(execFile);
 const accessKeyId = 'AKIAIOSFODNN7EXAMPLE';
