@@ -1,11 +1,15 @@
 /** Specs for tests of the fabric: small networks with sensible defaults, to be changed in the one respect a test is about. */
-import type { NetworkSpec, PortSpec, RuleSpec } from '../../src/planes/fabric/types.ts';
+import type { GateRuleSpec, NetworkSpec, PortSpec, RuleSpec } from '../../src/planes/fabric/types.ts';
 
 export const everywhere = { cidr: '0.0.0.0/0' };
 export const allowAll: RuleSpec = { protocol: -1, peer: everywhere };
 
 export function tcp(port: number, peer: RuleSpec['peer'] = everywhere): RuleSpec {
   return { protocol: 6, from: port, to: port, peer };
+}
+
+export function gateRule(number: number, allow: boolean, change: Partial<GateRuleSpec> = {}): GateRuleSpec {
+  return { number, allow, protocol: -1, cidr: '0.0.0.0/0', ...change };
 }
 
 /**
@@ -30,20 +34,22 @@ export function network(key: string, n: number, change: Partial<NetworkSpec> = {
 }
 
 /** A port of machine `<name>` with device eth0; the subnet is told from the address (third part 1 or 2) as `network` makes them. */
-export function port(network: string, name: string, address: string, change: Partial<PortSpec> = {}): PortSpec {
+export function port(
+  network: string,
+  name: string,
+  address: string,
+  change: Partial<PortSpec> & { public?: string } = {},
+): PortSpec {
   const parts = address.split('.').map(Number);
+  const { public: outside, ...rest } = change;
   return {
     key: `${name}-port`,
     subnet: `${network}-${parts[2] === 1 ? 'a' : 'b'}`,
     mac: `02:${parts.map((part) => part.toString(16).padStart(2, '0')).join(':')}:01`,
-    addresses: [{ private: address }],
+    addresses: [{ private: address, public: outside }],
     ruleSets: [`${network}-open`],
     sourceCheck: true,
     attachment: { machine: name, device: 'eth0' },
-    ...change,
+    ...rest,
   };
-}
-
-export function publicAddress(address: string, outside: string): Partial<PortSpec> {
-  return { addresses: [{ private: address, public: outside }] };
 }

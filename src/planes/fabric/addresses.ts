@@ -22,6 +22,9 @@ export const uplinkInternetEnd = { address: '169.254.0.1', mac: '02:00:00:00:00:
 export const uplinkNetworkEnd = { address: '169.254.0.2', mac: '02:00:00:00:00:02' };
 /** What machines learn as the hardware address of their router, and of every neighbour, since all traffic passes the router. */
 export const routerMac = 'fe:ff:ff:ff:ff:fe';
+/** Device groups in a network's namespace: devices of ports, and devices about to go. A group is removed in one step, which 100 devices need. */
+export const portGroup = 7;
+export const goingGroup = 8;
 /** Bytes. AWS networks carry jumbo frames of 9001; one size everywhere, so that no path needs fragmentation. */
 export const mtu = 9001;
 

@@ -2,6 +2,7 @@
  * What has to be done to get from one plan of a network to another. Pure. Links that changed are removed and made anew, and with them everything
  * that depended on them; the rest is added before what is no longer wanted is taken away, so that a route that moves is never missing.
  */
+import { goingGroup } from './addresses.ts';
 import { diffFirewall } from './diff-firewall.ts';
 import type { FoundPlan } from './inspect-network.ts';
 import { type NetworkPlan, rootPlace } from './plan.ts';
@@ -45,7 +46,7 @@ export function diffPlans(before: FoundPlan | undefined, after: NetworkPlan): St
   adds.delete(after.namespace);
   return {
     fresh: before === undefined,
-    removeLinks: [...gone].map((device) => `link del ${device}`),
+    removeLinks: removeTogether([...gone]),
     root: [...[...madeAnew].map((device) => after.links.get(device)!.create), ...root],
     packetRules: diffFirewall(before?.firewall, after.firewall),
     network,
@@ -61,6 +62,12 @@ export function isEmpty(steps: Steps): boolean {
     steps.removeLinks.length + steps.root.length + steps.network.length + steps.machines.size + steps.removals.size === 0 &&
     steps.packetRules === ''
   );
+}
+
+/** The kernel waits some 20 ms for each removal, or once for a whole group. */
+function removeTogether(devices: readonly string[]): string[] {
+  if (devices.length < 2) return devices.map((device) => `link del ${device}`);
+  return [...devices.map((device) => `link set ${device} group ${goingGroup}`), `link del group ${goingGroup}`];
 }
 
 /** Namespaces of the machines that hold a port of the plan. */

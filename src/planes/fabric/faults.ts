@@ -9,6 +9,10 @@ export class FaultBook {
   readonly #ports = new Set<string>();
   readonly #paths = new Map<string, { from: string; to: string }>();
 
+  get hasPaths(): boolean {
+    return this.#paths.size > 0;
+  }
+
   /** Records a fault, or its end. Safe to repeat; names that do not exist yet count as soon as they do. */
   set(fault: Fault, down: boolean): void {
     if (fault.kind === 'path') {

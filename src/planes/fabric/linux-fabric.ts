@@ -13,10 +13,11 @@ import { applyIpCommands, readLinks, removeByIpCommands } from '../../machine/li
 import { listNamespaces, networkNamespace, networkOfNamespace } from '../../machine/netns.ts';
 import { applyPacketRules } from '../../machine/nft.ts';
 import { applySettings } from '../../machine/sysctl.ts';
-import { metadataAddress, metadataPort, resolverAddress, resolverPort, ServiceAddresses } from './addresses.ts';
+import { metadataAddress, metadataPort, portGroup, resolverAddress, resolverPort } from './addresses.ts';
 import { checkSpec } from './check-spec.ts';
 import { diffPlans, isEmpty, machinesOf, type Steps } from './diff-plan.ts';
 import { FaultBook } from './faults.ts';
+import { Holdings } from './holdings.ts';
 import { type FoundPlan, inspectNetwork } from './inspect-network.ts';
 import { NetworkNumbers, Numbers } from './numbers.ts';
 import { type NetworkPlan, planNetwork } from './plan.ts';
@@ -37,8 +38,6 @@ interface NetworkState {
   /** Latest spec that was asked for: what a fault applies to. */
   spec: NetworkSpec | undefined;
   applied: FoundPlan | undefined;
-  /** The plan whose machines and service addresses are in use; survives what makes `applied` unknown. */
-  held: Pick<NetworkPlan, 'links' | 'identities'> | undefined;
   /** End of the work in hand. Never rejects. */
   tail: Promise<void>;
 }
@@ -58,10 +57,7 @@ export class LinuxFabric implements Fabric {
   readonly resolverListen = { address: resolverAddress, port: resolverPort };
   readonly #networks = new Map<string, NetworkState>();
   readonly #faults = new FaultBook();
-  readonly #serviceAddresses = new ServiceAddresses();
-  readonly #identities = new Map<string, PortIdentity>();
-  /** Networks with ports in each machine's namespace. */
-  readonly #machineUsers = new Map<string, Set<string>>();
+  readonly #holdings = new Holdings();
   #indexes = new Numbers(1);
 
   constructor(unavailable: string | undefined) {
@@ -75,8 +71,10 @@ export class LinuxFabric implements Fabric {
     this.#indexes = new Numbers(Math.max(0, ...taken) + 1);
   }
 
-  ensureNetwork(spec: NetworkSpec): Promise<void> {
-    return this.#inTurn(spec.key, () => this.#ensure(spec));
+  async ensureNetwork(spec: NetworkSpec): Promise<void> {
+    await this.#inTurn(spec.key, () => this.#ensure(spec));
+    // A cut path is cut by addresses, which may have changed here while the path's other end is in another network.
+    if (this.#faults.hasPaths) await this.#applyFaults();
   }
 
   removeNetwork(key: string): Promise<void> {
@@ -84,8 +82,8 @@ export class LinuxFabric implements Fabric {
       const state = this.#networks.get(key)!;
       state.spec = undefined;
       state.applied = undefined;
-      await this.#demolish(key, undefined);
-      await this.#hold(key, state, undefined);
+      await this.#demolish(key);
+      await this.#letGo(key, undefined);
     });
   }
 
@@ -114,7 +112,7 @@ export class LinuxFabric implements Fabric {
 
   identify(serviceAddress: string): PortIdentity | undefined {
     // A socket that serves IPv4 and IPv6 shows IPv4 addresses in this form.
-    return this.#identities.get(serviceAddress.replace(/^::ffff:/, ''));
+    return this.#holdings.identify(serviceAddress.replace(/^::ffff:/, ''));
   }
 
   async setFault(fault: Parameters<Fabric['setFault']>[0], down: boolean): Promise<void> {
@@ -137,24 +135,25 @@ export class LinuxFabric implements Fabric {
       steps = diffPlans(state.applied, plan);
     }
     if (isEmpty(steps)) return;
+    this.#holdings.take(spec.key, plan);
     try {
-      if (steps.fresh) await this.#demolish(spec.key, state.held);
+      if (steps.fresh) await this.#demolish(spec.key);
       await this.#carryOut(plan, steps);
     } catch (error) {
       state.applied = undefined;
       if (steps.fresh) throw error;
-      await this.#demolish(spec.key, state.held);
+      await this.#demolish(spec.key);
       await this.#carryOut(plan, diffPlans(undefined, plan));
     }
     state.applied = plan;
-    await this.#hold(spec.key, state, plan);
+    await this.#letGo(spec.key, plan);
   }
 
   #plan(spec: NetworkSpec, state: NetworkState): NetworkPlan {
     return planNetwork(spec, {
       index: this.#indexes.assign(this.#networks.keys()).get(spec.key)!,
       numbers: state.numbers,
-      serviceAddressOf: (port) => this.#serviceAddresses.of(spec.key, port),
+      serviceAddressOf: (port) => this.#holdings.serviceAddressOf(spec.key, port),
       faults: this.#faults.view([...this.#networks.values()].flatMap((other) => other.spec ?? [])),
     });
   }
@@ -185,40 +184,12 @@ export class LinuxFabric implements Fabric {
     await settle([...steps.removals].map(([place, lines]) => removeByIpCommands(place === '' ? undefined : place, lines)));
   }
 
-  /** Makes the plan's service addresses known, and lets go of machines and addresses that are no longer used. */
-  async #hold(key: string, state: NetworkState, plan: NetworkPlan | undefined): Promise<void> {
-    const before = state.held;
-    state.held = plan;
-    for (const [address, { port }] of before?.identities ?? []) {
-      if (plan?.identities.has(address)) continue;
-      this.#identities.delete(address);
-      this.#serviceAddresses.release(key, port);
-    }
-    for (const [address, { port, machine }] of plan?.identities ?? [])
-      this.#identities.set(address, { network: key, port, machine });
-    const machines = machinesOf(plan);
-    for (const machine of machines) {
-      const users = this.#machineUsers.get(machine) ?? new Set();
-      this.#machineUsers.set(machine, users.add(key));
-    }
-    await this.#leaveMachines(
-      key,
-      [...machinesOf(before)].filter((machine) => !machines.has(machine)),
-    );
-  }
-
-  /** Removes namespaces of machines in which no network has a port any more. */
-  async #leaveMachines(key: string, machines: readonly string[]): Promise<void> {
-    const unused = machines.filter((machine) => {
-      const users = this.#machineUsers.get(machine);
-      users?.delete(key);
-      if (users !== undefined && users.size > 0) return false;
-      this.#machineUsers.delete(machine);
-      return true;
-    });
+  /** Lets go of service addresses, and removes namespaces of machines, that no network needs any more. */
+  async #letGo(key: string, plan: NetworkPlan | undefined): Promise<void> {
+    const machines = this.#holdings.keepOnly(key, plan);
     await removeByIpCommands(
       undefined,
-      unused.map((machine) => `netns del ${machine}`),
+      machines.map((machine) => `netns del ${machine}`),
     );
   }
 
@@ -226,21 +197,18 @@ export class LinuxFabric implements Fabric {
    * Takes a network away, also when this fabric did not make it. Links go by name first: with the namespace alone the kernel would remove them later,
    * and their names inside machines would be taken until then. Machines' namespaces stay: machines run in them.
    */
-  async #demolish(key: string, held: NetworkState['held']): Promise<void> {
+  async #demolish(key: string): Promise<void> {
     const namespace = networkNamespace(key);
     const existing = new Set(await listNamespaces());
     if (existing.has(namespace)) {
-      const devices = [...(await readLinks(namespace)).keys()].filter((device) => device !== 'lo');
-      await removeByIpCommands(
-        namespace,
-        devices.map((device) => `link del ${device}`),
-      );
+      const uplinks = [...(await readLinks(namespace)).keys()].filter((device) => device.startsWith('u'));
+      await removeByIpCommands(namespace, [`link del group ${portGroup}`, ...uplinks.map((device) => `link del ${device}`)]);
       await removeByIpCommands(undefined, [`netns del ${namespace}`]);
       return;
     }
-    const ends = [...(held?.links.values() ?? [])].flatMap(({ machine }) => machine ?? []);
     await settle(
-      ends
+      this.#holdings
+        .endsOf(key)
         .filter((end) => existing.has(end.namespace))
         .map((end) => removeByIpCommands(end.namespace, [`link del ${end.device}`])),
     );
@@ -264,7 +232,7 @@ export class LinuxFabric implements Fabric {
     if (this.unavailable !== undefined) return Promise.reject(new PilviError('NotPermitted', this.unavailable));
     let state = this.#networks.get(key);
     if (state === undefined) {
-      state = { numbers: new NetworkNumbers(), spec: undefined, applied: undefined, held: undefined, tail: Promise.resolve() };
+      state = { numbers: new NetworkNumbers(), spec: undefined, applied: undefined, tail: Promise.resolve() };
       this.#networks.set(key, state);
     }
     const done = state.tail.then(work);

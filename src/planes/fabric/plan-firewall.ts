@@ -22,7 +22,7 @@
  * The cost: the packet quoted inside an ICMP error from a machine keeps its private address, so UDP senders on the internet do not see "refused".
  */
 import { addressAt, formatIp4, parseCidr4 } from '../../base/cidr.ts';
-import { metadataAddress, metadataPort, resolverAddress, resolverPort, serviceCidr } from './addresses.ts';
+import { internetCidr, metadataAddress, metadataPort, resolverAddress, resolverPort, serviceCidr } from './addresses.ts';
 import type { PlanContext, PlannedNat, PlannedPort } from './plan.ts';
 import { gateVerdicts, isOpen, ruleLines, type TrackedProtocol, trackedProtocols } from './plan-rules.ts';
 import type { NetworkSpec, RuleSetSpec } from './types.ts';
@@ -49,6 +49,7 @@ export interface FirewallPlan {
   chains: ReadonlyMap<string, ChainPlan>;
 }
 
+const unreachable = 'reject with icmp type net-unreachable';
 const services = `{ ${resolverAddress}, ${metadataAddress} }`;
 
 /** Plans the firewall of a network whose spec is sound. */
@@ -84,7 +85,21 @@ function baseChains(resolver: string): [string, ChainPlan][] {
   });
   const dns = `meta l4proto { tcp, udp } th dport ${resolverPort}`;
   return [
-    ['enter', { hook: '', rules: [...trackedRules(2, 1, 'accept'), 'oifname vmap @enters', 'oifname "p*" drop', 'accept'] }],
+    [
+      'enter',
+      {
+        hook: '',
+        rules: [
+          ...trackedRules(2, 1, 'accept'),
+          'oifname vmap @enters',
+          'oifname "p*" drop',
+          // What lies outside the cloud does not exist here. Saying so at once spares programs inside their timeouts.
+          `oifname "u0" ip saddr @published ip daddr != ${internetCidr} ${unreachable}`,
+          `oifname "u*" oifname != "u0" ip daddr != ${internetCidr} ${unreachable}`,
+          'accept',
+        ],
+      },
+    ],
     [
       'leave',
       { hook: '', rules: [...trackedRules(1, 2, 'goto enter'), 'iifname vmap @leaves', 'iifname "p*" drop', 'goto enter'] },
@@ -144,9 +159,9 @@ function baseChains(resolver: string): [string, ChainPlan][] {
         'oifname "u0" drop',
       ]),
     ],
-    // The router itself neither takes nor sends anything, ICMP errors included: what is not allowed vanishes.
+    // The router itself neither takes nor sends anything but the above, other ICMP errors included: what is not allowed vanishes.
     ['input', base('filter', 'input', 0, 'drop', [])],
-    ['output', base('filter', 'output', 0, 'drop', [])],
+    ['output', base('filter', 'output', 0, 'drop', ['icmp type destination-unreachable icmp code net-unreachable accept'])],
   ];
 }
 
@@ -286,6 +301,11 @@ function planSets(
     ports.flatMap((port) => privates(port).map((address) => [address, port.serviceAddress] as const)),
   );
   map('publish', 'type ipv4_addr : ipv4_addr', published);
+  set(
+    'published',
+    'type ipv4_addr',
+    published.map(([inner]) => inner),
+  );
   map(
     'reach',
     'type ipv4_addr : ipv4_addr',

@@ -9,6 +9,7 @@ import {
   hostAddress,
   metadataAddress,
   mtu,
+  portGroup,
   resolverAddress,
   routerMac,
   uplinkInternetEnd,
@@ -58,7 +59,7 @@ export function planPort(target: Target, port: PlannedPort, uplink: string, inte
     device,
     machine: { namespace: machine, device: machineDevice },
     create:
-      `link add ${device} mtu ${mtu} address ${routerMac} netns ${namespace} type veth ` +
+      `link add ${device} group ${portGroup} mtu ${mtu} address ${routerMac} netns ${namespace} type veth ` +
       `peer name ${machineDevice} mtu ${mtu} address ${spec.mac} netns ${machine}`,
   });
   // Proxy ARP waits up to 0.8 s before it answers, unless told not to.
