@@ -178,6 +178,8 @@ export function onNewServerCertificate(
  * Lists are authorised on the path that they list, as access denied errors of the real service show (`…on resource: arn:aws:iam::A:user/`); a
  * policy for `*` or for all users covers it.
  */
-export function onPath(kind: string): (input: { PathPrefix?: string | undefined }, ctx: Context) => Check[] {
+export function onPath(
+  kind: string,
+): (input: { PathPrefix?: string | undefined; Marker?: string | undefined }, ctx: Context) => Check[] {
   return (input, ctx) => [{ resource: `arn:aws:iam::${ctx.account}:${kind}${input.PathPrefix ?? '/'}` }];
 }

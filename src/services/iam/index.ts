@@ -1,6 +1,23 @@
+/**
+ * IAM: identities, what they may do, and what they sign with. Files are one per noun; each exports its handlers and, beside them, what each operation
+ * is authorised on. A further noun adds its two lines to the lists below.
+ */
 import { defineService } from '../../kernel/service.ts';
+import { accessKeyChecks, accessKeyHandlers, recordUse } from './access-keys.ts';
+import { accountChecks, accountHandlers, setUpAccount } from './account.ts';
+import { accountSummaryHandlers } from './account-summary.ts';
+import { createApi } from './api.ts';
 import { groupPolicyChecks, groupPolicyHandlers } from './group-policies.ts';
 import { groupChecks, groupHandlers } from './groups.ts';
+import { credentialSource, policySource } from './identities.ts';
+import { loginProfileChecks, loginProfileHandlers } from './login-profiles.ts';
+import { mfaChecks, mfaHandlers } from './mfa.ts';
+import { policyChecks, policyHandlers, policyVersionHandlers } from './policies.ts';
+import { policyEntityHandlers } from './policy-entities.ts';
+import { serverCertificateChecks, serverCertificateHandlers } from './server-certificates.ts';
+import { serviceCredentialChecks, serviceCredentialHandlers } from './service-credentials.ts';
+import { signingCertificateChecks, signingCertificateHandlers } from './signing-certificates.ts';
+import { sshKeyChecks, sshKeyHandlers } from './ssh-keys.ts';
 import {
   AccessKeys,
   AccountSettings,
@@ -46,11 +63,38 @@ export default defineService({
     ...userPolicyHandlers,
     ...groupHandlers,
     ...groupPolicyHandlers,
+    ...policyHandlers,
+    ...policyVersionHandlers,
+    ...policyEntityHandlers,
+    ...accessKeyHandlers,
+    ...loginProfileHandlers,
+    ...mfaHandlers,
+    ...sshKeyHandlers,
+    ...signingCertificateHandlers,
+    ...serviceCredentialHandlers,
+    ...serverCertificateHandlers,
+    ...accountHandlers,
+    // No identity providers yet.
+    ...accountSummaryHandlers(async () => 0),
   },
   authorise: {
     ...userChecks,
     ...userPolicyChecks,
     ...groupChecks,
     ...groupPolicyChecks,
+    ...policyChecks,
+    ...accessKeyChecks,
+    ...loginProfileChecks,
+    ...mfaChecks,
+    ...sshKeyChecks,
+    ...signingCertificateChecks,
+    ...serviceCredentialChecks,
+    ...serverCertificateChecks,
+    ...accountChecks,
   },
+  accountSetup: setUpAccount,
+  credentials: credentialSource,
+  policies: policySource,
+  records: recordUse,
+  api: createApi,
 });

@@ -79,8 +79,8 @@ function describeWhole(account: string, row: UserRow): User {
   };
 }
 
-/** The root user as GetUser shows it to root. */
-async function describeRoot(ctx: Context): Promise<User> {
+/** The root user as GetUser shows it to root, and lists of devices to anyone. */
+export async function describeRoot(ctx: Context): Promise<User> {
   const settings = await ctx.table(AccountSettings).get('settings');
   const arn = `arn:aws:iam::${ctx.account}:root`;
   return { Path: '/', UserName: '', UserId: ctx.account, Arn: arn, CreateDate: new Date(settings?.created ?? ctx.now) };
