@@ -42,6 +42,7 @@ export const idKinds = {
   addressAssociation: long('eipassoc-'),
   dhcpOptions: long('dopt-'),
   keyPair: long('key-'),
+  profileAssociation: long('iip-assoc-'),
   vpcCidrAssociation: long('vpc-cidr-assoc-'),
   // IAM: "IAM identifiers", unique ids.
   user: unique('AIDA'),

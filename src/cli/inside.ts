@@ -1,9 +1,11 @@
 /** What runs inside: puts the planes that the host allows under the cloud, serves until a signal, prints the lines a user reads at start. */
 import path from 'node:path';
 import { type CloudOptions, startCloud, version } from '../boot.ts';
-import { readInside } from '../machine/launch.ts';
+import { type Inside, readInside } from '../machine/launch.ts';
 import { AbsentFabric } from '../planes/fabric/absent-fabric.ts';
+import { openLinuxFabric } from '../planes/fabric/linux-fabric.ts';
 import { AbsentMachines } from '../planes/machines/absent-machines.ts';
+import { openLinuxMachines } from '../planes/machines/linux-machines.ts';
 import { parseStartOptions } from './options.ts';
 
 /** Entry of the re-executed process: the listening socket is inherited. */
@@ -11,7 +13,7 @@ export async function inside(args: readonly string[]): Promise<number> {
   const { data, port, validateOutput } = parseStartOptions(args);
   const facts = readInside(process.env);
   if (facts === undefined) throw new Error('`pilvi inside` is run by `pilvi start`.');
-  return serve({ data, port, validateOutput, listen: { fd: facts.sockets[0] ?? -1 } });
+  return serve({ data, port, validateOutput, listen: { fd: facts.sockets[0] ?? -1 }, inside: facts });
 }
 
 export interface ServeOptions {
@@ -19,14 +21,17 @@ export interface ServeOptions {
   port: number;
   validateOutput: boolean;
   listen: CloudOptions['listen'];
+  inside?: Inside | undefined;
   /** Why there are no namespaces; absent inside them. */
   refusal?: string | undefined;
 }
 
 /** Serves until SIGTERM or SIGINT; resolves with the exit status. */
-export async function serve({ data, port, validateOutput, listen, refusal }: ServeOptions): Promise<number> {
-  const cloud = await startCloud({ data, port, validateOutput, listen, planes: planesFor(refusal) });
-  console.log(`Pilvi ${version} is ready: http://127.0.0.1:${cloud.port} (data in ${path.relative('.', data).startsWith('..') ? data : path.relative('.', data)})`);
+export async function serve({ data, port, validateOutput, listen, inside: facts, refusal }: ServeOptions): Promise<number> {
+  const cloud = await startCloud({ data, port, validateOutput, listen, planes: planesFor(facts, refusal) });
+  console.log(
+    `Pilvi ${version} is ready: http://127.0.0.1:${cloud.port} (data in ${path.relative('.', data).startsWith('..') ? data : path.relative('.', data)})`,
+  );
   for (const limit of cloud.limits) console.log(`Limited: ${limit}`);
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
@@ -35,9 +40,21 @@ export async function serve({ data, port, validateOutput, listen, refusal }: Ser
   return 0;
 }
 
-function planesFor(refusal: string | undefined): CloudOptions['planes'] {
-  return async () => {
-    const reason = refusal ?? 'Machines and networks are not built yet.';
-    return { fabric: new AbsentFabric(reason), machines: new AbsentMachines(reason) };
+/** Port of the gateway on the cloud's own address, for machines inside. */
+const insidePort = 4566;
+
+function planesFor(inside: Inside | undefined, refusal: string | undefined): CloudOptions['planes'] {
+  return async (folder) => {
+    if (inside === undefined) {
+      const reason = refusal ?? 'Pilvi does not run in namespaces of its own.';
+      return { fabric: new AbsentFabric(reason), machines: new AbsentMachines(reason) };
+    }
+    const [fabric, machines] = await Promise.all([
+      openLinuxFabric({ inside, openPorts: [insidePort] }).catch(
+        (error: Error) => new AbsentFabric(`Networks cannot be made: ${error.message}`),
+      ),
+      openLinuxMachines({ folder: path.join(folder, 'machines'), inside }),
+    ]);
+    return { fabric, machines };
   };
 }

@@ -27,7 +27,11 @@ async function startHere(options: StartOptions): Promise<number> {
   const { port } = server.address() as AddressInfo;
   const script = process.argv[1] ?? '';
   const inner = ['--port', String(port), '--data', options.data, ...(options.validateOutput ? ['--validate-output'] : [])];
-  const launched = await launchInside({ entry: ['--enable-source-maps', script, 'inside', ...inner], sockets: [server], env: process.env });
+  const launched = await launchInside({
+    entry: ['--enable-source-maps', script, 'inside', ...inner],
+    sockets: [server],
+    env: process.env,
+  });
   const run = { pid: process.pid, port, host: options.host, mode: launched.mode };
   try {
     if (launched.mode === 'none') {
@@ -55,8 +59,19 @@ function listen({ host, port }: StartOptions): Promise<Server> {
 async function startDetached(options: StartOptions): Promise<number> {
   const logFile = path.join(options.data, 'pilvi.log');
   const log = await open(logFile, 'a');
-  const args = ['--port', String(options.port), '--host', options.host, '--data', options.data, ...(options.validateOutput ? ['--validate-output'] : [])];
-  const child = spawn(process.execPath, [process.argv[1] ?? '', 'start', ...args], { detached: true, stdio: ['ignore', log.fd, log.fd] });
+  const args = [
+    '--port',
+    String(options.port),
+    '--host',
+    options.host,
+    '--data',
+    options.data,
+    ...(options.validateOutput ? ['--validate-output'] : []),
+  ];
+  const child = spawn(process.execPath, [process.argv[1] ?? '', 'start', ...args], {
+    detached: true,
+    stdio: ['ignore', log.fd, log.fd],
+  });
   const ended = new Promise<never>((_resolve, reject) => {
     child.once('exit', (status) => reject(new PilviError('StartFailed', `It ended with ${status}; see ${logFile}.`)));
   });
@@ -64,7 +79,9 @@ async function startDetached(options: StartOptions): Promise<number> {
   child.removeAllListeners('exit');
   child.unref();
   await log.close();
-  console.log(`Pilvi runs in the background on http://${options.host}:${port} (data and log in ${options.data}). Stop it with: pilvi stop --port ${port}`);
+  console.log(
+    `Pilvi runs in the background on http://${options.host}:${port} (data and log in ${options.data}). Stop it with: pilvi stop --port ${port}`,
+  );
   return 0;
 }
 

@@ -3,6 +3,10 @@ import { defineService } from '../../kernel/service.ts';
 import { addressAuthorisations, addressHandlers } from './addresses/addresses.ts';
 import { Addresses, PublicIps } from './addresses/state.ts';
 import { Images } from './images/state.ts';
+import { describeInstanceAuthorisations, describeInstanceHandlers } from './instances/describe.ts';
+import { checkLaunch, launchHandlers } from './instances/launch.ts';
+import { lifecycleAuthorisations, lifecycleHandlers } from './instances/lifecycle.ts';
+import { forgetInstance, machines, onMachineChange } from './instances/machines.ts';
 import { Instances, LaunchTokens } from './instances/state.ts';
 import { Interfaces } from './interfaces/state.ts';
 import { KeyPairs } from './key-pairs/state.ts';
@@ -34,6 +38,9 @@ export default defineService({
     ...securityGroupHandlers,
     ...securityGroupRuleHandlers,
     ...addressHandlers,
+    ...launchHandlers,
+    ...describeInstanceHandlers,
+    ...lifecycleHandlers,
     ...tagHandlers,
   },
   authorise: {
@@ -43,9 +50,17 @@ export default defineService({
     ...internetGatewayAuthorisations,
     ...securityGroupAuthorisations,
     ...addressAuthorisations,
+    ...describeInstanceAuthorisations,
+    ...lifecycleAuthorisations,
+    RunInstances: checkLaunch,
     ...securityGroupRuleAuthorisations,
   },
-  reconcilers: { networks },
+  reconcilers: { networks, machines },
+  tasks: { forgetInstance },
+  start: async (ctx) => {
+    ctx.part('machines').onChange((status) => void onMachineChange(ctx, status));
+    return async () => {};
+  },
   accountSetup: async (ctx) => {
     await addDefaultVpc(ctx);
   },

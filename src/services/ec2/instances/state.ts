@@ -30,6 +30,8 @@ export interface InstanceRow {
   subnetId: string;
   zone: string;
   tenancy: string;
+  /** The primary interface gets a public address at each start. */
+  publicIpWanted: boolean;
   /** Base64, as given. */
   userData?: string | undefined;
   /** ARN of the instance profile. */

@@ -1,0 +1,306 @@
+/** What a RunInstances request asks for, checked and with defaults filled in; the same for a hundred instances as for one. */
+import { createHash } from 'node:crypto';
+import type { InstanceNetworkInterfaceSpecification, RunInstancesRequest } from '@aws-sdk/client-ec2';
+import { findZone, isInstanceTypeOffered } from '../../../base/regions.ts';
+import type { Context, Transaction } from '../../../kernel/context.ts';
+import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
+import { invalidParameterCombination, invalidParameterValue, missingParameter, notFound } from '../errors.ts';
+import { KeyPairs } from '../key-pairs/state.ts';
+import { requireRow } from '../lookup.ts';
+import { SecurityGroups } from '../security-groups/state.ts';
+import { parseTags } from '../tags.ts';
+import { type SubnetRow, Subnets, type TagMap, Vpcs } from '../vpc/state.ts';
+import { type LaunchImage, requireImage } from './image-lookup.ts';
+import type { InstanceRow } from './state.ts';
+import { type InstanceTypeInfo, instanceTypes } from './type-catalogue.ts';
+
+/** User data before base64 ("User data is limited to 16 KB, in raw form"). */
+const userDataBytesMax = 16 * 1024;
+/** Type of a launch that names none ("RunInstances": Default: m1.small). */
+const defaultType = 'm1.small';
+
+export interface LaunchPlan {
+  image: LaunchImage;
+  type: InstanceTypeInfo;
+  min: number;
+  max: number;
+  keyName?: string | undefined;
+  userData?: string | undefined;
+  card: CardPlan;
+  zone?: string | undefined;
+  rootSizeGiB: number;
+  rootDeleteOnTermination: boolean;
+  metadata: InstanceRow['metadata'];
+  shutdownBehaviour: InstanceRow['shutdownBehaviour'];
+  tags: { instance: TagMap; card: TagMap };
+  fingerprint: string;
+}
+
+/** The primary network interface. */
+export interface CardPlan {
+  subnetId?: string | undefined;
+  groupIds: readonly string[];
+  groupNames: readonly string[];
+  privateIp?: string | undefined;
+  publicIp?: boolean | undefined;
+  existingId?: string | undefined;
+  deleteOnTermination: boolean;
+  description: string;
+}
+
+/** Parameters whose only accepted value is the one that changes nothing. */
+function refuseUnimplemented(input: RunInstancesRequest): void {
+  const plain: (keyof RunInstancesRequest)[] = [
+    ...([
+      'KernelId',
+      'RamdiskId',
+      'AdditionalInfo',
+      'InstanceMarketOptions',
+      'LaunchTemplate',
+      'LicenseSpecifications',
+      'ElasticGpuSpecification',
+    ] as const),
+    ...([
+      'ElasticInferenceAccelerators',
+      'CpuOptions',
+      'CreditSpecification',
+      'Ipv6Addresses',
+      'Ipv6AddressCount',
+      'EnablePrimaryIpv6',
+      'PrivateDnsNameOptions',
+    ] as const),
+    ...(['NetworkPerformanceOptions', 'Operator'] as const),
+  ];
+  const named = plain.find((name) => input[name] !== undefined && !(Array.isArray(input[name]) && input[name].length === 0));
+  if (named !== undefined) throw parameterNotImplemented('RunInstances', named);
+  if (input.HibernationOptions?.Configured === true) throw parameterNotImplemented('RunInstances', 'HibernationOptions');
+  if (input.EnclaveOptions?.Enabled === true) throw parameterNotImplemented('RunInstances', 'EnclaveOptions');
+  if ((input.CapacityReservationSpecification?.CapacityReservationPreference ?? 'open') !== 'open')
+    throw parameterNotImplemented('RunInstances', 'CapacityReservationSpecification');
+  if ((input.MaintenanceOptions?.AutoRecovery ?? 'default') !== 'default')
+    throw parameterNotImplemented('RunInstances', 'MaintenanceOptions');
+  const { Tenancy: tenancy = 'default', AvailabilityZone: _zone, ...placement } = input.Placement ?? {};
+  const place = Object.entries(placement).find(([, value]) => value !== undefined && value !== '');
+  if (place !== undefined) throw parameterNotImplemented('RunInstances', `Placement.${place[0]}`);
+  if (tenancy !== 'default') throw parameterNotImplemented('RunInstances', 'Placement.Tenancy');
+}
+
+function planCounts(input: RunInstancesRequest): { min: number; max: number } {
+  const { MinCount: min, MaxCount: max } = input;
+  if (min === undefined) throw missingParameter('MinCount');
+  if (max === undefined) throw missingParameter('MaxCount');
+  if (min < 1)
+    throw invalidParameterValue(
+      `Value (${min}) for parameter minCount is invalid. Expecting a number greater than or equal to 1.`,
+    );
+  if (max < min)
+    throw invalidParameterValue(
+      `Value (${max}) for parameter maxCount is invalid. Expecting a number greater than or equal to minCount.`,
+    );
+  return { min, max };
+}
+
+function planType(input: RunInstancesRequest, image: LaunchImage, region: string): InstanceTypeInfo {
+  const name = input.InstanceType ?? defaultType;
+  const type = instanceTypes.get(name);
+  if (type === undefined) throw invalidParameterValue(`Invalid value '${name}' for InstanceType.`);
+  if (!isInstanceTypeOffered(name, region)) {
+    throw new AwsError(
+      'Unsupported',
+      'The requested configuration is currently not supported. Please check the documentation for supported configurations.',
+    );
+  }
+  if (type.architecture !== image.architecture) {
+    throw invalidParameterValue(
+      `The architecture '${type.architecture}' of the specified instance type does not match the architecture '${image.architecture}' of the specified AMI. Specify an instance type and an AMI that have matching architectures, and try again. You can use 'describe-instance-types' or 'describe-images' to discover the architecture of the instance type or AMI.`,
+    );
+  }
+  return type;
+}
+
+function planUserData(text: string | undefined): string | undefined {
+  if (text === undefined || text === '') return undefined;
+  if (!/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(text)) throw invalidParameterValue('Invalid BASE64 encoding of user data.');
+  if (Buffer.from(text, 'base64').byteLength > userDataBytesMax)
+    throw invalidParameterValue('User data is limited to 16384 bytes');
+  return text;
+}
+
+function planCard(input: RunInstancesRequest): CardPlan {
+  const given = input.NetworkInterfaces ?? [];
+  if (given.length === 0) {
+    return {
+      subnetId: input.SubnetId,
+      groupIds: input.SecurityGroupIds ?? [],
+      groupNames: input.SecurityGroups ?? [],
+      privateIp: input.PrivateIpAddress,
+      deleteOnTermination: true,
+      description: '',
+    };
+  }
+  const [card] = given;
+  if (card === undefined || given.length > 1) throw parameterNotImplemented('RunInstances', 'NetworkInterfaces.2');
+  const outside = (['SubnetId', 'SecurityGroupIds', 'SecurityGroups', 'PrivateIpAddress'] as const).find(
+    (name) => input[name] !== undefined && input[name].length > 0,
+  );
+  if (outside !== undefined) {
+    throw invalidParameterCombination(
+      `Network interfaces and an instance-level ${outside === 'SubnetId' ? 'subnet ID' : outside === 'PrivateIpAddress' ? 'private address' : 'security groups'} may not be specified on the same request`,
+    );
+  }
+  return planGivenCard(card);
+}
+
+function planGivenCard(card: InstanceNetworkInterfaceSpecification): CardPlan {
+  const {
+    DeviceIndex,
+    SubnetId,
+    Groups,
+    PrivateIpAddress,
+    AssociatePublicIpAddress,
+    NetworkInterfaceId,
+    DeleteOnTermination,
+    Description,
+    ...others
+  } = card;
+  const other = Object.entries(others).find(
+    ([, value]) => value !== undefined && value !== 0 && !(Array.isArray(value) && value.length === 0),
+  );
+  if (other !== undefined && !(other[0] === 'InterfaceType' && other[1] === 'interface'))
+    throw parameterNotImplemented('RunInstances', `NetworkInterfaces.${other[0]}`);
+  if ((DeviceIndex ?? 0) !== 0) throw invalidParameterValue('The primary network interface must have device index 0.');
+  if (
+    NetworkInterfaceId !== undefined &&
+    (SubnetId !== undefined || PrivateIpAddress !== undefined || (Groups?.length ?? 0) > 0)
+  ) {
+    throw invalidParameterCombination(
+      'A network interface may not specify both a network interface ID and a subnet, groups or a private address',
+    );
+  }
+  return {
+    subnetId: SubnetId,
+    groupIds: Groups ?? [],
+    groupNames: [],
+    privateIp: PrivateIpAddress,
+    publicIp: AssociatePublicIpAddress,
+    existingId: NetworkInterfaceId,
+    // "By default … true for interfaces made with the instance, false for those attached to it".
+    deleteOnTermination: DeleteOnTermination ?? NetworkInterfaceId === undefined,
+    description: Description ?? '',
+  };
+}
+
+function planRoot(input: RunInstancesRequest, image: LaunchImage): Pick<LaunchPlan, 'rootSizeGiB' | 'rootDeleteOnTermination'> {
+  let plan = { rootSizeGiB: image.rootSizeGiB, rootDeleteOnTermination: true };
+  for (const { DeviceName, Ebs, VirtualName, NoDevice } of input.BlockDeviceMappings ?? []) {
+    if (DeviceName !== image.rootDeviceName)
+      throw parameterNotImplemented('RunInstances', 'BlockDeviceMappings for devices other than the root');
+    if (VirtualName !== undefined || NoDevice !== undefined || Ebs === undefined)
+      throw invalidParameterValue(`The root device ${DeviceName} must be an EBS volume.`);
+    const { VolumeSize, DeleteOnTermination, VolumeType, ...others } = Ebs;
+    if (VolumeType !== undefined && !['gp2', 'gp3', 'standard'].includes(VolumeType))
+      throw parameterNotImplemented('RunInstances', 'BlockDeviceMappings.Ebs.VolumeType');
+    const other = Object.entries(others).find(([, value]) => value !== undefined && value !== false);
+    if (other !== undefined) throw parameterNotImplemented('RunInstances', `BlockDeviceMappings.Ebs.${other[0]}`);
+    if (VolumeSize !== undefined && VolumeSize < image.rootSizeGiB) {
+      throw new AwsError(
+        'InvalidBlockDeviceMapping',
+        `Volume of size ${VolumeSize}GB is smaller than snapshot '${image.id}', expect size >= ${image.rootSizeGiB}GB`,
+      );
+    }
+    plan = { rootSizeGiB: VolumeSize ?? image.rootSizeGiB, rootDeleteOnTermination: DeleteOnTermination ?? true };
+  }
+  return plan;
+}
+
+function planMetadata(options: RunInstancesRequest['MetadataOptions']): InstanceRow['metadata'] {
+  const hopLimit = options?.HttpPutResponseHopLimit ?? 2;
+  if (hopLimit < 1 || hopLimit > 64)
+    throw invalidParameterValue(`The value for HttpPutResponseHopLimit must be between 1 and 64.`);
+  if (options?.HttpProtocolIpv6 === 'enabled') throw parameterNotImplemented('RunInstances', 'MetadataOptions.HttpProtocolIpv6');
+  return {
+    // Amazon Linux 2023 images ask for IMDSv2 themselves ("ImdsSupport v2.0"); a launch may say otherwise.
+    httpTokens: options?.HttpTokens ?? 'required',
+    hopLimit,
+    endpoint: options?.HttpEndpoint ?? 'enabled',
+    tags: options?.InstanceMetadataTags ?? 'disabled',
+  };
+}
+
+function planTags(input: RunInstancesRequest): LaunchPlan['tags'] {
+  const tags = { instance: {} as TagMap, card: {} as TagMap };
+  for (const { ResourceType, Tags } of input.TagSpecifications ?? []) {
+    if (ResourceType === 'instance') tags.instance = { ...tags.instance, ...parseTags(Tags) };
+    else if (ResourceType === 'network-interface') tags.card = { ...tags.card, ...parseTags(Tags) };
+    else throw parameterNotImplemented('RunInstances', `TagSpecifications for ${ResourceType ?? ''}`);
+  }
+  return tags;
+}
+
+/** Checks a request without writing anything. Throws EC2's errors in the order in which AWS reports them. */
+export async function planLaunch(input: RunInstancesRequest, ctx: Context): Promise<LaunchPlan> {
+  const counts = planCounts(input);
+  if (input.ImageId === undefined && input.LaunchTemplate === undefined) throw missingParameter('ImageId');
+  refuseUnimplemented(input);
+  const image = await requireImage(ctx, input.ImageId ?? '');
+  const type = planType(input, image, ctx.region);
+  if (input.KeyName !== undefined && (await ctx.table(KeyPairs).get(input.KeyName)) === undefined)
+    throw notFound('keyPair', input.KeyName);
+  const zone = input.Placement?.AvailabilityZone;
+  if (zone !== undefined && findZone(zone)?.region !== ctx.region) {
+    throw invalidParameterValue(`Invalid availability zone: [${zone}]`);
+  }
+  const { ClientToken: _token, DryRun: _dryRun, ...significant } = input;
+  return {
+    image,
+    type,
+    ...counts,
+    keyName: input.KeyName,
+    userData: planUserData(input.UserData),
+    card: planCard(input),
+    zone,
+    ...planRoot(input, image),
+    metadata: planMetadata(input.MetadataOptions),
+    shutdownBehaviour: input.InstanceInitiatedShutdownBehavior ?? 'stop',
+    tags: planTags(input),
+    fingerprint: createHash('sha256').update(JSON.stringify(significant)).digest('hex'),
+  };
+}
+
+/** The subnet of a launch: the one named, else the default one of the zone. Throws VPCIdNotSpecified without a default VPC. */
+export async function chooseSubnet(tx: Transaction, plan: LaunchPlan): Promise<SubnetRow> {
+  if (plan.card.subnetId !== undefined) {
+    const subnet = await requireRow(tx, Subnets, 'subnet', plan.card.subnetId);
+    if (plan.zone !== undefined && plan.zone !== subnet.zone) {
+      throw invalidParameterValue(`The specified subnet is not in the specified availability zone: [${plan.zone}]`);
+    }
+    return subnet;
+  }
+  const vpc = (await tx.table(Vpcs).list()).find((row) => row.isDefault);
+  if (vpc === undefined) {
+    throw new AwsError(
+      'VPCIdNotSpecified',
+      'No default VPC for this user. GroupName is only supported for EC2-Classic and default VPC.',
+    );
+  }
+  const subnets = (await tx.table(Subnets).byIndex('byVpc', [vpc.id]))
+    .filter((row) => row.defaultForZone)
+    .sort((a, b) => (a.zone < b.zone ? -1 : 1));
+  const subnet = plan.zone === undefined ? subnets[0] : subnets.find((row) => row.zone === plan.zone);
+  if (subnet === undefined) {
+    throw new AwsError('MissingInput', `No subnets found for the default VPC '${vpc.id}'. Please specify a subnet.`);
+  }
+  return subnet;
+}
+
+/** Ids of the groups of a launch; names count in the default VPC only. */
+export async function chooseGroups(tx: Transaction, plan: LaunchPlan, subnet: SubnetRow): Promise<string[]> {
+  const ids = [...plan.card.groupIds];
+  for (const name of plan.card.groupNames) {
+    const row = await tx.table(SecurityGroups).firstByIndex('byVpc', [subnet.vpcId, name]);
+    if (row === undefined)
+      throw new AwsError('InvalidGroup.NotFound', `The security group '${name}' does not exist in default VPC '${subnet.vpcId}'`);
+    ids.push(row.id);
+  }
+  return ids;
+}

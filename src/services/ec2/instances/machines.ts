@@ -1,0 +1,168 @@
+/** Keeps machines in line with instances: one reconciler key per instance. What the machine does decides the instance's state. */
+import type { Context, Transaction } from '../../../kernel/context.ts';
+import type { Reconciler, Task } from '../../../kernel/service.ts';
+import type { MachineSpec, MachineStatus } from '../../../planes/machines/types.ts';
+import { dropPublicIp, removeInterface } from '../interfaces/lifecycle.ts';
+import { type InterfaceRow, Interfaces } from '../interfaces/state.ts';
+import { KeyPairs } from '../key-pairs/state.ts';
+import { privateDnsName } from '../names.ts';
+import { ec2Arn } from '../tags.ts';
+import { deviceName } from '../vpc/network-spec.ts';
+import { applyNetwork } from '../vpc/networks.ts';
+import { requireImage } from './image-lookup.ts';
+import { stopInstance, terminateInstance } from './lifecycle.ts';
+import { type InstanceRow, Instances, type InstanceState } from './state.ts';
+import { instanceTypes } from './type-catalogue.ts';
+
+/** How long a terminated instance stays listed ("terminated instances … approximately one hour"). */
+const terminatedListed = 3_600_000;
+
+async function machineSpec(ctx: Context, row: InstanceRow, cards: readonly InterfaceRow[]): Promise<MachineSpec> {
+  const type = instanceTypes.get(row.type)!;
+  const image = await requireImage(ctx, row.imageId);
+  const key = row.keyName === undefined ? undefined : await ctx.table(KeyPairs).get(row.keyName);
+  const address = cards[0]?.addresses[0]?.address ?? '0.0.0.0';
+  const { inside } = ctx.part('endpoints');
+  return {
+    key: row.id,
+    image: image.planeImage,
+    rootVolume: row.rootVolume.id,
+    hostname: privateDnsName(ctx, address),
+    vcpus: type.vcpus,
+    memoryMiB: type.memoryMiB,
+    running: row.intent === 'running',
+    bootNumber: row.bootNumber,
+    userData: row.userData === undefined ? undefined : Buffer.from(row.userData, 'base64'),
+    user: image.user,
+    authorizedKeys: key === undefined ? [] : [key.publicKey],
+    ports: cards.map((card) => ({ network: card.vpcId, port: card.id, device: deviceName(card.attachment?.deviceIndex ?? 0) })),
+    environment: inside === undefined ? {} : { AWS_ENDPOINT_URL: inside, AWS_DEFAULT_REGION: ctx.region },
+  };
+}
+
+async function announce(tx: Transaction, ctx: Context, row: InstanceRow, state: InstanceState): Promise<void> {
+  await tx.emit({
+    source: 'aws.ec2',
+    detailType: 'EC2 Instance State-change Notification',
+    detail: { 'instance-id': row.id, state },
+    resources: [ec2Arn(ctx, 'instance', row.id)],
+  });
+}
+
+async function bringUp(ctx: Context, row: InstanceRow, cards: readonly InterfaceRow[]): Promise<void> {
+  const machines = ctx.part('machines');
+  const refused = machines.unavailable ?? ctx.part('fabric').unavailable;
+  if (refused === undefined) {
+    await applyNetwork(ctx, row.vpcId);
+    const status = await machines.ensureMachine(await machineSpec(ctx, row, cards));
+    if (status.state !== 'running')
+      throw new Error(`The machine of ${row.id} is ${status.state}: ${status.reason ?? 'no reason given'}`);
+  }
+  await ctx.transact(async (tx) => {
+    const latest = await tx.table(Instances).get(row.id);
+    if (latest?.state !== 'pending' || latest.intent !== 'running') return;
+    const stateReason =
+      refused === undefined
+        ? undefined
+        : { code: 'Server.NoMachine', message: `No machine runs behind this instance: ${refused}` };
+    await tx.table(Instances).put({ ...latest, state: 'running', stateReason });
+    await announce(tx, ctx, latest, 'running');
+  });
+}
+
+async function bringDown(ctx: Context, row: InstanceRow, cards: readonly InterfaceRow[]): Promise<void> {
+  const machines = ctx.part('machines');
+  if (machines.unavailable === undefined) await machines.ensureMachine(await machineSpec(ctx, row, cards));
+  await ctx.transact(async (tx) => {
+    const latest = await tx.table(Instances).get(row.id);
+    if (latest?.state !== 'stopping' || latest.intent !== 'stopped') return;
+    for (const card of await tx.table(Interfaces).byIndex('byInstance', [row.id])) await dropPublicIp(tx, card);
+    await tx.table(Instances).put({ ...latest, state: 'stopped' });
+    await announce(tx, ctx, latest, 'stopped');
+  });
+}
+
+async function tearDown(ctx: Context, row: InstanceRow): Promise<void> {
+  const machines = ctx.part('machines');
+  if (machines.unavailable === undefined) {
+    await machines.removeMachine(row.id);
+    if (row.rootVolume.deleteOnTermination) await machines.removeVolume(row.rootVolume.id);
+  }
+  await ctx.transact(async (tx) => {
+    const latest = await tx.table(Instances).get(row.id);
+    if (latest === undefined || latest.state === 'terminated') return;
+    for (const card of await tx.table(Interfaces).byIndex('byInstance', [row.id])) {
+      if (card.attachment?.deleteOnTermination === true) await removeInterface(tx, card);
+      else {
+        const { attachment: _gone, ...rest } = await dropPublicIp(tx, card);
+        await tx.table(Interfaces).put(rest);
+        tx.hint('networks', card.vpcId);
+      }
+    }
+    await tx.table(Instances).put({ ...latest, state: 'terminated', terminatedAt: ctx.now });
+    await tx.schedule({ task: 'forgetInstance', key: row.id, due: ctx.now + terminatedListed });
+    await announce(tx, ctx, latest, 'terminated');
+  });
+}
+
+/** Brings one machine in line with its instance's row; a machine without row is removed. */
+async function reconcileMachine(ctx: Context, id: string): Promise<void> {
+  const machines = ctx.part('machines');
+  const row = await ctx.table(Instances).get(id);
+  if (row === undefined) {
+    if (machines.unavailable === undefined) await machines.removeMachine(id);
+    return;
+  }
+  if (row.intent === 'terminated') return tearDown(ctx, row);
+  const cards = await ctx.table(Interfaces).byIndex('byInstance', [id]);
+  if (row.intent === 'running') return bringUp(ctx, row, cards);
+  return bringDown(ctx, row, cards);
+}
+
+export const machines: Reconciler = {
+  /** Every instance that is not over, and every machine whose row is gone. */
+  async keys(ctx) {
+    const rows = (await ctx.everywhere(Instances)).filter(({ row }) => row.state !== 'terminated');
+    const known = new Set(rows.map(({ row }) => row.id));
+    const strays = (await ctx.part('machines').machines()).filter((key) => !known.has(key));
+    return [
+      ...rows.map(({ scope, row }) => ({ ...scope, key: row.id })),
+      ...strays.map((key) => ({ account: '', region: '', key })),
+    ];
+  },
+
+  run: (target, ctx) => reconcileMachine(ctx, target.key),
+};
+
+/** Drops the row of an instance that ended an hour ago. */
+export const forgetInstance: Task = async (job, ctx) => {
+  await ctx.transact(async (tx) => {
+    const row = await tx.table(Instances).get(job.key);
+    if (row?.state === 'terminated') await tx.table(Instances).delete(job.key);
+  });
+};
+
+/** A machine stopped by itself: shut down from inside (its instance stops or terminates, as launched) or struck by a fault. */
+export async function onMachineChange(ctx: Context, status: MachineStatus): Promise<void> {
+  if (status.state !== 'stopped' && status.state !== 'failed') return;
+  const found = (await ctx.everywhere(Instances)).find(({ row }) => row.id === status.key);
+  if (found === undefined || found.row.intent !== 'running') return;
+  const own = ctx.inScope(found.scope);
+  await own.transact(async (tx) => {
+    const row = await tx.table(Instances).get(status.key);
+    if (row === undefined || row.intent !== 'running') return;
+    if (status.state === 'failed') {
+      await stopInstance(tx, own, row, {
+        code: 'Server.InternalError',
+        message: `Server.InternalError: ${status.reason ?? 'the machine failed'}`,
+      });
+      return;
+    }
+    const reason = {
+      code: 'Client.InstanceInitiatedShutdown',
+      message: 'Client.InstanceInitiatedShutdown: Instance initiated shutdown',
+    };
+    if (row.shutdownBehaviour === 'terminate') await terminateInstance(tx, own, row, reason);
+    else await stopInstance(tx, own, row, reason);
+  });
+}
