@@ -2,6 +2,8 @@
  * The entry of all tools: `node dist/tools.js <subcommand>`, called by the scripts of package.json. One program instead of many scripts, so that
  * they share the reading of the tree and are checked like the rest. Each subcommand loads only its own code.
  */
+import { readFileSync, writeFileSync } from 'node:fs';
+
 type Subcommand = (parameters: readonly string[]) => Promise<number>;
 
 const root = process.cwd();
@@ -15,6 +17,11 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
   },
   spec: async (parameters) => (await import('./spec/spec.ts')).spec(root, parameters),
   coverage: async () => (await import('./coverage/coverage.ts')).coverage(root),
+  lock: async () => {
+    const { completeLock } = await import('./check/lockfile.ts');
+    writeFileSync('package-lock.json', completeLock(readFileSync('package-lock.json', 'utf8')));
+    return 0;
+  },
   new: async (parameters) => (await import('./new/new.ts')).scaffold(root, parameters),
   bench: async (parameters) => (await import('./bench/bench.ts')).bench(root, parameters),
 };

@@ -9,6 +9,7 @@ import type { Finding, Rule } from './finding.ts';
 import { fresh } from './fresh.ts';
 import { layers } from './layers.ts';
 import { length } from './length.ts';
+import { lockfile } from './lockfile.ts';
 import { lint, types } from './programs.ts';
 import { reach } from './reach.ts';
 import { specIds } from './spec-ids.ts';
@@ -19,6 +20,7 @@ import { loadTree } from './tree.ts';
 /** In the order in which they are printed. */
 const rules: readonly Rule[] = [
   syntax,
+  lockfile,
   layers,
   bans,
   tests,

@@ -166,6 +166,9 @@ export interface Tree {
   paths: ReadonlySet<string>;
   /** Names of the packages that ship (`dependencies`). */
   shipped: ReadonlySet<string>;
+  /** Texts of package.json and package-lock.json. */
+  manifest: string | undefined;
+  lock: string | undefined;
 }
 
 /** A tree made of these texts; the file name decides what each is. For tests of rules, and used by `loadTree`. */
@@ -182,7 +185,7 @@ export function treeOf(files: Readonly<Record<string, string>>, root = '.'): Tre
     else if (path.endsWith('.md')) documents.set(path, text);
     else if (path.startsWith('spec/') && path.endsWith('.yaml')) spec.set(path, text);
   }
-  return { root, sources, documents, spec, paths, shipped };
+  return { root, sources, documents, spec, paths, shipped, manifest: files['package.json'], lock: files['package-lock.json'] };
 }
 
 function shippedBy(packageText: string): ReadonlySet<string> {
@@ -194,9 +197,9 @@ function shippedBy(packageText: string): ReadonlySet<string> {
 }
 
 const ignored = /^(dist|coverage|\.git|\.pilvi)$|(^|\/)node_modules$/;
-const read = /\.(ts|md|yaml)$|^package\.json$/;
+const read = /\.(ts|md|yaml)$|^package(-lock)?\.json$/;
 
-/** Reads the repository at `root`. Texts that no rule looks at (models, lock file) are listed but not read. */
+/** Reads the repository at `root`. Texts that no rule looks at (models, scripts) are listed but not read. */
 export async function loadTree(root: string): Promise<Tree> {
   const files: Record<string, string> = {};
   const enter = async (folder: string): Promise<void> => {
