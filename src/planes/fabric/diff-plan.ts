@@ -27,7 +27,10 @@ export interface Steps {
 export function diffPlans(before: FoundPlan | undefined, after: NetworkPlan): Steps {
   const madeAnew = new Set<string>();
   const gone = new Set<string>();
-  for (const [device, link] of after.links) if (before?.links.get(device)?.create !== link.create) madeAnew.add(device);
+  for (const [device, link] of after.links) {
+    const old = before?.links.get(device);
+    if (old?.create !== link.create || old.primaryAddress !== link.primaryAddress) madeAnew.add(device);
+  }
   for (const device of before?.links.keys() ?? []) if (!after.links.has(device) || madeAnew.has(device)) gone.add(device);
 
   const adds = new Map<string, string[]>();

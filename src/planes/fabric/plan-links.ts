@@ -58,6 +58,7 @@ export function planPort(target: Target, port: PlannedPort, uplink: string, inte
   links.set(device, {
     device,
     machine: { namespace: machine, device: machineDevice },
+    primaryAddress: `${spec.addresses[0]!.private}/${parseCidr4(port.subnet.cidr)!.prefix}`,
     create:
       `link add ${device} group ${portGroup} mtu ${mtu} address ${routerMac} netns ${namespace} type veth ` +
       `peer name ${machineDevice} mtu ${mtu} address ${spec.mac} netns ${machine}`,

@@ -1,11 +1,11 @@
 /**
  * Route tables. Each is a routing table of the kernel; a policy rule for each subnet leads packets that bear its mark (set by the firewall from the
- * device they came from) to the subnet's table. The network's own blocks are `throw` routes in it: the search goes on in the main table, which
- * holds a /32 for each port. So the longest prefix wins over everything, also for routes inside the network's blocks, as in AWS. What nothing
+ * device they came from) to the subnet's table. The network's own blocks and the platform's services are `throw` routes in it: the search goes on in
+ * the main table, which holds a /32 for each port and each service. So the longest prefix wins over everything, also for routes inside the network's blocks, as in AWS. What nothing
  * matches ends in a blackhole and is dropped without a word: clients time out.
  */
 import { canonicalCidr, contains, isCidr4, parseCidr, parseCidr4 } from '../../base/cidr.ts';
-import { uplinkInternetEnd } from './addresses.ts';
+import { metadataAddress, resolverAddress, uplinkInternetEnd } from './addresses.ts';
 import type { NetworkNumbers } from './numbers.ts';
 import type { FactList, PlannedNat, PlannedPort } from './plan.ts';
 import type { NetworkSpec, RouteSpec, RouteTableSpec } from './types.ts';
@@ -33,7 +33,7 @@ export function planRouteTables(
       destinations.add(cidr);
       facts.add(`table ${number} ${cidr}`, routeFact(namespace, number, cidr, type, target, link));
     };
-    for (const cidr of spec.cidrs) add(canonicalCidr(cidr)!, 'throw', '');
+    for (const cidr of [...spec.cidrs, `${metadataAddress}/32`, `${resolverAddress}/32`]) add(canonicalCidr(cidr)!, 'throw', '');
     for (const route of table.routes) {
       if (parseCidr4(route.cidr) === undefined) continue;
       const target = findTarget(route, spec, ports, nats);

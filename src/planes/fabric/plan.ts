@@ -16,7 +16,7 @@ import type { NetworkSpec, PortSpec, SubnetSpec } from './types.ts';
 /** The root namespace, in which Pilvi itself runs; every other place is the name of a namespace. */
 export const rootPlace = '';
 
-/** A pair of devices. A change of `create` means: remove and make anew. */
+/** A pair of devices. A change of anything here means: remove and make anew. */
 export interface LinkPlan {
   /** Name of the end in the network's namespace. */
   device: string;
@@ -24,6 +24,8 @@ export interface LinkPlan {
   create: string;
   /** Machine namespace and device of the other end; undefined when it stays in the root namespace. */
   machine?: { namespace: string; device: string } | undefined;
+  /** First address inside the machine with its prefix: the kernel drops the others with it, so it cannot be exchanged in place. */
+  primaryAddress?: string | undefined;
 }
 
 /** How to see that a fact is true: by what readLinks or readRoutes of src/machine found. */
