@@ -7,6 +7,7 @@ import { mkdir, open } from 'node:fs/promises';
 import net, { type AddressInfo, type Server } from 'node:net';
 import path from 'node:path';
 import { PilviError } from '../base/errors.ts';
+import { removeDeadRuns } from '../machine/launch-leftovers.ts';
 import { launchInside, processOneOf, superviseInside } from '../machine/launch.ts';
 import { parseStartOptions, type StartOptions } from './options.ts';
 import { readRunFile, removeRunFile, writeRunFile } from './run-file.ts';
@@ -24,6 +25,8 @@ export async function start(args: readonly string[]): Promise<number> {
 
 async function startHere(options: StartOptions): Promise<number> {
   const server = await listen(options);
+  // What a run that was killed left outside its namespaces; nothing waits for it.
+  void removeDeadRuns();
   const { port } = server.address() as AddressInfo;
   const script = process.argv[1] ?? '';
   const inner = ['--port', String(port), '--data', options.data, ...(options.validateOutput ? ['--validate-output'] : [])];
