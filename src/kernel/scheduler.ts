@@ -113,7 +113,7 @@ export class Scheduler {
   #started = false;
   #looking = false;
   #lookAgain = false;
-  #idlers: (() => void)[] = [];
+  #idlers: { resolve: () => void; reject: (error: unknown) => void }[] = [];
   /** The next wake-up by cloud time. */
   #wakeDue = Number.POSITIVE_INFINITY;
   #cancelWake: () => void = () => undefined;
@@ -161,12 +161,12 @@ export class Scheduler {
 
   /**
    * Resolves when everything that is due now, and what that has made due now, has been fired and has ended. A job that failed counts as
-   * fired; it is tried again later, in real time. Resolves at once when not started.
+   * fired; it is tried again later, in real time. Resolves at once when not started. Rejects when the store cannot be read.
    */
   idle(): Promise<void> {
     if (!this.#started) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#idlers.push(resolve);
+    return new Promise((resolve, reject) => {
+      this.#idlers.push({ resolve, reject });
       this.#look();
     });
   }
@@ -233,6 +233,7 @@ export class Scheduler {
       }
     } catch (error) {
       this.#options.log('error', 'The scheduler cannot read its rows.', { error });
+      for (const { reject } of this.#idlers.splice(0)) reject(error);
       this.#lookAfter(patienceMillis);
     } finally {
       this.#looking = false;
@@ -382,7 +383,7 @@ export class Scheduler {
   }
 
   #rest(): void {
-    for (const resolve of this.#idlers.splice(0)) resolve();
+    for (const { resolve } of this.#idlers.splice(0)) resolve();
   }
 }
 

@@ -498,6 +498,9 @@ function describeWhole({ store, reopen }: Held): void {
   test('refuses to work after it was closed', async () => {
     await store().close();
     await expect(store().transact((tx) => tx.put(['k'], 1))).rejects.toThrow('closed');
+    await expect(store().get(['k'])).rejects.toThrow('closed');
+    await expect(store().scan({ prefix: [] })).rejects.toThrow('closed');
+    await expect(store().clear([])).rejects.toThrow('closed');
     await store().close();
   });
 }

@@ -171,6 +171,7 @@ class LmdbStore implements Store {
 
   /** Value under `own` (the writes of a transaction) over the committed state. */
   read(text: string, own: Layer | undefined): Value | undefined {
+    assert(!this.#closed, 'The store is closed.');
     const slot = own?.slots.get(text) ?? this.#committed.slots.get(text) ?? this.#frozen?.slots.get(text);
     if (slot !== undefined) return slotValue(slot);
     if (text === '') throw new InvalidKeyError('The empty key is no key.');
@@ -178,6 +179,7 @@ class LmdbStore implements Store {
   }
 
   readRange(range: Range, own: Layer | undefined): Entry[] {
+    assert(!this.#closed, 'The store is closed.');
     const span = spanOf(range);
     const limit = range.limit ?? Number.POSITIVE_INFINITY;
     const reverse = range.reverse === true;
@@ -204,6 +206,7 @@ class LmdbStore implements Store {
   }
 
   countRange(range: Range, own: Layer | undefined): number {
+    assert(!this.#closed, 'The store is closed.');
     const span = spanOf(range);
     if (span.low >= span.high) return 0;
     let count = this.#tree.getKeysCount({ start: span.low, end: span.high });
