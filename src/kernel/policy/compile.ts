@@ -143,7 +143,8 @@ class ResourceMatcher {
   }
 
   matches(resource: string, context: PolicyContext): boolean {
-    return anyMatches(this.#patterns, resource, context) !== this.#negated;
+    const listed = anyMatches(this.#patterns, resource, context);
+    return this.#negated ? !listed && this.#patterns.every((pattern) => pattern.resolves(context)) : listed;
   }
 }
 

@@ -172,11 +172,15 @@ export function compileCondition(
   const matchesOne = anyOf(name.base, values, make, variables);
   const whenAbsent = name.ifExists || name.quantifier === 'all' || (name.quantifier === undefined && negated);
   const { quantifier } = name;
+  // A negated comparison with a variable that has no value makes the statement void, rather than true.
+  const templates =
+    negated && variables ? values.filter((value) => value.includes('${')).map((value) => compileText(value, true)) : [];
   return {
     key: lowerKey,
     holds(context) {
       const present = context.get(lowerKey);
       if (present === undefined || present.length === 0) return whenAbsent;
+      if (templates.some((text) => text(context) === undefined)) return false;
       if (quantifier === 'all') return present.every((value) => matchesOne(value, context) !== negated);
       if (quantifier === 'any') return present.some((value) => matchesOne(value, context) !== negated);
       return present.some((value) => matchesOne(value, context)) !== negated;

@@ -36,6 +36,11 @@ export type PatternMode = 'text' | 'literal' | 'resource' | 'arn';
 export interface Pattern {
   /** Whether `text` matches. False, too, when a variable has no value in `context`: a pattern that cannot be resolved matches nothing. */
   matches(text: string, context: PolicyContext): boolean;
+  /**
+   * Whether all variables have a value. Where a match is wanted `matches` says enough; where its absence is (NotResource, negated operators), a
+   * variable without a value makes the whole statement void ("any attempt to match it fails and causes the statement to be invalid").
+   */
+  resolves(context: PolicyContext): boolean;
 }
 
 const arnColons = 5;
@@ -125,7 +130,10 @@ function confine(tokens: readonly Resolved[], mode: PatternMode): Resolved[] {
   });
 }
 
-/** "An incomplete ARN … AWS completes it by adding wildcards to all missing fields." */
+/**
+ * "When you specify an incomplete ARN … AWS automatically completes the ARN by adding wildcard characters to all missing fields." Said of Resource;
+ * of ARNs in conditions nothing is said, and they are read alike.
+ */
 function completeArn(text: string): string {
   return text.startsWith('arn:') ? text + ':*'.repeat(Math.max(0, arnColons - colonsIn(text))) : text;
 }
@@ -241,16 +249,11 @@ function matcherOf(tokens: readonly Resolved[], mode: PatternMode): (text: strin
  * @param variables whether `${…}` is replaced: only in policies of version 2012-10-17, and only where policies allow variables
  */
 export function compilePattern(text: string, mode: PatternMode, variables: boolean): Pattern {
-  const tokens = tokenise(mode === 'resource' ? completeArn(text) : text, mode, variables);
-  if (!tokens.some((token) => typeof token === 'object')) {
-    return {
-      matches: matcherOf(
-        tokens.filter((token) => typeof token !== 'object'),
-        mode,
-      ),
-    };
-  }
+  const tokens = tokenise(mode === 'resource' || mode === 'arn' ? completeArn(text) : text, mode, variables);
+  const fixed = tokens.filter((token) => typeof token !== 'object');
+  if (fixed.length === tokens.length) return { matches: matcherOf(fixed, mode), resolves: () => true };
   return {
+    resolves: (context) => resolve(tokens, context) !== undefined,
     matches(value, context) {
       const resolved = resolve(tokens, context);
       return resolved !== undefined && matcherOf(resolved, mode)(value);
