@@ -9,6 +9,7 @@ import type { Context } from '../../kernel/context.ts';
 import type { AuthorisationsOf, CallRecord, Check, HandlersOf } from '../../kernel/service.ts';
 import { userArn } from './arns.ts';
 import { onUser } from './authorise.ts';
+import { dateOf } from './dates.ts';
 import { accessDenied, idCannotBeFound, quotaExceeded } from './errors.ts';
 import { pageItems } from './paging.ts';
 import { quotas, RequestCheck, sizes } from './rules.ts';
@@ -30,7 +31,7 @@ function describeKey(owner: Owner, row: AccessKeyRow): AccessKeyMetadata {
     UserName: owner.name === '' ? undefined : owner.name,
     AccessKeyId: row.id,
     Status: row.active ? 'Active' : 'Inactive',
-    CreateDate: new Date(row.created),
+    CreateDate: dateOf(row.created),
   };
 }
 
@@ -61,7 +62,7 @@ export const accessKeyHandlers: HandlersOf<IAM> = {
         AccessKeyId: id,
         Status: 'Active',
         SecretAccessKey: secret,
-        CreateDate: new Date(ctx.now),
+        CreateDate: dateOf(ctx.now),
       },
     };
   },
@@ -109,7 +110,7 @@ export const accessKeyHandlers: HandlersOf<IAM> = {
       AccessKeyLastUsed:
         lastUsed === undefined
           ? { ServiceName: 'N/A', Region: 'N/A' }
-          : { LastUsedDate: new Date(lastUsed.at), ServiceName: lastUsed.service, Region: lastUsed.region },
+          : { LastUsedDate: dateOf(lastUsed.at), ServiceName: lastUsed.service, Region: lastUsed.region },
     };
   },
 };

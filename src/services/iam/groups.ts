@@ -3,6 +3,7 @@ import type { Group, IAM } from '@aws-sdk/client-iam';
 import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
 import { groupArn } from './arns.ts';
 import { onGroup, onNewGroup, onPath, onUser } from './authorise.ts';
+import { dateOf } from './dates.ts';
 import { alreadyExists, cannotBeFound, deleteConflict, quotaExceeded } from './errors.ts';
 import { byKey, pageItems, pageRows } from './paging.ts';
 import { quotas, RequestCheck, sizes } from './rules.ts';
@@ -33,7 +34,7 @@ export function describeGroup(account: string, row: PrincipalRow): Group {
     GroupName: row.name,
     GroupId: row.id,
     Arn: groupArn(account, row),
-    CreateDate: new Date(row.created),
+    CreateDate: dateOf(row.created),
   };
 }
 

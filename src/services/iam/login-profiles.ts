@@ -4,6 +4,7 @@ import { AwsError } from '../../kernel/errors.ts';
 import type { Context } from '../../kernel/context.ts';
 import type { AuthorisationsOf, Check, HandlersOf } from '../../kernel/service.ts';
 import { onUser } from './authorise.ts';
+import { dateOf } from './dates.ts';
 import { accessDenied, entityAlreadyExists, noSuchEntity, temporarilyUnmodifiable } from './errors.ts';
 import { checkPassword, checkReuse, formerMax, hashPassword, isPassword, saltBytes } from './passwords.ts';
 import { RequestCheck, sizes } from './rules.ts';
@@ -36,7 +37,7 @@ async function requireProfile(reading: Reading, user: { id: string; name: string
 }
 
 function describeProfile(userName: string, row: LoginProfileRow): LoginProfile {
-  return { UserName: userName, CreateDate: new Date(row.created), PasswordResetRequired: row.resetRequired };
+  return { UserName: userName, CreateDate: dateOf(row.created), PasswordResetRequired: row.resetRequired };
 }
 
 function checkPasswordMember(check: RequestCheck, member: string, password: string | undefined): RequestCheck {

@@ -12,6 +12,7 @@ import { AwsError } from '../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
 import { mfaArn } from './arns.ts';
 import { onMfaDevice, onNewMfaDevice, onPath, onUser } from './authorise.ts';
+import { dateIfAny, dateOf } from './dates.ts';
 import { deleteConflict, entityAlreadyExists, noSuchEntity, quotaExceeded, validationError } from './errors.ts';
 import { pageItems, pageRows } from './paging.ts';
 import { drawPng } from './png.ts';
@@ -214,7 +215,7 @@ export const mfaHandlers: HandlersOf<IAM> = {
     return {
       UserName: owner.name,
       SerialNumber: serial,
-      EnableDate: row.enabled === undefined ? undefined : new Date(row.enabled),
+      EnableDate: dateIfAny(row.enabled),
     };
   },
 
@@ -226,7 +227,7 @@ export const mfaHandlers: HandlersOf<IAM> = {
       MFADevices: items.map((row) => ({
         UserName: owner.name,
         SerialNumber: row.serial,
-        EnableDate: new Date(row.enabled ?? row.created),
+        EnableDate: dateOf(row.enabled ?? row.created),
       })),
       ...page,
     };
@@ -283,7 +284,7 @@ async function describeVirtual(ctx: Context, row: MfaDeviceRow): Promise<Virtual
   const user = row.user === ctx.account ? undefined : await ctx.table(Users).firstByIndex('byId', [row.user]);
   return {
     ...device,
-    EnableDate: new Date(row.enabled ?? row.created),
+    EnableDate: dateOf(row.enabled ?? row.created),
     User: user === undefined ? await describeRoot(ctx) : describeUser(ctx.account, user),
   };
 }

@@ -5,6 +5,7 @@ import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
 import { policyArn } from './arns.ts';
 import { onNewPolicy, onPath, onPolicy } from './authorise.ts';
 import { awsManagedPolicies } from './aws-managed.ts';
+import { dateOf } from './dates.ts';
 import { checkDocument, encodeDocument } from './documents.ts';
 import {
   accessDenied,
@@ -42,8 +43,8 @@ const versionNumber = (id: string): number => Number(/^v([1-9][0-9]*)$/.exec(id)
 async function describePolicy(reading: Reading, account: string, { row, aws, ...found }: FoundPolicy): Promise<Policy> {
   const times =
     row === undefined
-      ? { UpdateDate: new Date(aws?.updated ?? 0), CreateDate: aws?.version === 'v1' ? new Date(aws.updated) : undefined }
-      : { UpdateDate: new Date(row.updated), CreateDate: new Date(row.created) };
+      ? { UpdateDate: dateOf(aws?.updated ?? 0), CreateDate: aws?.version === 'v1' ? dateOf(aws.updated) : undefined }
+      : { UpdateDate: dateOf(row.updated), CreateDate: dateOf(row.created) };
   const arn = row === undefined ? found.arn : policyArn(account, row);
   return {
     PolicyName: found.name,
@@ -62,7 +63,7 @@ function describeVersion(row: PolicyVersionRow, defaultVersion: number, withDocu
   return {
     VersionId: versionId(row.number),
     IsDefaultVersion: row.number === defaultVersion,
-    CreateDate: new Date(row.created),
+    CreateDate: dateOf(row.created),
     Document: withDocument ? encodeDocument(row.document) : undefined,
   };
 }
@@ -258,7 +259,7 @@ export const policyVersionHandlers: HandlersOf<IAM> = {
     const found = await findPolicy(ctx, ctx.account, arn);
     if (found?.aws !== undefined && found.aws.version === id) {
       const { document, updated } = found.aws;
-      const CreateDate = new Date(updated);
+      const CreateDate = dateOf(updated);
       return { PolicyVersion: { Document: encodeDocument(document), VersionId: id, IsDefaultVersion: true, CreateDate } };
     }
     const version =
@@ -275,7 +276,7 @@ export const policyVersionHandlers: HandlersOf<IAM> = {
     if (found === undefined) throw policyNotFound(arn);
     if (found.aws !== undefined) {
       const { version, updated } = found.aws;
-      return { Versions: [{ VersionId: version, IsDefaultVersion: true, CreateDate: new Date(updated) }], IsTruncated: false };
+      return { Versions: [{ VersionId: version, IsDefaultVersion: true, CreateDate: dateOf(updated) }], IsTruncated: false };
     }
     const { id = '', defaultVersion = 0 } = found.row ?? {};
     const rows = await ctx.table(PolicyVersions).list({ prefix: [id], reverse: true });

@@ -5,6 +5,7 @@ import { AwsError } from '../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
 import { serverCertificateArn } from './arns.ts';
 import { onNewServerCertificate, onPath, onServerCertificate } from './authorise.ts';
+import { dateOf } from './dates.ts';
 import { cannotBeFound, entityAlreadyExists, quotaExceeded } from './errors.ts';
 import { pageRows } from './paging.ts';
 import { quotas, RequestCheck, sizes } from './rules.ts';
@@ -84,8 +85,8 @@ function describeMetadata(account: string, row: ServerCertificateRow): ServerCer
     ServerCertificateName: row.name,
     ServerCertificateId: row.id,
     Arn: serverCertificateArn(account, row),
-    UploadDate: new Date(row.uploaded),
-    Expiration: new Date(row.expires),
+    UploadDate: dateOf(row.uploaded),
+    Expiration: dateOf(row.expires),
   };
 }
 

@@ -7,6 +7,7 @@ import type { Context } from '../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../kernel/errors.ts';
 import type { AuthorisationsOf, Check, HandlersOf } from '../../kernel/service.ts';
 import { onUser } from './authorise.ts';
+import { dateOf } from './dates.ts';
 import { noSuchEntity, quotaExceeded, validationError } from './errors.ts';
 import { pageItems } from './paging.ts';
 import { hashPassword, saltBytes } from './passwords.ts';
@@ -50,7 +51,7 @@ function describeMetadata(userName: string, row: ServiceCredentialRow): ServiceS
     UserName: userName,
     Status: row.active ? 'Active' : 'Inactive',
     ServiceUserName: row.login,
-    CreateDate: new Date(row.created),
+    CreateDate: dateOf(row.created),
     ServiceSpecificCredentialId: row.id,
     ServiceName: row.service,
   };

@@ -5,6 +5,7 @@ import type { Context } from '../../kernel/context.ts';
 import { AwsError } from '../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
 import { onUser } from './authorise.ts';
+import { dateOf } from './dates.ts';
 import { idCannotBeFound, quotaExceeded } from './errors.ts';
 import { pageItems } from './paging.ts';
 import { quotas, RequestCheck, sizes } from './rules.ts';
@@ -35,7 +36,7 @@ function describeCertificate(owner: Owner, row: SigningCertificateRow): SigningC
     CertificateId: row.id,
     CertificateBody: row.body,
     Status: row.active ? 'Active' : 'Inactive',
-    UploadDate: new Date(row.created),
+    UploadDate: dateOf(row.created),
   };
 }
 

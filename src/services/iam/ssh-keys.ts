@@ -4,6 +4,7 @@ import type { IAM, SSHPublicKey, SSHPublicKeyMetadata } from '@aws-sdk/client-ia
 import { AwsError } from '../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
 import { onUser } from './authorise.ts';
+import { dateOf } from './dates.ts';
 import { idCannotBeFound, quotaExceeded } from './errors.ts';
 import { pageItems } from './paging.ts';
 import { quotas, RequestCheck, sizes } from './rules.ts';
@@ -88,7 +89,7 @@ function describeMetadata(userName: string, row: SshKeyRow): SSHPublicKeyMetadat
     UserName: userName,
     SSHPublicKeyId: row.id,
     Status: row.active ? 'Active' : 'Inactive',
-    UploadDate: new Date(row.created),
+    UploadDate: dateOf(row.created),
   };
 }
 

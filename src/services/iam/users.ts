@@ -5,6 +5,7 @@ import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
 import { userArn } from './arns.ts';
 import { onNewUser, onPath, onUser } from './authorise.ts';
 import { checkBoundary, describeBoundary } from './boundaries.ts';
+import { dateIfAny, dateOf } from './dates.ts';
 import { alreadyExists, cannotBeFound, deleteConflict, quotaExceeded, validationError } from './errors.ts';
 import { pageRows } from './paging.ts';
 import { quotas, RequestCheck, sizes } from './rules.ts';
@@ -66,8 +67,8 @@ export function describeUser(account: string, row: UserRow): User {
     UserName: row.name,
     UserId: row.id,
     Arn: userArn(account, row),
-    CreateDate: new Date(row.created),
-    PasswordLastUsed: row.passwordLastUsed === undefined ? undefined : new Date(row.passwordLastUsed),
+    CreateDate: dateOf(row.created),
+    PasswordLastUsed: dateIfAny(row.passwordLastUsed),
   };
 }
 
@@ -83,7 +84,7 @@ function describeWhole(account: string, row: UserRow): User {
 export async function describeRoot(ctx: Context): Promise<User> {
   const settings = await ctx.table(AccountSettings).get('settings');
   const arn = `arn:aws:iam::${ctx.account}:root`;
-  return { Path: '/', UserName: '', UserId: ctx.account, Arn: arn, CreateDate: new Date(settings?.created ?? ctx.now) };
+  return { Path: '/', UserName: '', UserId: ctx.account, Arn: arn, CreateDate: dateOf(settings?.created ?? ctx.now) };
 }
 
 /** What must be gone before a user is deleted, in the order in which it is asked for ("Deleting an IAM user", AWS CLI or API). */
