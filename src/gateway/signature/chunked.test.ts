@@ -182,7 +182,7 @@ describe('any upload', () => {
         wire[at]! ^= flip;
         await refusal(upload, inPieces(wire, 4096));
       }),
-      { numRuns: 400 },
+      { numRuns: 250 },
     );
   });
 

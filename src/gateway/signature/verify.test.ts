@@ -205,6 +205,40 @@ describe('what must be signed', () => {
   });
 });
 
+describe('what was signed, as verify rebuilds it', () => {
+  const rebuilt = (service: string, target: string, more: readonly string[] = []) => {
+    const { headers } = unsignedBy(service, 'host;x-amz-date', more);
+    const head = { ...httpHead('GET', target, []), headers };
+    const lines = refusal(() =>
+      check(head, 's', noon, more.length > 0 ? 'unsigned' : new Uint8Array()),
+    ).details.canonicalRequest!.split('\n');
+    return lines.slice(1, 3).join('?');
+  };
+  const hash = ['x-amz-content-sha256', 'UNSIGNED-PAYLOAD'];
+
+  test.each([
+    ['/a%20b/a+b', '/a%20b/a%2Bb?'],
+    ['/a(b)%28%7e', '/a%28b%29%28~?'],
+    ['/%c3%bc/ü', '/%C3%BC/%FC?'],
+    ['/a//b/../c/./', '/a//b/../c/./?'],
+    ['/a%2Fb%zz%', '/a%2Fb%25zz%25?'],
+    ['/?k=%c3%bc~!*()&l=a=b&m=a:b/c', '/?k=%C3%BC~%21%2A%28%29&l=a%3Db&m=a%3Ab%2Fc'],
+    ['/?b=2&a=1&a=&A=3&acl&&=x', '/?=x&A=3&a=&a=1&acl=&b=2'],
+    ['/?a=b+c&d=e%2Bf&g=%20', '/?a=b%20c&d=e%2Bf&g=%20'],
+  ])('S3: %s is %s', (target, expected) => {
+    expect(rebuilt('s3', target, hash)).toBe(expected);
+  });
+
+  test.each([
+    ['/a%20b/(c)', '/a%2520b/%28c%29?'],
+    ['/a//b/../c/./', '/a/c/?'],
+    ['/../..', '/?'],
+    ['/2015-03-31/functions/arn%3Aaws', '/2015-03-31/functions/arn%253Aaws?'],
+  ])('others: %s is %s', (target, expected) => {
+    expect(rebuilt('lambda', target)).toBe(expected);
+  });
+});
+
 test('a caller that hides the body from verify is told so, not obeyed', () => {
   expect(() => check(unsignedBy('sqs'), 's', noon, 'unsigned')).toThrow(TypeError);
   const hash = ['x-amz-content-sha256', 'a'.repeat(64)];
