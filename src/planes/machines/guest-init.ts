@@ -43,11 +43,12 @@ shut_down() {
   trap '' PWR USR1 USR2 INT TERM
   say "[pilvi] $host: going down ($1)."
   kill -TERM -1 2>/dev/null
-  kill -HUP -1 2>/dev/null
   kill -CONT -1 2>/dev/null
   round=0
   while [ $round -lt ${shutdownSecondsMax * 10} ] && kill -0 -1 2>/dev/null; do
     if [ $round -lt 5 ]; then sleep 0.01 & else sleep 0.1 & fi
+    # Interactive shells ignore TERM and mind HUP; sent later, because it would cut short what programs do on TERM.
+    [ $round -eq 15 ] && kill -HUP -1 2>/dev/null
     wait $!
     round=$((round + 1))
   done

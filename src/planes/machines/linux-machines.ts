@@ -344,7 +344,7 @@ export async function openLinuxMachines({ folder, inside }: LinuxMachinesOptions
   const images = new ImageFolder(`${folder}/store`);
   await images.open();
   const tools = findProgram('sudo') === undefined ? new Map([...guestTools, ['/usr/bin/sudo', sudoTool]]) : guestTools;
-  const trees = ensureHostImage({ folder: `${folder}/images`, tools });
+  const trees = ensureHostImage({ folder: `${folder}/images`, tools, userNamespace: host.userNamespace });
   // A failure is told by each machine that needs the image.
   trees.catch(() => {});
   const runtime = { stateFolder: `${folder}/run/.runtime`, ownTime, withoutCgroups: host.cgroups.kind === 'none' };
