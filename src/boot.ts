@@ -8,6 +8,7 @@ import path from 'node:path';
 import { createAdmin } from './admin/admin.ts';
 import { CloudClock, type ClockState } from './base/clock.ts';
 import { IdSource } from './base/ids.ts';
+import { forwardSocketName, listenForward } from './gateway/forward.ts';
 import { createInsideProxy } from './gateway/inside-proxy.ts';
 import { createPipeline } from './gateway/pipeline.ts';
 import { createServer } from './gateway/server.ts';
@@ -70,6 +71,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   await listen(server, options.listen);
   const inside = endpoints.inside === undefined ? undefined : createServer({ kernel, pipeline, routers: [] });
   if (inside !== undefined) await listen(inside, { host: insideGatewayAddress, port: 4566 });
+  const forward = fabric.unavailable === undefined ? await listenForward(path.join(options.data, forwardSocketName)) : undefined;
   endpoints.port = options.port ?? (server.address() as AddressInfo).port;
   endpoints.host = `http://127.0.0.1:${endpoints.port}`;
   const started = kernel.start().catch((error) => log('error', 'A service could not start.', { error }));
@@ -82,6 +84,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
         one?.closeAllConnections();
         await new Promise((resolve) => (one === undefined ? resolve(undefined) : one.close(resolve)));
       }
+      forward?.close();
       await kernel.stop();
       await machines.close();
       await fabric.close();

@@ -6,15 +6,39 @@ export type Command = (args: readonly string[]) => Promise<number>;
 
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   start: async () => (await import('./start.ts')).start,
+  stop: async () => (await import('./stop.ts')).stop,
+  status: async () => (await import('./commands.ts')).status,
+  services: async () => (await import('./commands.ts')).services,
+  doctor: async () => (await import('./doctor.ts')).doctor,
+  clock: async () => (await import('./commands.ts')).clock,
+  trace: async () => (await import('./commands.ts')).trace,
+  inspect: async () => (await import('./commands.ts')).inspect,
+  reset: async () => (await import('./commands.ts')).reset,
+  shell: async () => (await import('./shell.ts')).shell,
+  publish: async () => (await import('./publish.ts')).publish,
   /** What `start` runs inside the namespaces; not for users. */
   inside: async () => (await import('./inside.ts')).inside,
 };
 
+const usage = `pilvi start [--port 4566] [--data FOLDER] [--detach]   run a cloud; several side by side on ports and folders of their own
+pilvi stop | status                                  end it in good order; is it there
+pilvi services [NAME]                                what is implemented
+pilvi doctor                                         what this host can do, and what to install
+pilvi clock [advance 30d | speed 60 | freeze | resume]
+pilvi trace REQUEST-ID                               the stages of one request
+pilvi inspect [PREFIX]                               rows, waiting work, sizes
+pilvi shell [INSTANCE-ID] [-- COMMAND]               enter the cloud's internet, or an instance
+pilvi publish ADDRESS:PORT [HOST-PORT]               an inside address on a port of this host's loopback
+pilvi reset [ACCOUNT]                                empty the cloud, or one account
+
+Every command takes --port or --data to say which cloud, and --json.`;
+
 const [name = 'help', ...args] = process.argv.slice(2);
 const load = commands[name];
 if (load === undefined) {
-  console.error(`pilvi: there is no command ${name}. Commands: ${Object.keys(commands).join(' ')}`);
-  process.exitCode = 2;
+  const wanted = ['help', '--help', '-h'].includes(name);
+  (wanted ? console.log : console.error)(wanted ? usage : `pilvi: there is no command ${name}.\n\n${usage}`);
+  process.exitCode = wanted ? 0 : 2;
 } else {
   try {
     process.exitCode = await (await load())(args);

@@ -5,6 +5,7 @@
  */
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import net, { type Socket } from 'node:net';
+import { containsAddress, parseCidr4, parseIp4 } from '../base/cidr.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 
 /** Real milliseconds until a connection to an inside address counts as timed out. */
@@ -19,12 +20,19 @@ const machineName =
 export function insideTarget(host: string): { address: string; port: number } | undefined {
   const match = machineName.exec(host);
   if (match === null) return undefined;
-  const address = match.slice(2, 6).map(Number);
+  const address = match.slice(2, 6).join('.');
   const port = match[1] === undefined ? defaultPort : Number(match[1]);
-  if (address.some((part) => part > 255) || port < 1 || port > 65_535) return undefined;
-  // 198.18.0.0/15, the cloud's public addresses; anything else would let the host's clients into private networks.
-  if (address[0] !== 198 || (address[1] !== 18 && address[1] !== 19)) return undefined;
-  return { address: address.join('.'), port };
+  if (!isPublicAddress(address) || port < 1 || port > 65_535) return undefined;
+  return { address, port };
+}
+
+/** The cloud's public addresses; anything else would let the host's clients into private networks. */
+const publicBlock = parseCidr4('198.18.0.0/15')!;
+
+/** Whether this is an address of the cloud's internet. */
+export function isPublicAddress(address: string): boolean {
+  const number = parseIp4(address);
+  return number !== undefined && containsAddress(publicBlock, number);
 }
 
 export interface InsideProxy {

@@ -1,0 +1,113 @@
+/** Commands that ask a running cloud: status, services, clock, trace, inspect, chaos, reset. */
+import { PilviError } from '../base/errors.ts';
+import { callAdmin, findTarget, type Target } from './client.ts';
+
+function print(target: Target, answer: unknown, text: string): number {
+  console.log(target.json ? JSON.stringify(answer, null, 2) : text);
+  return 0;
+}
+
+interface Health {
+  status: string;
+  version: string;
+  limits: string[];
+  time: string;
+}
+
+/** `pilvi status`: whether it runs, its time, what is limited. */
+export async function status(args: readonly string[]): Promise<number> {
+  const target = await findTarget(args);
+  const health = await callAdmin<Health>(target, 'GET', 'health');
+  const limits = health.limits.map((limit) => `\nLimited: ${limit}`).join('');
+  return print(target, health, `Pilvi ${health.version} runs on ${target.url}. Cloud time is ${health.time}.${limits}`);
+}
+
+interface ServiceLine {
+  name: string;
+  operations: number;
+  implemented: string[];
+}
+
+/** `pilvi services [name]`: how many operations of each service are implemented, or which. */
+export async function services(args: readonly string[]): Promise<number> {
+  const target = await findTarget(args);
+  const all = await callAdmin<ServiceLine[]>(target, 'GET', 'services');
+  const [name] = target.words;
+  if (name !== undefined) {
+    const one = all.find((service) => service.name === name);
+    if (one === undefined) throw new PilviError('BadOption', `There is no service ${name}.`);
+    return print(
+      target,
+      one,
+      one.implemented.length === 0 ? `${name}: no operation is implemented; all answer 501.` : one.implemented.join('\n'),
+    );
+  }
+  const lines = all
+    .filter((service) => service.implemented.length > 0)
+    .map((service) => `${service.name.padEnd(28)} ${String(service.implemented.length).padStart(4)} of ${service.operations}`);
+  const absent = all.filter((service) => service.implemented.length === 0).map((service) => service.name);
+  return print(target, all, `${lines.join('\n')}\n\nRecognised, and answered 501 NotImplemented: ${absent.join(' ')}`);
+}
+
+const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+
+/** Milliseconds of `90s`, `1h30m`, `30d`. Throws PilviError BadOption. */
+export function parseDuration(text: string): number {
+  if (!/^(\d+(\.\d+)?(ms|s|m|h|d|w))+$/.test(text))
+    throw new PilviError('BadOption', `${text} is not a duration such as 90s, 1h30m or 30d.`);
+  let total = 0;
+  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d|w)/g))
+    total += Number(amount) * (units[unit ?? ''] ?? 0);
+  return total;
+}
+
+/** `pilvi clock`, `clock advance 1h`, `clock speed 60`, `clock freeze`, `clock resume`. */
+export async function clock(args: readonly string[]): Promise<number> {
+  const target = await findTarget(args);
+  const [verb, value = ''] = target.words;
+  const change = (() => {
+    switch (verb) {
+      case undefined:
+        return undefined;
+      case 'advance':
+        return { advanceMillis: parseDuration(value) };
+      case 'speed':
+        return { speed: Number(value) };
+      case 'freeze':
+        return { speed: 0 };
+      case 'resume':
+        return { speed: 1 };
+      default:
+        throw new PilviError('BadOption', 'clock takes advance DURATION, speed FACTOR, freeze or resume.');
+    }
+  })();
+  const state = await callAdmin<{ time: string; speed: number }>(target, change === undefined ? 'GET' : 'POST', 'clock', change);
+  return print(target, state, `${state.time}, speed ${state.speed}`);
+}
+
+/** `pilvi trace REQUEST-ID`: the stages that a request went through. */
+export async function trace(args: readonly string[]): Promise<number> {
+  const target = await findTarget(args);
+  const found = await callAdmin<{ lines: { at: number; text: string }[] }>(
+    target,
+    'GET',
+    `traces/${encodeURIComponent(target.words[0] ?? '')}`,
+  );
+  return print(target, found, found.lines.map(({ at, text }) => `${at.toFixed(0).padStart(6)} ms  ${text}`).join('\n'));
+}
+
+/** `pilvi inspect [PREFIX]`: rows, waiting work, reconcilers, sizes. Always JSON. */
+export async function inspect(args: readonly string[]): Promise<number> {
+  const target = await findTarget(args);
+  const found = await callAdmin<unknown>(target, 'GET', `inspect?prefix=${encodeURIComponent(target.words[0] ?? '')}`);
+  console.log(JSON.stringify(found, null, 2));
+  return 0;
+}
+
+/** `pilvi reset [ACCOUNT]`: empties the whole cloud, or one account. */
+export async function reset(args: readonly string[]): Promise<number> {
+  const target = await findTarget(args);
+  const [account] = target.words;
+  await callAdmin(target, 'POST', 'reset', account === undefined ? {} : { account });
+  return print(target, {}, account === undefined ? 'The cloud is empty.' : `Account ${account} is empty.`);
+}
