@@ -17,6 +17,7 @@ describe('imports that are right', () => {
     ['types of another service from its api.ts', 'src/services/iam/a.ts', "import type { B } from '../sts/api.ts';"],
     ['the command starts the program', 'src/cli/pilvi.ts', "import { boot } from '../boot.ts';"],
     ['boot knows the driver of the store', 'src/boot.ts', "import { open } from './store/lmdb/open.ts';"],
+    ['a test of the kernel on a real store', 'src/kernel/a.test.ts', "import { open } from '../store/lmdb/open.ts';"],
     ['a package that ships', 'src/base/a.ts', "import x from 'fast-xml/parser';"],
     ['the driver in its home', 'src/store/lmdb/a.ts', "import { open } from 'lmdb';"],
     ['types of a package that does not ship', 'src/services/sts/a.ts', "import type { X } from '@aws-sdk/client-sts';"],
@@ -90,4 +91,9 @@ describe('words of the planes', () => {
   test('comments may say what a thing is called above', async () => {
     expect(await findings('src/planes/a.ts', "// AWS calls this an arn:aws:…\nexport const warn = 'learn:';")).toEqual([]);
   });
+});
+
+test('a suite that tests run may import what does not ship', async () => {
+  const text = "import { test } from 'vitest';\nimport fc from 'fast-check';";
+  expect(await findings('src/store/store-suite.ts', text)).toEqual([]);
 });

@@ -12,8 +12,8 @@ test('output of tsc becomes findings; its indented explanations do not', () => {
 
 test('output of biome becomes findings', () => {
   const output =
-    '::error title=lint/suspicious/noExplicitAny,file=src/a.ts,line=7,endLine=7,col=3,endColumn=6::Unexpected any.%0AUse unknown.\nChecked 3 files.\n';
-  expect(biomeFindings(output)).toEqual([
+    '::error title=lint/suspicious/noExplicitAny,file=/work/src/a.ts,line=7,endLine=7,col=3,endColumn=6::Unexpected any.%0AUse unknown.\nChecked 3 files.\n';
+  expect(biomeFindings(output, '/work')).toEqual([
     { path: 'src/a.ts', line: 7, message: 'lint/suspicious/noExplicitAny: Unexpected any. Use unknown.' },
   ]);
 });

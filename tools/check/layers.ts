@@ -4,7 +4,7 @@
  * serve another cloud's API.
  */
 import type { Finding, Rule } from './finding.ts';
-import { type Import, isNode, isTestCode, type SourceFile, type Tree, walk } from './tree.ts';
+import { type Import, isNode, type SourceFile, type Tree, walk } from './tree.ts';
 
 const ranks: readonly (readonly string[])[] = [
   ['base'],
@@ -45,12 +45,12 @@ function objection(file: SourceFile, made: Import, tree: Tree): string | undefin
   const from = layerOf(file.path);
   const to = layerOf(target);
   if (from === undefined) return undefined;
-  if (to === undefined) return isTestCode(file.path) ? undefined : `src/ imports nothing outside src/ (${target})`;
+  if (to === undefined) return file.isTest ? undefined : `src/ imports nothing outside src/ (${target})`;
   if (rankOf(to) < 0) return `${target} is in no known layer: add src/${to} to tools/check/layers.ts`;
   if (from !== to) {
     if (rankOf(to) >= rankOf(from)) return `${from} must not import ${to}: imports point down (design, section 3)`;
     if (from === 'services' && to === 'machine') return 'a service never touches the machine: hand a desired spec to a plane';
-    if (rankOf(from) >= rankOf('planes') && from !== 'boot' && storeDriver.test(target))
+    if (!file.isTest && from !== 'boot' && storeDriver.test(target))
       return 'only boot knows the driver of the store: use the interface in src/store/store.ts';
     return undefined;
   }
@@ -68,7 +68,7 @@ function serviceObjection(file: SourceFile, made: Import, target: string): strin
 
 function packageObjection(file: SourceFile, made: Import, tree: Tree): string | undefined {
   const { specifier } = made;
-  if (!file.path.startsWith('src/') || isTestCode(file.path) || made.typeOnly || specifier.startsWith('node:')) return undefined;
+  if (!file.path.startsWith('src/') || file.isTest || made.typeOnly || specifier.startsWith('node:')) return undefined;
   const name = specifier
     .split('/')
     .slice(0, specifier.startsWith('@') ? 2 : 1)
@@ -117,7 +117,7 @@ export const layers: Rule = {
         const message = objection(file, made, tree);
         if (message) findings.push({ path: file.path, line: made.line, message });
       }
-      if (file.path.startsWith('src/planes/') && !isTestCode(file.path)) findings.push(...planeWords(file));
+      if (file.path.startsWith('src/planes/') && !file.isTest) findings.push(...planeWords(file));
     }
     return findings;
   },

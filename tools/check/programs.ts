@@ -39,11 +39,11 @@ export function typeFindings(output: string): Finding[] {
 }
 
 /** `::error title=lint/x,file=src/a.ts,line=3,endLine=3,col=5,endColumn=8::message` */
-export function biomeFindings(output: string): Finding[] {
+export function biomeFindings(output: string, root: string): Finding[] {
   return [...output.matchAll(/^::(?:error|warning) (.*?)::(.*)$/gm)].map(([, properties = '', message = '']) => {
     const of = (name: string): string => new RegExp(`(?:^|,)${name}=([^,]*)`).exec(properties)?.[1] ?? '';
     const text = message.replaceAll('%0A', ' ').replaceAll('%25', '%');
-    return { path: of('file'), line: Number(of('line') || 1), message: `${of('title')}: ${text}` };
+    return { path: of('file').replace(`${root}/`, ''), line: Number(of('line') || 1), message: `${of('title')}: ${text}` };
   });
 }
 
@@ -67,6 +67,6 @@ export const lint: Rule = {
       '.',
     ];
     const outcome = await run(root, join(root, 'node_modules/.bin/biome'), parameters);
-    return rest('biome', outcome, biomeFindings(outcome.output));
+    return rest('biome', outcome, biomeFindings(outcome.output, root));
   },
 };

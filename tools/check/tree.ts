@@ -58,11 +58,6 @@ export function isNode(value: unknown): value is Node {
   return typeof value === 'object' && value !== null && typeof (value as Node).type === 'string';
 }
 
-/** Tests beside the source, and suites that several of them run (`store-suite.ts`). */
-export function isTestCode(path: string): boolean {
-  return /(\.test|-suite)\.ts$/.test(path);
-}
-
 /** One TypeScript file. */
 export class SourceFile {
   readonly path: string;
@@ -108,6 +103,11 @@ export class SourceFile {
       else high = middle - 1;
     }
     return low + 1;
+  }
+
+  /** A test beside the source, or a suite that several of them run: whatever needs the test runner. */
+  get isTest(): boolean {
+    return this.path.endsWith('.test.ts') || this.imports.some(({ specifier, typeOnly }) => specifier === 'vitest' && !typeOnly);
   }
 
   get lineCount(): number {
