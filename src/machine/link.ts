@@ -3,21 +3,29 @@
  * reads links and their counters. The commands of a batch are text, one each line; who builds them must have checked every word
  * (planes/fabric/check-spec.ts), because `ip` knows no quoting.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import { runCommand, tryCommand } from './command.ts';
 import { inNamespace } from './netns.ts';
 
 export interface Link {
   name: string;
   up: boolean;
+  /** Up at both ends, and the kernel has begun to send. */
+  carries: boolean;
   rxBytes: number;
   txBytes: number;
   rxPackets: number;
   txPackets: number;
 }
 
+/** The kernel may gather changes of carrier for a second before it acts on them. */
+const carrierMillisMax = 2_000;
+const carrierMillisStep = 5;
+
 interface LinkJson {
   ifname: string;
   flags: string[];
+  operstate: string;
   stats64: { rx: { bytes: number; packets: number }; tx: { bytes: number; packets: number } };
 }
 
@@ -49,11 +57,12 @@ export async function readLinks(namespace: string | undefined): Promise<Map<stri
   const { stdout } = await runCommand(namespace === undefined ? argv : inNamespace(namespace, argv));
   const links = JSON.parse(stdout) as LinkJson[];
   return new Map(
-    links.map(({ ifname, flags, stats64: { rx, tx } }) => [
+    links.map(({ ifname, flags, operstate, stats64: { rx, tx } }) => [
       ifname,
       {
         name: ifname,
         up: flags.includes('UP'),
+        carries: operstate === 'UP',
         rxBytes: rx.bytes,
         txBytes: tx.bytes,
         rxPackets: rx.packets,
@@ -61,4 +70,18 @@ export async function readLinks(namespace: string | undefined): Promise<Map<stri
       },
     ]),
   );
+}
+
+/**
+ * Waits until the devices carry traffic. A device whose other end comes up later starts to send only when the kernel's link watch has seen that, and
+ * drops packets until then; a client would notice it as a pause of a second. Newer kernels (6.8) catch up when asked. Gives up silently after 2 s:
+ * someone else has shut an end.
+ */
+export async function waitForCarrier(namespace: string | undefined, devices: readonly string[]): Promise<void> {
+  if (devices.length === 0) return;
+  for (let waited = 0; waited < carrierMillisMax; waited += carrierMillisStep) {
+    const links = await readLinks(namespace);
+    if (devices.every((device) => links.get(device)?.carries ?? true)) return;
+    await pause(carrierMillisStep);
+  }
 }

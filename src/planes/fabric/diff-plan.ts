@@ -13,6 +13,8 @@ export interface Steps {
   fresh: boolean;
   /** In the network's namespace, first: links that go. */
   removeLinks: readonly string[];
+  /** Devices that are set up, by place (machines left out). */
+  raised: ReadonlyMap<string, readonly string[]>;
   /** In the root namespace: links that come, then its own facts. */
   root: readonly string[];
   /** One transaction in the network's namespace. */
@@ -34,10 +36,13 @@ export function diffPlans(before: FoundPlan | undefined, after: NetworkPlan): St
   for (const device of before?.links.keys() ?? []) if (!after.links.has(device) || madeAnew.has(device)) gone.add(device);
 
   const adds = new Map<string, string[]>();
+  const raised = new Map<string, string[]>();
   const removals = new Map<string, string[]>();
   for (const [id, fact] of after.facts) {
     const same = before?.facts.get(id)?.add === fact.add;
-    if (!same || (fact.link !== undefined && madeAnew.has(fact.link))) append(adds, fact.place, fact.add);
+    if (same && (fact.link === undefined || !madeAnew.has(fact.link))) continue;
+    append(adds, fact.place, fact.add);
+    if (fact.check?.kind === 'up' && fact.link !== undefined) append(raised, fact.place, fact.check.device);
   }
   for (const [id, fact] of before?.facts ?? []) {
     if (after.facts.has(id) || fact.remove === undefined) continue;
@@ -49,6 +54,7 @@ export function diffPlans(before: FoundPlan | undefined, after: NetworkPlan): St
   adds.delete(after.namespace);
   return {
     fresh: before === undefined,
+    raised,
     removeLinks: removeTogether([...gone]),
     root: [...[...madeAnew].map((device) => after.links.get(device)!.create), ...root],
     packetRules: diffFirewall(before?.firewall, after.firewall),

@@ -9,7 +9,7 @@
  */
 import { PilviError } from '../../base/errors.ts';
 import type { Inside } from '../../machine/launch.ts';
-import { applyIpCommands, readLinks, removeByIpCommands } from '../../machine/link.ts';
+import { applyIpCommands, readLinks, removeByIpCommands, waitForCarrier } from '../../machine/link.ts';
 import { listNamespaces, networkNamespace, networkOfNamespace } from '../../machine/netns.ts';
 import { applyPacketRules } from '../../machine/nft.ts';
 import { applySettings } from '../../machine/sysctl.ts';
@@ -20,7 +20,7 @@ import { FaultBook } from './faults.ts';
 import { Holdings } from './holdings.ts';
 import { type FoundPlan, inspectNetwork } from './inspect-network.ts';
 import { NetworkNumbers, Numbers } from './numbers.ts';
-import { type NetworkPlan, planNetwork } from './plan.ts';
+import { type NetworkPlan, planNetwork, rootPlace } from './plan.ts';
 import { networkSettings, prepareInternet } from './internet.ts';
 import type { Fabric, NetworkSpec, PortIdentity, PortStatus } from './types.ts';
 
@@ -159,29 +159,30 @@ export class LinuxFabric implements Fabric {
   }
 
   /**
-   * The order keeps the firewall ahead of the traffic: in a network that exists rules change before links come up; in a fresh one nothing is up until
-   * everything else is there.
+   * Machines' ends come up last: until then nothing can flow, so a fresh network's rules need not wait for anything. An end that came up first has
+   * to be waited for.
    */
   async #carryOut(plan: NetworkPlan, steps: Steps): Promise<void> {
     const { namespace } = plan;
     const existing = new Set(await listNamespaces());
     const wanted = [...(steps.fresh ? [namespace] : []), ...machinesOf(plan)];
     const root = [...wanted.filter((name) => !existing.has(name)).map((name) => `netns add ${name}`), ...steps.root];
-    const machines = () => [...steps.machines].map(([place, lines]) => applyIpCommands(place, lines));
     if (steps.fresh) {
       await applyIpCommands(undefined, root);
       await settle([
         applyPacketRules(namespace, steps.packetRules),
         applySettings(namespace, networkSettings(plan.links.keys())),
-        ...machines(),
+        applyIpCommands(namespace, steps.network),
       ]);
-      await applyIpCommands(namespace, steps.network);
     } else {
       await removeByIpCommands(namespace, steps.removeLinks);
       await settle([applyPacketRules(namespace, steps.packetRules), applyIpCommands(undefined, root)]);
-      await settle([applyIpCommands(namespace, steps.network), ...machines()]);
+      await applyIpCommands(namespace, steps.network);
     }
-    await settle([...steps.removals].map(([place, lines]) => removeByIpCommands(place === '' ? undefined : place, lines)));
+    await settle([...steps.machines].map(([place, lines]) => applyIpCommands(place, lines)));
+    const at = (place: string) => (place === rootPlace ? undefined : place);
+    await settle([...steps.raised].map(([place, devices]) => waitForCarrier(at(place), devices)));
+    await settle([...steps.removals].map(([place, lines]) => removeByIpCommands(at(place), lines)));
   }
 
   /** Lets go of service addresses, and removes namespaces of machines, that no network needs any more. */

@@ -1,8 +1,8 @@
 /**
  * Route tables. Each is a routing table of the kernel; a policy rule for each subnet leads packets that bear its mark (set by the firewall from the
- * device they came from) to the subnet's table. The network's own blocks and the platform's services are `throw` routes in it: the search goes on in
- * the main table, which holds a /32 for each port and each service. So the longest prefix wins over everything, also for routes inside the network's blocks, as in AWS. What nothing
- * matches ends in a blackhole and is dropped without a word: clients time out.
+ * device they came from) to the subnet's table. The network's own blocks and the platform's services are `throw` routes in it: the search goes on
+ * in the main table, which holds a /32 for each port and each service. So the longest prefix wins over everything, also for routes inside the
+ * network's blocks, as in AWS. What nothing matches ends in a blackhole and is dropped without a word: clients time out.
  */
 import { canonicalCidr, contains, isCidr4, parseCidr, parseCidr4 } from '../../base/cidr.ts';
 import { metadataAddress, resolverAddress, uplinkInternetEnd } from './addresses.ts';
