@@ -9,9 +9,11 @@ export interface HostFinding {
   services: readonly string[];
   /** What stands before the service: a bucket, an account id, a host label. */
   prefix: string | undefined;
+  /** All that stands before the suffix. A bucket may be called like a service: `sts.localhost`. */
+  whole: string | undefined;
 }
 
-const nothing: HostFinding = { services: [], prefix: undefined };
+const nothing: HostFinding = { services: [], prefix: undefined, whole: undefined };
 
 /** The host suffixes under which services are addressed; the longest that fits counts. */
 const suffixes = [
@@ -32,12 +34,13 @@ export function readHost(index: ServiceIndex, host: string): HostFinding {
   if (ipv4Pattern.test(name) || name.startsWith('[')) return nothing;
   const suffix = suffixes.find((candidate) => name.endsWith(candidate));
   if (suffix === undefined) return nothing;
-  const labels = name.slice(0, -suffix.length).split('.');
+  const whole = name.slice(0, -suffix.length);
+  const labels = whole.split('.');
   for (let at = 0; at < labels.length; at += 1) {
     const found = serviceAt(index, labels, at);
-    if (found !== undefined) return { services: found, prefix: at === 0 ? undefined : labels.slice(0, at).join('.') };
+    if (found !== undefined) return { services: found, prefix: at === 0 ? undefined : labels.slice(0, at).join('.'), whole };
   }
-  return { services: [], prefix: labels.join('.') };
+  return { services: [], prefix: whole, whole };
 }
 
 /** Services whose endpoint prefix begins at this label and is followed by nothing but a region and dialects of S3. */

@@ -39,10 +39,10 @@ export function httpInputReader(protocol: RestProtocol, operation: OperationMode
   };
 }
 
-/** True for a member that goes with the document in the body. */
-export function isInBody({ traits }: Member): boolean {
-  const { label, header, prefixHeaders, query, queryMap, payload, status } = traits;
-  return (label ?? queryMap ?? payload ?? status) === undefined && (header ?? prefixHeaders ?? query) === undefined;
+/** True for a member of an input that goes with the document in the body. */
+function isInBody({ traits }: Member): boolean {
+  const { label, header, prefixHeaders, query, queryMap, payload } = traits;
+  return (label ?? queryMap ?? payload) === undefined && (header ?? prefixHeaders ?? query) === undefined;
 }
 
 function simpleReader(

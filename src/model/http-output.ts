@@ -1,6 +1,6 @@
 /** Outputs of the REST protocols: each member to a header, the status or the body, as its traits say. Compiled once for each operation. */
 import { escapeXmlAttribute } from '../base/xml.ts';
-import { isInBody, type RestProtocol } from './http-input.ts';
+import type { RestProtocol } from './http-input.ts';
 import { jsonStructureWriter, jsonWriter } from './json-writer.ts';
 import type { Member, OperationModel, Schema, SimpleSchema, StructureSchema } from './service-model.ts';
 import { textWriter } from './text-values.ts';
@@ -37,6 +37,11 @@ export function httpOutputWriter(
 function emptyJsonStep(_output: Shape, response: WireResponse): void {
   response.headers['content-type'] = 'application/json';
   response.body = '{}';
+}
+
+/** True for a member of an output that goes with the document in the body. Places in the URL mean nothing here (API Gateway's `position` has one). */
+function isInBody({ traits }: Member): boolean {
+  return (traits.payload ?? traits.status) === undefined && (traits.header ?? traits.prefixHeaders) === undefined;
 }
 
 /** Steps that put the members of a structure into headers. */
@@ -89,10 +94,11 @@ function payloadStep(protocol: RestProtocol, operation: OperationModel, member: 
   const { name, schema } = member;
   if (schema.type === 'blob' || schema.type === 'string') {
     const type = schema.type === 'blob' ? 'application/octet-stream' : 'text/plain';
+    const telling = operation.output.members.some(({ traits }) => traits.header?.toLowerCase() === 'content-type');
     return (output, response) => {
       const given = output[name];
       if (given === undefined || given === null) return;
-      response.headers['content-type'] ??= type;
+      if (!telling) response.headers['content-type'] = type;
       response.body = given as WireResponse['body'];
     };
   }

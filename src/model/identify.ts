@@ -196,10 +196,10 @@ function restServices({ index, request, signingName, host }: Evidence): readonly
   const named = host.services.map((name) => index.byName.get(name)!);
   const known = signed ?? named;
   if (known.length > 0) {
-    const marked = known.filter(
-      ({ markedByHeader }) => markedByHeader !== undefined && request.headers[markedByHeader] !== undefined,
+    const marked = known.filter(({ markedByHeaders }) =>
+      markedByHeaders?.some((header) => request.headers[header] !== undefined),
     );
-    const unmarked = known.filter(({ markedByHeader }) => markedByHeader === undefined);
+    const unmarked = known.filter(({ markedByHeaders }) => markedByHeaders === undefined);
     return [...marked, ...unmarked].filter((entry) => restProtocol(entry) !== undefined);
   }
   const s3 = index.byName.get('s3');
@@ -210,7 +210,9 @@ function restProtocol({ protocols }: ServiceIndexEntry): Protocol | undefined {
   return protocols.find((protocol) => protocol === 'restJson1' || protocol === 'restXml');
 }
 
-/** A host label before the service's name is the bucket. Host prefixes of other services mean nothing here. */
-function setHostPrefix({ request, host }: Evidence, service: ServiceIndexEntry): void {
-  if (service.virtualHost !== undefined && host.prefix !== undefined) request.hostPrefix = host.prefix;
+/** What stands before the service's name is the bucket; before a name of another service, that name is part of the bucket's. */
+function setHostPrefix({ request, host, signingName = '' }: Evidence, service: ServiceIndexEntry): void {
+  if (service.virtualHost === undefined || service.noVirtualHost?.includes(signingName)) return;
+  const prefix = host.services.includes(service.name) ? host.prefix : host.whole;
+  if (prefix !== undefined) request.hostPrefix = prefix;
 }

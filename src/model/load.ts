@@ -63,22 +63,24 @@ export function indexOf(entries: readonly ServiceIndexEntry[]): ServiceIndex {
   return {
     entries,
     byName: new Map(entries.map((entry) => [entry.name, entry])),
-    bySigningName: groupBy(ordered, (entry) => entry.signingName),
-    byTarget: groupBy(ordered, (entry) => entry.targetPrefix),
-    byEndpointPrefix: groupBy(ordered, (entry) => entry.endpointPrefix),
-    byVersion: groupBy(query, (entry) => entry.apiVersion),
+    bySigningName: groupBy(ordered, ({ signingName, signingAliases = [] }) => [signingName, ...signingAliases]),
+    byTarget: groupBy(ordered, (entry) => [entry.targetPrefix]),
+    byEndpointPrefix: groupBy(ordered, (entry) => [entry.endpointPrefix]),
+    byVersion: groupBy(query, (entry) => [entry.apiVersion]),
   };
 }
 
 function groupBy(
   entries: readonly ServiceIndexEntry[],
-  key: (entry: ServiceIndexEntry) => string,
+  keys: (entry: ServiceIndexEntry) => readonly string[],
 ): ReadonlyMap<string, readonly ServiceIndexEntry[]> {
   const groups = new Map<string, ServiceIndexEntry[]>();
   for (const entry of entries) {
-    const group = groups.get(key(entry));
-    if (group === undefined) groups.set(key(entry), [entry]);
-    else group.push(entry);
+    for (const key of keys(entry)) {
+      const group = groups.get(key);
+      if (group === undefined) groups.set(key, [entry]);
+      else group.push(entry);
+    }
   }
   return groups;
 }

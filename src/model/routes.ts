@@ -47,7 +47,7 @@ export function findRoute(model: ServiceModel, request: WireRequest): string | u
   const parts = pathParts(model.entry, request);
   const candidates: Route[] = [];
   for (let skip = 0; skip <= parts.length; skip += 1) {
-    collect(table, request.method, parts, skip, candidates);
+    collect(table, request.method, parts, skip, skip, candidates);
     if (candidates.length > 0 || model.entry.anyBasePath !== true) break;
   }
   return best(candidates, request)?.operation;
@@ -141,17 +141,22 @@ function append(routes: Map<string, Route[]>, method: string, route: Route): voi
   else list.push(route);
 }
 
-/** Adds the routes of the most specific path that has any: text goes before a label, a label before a greedy one. */
-function collect(node: RouteNode, method: string, parts: readonly string[], at: number, found: Route[]): void {
+/**
+ * Adds the routes of the most specific path that has any: text goes before a label, a label before a greedy one, and among greedy ones the longest
+ * template. `skip` is where the path of the service begins.
+ */
+function collect(node: RouteNode, method: string, parts: readonly string[], skip: number, at: number, found: Route[]): void {
   const rest = parts.length - at;
   if (rest === 0 || (rest === 1 && parts[at] === '')) found.push(...(node.routes.get(method) ?? []));
   if (found.length > 0 || rest === 0) return;
   const part = parts[at]!;
   const child = node.children.get(part);
-  if (child !== undefined) collect(child, method, parts, at + 1, found);
-  if (found.length === 0 && node.label !== undefined && part !== '') collect(node.label, method, parts, at + 1, found);
+  if (child !== undefined) collect(child, method, parts, skip, at + 1, found);
+  if (found.length === 0 && node.label !== undefined && part !== '') collect(node.label, method, parts, skip, at + 1, found);
   if (found.length > 0) return;
-  for (const route of node.greedy.get(method) ?? []) if (match(route.parts, parts, 0) !== undefined) found.push(route);
+  const greedy = (node.greedy.get(method) ?? []).filter((route) => match(route.parts, parts, skip) !== undefined);
+  const longest = Math.max(...greedy.map((route) => route.parts.length));
+  found.push(...greedy.filter((route) => route.parts.length === longest));
 }
 
 /** Matches a template against the parts from `skip` on. An empty part at the end is a trailing slash and may be left over. */

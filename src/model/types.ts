@@ -35,7 +35,9 @@ export interface ServiceIndexEntry {
   serviceId: string;
   /** Name in the SigV4 credential scope. */
   signingName: string;
-  /** First label of the host name. */
+  /** Further names in the credential scope that its clients use (S3's for Outposts, directory buckets, object lambdas). */
+  signingAliases?: readonly string[];
+  /** What stands before the region in the host name. */
   endpointPrefix: string;
   apiVersion: string;
   /** Prefix of X-Amz-Target (or the service name in an rpcv2Cbor path), where the protocol has one. */
@@ -50,12 +52,14 @@ export interface ServiceIndexEntry {
   queryCompatible?: boolean;
   /** Label that a virtual host stands for: `Bucket` for S3. Its routes begin with that label. */
   virtualHost?: string;
+  /** Signing names whose requests have something else before the service's name in the host. */
+  noVirtualHost?: readonly string[];
   /** Name of the service that answers what both have: Neptune and DocumentDB share RDS's endpoint, signing name and version. */
   yieldsTo?: string;
   /** True where the routes may come after a path of the user's own (the stage of an execute-api endpoint). */
   anyBasePath?: boolean;
-  /** Header that tells its requests from those of a service with the same signing name. */
-  markedByHeader?: string;
+  /** Headers, any of which tells its requests from those of a service with the same signing name. */
+  markedByHeaders?: readonly string[];
 }
 
 export type TimestampFormat = 'date-time' | 'http-date' | 'epoch-seconds';

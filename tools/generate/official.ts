@@ -28,7 +28,7 @@ interface ClientConfig {
   apiVersion: string;
   serviceId: string;
   protocol: unknown;
-  protocolSettings: { xmlNamespace?: string; serviceTarget: string; defaultNamespace: string };
+  protocolSettings: { xmlNamespace?: string; serviceTarget: string; defaultNamespace: string; awsQueryCompatible?: boolean };
   endpointProvider(parameters: Record<string, unknown>): { url: URL };
   httpAuthSchemeProvider(parameters: Record<string, unknown>): { signingProperties?: { name?: string } }[];
 }
@@ -81,7 +81,7 @@ export function readOfficial(client: ClientPackage): DraftModel {
   }
   errors.sort((a, b) => (a.name < b.name ? -1 : 1));
   const protocols = protocolsOf(config.protocol);
-  const { xmlNamespace = '', serviceTarget, defaultNamespace } = config.protocolSettings;
+  const { xmlNamespace = '', serviceTarget, defaultNamespace, awsQueryCompatible } = config.protocolSettings;
   const service = {
     name: client.name,
     serviceId: config.serviceId,
@@ -93,6 +93,7 @@ export function readOfficial(client: ClientPackage): DraftModel {
     protocols,
     operations: operations.size,
     namespace: defaultNamespace,
+    ...(awsQueryCompatible && { queryCompatible: true }),
   };
   return { service, operations, errors };
 }

@@ -19,6 +19,8 @@ interface Patch {
   /** Names of root elements by structure. */
   rootNames?: Record<string, string>;
   errors?: Record<string, Partial<ErrorTraits>>;
+  /** Members that are an invention of one SDK, as `Shape.Member`. */
+  drop?: string[];
 }
 
 /** Applies models/patches/<service>.json, if there is one. Throws when the patch names what the model does not have. */
@@ -38,6 +40,11 @@ export function applyPatch(model: DraftModel, root: string): void {
       if (value === null) delete member.traits[trait as keyof MemberTraits];
       else Object.assign(member.traits, { [trait]: value });
     }
+  }
+  for (const path of patch.drop ?? []) {
+    const [name = '', member = ''] = path.split('.');
+    const shape = must(shapes.get(name), file, path);
+    must(shape.kind !== 'list' && shape.kind !== 'map' && shape.members.delete(member) ? shape : undefined, file, path);
   }
   for (const [name, rootName] of Object.entries(patch.rootNames ?? {})) {
     Object.assign(must(shapes.get(name), file, name), { rootName });
