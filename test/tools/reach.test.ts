@@ -30,7 +30,8 @@ describe('dead files', () => {
 
 test('a program that a test names as a file to start is alive', async () => {
   const files = {
-    'test/sim/a.test.ts': "start('test/sim/writer.ts'); start(new URL('./reader.ts', import.meta.url));",
+    'test/sim/a.test.ts': "start('test/sim/writer.ts'); start(new URL('./reader.ts', import.meta.url)); bundle('killer');",
+    'test/sim/killer.ts': 'run();',
     'test/sim/writer.ts': 'run();',
     'test/sim/reader.ts': 'run();',
   };

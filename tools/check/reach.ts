@@ -2,6 +2,7 @@
  * Dead code: files that nothing needs and exports that nobody takes. A file is alive when the program, the tools or a test reaches it; a test of
  * its own (`x.test.ts` beside `x.ts`) does not keep it alive, else dead code would live as long as it is tested.
  */
+import { posix } from 'node:path';
 import type { Finding, Rule } from './finding.ts';
 import type { SourceFile, Tree } from './tree.ts';
 
@@ -9,7 +10,16 @@ import type { SourceFile, Tree } from './tree.ts';
 const entries =
   /^(src\/cli\/pilvi\.ts|tools\/tools\.ts|tools\/test\/reporter\.ts|vitest\.config\.ts|test\/support\/global-setup\.ts|test\/bench\/[^/]+\.ts|.*\.test\.ts)$/;
 
-/** Files that may only be needed by entries of the product, with a line for each that is not reached. */
+/** A program that a test in the same folder bundles or starts by its bare name. */
+function isNamedBeside(path: string, tree: Tree): boolean {
+  if (!path.startsWith('test/')) return false;
+  const { dir, name } = posix.parse(path);
+  return [...tree.sources.values()].some(
+    (file) => file.path.endsWith('.test.ts') && posix.dirname(file.path) === dir && file.text.includes(`'${name}'`),
+  );
+}
+
+/** Files that no entry reaches. */
 function deadFiles(tree: Tree): Finding[] {
   const reached = new Set<string>();
   const enter = (path: string): void => {
@@ -21,6 +31,7 @@ function deadFiles(tree: Tree): Finding[] {
     for (const target of file.mentions) if (target !== own) enter(target);
   };
   for (const path of tree.sources.keys()) if (entries.test(path)) enter(path);
+  for (const path of tree.sources.keys()) if (isNamedBeside(path, tree)) enter(path);
   return [...tree.sources.keys()]
     .filter((path) => !reached.has(path))
     .map((path) => ({
