@@ -2,13 +2,16 @@ import { AwsError } from '../../kernel/errors.ts';
 import { defineService } from '../../kernel/service.ts';
 import { addressAuthorisations, addressHandlers } from './addresses/addresses.ts';
 import { Addresses, PublicIps } from './addresses/state.ts';
+import { imageHandlers } from './images/images.ts';
 import { Images } from './images/state.ts';
 import { describeInstanceAuthorisations, describeInstanceHandlers } from './instances/describe.ts';
+import { instanceTypeHandlers } from './instances/instance-types.ts';
 import { checkLaunch, launchHandlers } from './instances/launch.ts';
 import { lifecycleAuthorisations, lifecycleHandlers } from './instances/lifecycle.ts';
 import { forgetInstance, machines, onMachineChange } from './instances/machines.ts';
 import { Instances, LaunchTokens } from './instances/state.ts';
 import { Interfaces } from './interfaces/state.ts';
+import { keyPairAuthorisations, keyPairHandlers } from './key-pairs/key-pairs.ts';
 import { KeyPairs } from './key-pairs/state.ts';
 import { securityGroupRuleAuthorisations, securityGroupRuleHandlers } from './security-groups/rules.ts';
 import { securityGroupAuthorisations, securityGroupHandlers } from './security-groups/security-groups.ts';
@@ -38,6 +41,9 @@ export default defineService({
     ...securityGroupHandlers,
     ...securityGroupRuleHandlers,
     ...addressHandlers,
+    ...imageHandlers,
+    ...instanceTypeHandlers,
+    ...keyPairHandlers,
     ...launchHandlers,
     ...describeInstanceHandlers,
     ...lifecycleHandlers,
@@ -52,6 +58,7 @@ export default defineService({
     ...addressAuthorisations,
     ...describeInstanceAuthorisations,
     ...lifecycleAuthorisations,
+    ...keyPairAuthorisations,
     RunInstances: checkLaunch,
     ...securityGroupRuleAuthorisations,
   },
