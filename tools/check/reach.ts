@@ -61,10 +61,11 @@ function isShown(file: SourceFile, name: string): boolean {
 
 function unusedExports(tree: Tree): Finding[] {
   const taken = takenNames(tree);
+  const started = new Set([...tree.sources.values()].flatMap((file) => file.mentions));
   const findings: Finding[] = [];
   for (const file of tree.sources.values()) {
     const names = taken.get(file.path);
-    if (entries.test(file.path) || names?.has('*')) continue;
+    if (entries.test(file.path) || started.has(file.path) || names?.has('*')) continue;
     for (const made of file.exports) {
       if (names?.has(made.name) || (made.typeOnly && isShown(file, made.name))) continue;
       findings.push({
