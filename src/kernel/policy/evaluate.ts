@@ -21,8 +21,8 @@ export interface Verdict {
   denies: boolean;
   /** How directly an allow of a resource's policy names the caller. */
   naming: Naming;
-  allowedBy: MatchedStatement[];
-  deniedBy: MatchedStatement[];
+  allowedBy: readonly MatchedStatement[];
+  deniedBy: readonly MatchedStatement[];
 }
 
 /** Verdicts of all sources; undefined where no such policy applies. */
@@ -46,26 +46,38 @@ const placements: Readonly<Record<PolicySource, Placement>> = {
   resource: 'resource',
 };
 
+/** Most sources match nothing, or allow and do not deny: one list serves them all. */
+const noStatements: readonly MatchedStatement[] = [];
+
 /** Policies of one list, of which any may allow. `offset` is the place of the first in the whole list of its source. */
 function judge(texts: readonly string[], source: PolicySource, question: Question, offset = 0): Verdict {
-  const verdict: Verdict = { source, allows: false, denies: false, naming: notNamed, allowedBy: [], deniedBy: [] };
+  let allowedBy: MatchedStatement[] | undefined;
+  let deniedBy: MatchedStatement[] | undefined;
+  let naming: Naming = notNamed;
   const placement = placements[source];
   for (let policyIndex = 0; policyIndex < texts.length; policyIndex++) {
     for (const statement of compilePolicy(texts[policyIndex]!).statements) {
-      const naming = statement.applies(question, placement);
-      if (naming === notNamed) continue;
+      const found = statement.applies(question, placement);
+      if (found === notNamed) continue;
       const matched = { source, policyIndex: offset + policyIndex, statementIndex: statement.index, sid: statement.sid };
       if (statement.deny) {
-        verdict.denies = true;
-        verdict.deniedBy.push(matched);
+        deniedBy ??= [];
+        deniedBy.push(matched);
       } else {
-        verdict.allows = true;
-        if (naming > verdict.naming) verdict.naming = naming;
-        verdict.allowedBy.push(matched);
+        allowedBy ??= [];
+        allowedBy.push(matched);
+        if (found > naming) naming = found;
       }
     }
   }
-  return verdict;
+  return {
+    source,
+    allows: allowedBy !== undefined,
+    denies: deniedBy !== undefined,
+    naming,
+    allowedBy: allowedBy ?? noStatements,
+    deniedBy: deniedBy ?? noStatements,
+  };
 }
 
 /** Levels of an organisation, from its root to the account: each must allow; within a level any policy may. */
@@ -75,17 +87,20 @@ function judgeLevels(
   question: Question,
 ): Verdict | undefined {
   if (levels === undefined || levels.length === 0) return undefined;
-  const whole: Verdict = { source, allows: true, denies: false, naming: callerNamed, allowedBy: [], deniedBy: [] };
   let offset = 0;
-  for (const level of levels) {
+  const verdicts = levels.map((level) => {
     const verdict = judge(level, source, question, offset);
-    whole.allows &&= verdict.allows;
-    whole.denies ||= verdict.denies;
-    whole.allowedBy.push(...verdict.allowedBy);
-    whole.deniedBy.push(...verdict.deniedBy);
     offset += level.length;
-  }
-  return whole;
+    return verdict;
+  });
+  return {
+    source,
+    allows: verdicts.every(({ allows }) => allows),
+    denies: verdicts.some(({ denies }) => denies),
+    naming: callerNamed,
+    allowedBy: verdicts.flatMap(({ allowedBy }) => allowedBy),
+    deniedBy: verdicts.flatMap(({ deniedBy }) => deniedBy),
+  };
 }
 
 function judgeOne(text: string | undefined, source: PolicySource, question: Question): Verdict | undefined {
@@ -168,7 +183,11 @@ export function reasonOf(request: PolicyRequest, policies: PolicySet, verdicts: 
 /** Statements that decided: for an explicit deny those that deny; otherwise those that allow. */
 export function matchedOf(verdicts: Verdicts, reason: DenyReason | undefined): MatchedStatement[] {
   const explicit = reason?.startsWith('explicit') ?? false;
-  return inOrder(verdicts).flatMap((verdict) => (explicit ? verdict?.deniedBy : verdict?.allowedBy) ?? []);
+  const matched: MatchedStatement[] = [];
+  for (const verdict of inOrder(verdicts)) {
+    if (verdict !== undefined) matched.push(...(explicit ? verdict.deniedBy : verdict.allowedBy));
+  }
+  return matched;
 }
 
 /** All texts of a set, source by source. */
