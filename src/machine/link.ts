@@ -10,8 +10,6 @@ import { inNamespace } from './netns.ts';
 export interface Link {
   name: string;
   up: boolean;
-  /** Up at both ends, and the kernel has begun to send. */
-  carries: boolean;
   rxBytes: number;
   txBytes: number;
   rxPackets: number;
@@ -57,12 +55,11 @@ export async function readLinks(namespace: string | undefined): Promise<Map<stri
   const { stdout } = await runCommand(namespace === undefined ? argv : inNamespace(namespace, argv));
   const links = JSON.parse(stdout) as LinkJson[];
   return new Map(
-    links.map(({ ifname, flags, operstate, stats64: { rx, tx } }) => [
+    links.map(({ ifname, flags, stats64: { rx, tx } }) => [
       ifname,
       {
         name: ifname,
         up: flags.includes('UP'),
-        carries: operstate === 'UP',
         rxBytes: rx.bytes,
         txBytes: tx.bytes,
         rxPackets: rx.packets,
@@ -74,14 +71,17 @@ export async function readLinks(namespace: string | undefined): Promise<Map<stri
 
 /**
  * Waits until the devices carry traffic. A device whose other end comes up later starts to send only when the kernel's link watch has seen that, and
- * drops packets until then; a client would notice it as a pause of a second. Newer kernels (6.8) catch up when asked. Gives up silently after 2 s:
- * someone else has shut an end.
+ * drops packets until then; a client would notice it as a pause of a second. Asked for one device, newer kernels (6.8) catch up at once; asked for all
+ * they do not. Gives up silently after 2 s: someone else has shut an end.
  */
 export async function waitForCarrier(namespace: string | undefined, devices: readonly string[]): Promise<void> {
   if (devices.length === 0) return;
+  const argv = ['ip', '-json', '-batch', '-'];
+  const input = devices.map((device) => `link show dev ${device}\n`).join('');
   for (let waited = 0; waited < carrierMillisMax; waited += carrierMillisStep) {
-    const links = await readLinks(namespace);
-    if (devices.every((device) => links.get(device)?.carries ?? true)) return;
+    const { stdout } = await runCommand(namespace === undefined ? argv : inNamespace(namespace, argv), { input });
+    const lines = stdout.trim().split('\n');
+    if (lines.every((line) => (JSON.parse(line) as LinkJson[]).every(({ operstate }) => operstate === 'UP'))) return;
     await pause(carrierMillisStep);
   }
 }

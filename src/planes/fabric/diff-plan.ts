@@ -13,7 +13,7 @@ export interface Steps {
   fresh: boolean;
   /** In the network's namespace, first: links that go. */
   removeLinks: readonly string[];
-  /** Devices that are set up, by place (machines left out). */
+  /** Devices that are set up before their other end, by place. */
   raised: ReadonlyMap<string, readonly string[]>;
   /** In the root namespace: links that come, then its own facts. */
   root: readonly string[];
@@ -42,7 +42,7 @@ export function diffPlans(before: FoundPlan | undefined, after: NetworkPlan): St
     const same = before?.facts.get(id)?.add === fact.add;
     if (same && (fact.link === undefined || !madeAnew.has(fact.link))) continue;
     append(adds, fact.place, fact.add);
-    if (fact.check?.kind === 'up' && fact.link !== undefined) append(raised, fact.place, fact.check.device);
+    if (fact.check?.kind === 'up' && fact.check.first) append(raised, fact.place, fact.check.device);
   }
   for (const [id, fact] of before?.facts ?? []) {
     if (after.facts.has(id) || fact.remove === undefined) continue;

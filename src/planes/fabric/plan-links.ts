@@ -65,7 +65,7 @@ export function planPort(target: Target, port: PlannedPort, uplink: string, inte
   });
   // Proxy ARP waits up to 0.8 s before it answers, unless told not to.
   facts.add(`arp ${device}`, { place: namespace, add: `ntable change name arp_cache dev ${device} proxy_delay 0`, link: device });
-  facts.add(`up ${device}`, upFact(namespace, device, device));
+  facts.add(`up ${device}`, upFact(namespace, device, device, true));
   for (const { private: address } of spec.addresses) {
     facts.add(`neighbour ${device} ${address}`, {
       place: namespace,
@@ -137,7 +137,7 @@ function deviceIndex(device: string): number {
 
 /** The other end of a link to or from the internet is a known neighbour, so that no address has to be spent on it. */
 function planDevice(facts: FactList, place: string, device: string, link: string, other: { address: string; mac: string }): void {
-  facts.add(`up ${device}`, upFact(place, device, link));
+  facts.add(`up ${device}`, upFact(place, device, link, place === rootPlace));
   facts.add(`neighbour ${device}`, {
     place,
     add: `neighbour replace ${other.address} lladdr ${other.mac} dev ${device} nud permanent`,
@@ -145,8 +145,8 @@ function planDevice(facts: FactList, place: string, device: string, link: string
   });
 }
 
-function upFact(place: string, device: string, link: string) {
-  return { place, add: `link set ${device} up`, link, check: { kind: 'up', device } } as const;
+function upFact(place: string, device: string, link: string, first: boolean) {
+  return { place, add: `link set ${device} up`, link, check: { kind: 'up', device, first } } as const;
 }
 
 /** The removal names the device: the address may belong to another network by then, whose route must stay. */

@@ -29,7 +29,9 @@ export interface LinkPlan {
 }
 
 /** How to see that a fact is true: by what readLinks or readRoutes of src/machine found. */
-export type FactCheck = { kind: 'up'; device: string } | { kind: 'route'; route: string } | { kind: 'rule'; priority: number };
+export type FactCheck =
+  /** `first`: this end comes up before the other, and starts to send some time after that. */
+  { kind: 'up'; device: string; first?: boolean } | { kind: 'route'; route: string } | { kind: 'rule'; priority: number };
 
 export interface Fact {
   place: string;
