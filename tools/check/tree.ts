@@ -115,10 +115,11 @@ export class SourceFile {
   }
 
   #readMentions(): string[] {
+    const imported = new Set(this.imports.map(({ specifier }) => specifier));
     const found: string[] = [];
     walk(this.program, (node) => {
       const value = node.type === 'Literal' ? node['value'] : undefined;
-      if (typeof value !== 'string' || !/^[\w./-]+\.ts$/.test(value)) return;
+      if (typeof value !== 'string' || imported.has(value) || !/^[\w./-]+\.ts$/.test(value)) return;
       found.push(value.startsWith('.') ? posix.join(posix.dirname(this.path), value) : value);
     });
     return found;
