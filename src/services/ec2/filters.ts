@@ -70,7 +70,7 @@ export function compilePattern(pattern: string): (value: string) => boolean {
     else if (letter === '?') source += '[^]';
     else {
       if (letter === '\\' && index + 1 < pattern.length) index += 1;
-      source += pattern.charAt(index).replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&');
+      source += pattern.charAt(index).replace(/[.*+?^${}()|[\]\\/]/g, '\\$&');
     }
   }
   const expression = new RegExp(`^${source}$`, 'u');
