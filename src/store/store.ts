@@ -26,7 +26,7 @@ export interface Range {
   prefix: Key;
   /** Start after this key (exclusive), in scan order: the page token. */
   after?: Key;
-  /** First key that is no longer wanted (exclusive). */
+  /** First key, in scan order, that is no longer wanted (exclusive). */
   before?: Key;
   reverse?: boolean;
   /** At most so many entries. */
@@ -54,10 +54,13 @@ export interface StoreTransaction extends StoreReader {
 export interface Store extends StoreReader {
   /**
    * Runs `body` with a consistent view; its writes become visible together, or not at all when it throws. An acknowledged transaction
-   * survives `kill -9`. Throws an assertion error when the body awaits anything but the store.
+   * survives `kill -9`. Throws an assertion error, and writes nothing, when the body awaits anything but `tx`, another transaction included.
    */
   transact<T>(body: (tx: StoreTransaction) => Promise<T>): Promise<T>;
-  /** Removes every key with this prefix; an empty prefix empties the store. */
+  /**
+   * Removes every key with this prefix; an empty prefix empties the store. No transaction sees it half done, but it is not one itself: a reader
+   * outside, or a crash, may meet it in the middle when the keys are many.
+   */
   clear(prefix: Key): Promise<void>;
   /** Bytes the store takes on disk. */
   size(): Promise<number>;

@@ -25,7 +25,7 @@ export interface LayerEntry {
   readonly slot: Slot;
 }
 
-/** More fresh keys than this are sorted in together, fewer inserted one by one. */
+/** More fresh keys than this are merged in together, fewer inserted one by one. */
 const insertionsMax = 32;
 
 export class Layer {
@@ -42,18 +42,17 @@ export class Layer {
     this.bytes += text.length + (slot.bytes?.length ?? 0);
   }
 
-  /** Entries in the span, in order of their keys. */
-  within({ low, high }: Span): LayerEntry[] {
-    if (this.slots.size === 0) return [];
+  /** Entries in the span, in order of their keys or against it. The layer must not change meanwhile. */
+  *within({ low, high }: Span, reverse: boolean): Generator<LayerEntry, undefined> {
+    if (this.slots.size === 0) return;
     this.#sort();
     const sorted = this.#sorted;
-    const entries: LayerEntry[] = [];
-    for (let i = position(sorted, low); i < sorted.length; i++) {
-      const text = sorted[i]!;
-      if (text >= high) break;
-      entries.push({ text, slot: this.slots.get(text)! });
+    const step = reverse ? -1 : 1;
+    for (let i = reverse ? position(sorted, high) - 1 : position(sorted, low); ; i += step) {
+      const text = sorted[i];
+      if (text === undefined || (reverse ? text < low : text >= high)) return;
+      yield { text, slot: this.slots.get(text)! };
     }
-    return entries;
   }
 
   #sort(): void {
@@ -62,7 +61,7 @@ export class Layer {
     if (fresh.length <= insertionsMax) {
       for (const text of fresh) this.#sorted.splice(position(this.#sorted, text), 0, text);
     } else {
-      this.#sorted = [...this.slots.keys()].sort(compareText);
+      this.#sorted = mergeSorted(this.#sorted, fresh.sort(compareText));
     }
     this.#fresh = [];
   }
@@ -75,13 +74,32 @@ export function slotValue(slot: Slot): Value | undefined {
   return slot.value;
 }
 
-/** What the layers (lowest first) say together about a span, in order; an upper layer hides a lower one. */
-export function mergeLayers(layers: readonly Layer[], span: Span): LayerEntry[] {
-  const parts = layers.map((layer) => layer.within(span)).filter((part) => part.length > 0);
-  if (parts.length <= 1) return parts[0] ?? [];
-  const merged = new Map<string, Slot>();
-  for (const part of parts) for (const { text, slot } of part) merged.set(text, slot);
-  return [...merged.entries()].map(([text, slot]) => ({ text, slot })).sort((a, b) => compareText(a.text, b.text));
+/** What the layers (lowest first) say together about a span, in order or against it; an upper layer hides a lower one. */
+export function* mergeLayers(layers: readonly Layer[], span: Span, reverse: boolean): Generator<LayerEntry, undefined> {
+  const cursors = layers.map((layer) => layer.within(span, reverse));
+  const heads = cursors.map((cursor) => cursor.next().value);
+  for (;;) {
+    let first: LayerEntry | undefined;
+    for (const head of heads) {
+      if (head === undefined) continue;
+      // Of equal keys the last one looked at, the upper layer's, stays.
+      if (first === undefined || (reverse ? head.text >= first.text : head.text <= first.text)) first = head;
+    }
+    if (first === undefined) return;
+    for (const [at, head] of heads.entries()) if (head?.text === first.text) heads[at] = cursors[at]!.next().value;
+    yield first;
+  }
+}
+
+function mergeSorted(left: readonly string[], right: readonly string[]): string[] {
+  const merged: string[] = [];
+  let at = 0;
+  for (const text of right) {
+    while (at < left.length && left[at]! < text) merged.push(left[at++]!);
+    merged.push(text);
+  }
+  while (at < left.length) merged.push(left[at++]!);
+  return merged;
 }
 
 function compareText(a: string, b: string): number {
