@@ -13,6 +13,7 @@ import { Instances, LaunchTokens } from './instances/state.ts';
 import { Interfaces } from './interfaces/state.ts';
 import { keyPairAuthorisations, keyPairHandlers } from './key-pairs/key-pairs.ts';
 import { KeyPairs } from './key-pairs/state.ts';
+import { startMetadata } from './metadata/server.ts';
 import { securityGroupRuleAuthorisations, securityGroupRuleHandlers } from './security-groups/rules.ts';
 import { securityGroupAuthorisations, securityGroupHandlers } from './security-groups/security-groups.ts';
 import { SecurityGroupRules, SecurityGroups } from './security-groups/state.ts';
@@ -66,7 +67,7 @@ export default defineService({
   tasks: { forgetInstance },
   start: async (ctx) => {
     ctx.part('machines').onChange((status) => void onMachineChange(ctx, status));
-    return async () => {};
+    return startMetadata(ctx);
   },
   accountSetup: async (ctx) => {
     await addDefaultVpc(ctx);
