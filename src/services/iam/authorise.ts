@@ -6,8 +6,27 @@ import type { Tag } from '@aws-sdk/client-iam';
 import type { Context } from '../../kernel/context.ts';
 import type { Check } from '../../kernel/service.ts';
 import type { Table } from '../../store/tables.ts';
-import { groupArn, mfaArn, parseEntityArn, policyArn, roleArn, serverCertificateArn, userArn } from './arns.ts';
-import { Groups, type IdentityRow, MfaDevices, Policies, Roles, ServerCertificates, type TagMap, Users } from './state.ts';
+import {
+  groupArn,
+  instanceProfileArn,
+  mfaArn,
+  parseEntityArn,
+  policyArn,
+  roleArn,
+  serverCertificateArn,
+  userArn,
+} from './arns.ts';
+import {
+  Groups,
+  type IdentityRow,
+  InstanceProfiles,
+  MfaDevices,
+  Policies,
+  Roles,
+  ServerCertificates,
+  type TagMap,
+  Users,
+} from './state.ts';
 
 type Conditions = NonNullable<Check['conditions']>;
 
@@ -143,6 +162,34 @@ export function onNewMfaDevice(
   ctx: Context,
 ): Check[] {
   const resource = mfaArn(ctx.account, { path: input.Path ?? '/', name: input.VirtualMFADeviceName ?? '' });
+  return [{ resource, conditions: requestTags(input) }];
+}
+
+/** The instance profile named. */
+export function onInstanceProfile(
+  input: {
+    InstanceProfileName?: string | undefined;
+    Tags?: readonly Tag[] | undefined;
+    TagKeys?: readonly string[] | undefined;
+  },
+  ctx: Context,
+): Promise<Check[]> {
+  const name = input.InstanceProfileName ?? '';
+  return onRow(
+    ctx,
+    InstanceProfiles,
+    name.toLowerCase(),
+    (row) => instanceProfileArn(ctx.account, row ?? { path: '/', name }),
+    input,
+  );
+}
+
+/** An instance profile to be made. */
+export function onNewInstanceProfile(
+  input: { InstanceProfileName?: string | undefined; Path?: string | undefined; Tags?: readonly Tag[] | undefined },
+  ctx: Context,
+): Check[] {
+  const resource = instanceProfileArn(ctx.account, { path: input.Path ?? '/', name: input.InstanceProfileName ?? '' });
   return [{ resource, conditions: requestTags(input) }];
 }
 

@@ -95,3 +95,11 @@ export function temporarilyUnmodifiable(message: string): AwsError {
 export function accessDenied(message: string): AwsError {
   return new AwsError('AccessDenied', message, { status: 403 });
 }
+
+/** A role that only its service may change. */
+export function unmodifiable(role: string): AwsError {
+  return new AwsError(
+    'UnmodifiableEntity',
+    `Cannot perform the operation on the protected role '${role}' - this role is only modifiable by AWS`,
+  );
+}

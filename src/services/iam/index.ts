@@ -10,10 +10,13 @@ import { createApi } from './api.ts';
 import { groupPolicyChecks, groupPolicyHandlers } from './group-policies.ts';
 import { groupChecks, groupHandlers } from './groups.ts';
 import { credentialSource, policySource } from './identities.ts';
+import { instanceProfileChecks, instanceProfileHandlers } from './instance-profiles.ts';
 import { loginProfileChecks, loginProfileHandlers } from './login-profiles.ts';
 import { mfaChecks, mfaHandlers } from './mfa.ts';
 import { policyChecks, policyHandlers, policyVersionHandlers } from './policies.ts';
 import { policyEntityHandlers } from './policy-entities.ts';
+import { rolePolicyChecks, rolePolicyHandlers } from './role-policies.ts';
+import { roleChecks, roleHandlers } from './roles.ts';
 import { serverCertificateChecks, serverCertificateHandlers } from './server-certificates.ts';
 import { serviceCredentialChecks, serviceCredentialHandlers } from './service-credentials.ts';
 import { signingCertificateChecks, signingCertificateHandlers } from './signing-certificates.ts';
@@ -63,6 +66,9 @@ export default defineService({
     ...userPolicyHandlers,
     ...groupHandlers,
     ...groupPolicyHandlers,
+    ...roleHandlers,
+    ...rolePolicyHandlers,
+    ...instanceProfileHandlers,
     ...policyHandlers,
     ...policyVersionHandlers,
     ...policyEntityHandlers,
@@ -82,6 +88,9 @@ export default defineService({
     ...userPolicyChecks,
     ...groupChecks,
     ...groupPolicyChecks,
+    ...roleChecks,
+    ...rolePolicyChecks,
+    ...instanceProfileChecks,
     ...policyChecks,
     ...accessKeyChecks,
     ...loginProfileChecks,

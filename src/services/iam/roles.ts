@@ -11,8 +11,17 @@ import { alreadyExists, cannotBeFound, deleteConflict, quotaExceeded, unmodifiab
 import { pageRows } from './paging.ts';
 import { quotas, RequestCheck, sizes } from './rules.ts';
 import { InstanceProfiles, type Reading, type RoleRow, Roles } from './state.ts';
-import { checkNewTags, checkTagKeys, checkTagMembers, describeTagsIfAny, pageTags, readTags, withoutTags, withTags } from './tags.ts';
-import { checkTrust, resolveTrust, showTrust } from './trust.ts';
+import {
+  checkNewTags,
+  checkTagKeys,
+  checkTagMembers,
+  describeTagsIfAny,
+  pageTags,
+  readTags,
+  withoutTags,
+  withTags,
+} from './tags.ts';
+import { checkTrust, type ReadingAnywhere, resolveTrust, showTrust } from './trust.ts';
 
 /** Seconds ("MaxSessionDuration": one hour to twelve). */
 export const sessionSeconds = { min: 3600, max: 43_200, default: 3600 } as const;
@@ -29,25 +38,25 @@ export async function requireRole(reading: Reading, name: string | undefined): P
 /** The same, refusing roles that only their service changes. Throws UnmodifiableEntity. */
 export async function requireOwnRole(reading: Reading, name: string | undefined): Promise<RoleRow> {
   const row = await requireRole(reading, name);
-  if (row.serviceLinked !== undefined) throw unmodifiable(row.name, row.serviceLinked);
+  if (row.serviceLinked !== undefined) throw unmodifiable(row.name);
   return row;
 }
 
 /** A role as lists show it: without tags, boundary and last use. */
-export async function describeRole(reading: Reading, account: string, row: RoleRow): Promise<Role> {
+export async function describeRole(reading: ReadingAnywhere, account: string, row: RoleRow): Promise<Role> {
   return {
     Path: row.path,
     RoleName: row.name,
     RoleId: row.id,
     Arn: roleArn(account, row),
     CreateDate: dateOf(row.created),
-    AssumeRolePolicyDocument: encodeDocument(await showTrust(reading, account, row.trust)),
+    AssumeRolePolicyDocument: encodeDocument(await showTrust(reading, row)),
     Description: row.description,
     MaxSessionDuration: row.maxSessionDuration,
   };
 }
 
-async function describeWhole(reading: Reading, account: string, row: RoleRow): Promise<Role> {
+async function describeWhole(reading: ReadingAnywhere, account: string, row: RoleRow): Promise<Role> {
   return {
     ...(await describeRole(reading, account, row)),
     PermissionsBoundary: describeBoundary(row.boundary),
@@ -56,7 +65,10 @@ async function describeWhole(reading: Reading, account: string, row: RoleRow): P
   };
 }
 
-function checkRoleMembers(check: RequestCheck, input: { Description?: string | undefined; MaxSessionDuration?: number | undefined }): RequestCheck {
+function checkRoleMembers(
+  check: RequestCheck,
+  input: { Description?: string | undefined; MaxSessionDuration?: number | undefined },
+): RequestCheck {
   return check
     .length('description', input.Description, 0, 1000)
     .pattern('description', input.Description, descriptionForm, descriptionPattern)
@@ -81,7 +93,8 @@ export const roleHandlers: HandlersOf<IAM> = {
     const row = await ctx.transact(async (tx) => {
       if ((await tx.table(Roles).get(name.toLowerCase())) !== undefined) throw alreadyExists('Role', name);
       if (boundary !== undefined) await checkBoundary(tx, ctx.account, boundary);
-      if ((await tx.table(Roles).count()) >= quotas.RolesPerAccount) throw quotaExceeded('RolesPerAccount', quotas.RolesPerAccount);
+      if ((await tx.table(Roles).count()) >= quotas.RolesPerAccount)
+        throw quotaExceeded('RolesPerAccount', quotas.RolesPerAccount);
       const role: RoleRow = {
         name,
         path,
@@ -89,7 +102,7 @@ export const roleHandlers: HandlersOf<IAM> = {
         created: ctx.now,
         description: input.Description,
         maxSessionDuration: input.MaxSessionDuration ?? sessionSeconds.default,
-        trust: await resolveTrust(tx, trust),
+        ...(await resolveTrust(tx, trust)),
         inline: {},
         attached: [],
         boundary,
@@ -98,8 +111,8 @@ export const roleHandlers: HandlersOf<IAM> = {
       await tx.table(Roles).put(role);
       return role;
     });
-    const { RoleLastUsed: _unused, MaxSessionDuration: _seconds, Description: _text, ...shown } = await describeWhole(ctx, ctx.account, row);
-    return { Role: { ...shown, ...(input.Description === undefined ? {} : { Description: input.Description }), MaxSessionDuration: row.maxSessionDuration } };
+    const { RoleLastUsed: _unused, ...shown } = await describeWhole(ctx, ctx.account, row);
+    return { Role: shown };
   },
 
   async GetRole(input, ctx) {
@@ -125,17 +138,19 @@ export const roleHandlers: HandlersOf<IAM> = {
   },
 
   async UpdateRoleDescription(input, ctx) {
-    checkRoleMembers(new RequestCheck().name('roleName', input.RoleName, sizes.roleName), { Description: input.Description }).done();
+    checkRoleMembers(new RequestCheck().name('roleName', input.RoleName, sizes.roleName), {
+      Description: input.Description,
+    }).done();
     const row = await changeRole(ctx, input.RoleName, (old) => ({ ...old, description: input.Description }));
     return { Role: await describeRole(ctx, ctx.account, row) };
   },
 
   async UpdateAssumeRolePolicy({ RoleName, PolicyDocument = '' }, ctx) {
     new RequestCheck().name('roleName', RoleName, sizes.roleName).done();
-    checkTrust(PolicyDocument);
+    checkTrust(PolicyDocument, 'policyDocument');
     await ctx.transact(async (tx) => {
       const row = await requireOwnRole(tx, RoleName);
-      await tx.table(Roles).put({ ...row, trust: await resolveTrust(tx, PolicyDocument) });
+      await tx.table(Roles).put({ ...row, ...(await resolveTrust(tx, PolicyDocument, row.trusted)) });
     });
     return {};
   },
@@ -146,7 +161,8 @@ export const roleHandlers: HandlersOf<IAM> = {
     await ctx.transact(async (tx) => {
       const row = await requireOwnRole(tx, input.RoleName);
       const conflict = (what: string): Error => deleteConflict(`Cannot delete entity, must ${what} first.`);
-      if ((await tx.table(InstanceProfiles).firstByIndex('byRole', [row.id])) !== undefined) throw conflict('remove roles from instance profile');
+      if ((await tx.table(InstanceProfiles).firstByIndex('byRole', [row.id])) !== undefined)
+        throw conflict('remove roles from instance profile');
       if (row.attached.length > 0) throw conflict('detach all policies');
       if (Object.keys(row.inline).length > 0) throw conflict('delete policies');
       await tx.table(Roles).delete(row.name.toLowerCase());

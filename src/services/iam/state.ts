@@ -64,8 +64,10 @@ export interface RoleRow extends IdentityRow {
   description?: string | undefined;
   /** Seconds, 3600 to 43200. */
   maxSessionDuration: number;
-  /** Trust policy: who may assume it. */
+  /** Trust policy: who may assume it. Users and roles stand in it by unique id. */
   trust: string;
+  /** Accounts of those users and roles, by unique id. */
+  trusted: Readonly<Record<string, string>>;
   lastUsed?: { at: Millis; region: string } | undefined;
   /** The service that owns it, as `autoscaling.amazonaws.com`: only the service changes such a role. */
   serviceLinked?: string | undefined;
