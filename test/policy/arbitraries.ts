@@ -7,7 +7,7 @@ import type { PolicyPrincipal, PolicyRequest, PolicySet } from '../../src/kernel
 const ours = '111111111111';
 const theirs = '222222222222';
 
-export const principals: readonly PolicyPrincipal[] = [
+const principals: readonly PolicyPrincipal[] = [
   { type: 'User', account: ours, arn: `arn:aws:iam::${ours}:user/alice` },
   { type: 'User', account: theirs, arn: `arn:aws:iam::${theirs}:user/bob` },
   { type: 'Account', account: ours, arn: `arn:aws:iam::${ours}:root` },
@@ -123,7 +123,7 @@ const wantedValues: Readonly<Record<string, readonly [string, readonly string[]]
   'app:blob': [['Binary', ['aGVsbG8=', 'eA==']]],
 };
 
-export const operatorsOf: Readonly<Record<string, readonly string[]>> = {
+const operatorsOf: Readonly<Record<string, readonly string[]>> = {
   String: [
     'StringEquals',
     'StringNotEquals',

@@ -31,7 +31,7 @@ export interface Question {
  */
 export type Placement = 'attached' | 'resource' | 'gate';
 
-export class CompiledStatement {
+class CompiledStatement {
   readonly index: number;
   readonly sid: string | undefined;
   readonly deny: boolean;

@@ -33,7 +33,7 @@ export interface PrincipalMatcher {
 const accountPattern = /^(?:\d{12}|arn:[a-z-]+:iam::(\d{12}):root)$/;
 
 /** Account that a value of `Principal.AWS` names as a whole, or undefined. */
-export function accountOf(value: string): string | undefined {
+function accountOf(value: string): string | undefined {
   const match = accountPattern.exec(value);
   return match === null ? undefined : (match[1] ?? value);
 }
