@@ -50,7 +50,9 @@ export function biomeFindings(output: string, root: string): Finding[] {
 export const types: Rule = {
   name: 'types',
   async run({ root }) {
-    const outcome = await run(root, join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.json', '--pretty', 'false']);
+    // What was checked is remembered, so that the next run looks at what has changed.
+    const memory = ['--incremental', '--tsBuildInfoFile', '.pilvi/types.json'];
+    const outcome = await run(root, join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.json', '--pretty', 'false', ...memory]);
     return rest('tsc', outcome, typeFindings(outcome.output));
   },
 };
