@@ -4,12 +4,14 @@ import { addressAuthorisations, addressHandlers } from './addresses/addresses.ts
 import { Addresses, PublicIps } from './addresses/state.ts';
 import { imageHandlers } from './images/images.ts';
 import { Images } from './images/state.ts';
+import { instanceAttributeAuthorisations, instanceAttributeHandlers } from './instances/attributes.ts';
 import { describeInstanceAuthorisations, describeInstanceHandlers } from './instances/describe.ts';
 import { instanceTypeHandlers } from './instances/instance-types.ts';
 import { checkLaunch, launchHandlers } from './instances/launch.ts';
 import { lifecycleAuthorisations, lifecycleHandlers } from './instances/lifecycle.ts';
 import { forgetInstance, machines, onMachineChange } from './instances/machines.ts';
 import { Instances, LaunchTokens } from './instances/state.ts';
+import { networkInterfaceAuthorisations, networkInterfaceHandlers } from './interfaces/network-interfaces.ts';
 import { Interfaces } from './interfaces/state.ts';
 import { keyPairAuthorisations, keyPairHandlers } from './key-pairs/key-pairs.ts';
 import { KeyPairs } from './key-pairs/state.ts';
@@ -45,6 +47,8 @@ export default defineService({
     ...imageHandlers,
     ...instanceTypeHandlers,
     ...keyPairHandlers,
+    ...networkInterfaceHandlers,
+    ...instanceAttributeHandlers,
     ...launchHandlers,
     ...describeInstanceHandlers,
     ...lifecycleHandlers,
@@ -60,6 +64,8 @@ export default defineService({
     ...describeInstanceAuthorisations,
     ...lifecycleAuthorisations,
     ...keyPairAuthorisations,
+    ...networkInterfaceAuthorisations,
+    ...instanceAttributeAuthorisations,
     RunInstances: checkLaunch,
     ...securityGroupRuleAuthorisations,
   },
