@@ -125,6 +125,30 @@ await insideNamespaces(import.meta.url, () => {
       expect(await a.connect(two, 80), 'no member any more').toBe('timeout');
     });
 
+    test('sets come and go with all that named them', async () => {
+      const many = ['s1', 's2', 's3'].map((key, index) => ({
+        key,
+        ingress: [tcp(80 + index), tcp(90, { ruleSet: `s${((index + 1) % 3) + 1}` })],
+        egress: [],
+      }));
+      const spec = withRules({ ingress: [], egress: [] }, {}, many);
+      const withSets = (...keys: string[]) => ({
+        ...spec,
+        ruleSets: spec.ruleSets.filter(({ key }) => !key.startsWith('s') || keys.includes(key)),
+        ports: spec.ports.map((each) => (each.key === 'two-port' ? { ...each, ruleSets: keys } : each)),
+      });
+      const [a] = await lab.agents('one');
+      const answers = async () => [await a.connect(two, 80), await a.connect(two, 81), await a.connect(two, 82)];
+      await lab.fabric.ensureNetwork(withSets('s1', 's2', 's3'));
+      expect(await answers()).toEqual(['refused', 'refused', 'refused']);
+      await lab.fabric.ensureNetwork(withSets('s2'));
+      expect(await answers()).toEqual(['timeout', 'refused', 'timeout']);
+      await lab.fabric.ensureNetwork(withSets());
+      expect(await answers()).toEqual(['timeout', 'timeout', 'timeout']);
+      await lab.fabric.ensureNetwork(withSets('s3', 's1'));
+      expect(await answers()).toEqual(['refused', 'timeout', 'refused']);
+    });
+
     test('sets may name each other and themselves', async () => {
       const spec = withRules(
         {

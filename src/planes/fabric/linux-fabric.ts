@@ -25,10 +25,8 @@ import { networkSettings, prepareInternet } from './internet.ts';
 import type { Fabric, NetworkSpec, PortIdentity, PortStatus } from './types.ts';
 
 export interface LinuxFabricOptions {
-  /** How this process was started (`readInside`); without namespaces of its own the fabric refuses to work, to keep the host as it is. */
+  /** How this process was started (`readInside`). Outside namespaces of its own the fabric would change the host, and refuses. */
   inside: Inside | undefined;
-  /** Why there are no namespaces, or what else is missing (`capabilities`); becomes `unavailable`. */
-  unavailable?: string | undefined;
   /** TCP ports of the platform's own internet address (`hostAddress`) that machines may connect to. None when absent. */
   openPorts?: readonly number[] | undefined;
 }
@@ -42,33 +40,30 @@ interface NetworkState {
   tail: Promise<void>;
 }
 
-/** Opens the fabric: prepares the internet in this process's network namespace. Throws `CommandFailed` when the kernel refuses. */
+/**
+ * Opens the fabric: prepares the internet in this process's network namespace. Device names that an earlier fabric left there are stepped over, since
+ * the kernel removes them in its own time. Throws `NotPermitted` outside namespaces, `ProgramMissing` or `CommandFailed` when the host lacks something.
+ */
 export async function openLinuxFabric(options: LinuxFabricOptions): Promise<LinuxFabric> {
-  const unavailable =
-    options.unavailable ?? (options.inside === undefined ? 'Pilvi does not run in namespaces of its own.' : undefined);
-  const fabric = new LinuxFabric(unavailable);
-  if (unavailable === undefined) await fabric.prepare(options.openPorts ?? []);
-  return fabric;
+  if (options.inside === undefined)
+    throw new PilviError('NotPermitted', 'Networks are made only inside namespaces of their own.');
+  const links = await prepareInternet(options.openPorts ?? []);
+  const taken = [...links.keys()].map((name) => Number(/^n(\d+)$/.exec(name)?.[1] ?? 0));
+  return new LinuxFabric(Math.max(0, ...taken) + 1);
 }
 
 export class LinuxFabric implements Fabric {
-  readonly unavailable: string | undefined;
+  readonly unavailable = undefined;
   readonly metadataListen = { address: metadataAddress, port: metadataPort };
   readonly resolverListen = { address: resolverAddress, port: resolverPort };
   readonly #networks = new Map<string, NetworkState>();
   readonly #faults = new FaultBook();
   readonly #holdings = new Holdings();
-  #indexes = new Numbers(1);
+  readonly #indexes: Numbers;
 
-  constructor(unavailable: string | undefined) {
-    this.unavailable = unavailable;
-  }
-
-  /** Makes this namespace the internet. Device names that an earlier fabric left are stepped over, since the kernel removes them in its own time. */
-  async prepare(openPorts: readonly number[]): Promise<void> {
-    const links = await prepareInternet(openPorts);
-    const taken = [...links.keys()].map((name) => Number(/^n(\d+)$/.exec(name)?.[1] ?? 0));
-    this.#indexes = new Numbers(Math.max(0, ...taken) + 1);
+  /** `firstIndex` numbers the devices `n<index>` of networks in the root namespace. */
+  constructor(firstIndex: number) {
+    this.#indexes = new Numbers(firstIndex);
   }
 
   async ensureNetwork(spec: NetworkSpec): Promise<void> {
@@ -230,7 +225,6 @@ export class LinuxFabric implements Fabric {
   }
 
   #inTurn(key: string, work: () => Promise<void>): Promise<void> {
-    if (this.unavailable !== undefined) return Promise.reject(new PilviError('NotPermitted', this.unavailable));
     let state = this.#networks.get(key);
     if (state === undefined) {
       state = { numbers: new NetworkNumbers(), spec: undefined, applied: undefined, tail: Promise.resolve() };
