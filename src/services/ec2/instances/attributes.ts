@@ -14,11 +14,23 @@ import { type InstanceRow, Instances } from './state.ts';
 import { instanceTypes } from './type-catalogue.ts';
 
 /** The attribute that a request changes, in either of its two forms (`Attribute` with `Value`, or a member of its own). */
-type Change =
-  | { name: 'instanceType' | 'userData' | 'instanceInitiatedShutdownBehavior'; value: string }
-  | { name: 'disableApiTermination' | 'disableApiStop' | 'sourceDestCheck' | 'ebsOptimized'; value: boolean }
-  | { name: 'groupSet'; value: string[] }
-  | { name: 'rootDeleteOnTermination'; value: boolean };
+type Change = TextChange | FlagChange | SourceCheckChange | GroupChange;
+interface TextChange {
+  name: 'instanceType' | 'userData' | 'instanceInitiatedShutdownBehavior';
+  value: string;
+}
+interface FlagChange {
+  name: 'disableApiTermination' | 'disableApiStop' | 'ebsOptimized' | 'rootDeleteOnTermination';
+  value: boolean;
+}
+interface SourceCheckChange {
+  name: 'sourceDestCheck';
+  value: boolean;
+}
+interface GroupChange {
+  name: 'groupSet';
+  value: string[];
+}
 
 function changeOf(input: ModifyInstanceAttributeRequest): Change {
   for (const name of ['Kernel', 'Ramdisk', 'SriovNetSupport', 'EnaSupport'] as const) {
@@ -32,7 +44,8 @@ function changeOf(input: ModifyInstanceAttributeRequest): Change {
     EbsOptimized: 'ebsOptimized',
   } as const;
   for (const [member, name] of Object.entries(flags) as [keyof typeof flags, (typeof flags)[keyof typeof flags]][]) {
-    if (input[member] !== undefined) changes.push({ name, value: input[member].Value === true });
+    if (input[member] !== undefined)
+      changes.push({ name, value: input[member].Value === true } as FlagChange | SourceCheckChange);
   }
   if (input.InstanceType !== undefined) changes.push({ name: 'instanceType', value: input.InstanceType.Value ?? '' });
   if (input.UserData !== undefined)
@@ -63,7 +76,7 @@ function namedChange(attribute: string, value: string | undefined): Change {
     case 'disableApiStop':
     case 'sourceDestCheck':
     case 'ebsOptimized':
-      return { name: attribute, value: value === 'true' };
+      return { name: attribute, value: value === 'true' } as FlagChange | SourceCheckChange;
     default:
       throw parameterNotImplemented('ModifyInstanceAttribute', `Attribute ${attribute}`);
   }
@@ -113,11 +126,7 @@ async function applyChange(tx: Transaction, row: InstanceRow, change: Change): P
 }
 
 /** Firewall and source check belong to the interface; by the instance they are changed only while it has a single one. */
-async function applyCardChange(
-  tx: Transaction,
-  row: InstanceRow,
-  change: Extract<Change, { name: 'sourceDestCheck' | 'groupSet' }>,
-): Promise<void> {
+async function applyCardChange(tx: Transaction, row: InstanceRow, change: SourceCheckChange | GroupChange): Promise<void> {
   const [card, ...more] = await tx.table(Interfaces).byIndex('byInstance', [row.id]);
   if (card === undefined || more.length > 0) {
     throw new AwsError(

@@ -138,7 +138,7 @@ export const networkInterfaceHandlers: HandlersOf<EC2> = {
         tags,
       });
     });
-    return { NetworkInterface: { ...(await describeInterface(ctx, row)), Status: 'pending' } };
+    return { NetworkInterface: { ...(await describeInterface(ctx, row)), Status: 'pending' as const } };
   },
 
   async DescribeNetworkInterfaces(input, ctx) {
