@@ -31,103 +31,34 @@ export interface HostImageOptions {
 }
 
 /** Raised when this file builds something else from the same host. */
-const recipeVersion = 1;
+const recipeVersion = 2;
 const programTrees = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'];
 /** What a change of the host's userland or accounts shows in. */
 const fingerprintPaths = [
   ...programTrees,
-  ...[
-    '/etc/passwd',
-    '/etc/group',
-    '/etc/ld.so.cache',
-    '/etc/alternatives',
-    '/etc/os-release',
-    '/etc/ssl/certs',
-    '/etc/pki/ca-trust',
-  ],
-  ...['/var/lib/dpkg/status', '/usr/local', '/usr/local/etc', '/usr/bin', '/usr/sbin'],
+  ...words(`
+    /etc/passwd /etc/group /etc/ld.so.cache /etc/alternatives /etc/os-release /etc/ssl/certs /etc/pki/ca-trust
+    /usr/local /usr/local/etc /usr/bin /usr/sbin /var/lib/dpkg/status
+  `),
 ];
 /** Generated or public configuration that no package sum vouches for; folders with everything below them. All may be missing. */
-const knownConfiguration = [
-  ...[
-    '/etc/alternatives',
-    '/etc/ca-certificates',
-    '/etc/ca-certificates.conf',
-    '/etc/ssl/certs',
-    '/etc/ssl/cert.pem',
-    '/etc/ssl/openssl.cnf',
-  ],
-  ...['/etc/pki/tls/certs', '/etc/pki/tls/cert.pem', '/etc/pki/tls/openssl.cnf', '/etc/pki/ca-trust', '/etc/crypto-policies'],
-  ...[
-    '/etc/ld.so.cache',
-    '/etc/ld.so.conf',
-    '/etc/ld.so.conf.d',
-    '/etc/protocols',
-    '/etc/services',
-    '/etc/rpc',
-    '/etc/ethertypes',
-  ],
-  ...[
-    '/etc/mime.types',
-    '/etc/shells',
-    '/etc/login.defs',
-    '/etc/pam.d',
-    '/etc/terminfo',
-    '/etc/inputrc',
-    '/etc/locale.alias',
-    '/etc/locale.conf',
-  ],
-  ...[
-    '/etc/os-release',
-    '/etc/debian_version',
-    '/etc/lsb-release',
-    '/etc/alpine-release',
-    '/etc/fedora-release',
-    '/etc/redhat-release',
-  ],
-  ...['/etc/system-release', '/etc/arch-release', '/etc/nginx/sites-enabled', '/etc/nginx/modules-enabled'],
-  ...['/etc/apache2/mods-enabled', '/etc/apache2/conf-enabled', '/etc/apache2/sites-enabled'],
-  ...[
-    '/etc/apt/sources.list',
-    '/etc/apt/sources.list.d',
-    '/etc/apt/trusted.gpg.d',
-    '/etc/rc0.d',
-    '/etc/rc1.d',
-    '/etc/rc2.d',
-    '/etc/rc3.d',
-  ],
-  ...['/etc/rc4.d', '/etc/rc5.d', '/etc/rc6.d', '/etc/rcS.d'],
-];
+const knownConfiguration = words(`
+  /etc/alternatives /etc/ca-certificates /etc/ca-certificates.conf /etc/ssl/certs /etc/ssl/cert.pem /etc/ssl/openssl.cnf
+  /etc/pki/tls/certs /etc/pki/tls/cert.pem /etc/pki/tls/openssl.cnf /etc/pki/ca-trust /etc/crypto-policies
+  /etc/ld.so.cache /etc/ld.so.conf /etc/ld.so.conf.d /etc/protocols /etc/services /etc/rpc /etc/ethertypes /etc/mime.types
+  /etc/shells /etc/login.defs /etc/pam.d /etc/terminfo /etc/inputrc /etc/locale.alias /etc/locale.conf
+  /etc/os-release /etc/debian_version /etc/lsb-release /etc/alpine-release /etc/fedora-release /etc/redhat-release
+  /etc/system-release /etc/arch-release /etc/nginx/sites-enabled /etc/nginx/modules-enabled
+  /etc/apache2/mods-enabled /etc/apache2/conf-enabled /etc/apache2/sites-enabled
+  /etc/apt/sources.list /etc/apt/sources.list.d /etc/apt/trusted.gpg.d
+  /etc/rc0.d /etc/rc1.d /etc/rc2.d /etc/rc3.d /etc/rc4.d /etc/rc5.d /etc/rc6.d /etc/rcS.d
+`);
 /** Folders every Linux system has, with their permissions. */
 const plainFolders: readonly (readonly [string, number])[] = [
-  ...[
-    '/boot',
-    '/dev',
-    '/etc',
-    '/home',
-    '/media',
-    '/mnt',
-    '/opt',
-    '/proc',
-    '/run',
-    '/srv',
-    '/sys',
-    '/usr',
-    '/var',
-    '/var/backups',
-  ].map(folder),
-  ...[
-    '/var/cache',
-    '/var/lib',
-    '/var/local',
-    '/var/log',
-    '/var/opt',
-    '/var/spool',
-    '/var/www',
-    '/var/www/html',
-    '/etc/ssh',
-    '/etc/skel',
-  ].map(folder),
+  ...words(`
+    /boot /dev /etc /home /media /mnt /opt /proc /run /srv /sys /usr /var /etc/ssh /etc/skel /etc/systemd /etc/systemd/system
+    /var/backups /var/cache /var/lib /var/local /var/log /var/opt /var/spool /var/www /var/www/html
+  `).map((path) => [path, 0o755] as const),
   ['/root', 0o700],
   ['/tmp', 0o1777],
   ['/var/tmp', 0o1777],
@@ -137,8 +68,8 @@ const secretPattern = /PRIVATE KEY|:\/\/[^/\s@]+@/;
 /** Owner of files whose real owner has no number inside this user namespace, which is the real root nearly always. */
 const unmappedId = 65534;
 
-function folder(path: string): readonly [string, number] {
-  return [path, 0o755];
+function words(text: string): string[] {
+  return text.trim().split(/\s+/);
 }
 
 /** Builds the host image when there is none for the host as it is now, and removes older ones. No machine may run on an older one. */

@@ -11,7 +11,7 @@ import { PilviError } from '../base/errors.ts';
 import { CommandFailure, runCommand } from './command.ts';
 
 /** The image made from the host's own userland; every other image lies above it. */
-export const hostImageName = 'host';
+const hostImageName = 'host';
 
 /** Layers above the host image; an image of images deeper than this is refused, because the kernel's list of layers is bounded. */
 export const imageLayersMax = 20;

@@ -52,7 +52,7 @@ export interface ContainerLimits {
 }
 
 /** Processes and threads in one machine; keeps a fork bomb from taking the host with it. */
-export const machineProcessesMax = 8192;
+const machineProcessesMax = 8192;
 /** Open files of one process: what it begins with, and what it may raise that to, where this process may grant as much. */
 const openFilesDefault = 65_535;
 const openFilesMax = 1_048_576;

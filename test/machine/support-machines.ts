@@ -1,4 +1,4 @@
-/** Specs for tests of machines, and a way to wait for what happens inside one. */
+/** Specs for tests of machines, and ways to look inside one. */
 import type { Machines, MachineSpec } from '../../src/planes/machines/types.ts';
 
 /** A small machine `key` on its own volume `vol-<key>`, without devices; changed in the one respect a test is about. */
@@ -34,21 +34,7 @@ export async function consoleText(machines: Machines, key: string): Promise<stri
   return Buffer.from(await machines.console(key)).toString();
 }
 
-/** Waits until `check` gives something; the one way to wait. Throws with the last state after `timeoutMs`. */
-export async function eventually<T>(
-  check: () => Promise<T | undefined | false> | T | undefined | false,
-  { why, timeoutMs = 10_000 }: { why: string; timeoutMs?: number },
-): Promise<T> {
-  const end = performance.now() + timeoutMs;
-  for (;;) {
-    const value = await check();
-    if (value !== undefined && value !== false) return value;
-    if (performance.now() > end) throw new Error(`Not within ${timeoutMs} ms: ${why}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
 /** Waits until the machine's user data has ended. */
 export async function booted(machines: Machines, key: string): Promise<void> {
-  await eventually(async () => (await machines.status(key))?.userDataDone, { why: `user data of ${key} ends` });
+  await sh(machines, key, 'cloud-init status --wait');
 }

@@ -11,6 +11,8 @@
  * from the volume carries the marks, and a machine made from it has another volume, so it runs its own user data.
  */
 
+import { systemctlTool } from './guest-systemctl.ts';
+
 /** Where the plane puts what init reads, inside the machine. */
 export const seedFolder = '/run/pilvi';
 
@@ -73,8 +75,7 @@ set_names() {
   fi
 }
 
-add_user() {
-  grep -q "^$user:" /etc/passwd && return
+create_user() {
   id=1000
   while grep -q "^[^:]*:[^:]*:$id:" /etc/passwd /etc/group; do id=$((id + 1)); done
   shell=/bin/sh
@@ -86,6 +87,10 @@ add_user() {
   mkdir -p "/home/$user"
   cp -r /etc/skel/. "/home/$user/" 2>/dev/null
   chown -R "$id:$id" "/home/$user" && chmod 700 "/home/$user"
+}
+
+add_user() {
+  grep -q "^$user:" /etc/passwd || create_user
   if [ -d /etc/sudoers.d ]; then
     echo "$user ALL=(ALL) NOPASSWD:ALL" > /etc/sudoers.d/90-cloud-init-users
     chmod 440 /etc/sudoers.d/90-cloud-init-users
@@ -157,6 +162,7 @@ boot() {
   set_names
   if run_once config_users; then add_user; add_keys; fi
   start_sshd
+  [ -d /etc/systemd/system/multi-user.target.wants ] && systemctl start-enabled
   # Programs that user data leaves running may hold its output open for ever, so nothing waits for the end of that pipe.
   mkfifo -m 600 /run/cloud-init-output
   tee -a /var/log/cloud-init-output.log < /run/cloud-init-output > /dev/console &
@@ -241,4 +247,5 @@ export const guestTools: ReadonlyMap<string, string> = new Map([
   ['/usr/sbin/reboot', powerTool('INT')],
   ['/usr/sbin/shutdown', shutdownTool],
   ['/usr/bin/cloud-init', cloudInitTool],
+  ['/usr/bin/systemctl', systemctlTool],
 ]);

@@ -59,7 +59,7 @@ interface Readiness {
   trees: Promise<HostTree[]>;
 }
 
-export class LinuxMachines implements Machines {
+class LinuxMachines implements Machines {
   readonly unavailable: undefined;
   readonly #folder: string;
   readonly #ready: Readiness;
@@ -114,7 +114,8 @@ export class LinuxMachines implements Machines {
       }
       this.#entries.delete(key);
       await (entry?.console ?? this.#console(key)).remove();
-      await removeNamespace(machineNamespace(key));
+      // The namespace of a machine with devices is the fabric's, which may still hold them for it.
+      if (entry?.spec.ports.length === 0) await removeNamespace(machineNamespace(key));
     });
   }
 
