@@ -51,7 +51,7 @@ const clockKey = ['k', 'clock'] as const;
 /** Starts a cloud; resolves when it answers. Rejects with PilviError for host trouble (folder locked, port taken). */
 export async function startCloud(options: CloudOptions): Promise<Cloud> {
   await mkdir(options.data, { recursive: true });
-  const log = options.log ?? createLog(() => Date.now());
+  const log = options.log ?? createLog(() => new CloudClock().realNow());
   const [store, index] = await Promise.all([openLmdbStore(path.join(options.data, 'store')), loadIndex()]);
   const clock = new CloudClock((await store.get(clockKey)) as ClockState | undefined);
   const saveClock = () => store.transact((tx) => tx.put(clockKey, clock.state as unknown as Value));

@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { mkdir, open } from 'node:fs/promises';
 import net, { type AddressInfo, type Server } from 'node:net';
 import path from 'node:path';
+import { CloudClock } from '../base/clock.ts';
 import { PilviError } from '../base/errors.ts';
 import { removeDeadRuns } from '../machine/launch-leftovers.ts';
 import { launchInside, processOneOf, superviseInside } from '../machine/launch.ts';
@@ -89,14 +90,15 @@ async function startDetached(options: StartOptions): Promise<number> {
 }
 
 async function waitUntilAnswering(options: StartOptions): Promise<number> {
-  const deadline = Date.now() + readyMillisMax;
-  while (Date.now() < deadline) {
+  const clock = new CloudClock();
+  const deadline = clock.realNow() + readyMillisMax;
+  while (clock.realNow() < deadline) {
     const run = await readRunFile(options.data);
     if (run !== undefined) {
       const answer = await fetch(`http://${run.host}:${run.port}/_pilvi/health`).catch(() => undefined);
       if (answer?.ok === true) return run.port;
     }
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await clock.pause(20);
   }
   throw new PilviError('StartFailed', `No answer within ${readyMillisMax / 1000} s.`);
 }

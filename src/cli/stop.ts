@@ -1,4 +1,5 @@
 /** `pilvi stop`: ends a cloud in good order and waits until nothing is left of it. */
+import { CloudClock } from '../base/clock.ts';
 import { PilviError } from '../base/errors.ts';
 import { isAlive, readProcess } from '../machine/process.ts';
 import { findTarget } from './client.ts';
@@ -14,10 +15,11 @@ export async function stop(args: readonly string[]): Promise<number> {
   if (run === undefined) throw new PilviError('NotRunning', `No process serves ${data}.`);
   const handle = run.handle ?? readProcess(run.pid);
   process.kill(run.pid, 'SIGTERM');
-  const deadline = Date.now() + stopMillisMax;
+  const clock = new CloudClock();
+  const deadline = clock.realNow() + stopMillisMax;
   while (handle === undefined ? (await readRunFile(data)) !== undefined : isAlive(handle)) {
-    if (Date.now() > deadline) throw new PilviError('CommandFailed', `Process ${run.pid} does not end.`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    if (clock.realNow() > deadline) throw new PilviError('CommandFailed', `Process ${run.pid} does not end.`);
+    await clock.pause(20);
   }
   console.log(`Stopped. The data stays in ${data}.`);
   return 0;
