@@ -68,6 +68,10 @@ interface DueRow extends JobIdentity {
   sequence: number;
 }
 
+/** Key of a pointer. */
+type DuePosition = readonly [due: Millis, sequence: number];
+const beforeAll: DuePosition = [Number.NEGATIVE_INFINITY, 0];
+
 /** The done mark: what `pilvi inspect` shows of a task. */
 export interface TaskRecord {
   service: string;
@@ -110,6 +114,10 @@ export class Scheduler {
   /** Real time before which a failed job is not tried again, by sequence. */
   readonly #retryAt = new Map<number, Millis>();
   #lastSequence = 0;
+  /** No pointer is before this place. Spares each look the way over the deleted ones, which a store may have to step over. */
+  #first: DuePosition = beforeAll;
+  /** Counts schedulings, to see whether one came between a read and its answer. */
+  #scheduled = 0;
   #started = false;
   #looking = false;
   #lookAgain = false;
@@ -118,7 +126,7 @@ export class Scheduler {
   #wakeDue = Number.POSITIVE_INFINITY;
   #cancelWake: () => void = () => undefined;
   /** Ends the wait in real time, when there is one. */
-  #pause = new AbortController();
+  #pause: AbortController | undefined;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -133,6 +141,8 @@ export class Scheduler {
     await scopedWriter(tx, Jobs, job).put({ ...identity, due, payload: job.payload, lane: job.lane, sequence, attempts: 0 });
     await scopedWriter(tx, Due, cloud).put({ ...identity, due, sequence });
     tx.afterCommit(() => {
+      this.#scheduled++;
+      if (isBefore([due, sequence], this.#first)) this.#first = [due, sequence];
       if (due < this.#wakeDue) this.#look();
     });
   }
@@ -145,7 +155,7 @@ export class Scheduler {
   /** Begins to fire, with what is overdue. */
   start(): void {
     this.#started = true;
-    this.#pause = new AbortController();
+    this.#first = beforeAll;
     this.#look();
   }
 
@@ -154,7 +164,7 @@ export class Scheduler {
     this.#started = false;
     this.#cancelWake();
     this.#wakeDue = Number.POSITIVE_INFINITY;
-    this.#pause.abort();
+    this.#pause?.abort();
     while (this.#running.size > 0) await Promise.all([...this.#running.values()].map((running) => running.done));
     this.#rest();
   }
@@ -247,9 +257,12 @@ export class Scheduler {
     const reader = scopedReader(store, Due, cloud);
     const taken = new Set(this.#running.keys());
     let waitMillis = Number.POSITIVE_INFINITY;
-    let after: readonly number[] = [];
-    for (;;) {
-      const page = await reader.list({ after, before: [now, Number.POSITIVE_INFINITY], limit: pageRows });
+    const nowEnd: DuePosition = [now, Number.POSITIVE_INFINITY];
+    let after: DuePosition = [this.#first[0], this.#first[1] - 1];
+    for (let first = true; ; first = false) {
+      const scheduled = this.#scheduled;
+      const page = await reader.list({ after, before: nowEnd, limit: pageRows });
+      if (first && scheduled === this.#scheduled) this.#first = page[0] ? [page[0].due, page[0].sequence] : nowEnd;
       for (const due of page) {
         if (this.#running.size >= concurrency || !this.#started) return waitMillis;
         const job = await this.#jobOf(due);
@@ -273,7 +286,7 @@ export class Scheduler {
       if (page.length < pageRows || last === undefined) break;
       after = [last.due, last.sequence];
     }
-    await this.#wakeForNext(now);
+    await this.#wakeForNext(nowEnd);
     return waitMillis;
   }
 
@@ -288,10 +301,10 @@ export class Scheduler {
     return hold;
   }
 
-  /** Sets the wake-up for the first job that is due after `now`. */
-  async #wakeForNext(now: Millis): Promise<void> {
+  /** Sets the wake-up for the first job that is due later. */
+  async #wakeForNext(after: DuePosition): Promise<void> {
     const { store, clock } = this.#options;
-    const [next] = await scopedReader(store, Due, cloud).list({ after: [now, Number.POSITIVE_INFINITY], limit: 1 });
+    const [next] = await scopedReader(store, Due, cloud).list({ after, limit: 1 });
     this.#cancelWake();
     this.#wakeDue = next?.due ?? Number.POSITIVE_INFINITY;
     if (next === undefined || !this.#started) return;
@@ -303,7 +316,8 @@ export class Scheduler {
 
   /** Looks again after a pause of real time; replaces the pause before. */
   #lookAfter(realMillis: Millis): void {
-    this.#pause.abort();
+    this.#pause?.abort();
+    this.#pause = undefined;
     if (!Number.isFinite(realMillis) || !this.#started) return;
     const pause = new AbortController();
     this.#pause = pause;
@@ -385,6 +399,10 @@ export class Scheduler {
   #rest(): void {
     for (const { resolve } of this.#idlers.splice(0)) resolve();
   }
+}
+
+function isBefore(a: DuePosition, b: DuePosition): boolean {
+  return a[0] < b[0] || (a[0] === b[0] && a[1] < b[1]);
 }
 
 function laneOf({ service, task, account, region, key, lane }: Job): string {

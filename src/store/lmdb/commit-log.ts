@@ -6,11 +6,13 @@
  * put value length (u32), value. Little endian.
  */
 import assert from 'node:assert/strict';
-import { closeSync, fdatasync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, fdatasync, fsyncSync, ftruncateSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import type { Slot } from './layer.ts';
 
+const logName = /^log-(\d+)$/;
 const headBytes = 8;
 const put = 1;
 const remove = 2;
@@ -121,5 +123,30 @@ function replayRecord(body: Buffer, apply: (text: string, slot: Slot) => void): 
       apply(text, { bytes: Uint8Array.prototype.slice.call(body, keyEnd + 4, valueEnd) });
       at = valueEnd;
     }
+  }
+}
+
+/** Where the log of a number lies. */
+export function logPath(folder: string, number: number): string {
+  return join(folder, `log-${number}`);
+}
+
+/** Numbers of the logs in a folder, ascending. */
+export function findLogs(folder: string): number[] {
+  const numbers: number[] = [];
+  for (const name of readdirSync(folder)) {
+    const match = logName.exec(name);
+    if (match) numbers.push(Number(match[1]));
+  }
+  return numbers.sort((a, b) => a - b);
+}
+
+/** Makes the names in a new folder survive a crash of the operating system. */
+export function syncFolder(folder: string): void {
+  const descriptor = openSync(folder, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
   }
 }

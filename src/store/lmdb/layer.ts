@@ -4,7 +4,8 @@
  *
  * Keys are their encoded bytes as text (`keyText`), so that a Map finds them and `<` orders them. Values stay encoded until first read.
  */
-import type { Value } from '../store.ts';
+import { keyText } from '../keys.ts';
+import type { Key, Range, Value } from '../store.ts';
 import { decodeValue } from './values.ts';
 
 /** Undefined bytes mean deleted. */
@@ -27,19 +28,38 @@ export interface LayerEntry {
 
 /** More fresh keys than this are merged in together, fewer inserted one by one. */
 const insertionsMax = 32;
+/** Removed keys stay in the order until they are more than this and an eighth of it. */
+const removedMax = 32;
 
 export class Layer {
   readonly slots = new Map<string, Slot>();
   /** Bytes of all keys and values ever set: the size of the log that holds them, nearly. */
   bytes = 0;
+  /** Slots that mean deleted. */
+  tombstones = 0;
   #sorted: string[] = [];
+  /** Keys not in `#sorted` yet. */
   #fresh: string[] = [];
+  /** Keys without a slot that are still in `#sorted` or `#fresh`. */
+  readonly #removed = new Set<string>();
 
   set(text: string, slot: Slot): void {
-    const before = this.slots.size;
+    const old = this.slots.get(text);
     this.slots.set(text, slot);
-    if (this.slots.size > before) this.#fresh.push(text);
+    if (old === undefined && !this.#removed.delete(text)) this.#fresh.push(text);
+    if (old !== undefined && old.bytes === undefined) this.tombstones--;
+    if (slot.bytes === undefined) this.tombstones++;
     this.bytes += text.length + (slot.bytes?.length ?? 0);
+  }
+
+  /** Forgets a key, so that what is below shows. */
+  remove(text: string): void {
+    const old = this.slots.get(text);
+    if (old === undefined) return;
+    this.slots.delete(text);
+    this.#removed.add(text);
+    this.bytes += text.length;
+    if (old.bytes === undefined) this.tombstones--;
   }
 
   /** Entries in the span, in order of their keys or against it. The layer must not change meanwhile. */
@@ -51,11 +71,17 @@ export class Layer {
     for (let i = reverse ? position(sorted, high) - 1 : position(sorted, low); ; i += step) {
       const text = sorted[i];
       if (text === undefined || (reverse ? text < low : text >= high)) return;
-      yield { text, slot: this.slots.get(text)! };
+      const slot = this.slots.get(text);
+      if (slot !== undefined) yield { text, slot };
     }
   }
 
   #sort(): void {
+    if (this.#removed.size > Math.max(removedMax, this.#sorted.length >> 3)) {
+      this.#sorted = this.#sorted.filter((text) => !this.#removed.has(text));
+      this.#fresh = this.#fresh.filter((text) => !this.#removed.has(text));
+      this.#removed.clear();
+    }
     const fresh = this.#fresh;
     if (fresh.length === 0) return;
     if (fresh.length <= insertionsMax) {
@@ -65,6 +91,26 @@ export class Layer {
     }
     this.#fresh = [];
   }
+}
+
+/** The encoded keys of a range. What begins with a prefix lies between its bytes and those with ff behind (see keys.ts). */
+export function spanOf(range: Range): Span {
+  const prefix = keyText(range.prefix);
+  // All tags are above 0f, the store's own mark is below.
+  let low = prefix === '' ? '\x10' : prefix;
+  let high = `${prefix}\xff`;
+  // The least bytes above a key are its own with a zero behind.
+  const raise = (key: Key) => {
+    const text = `${keyText(key)}\x00`;
+    if (text > low) low = text;
+  };
+  const lower = (key: Key) => {
+    const text = keyText(key);
+    if (text < high) high = text;
+  };
+  if (range.after !== undefined) (range.reverse ? lower : raise)(range.after);
+  if (range.before !== undefined) (range.reverse ? raise : lower)(range.before);
+  return { low, high };
 }
 
 /** The value of a slot that is not deleted. */

@@ -17,7 +17,7 @@ import type { Store } from '../store.ts';
 import { type LayerLimits, openLmdbStore } from './lmdb-store.ts';
 
 /** Nothing goes to LMDB by itself. */
-const logsOnly: LayerLimits = { keys: 1_000_000, bytes: 1 << 30 };
+const logsOnly: LayerLimits = { keys: 1_000_000, bytes: 1 << 30, tombstones: 1_000_000 };
 
 let folder: string;
 let store: Store | undefined;
@@ -119,7 +119,7 @@ test('a log that is missing ends history before it', async () => {
 });
 
 test('a log that LMDB holds already is not played again', async () => {
-  const first = await open({ keys: 10, bytes: 1 << 30 });
+  const first = await open({ keys: 10, bytes: 1 << 30, tombstones: 1_000_000 });
   await write(first, 1, 8);
   const kept = join(folder, 'kept');
   copyFileSync(join(folder, 'log-1'), kept);
@@ -133,7 +133,7 @@ test('a log that LMDB holds already is not played again', async () => {
 });
 
 test('grown layers move to LMDB and their logs go', async () => {
-  const first = await open({ keys: 100, bytes: 1 << 30 });
+  const first = await open({ keys: 100, bytes: 1 << 30, tombstones: 1_000_000 });
   for (let from = 1; from <= 900; from += 50) {
     await write(first, from, from + 49);
     await new Promise((resolve) => setImmediate(resolve));

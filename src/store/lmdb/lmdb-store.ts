@@ -24,22 +24,24 @@
  * at the call, but makes every await of the process 2.5 times slower on Node 20 (80 → 200 ns), so nesting is found the same way.
  */
 import assert, { AssertionError } from 'node:assert/strict';
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { InvalidKeyError, keyText, parseKeyText } from '../keys.ts';
 import type { Entry, Key, Range, Store, StoreTransaction, Value } from '../store.ts';
-import { CommitLog, replayLog } from './commit-log.ts';
+import { CommitLog, findLogs, logPath, replayLog, syncFolder } from './commit-log.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
-import { Layer, type LayerEntry, mergeLayers, type Span, slotValue } from './layer.ts';
+import { Layer, type LayerEntry, mergeLayers, type Slot, type Span, slotValue, spanOf } from './layer.ts';
 import { decodeValue, encodeValue } from './values.ts';
 
 /** A committed layer with more than this goes to LMDB. */
 export interface LayerLimits {
   keys: number;
   bytes: number;
+  /** Deleted keys that LMDB still has: every scan steps over them. */
+  tombstones: number;
 }
-const layerLimits: LayerLimits = { keys: 4096, bytes: 4 << 20 };
+const layerLimits: LayerLimits = { keys: 4096, bytes: 4 << 20, tombstones: 512 };
 /** Transactions wait for LMDB when the committed layer has grown to so many times its bound. */
 const layerOverrunMax = 4;
 /** Keys handed to LMDB's thread in one go; bounds the pause of ours. */
@@ -49,7 +51,6 @@ const clearChunkKeys = 10_000;
 
 /** Before every key of a caller (those begin with a tag of 0x10 or more): number of the last log that LMDB holds completely. */
 const markKey = '\x01';
-const logName = /^log-(\d+)$/;
 
 /**
  * Opens the store in a folder, which is made if missing. Throws PilviError DataFolderLocked when it is in use. Limits other than the default
@@ -272,12 +273,25 @@ class LmdbStore implements Store {
   #commit(writes: Layer): void {
     if (writes.slots.size === 0) return;
     this.#logs.at(-1)!.append(writes.slots);
-    for (const [text, slot] of writes.slots) this.#committed.set(text, slot);
+    for (const [text, slot] of writes.slots) this.#apply(text, slot);
     if (this.#exceeds(1) && this.#checkpoint === undefined) this.#startCheckpoint();
   }
 
+  /** Puts a write over the committed layer. What is deleted and not there below leaves nothing behind: queues would drown in tombstones. */
+  #apply(text: string, slot: Slot): void {
+    if (slot.bytes !== undefined || this.#isBelow(text)) this.#committed.set(text, slot);
+    else this.#committed.remove(text);
+  }
+
+  #isBelow(text: string): boolean {
+    const slot = this.#frozen?.slots.get(text);
+    return slot === undefined ? this.#tree.doesExist(text) : slot.bytes !== undefined;
+  }
+
   #exceeds(times: number): boolean {
-    return this.#committed.slots.size > this.#limits.keys * times || this.#committed.bytes > this.#limits.bytes * times;
+    const { slots, bytes, tombstones } = this.#committed;
+    const { keys: keysMax, bytes: bytesMax, tombstones: tombstonesMax } = this.#limits;
+    return slots.size > keysMax * times || bytes > bytesMax * times || tombstones > tombstonesMax * times;
   }
 
   #overrun(): boolean {
@@ -347,7 +361,7 @@ class LmdbStore implements Store {
         rmSync(path);
         continue;
       }
-      const replayed = replayLog(path, (text, slot) => this.#committed.set(text, slot));
+      const replayed = replayLog(path, (text, slot) => this.#apply(text, slot));
       logs.push(new CommitLog(path, replayed.size));
       number = found;
       whole = replayed.whole;
@@ -446,50 +460,6 @@ function keyToWrite(key: Key): string {
   return text;
 }
 
-/** The encoded keys of a range. What begins with a prefix lies between its bytes and those with ff behind (see keys.ts). */
-function spanOf(range: Range): Span {
-  const prefix = keyText(range.prefix);
-  // All tags are above 0f, the store's own mark is below.
-  let low = prefix === '' ? '\x10' : prefix;
-  let high = `${prefix}\xff`;
-  // The least bytes above a key are its own with a zero behind.
-  const raise = (key: Key) => {
-    const text = `${keyText(key)}\x00`;
-    if (text > low) low = text;
-  };
-  const lower = (key: Key) => {
-    const text = keyText(key);
-    if (text < high) high = text;
-  };
-  if (range.after !== undefined) (range.reverse ? lower : raise)(range.after);
-  if (range.before !== undefined) (range.reverse ? raise : lower)(range.before);
-  return { low, high };
-}
-
 function treeRange({ low, high }: Span, reverse: boolean) {
   return reverse ? { start: high, exclusiveStart: true, end: low, inclusiveEnd: true, reverse } : { start: low, end: high };
-}
-
-function logPath(folder: string, number: number): string {
-  return join(folder, `log-${number}`);
-}
-
-/** Numbers of the logs in a folder, ascending. */
-function findLogs(folder: string): number[] {
-  const numbers: number[] = [];
-  for (const name of readdirSync(folder)) {
-    const match = logName.exec(name);
-    if (match) numbers.push(Number(match[1]));
-  }
-  return numbers.sort((a, b) => a - b);
-}
-
-/** Makes the names in a new folder survive a crash of the operating system. */
-function syncFolder(folder: string): void {
-  const descriptor = openSync(folder, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }

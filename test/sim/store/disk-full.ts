@@ -33,10 +33,19 @@ async function write(attempts: number): Promise<void> {
   }
 }
 
+/** Fills the disk up to what is to be left. LMDB's thread may write at the same time: then it is simply full. */
+function fill(): void {
+  const { bavail, bsize } = statfsSync(folder);
+  try {
+    writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - left)));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+  }
+}
+
 await write(300);
 const before = { acknowledged, refused };
-const { bavail, bsize } = statfsSync(folder);
-writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - left)));
+fill();
 await write(600);
 const whenFull = { acknowledged, refused };
 rmSync(ballast);

@@ -63,7 +63,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(programs, { recursive: true, force: true }));
 
 storeSuite('lmdb', () => openIn(freshFolder()), killedWriter);
-storeSuite('lmdb with tiny layers', () => openIn(freshFolder(), { keys: 3, bytes: 1 << 20 }));
+storeSuite('lmdb with tiny layers', () => openIn(freshFolder(), { keys: 3, bytes: 1 << 20, tombstones: 1 }));
 
 interface DiskFullReport {
   before: { acknowledged: number; refused: number };
