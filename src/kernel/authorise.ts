@@ -2,6 +2,7 @@
  * Decides whether a call may happen, before its handler runs. Handlers never decide who may call: they, at most, say which resources and
  * condition values an input names (`authorise` in the service's definition).
  */
+import { sealMessage } from './authorization-message.ts';
 import type { Context } from './context.ts';
 import { conditionContext } from './condition-keys.ts';
 import { AwsError } from './errors.ts';
@@ -47,7 +48,7 @@ export async function authorise(
     ctx.trace(
       `authorise: denied ${check.action ?? actionOf(definition.name, ctx.operation)} on ${check.resource}: ${decision.reason}`,
     );
-    throw accessDenied(definition.name, check, decision.reason, ctx);
+    throw await accessDenied(definition.name, check, decision, ctx);
   }
 }
 
@@ -104,11 +105,43 @@ const deniedCodes: Readonly<Record<string, { code: string; status: number }>> = 
   cloudfront: { code: 'AccessDenied', status: 403 },
 };
 
-function accessDenied(service: string, check: Check, reason: DenyReason, ctx: Context): AwsError {
+type Denial = Extract<Decision, { allowed: false }>;
+
+/**
+ * Roles say no more than that: neither whether the role exists nor which policy lacks the allow; only the caller's own explicit denies are named.
+ */
+function clauseOf(check: Check, reason: DenyReason, action: string): string {
+  const silent = check.trust === true && (reason.startsWith('implicit') || reason === 'explicit-resource');
+  return silent ? '' : ` ${because[reason](action)}`;
+}
+
+async function accessDenied(service: string, check: Check, denial: Denial, ctx: Context): Promise<AwsError> {
   const action = check.action ?? actionOf(service, ctx.operation);
-  const detail = `User: ${ctx.caller.arn} is not authorized to perform: ${action} on resource: ${check.resource} ${because[reason](action)}`;
+  const clause = clauseOf(check, denial.reason, action);
+  const detail = `User: ${ctx.caller.arn} is not authorized to perform: ${action} on resource: ${check.resource}${clause}`;
   const { code, status } = deniedCodes[service] ?? { code: 'AccessDeniedException', status: 400 };
-  return new AwsError(code, service === 'ec2' ? `You are not authorized to perform this operation. ${detail}` : detail, {
-    status,
+  if (service !== 'ec2') return new AwsError(code, detail, { status });
+  const encoded = await sealMessage(ctx, ctx.caller.account, describeDenial(check, action, denial, ctx));
+  const message = `You are not authorized to perform this operation. ${detail}. Encoded authorization failure message: ${encoded}`;
+  return new AwsError(code, message, { status });
+}
+
+/** The decision as DecodeAuthorizationMessage shows it (STS API Reference). */
+function describeDenial(check: Check, action: string, denial: Denial, ctx: Context): string {
+  const conditions = conditionContext(ctx.caller, ctx.region, ctx.now, check);
+  const items = <T>(list: readonly T[]): { items: readonly T[] } => ({ items: list });
+  return JSON.stringify({
+    allowed: false,
+    explicitDeny: denial.reason.startsWith('explicit'),
+    matchedStatements: items(
+      denial.matched.map(({ sid, source, statementIndex }) => ({ statementId: sid ?? '', source, statementIndex })),
+    ),
+    failures: items([]),
+    context: {
+      principal: { id: ctx.caller.userId, name: ctx.caller.userName, arn: ctx.caller.arn },
+      action,
+      resource: check.resource,
+      conditions: items([...conditions].map(([key, values]) => ({ key, values: items(values.map((value) => ({ value }))) }))),
+    },
   });
 }

@@ -8,6 +8,7 @@ import { parseEntityArn, roleArn } from './arns.ts';
 import { cannotBeFound } from './errors.ts';
 import { policiesOfRole, policiesOfUser, userIdentity } from './identities.ts';
 import { passwordPolicyOf } from './login-profiles.ts';
+import { documentInForce } from './managed-policies.ts';
 import { devicesOf, takeCode } from './mfa.ts';
 import { isPassword, type PasswordState, passwordState } from './passwords.ts';
 import {
@@ -42,10 +43,14 @@ export interface IamApi {
   policiesOfUser(account: string, row: UserRow): ReturnType<typeof policiesOfUser>;
   policiesOfRole(account: string, row: RoleRow): ReturnType<typeof policiesOfRole>;
   userIdentity(account: string, row: UserRow): Identity;
+  /** Whether the device is enabled for the user, by unique id (the root user's is its account id). */
+  hasMfaDevice(account: string, userId: string, serial: string): Promise<boolean>;
   /** Takes a code of a device of a user, by unique id (the root user's is its account id). True once for a right code. */
   takeMfaCode(account: string, userId: string, serial: string, code: string): Promise<boolean>;
   /** Checks a console password. Does not ask for codes: `devices` says whether one must be asked for. */
   checkPassword(account: string, userName: string, password: string): Promise<PasswordAnswer>;
+  /** The document in force of a managed policy that this account can use; undefined when there is none. */
+  policyDocument(account: string, arn: string): Promise<string | undefined>;
   /** A server certificate with its private key, for what terminates TLS. */
   findServerCertificate(account: string, name: string): Promise<ServerCertificateRow | undefined>;
 }
@@ -76,7 +81,10 @@ export function createApi(system: Context): IamApi {
     policiesOfUser: (account, row) => policiesOfUser(of(account), account, row),
     policiesOfRole: (account, row) => policiesOfRole(of(account), account, row),
     userIdentity,
+    hasMfaDevice: async (account, userId, serial) =>
+      (await devicesOf(of(account), userId)).some((device) => device.serial === serial),
     takeMfaCode: (account, userId, serial, code) => takeCode(of(account), userId, serial, code),
+    policyDocument: (account, arn) => documentInForce(of(account), account, arn),
     checkPassword: (account, userName, password) => checkPassword(of(account), userName, password),
     findServerCertificate: (account, name) => of(account).table(ServerCertificates).get(name.toLowerCase()),
   };

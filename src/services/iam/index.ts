@@ -9,6 +9,7 @@ import { accountSummaryHandlers } from './account-summary.ts';
 import { createApi } from './api.ts';
 import { groupPolicyChecks, groupPolicyHandlers } from './group-policies.ts';
 import { groupChecks, groupHandlers } from './groups.ts';
+import { refuseWeakSessions } from './callers.ts';
 import { credentialSource, policySource } from './identities.ts';
 import { instanceProfileChecks, instanceProfileHandlers } from './instance-profiles.ts';
 import { loginProfileChecks, loginProfileHandlers } from './login-profiles.ts';
@@ -101,6 +102,7 @@ export default defineService({
     ...serverCertificateChecks,
     ...accountChecks,
   },
+  before: refuseWeakSessions,
   accountSetup: setUpAccount,
   credentials: credentialSource,
   policies: policySource,

@@ -1,0 +1,62 @@
+/** What STS offers to other services inside the process: credentials of roles for what runs on their behalf. Types only may be imported from here. */
+import type { Millis } from '../../base/clock.ts';
+import type { Context } from '../../kernel/context.ts';
+import type { IamApi } from '../iam/api.ts';
+import { notAuthorized } from './errors.ts';
+import { openSession, roleIdentity } from './sessions.ts';
+import { trustsService } from './trust.ts';
+
+export interface ServiceCredentials {
+  accessKeyId: string;
+  secretAccessKey: string;
+  sessionToken: string;
+  expires: Millis;
+  issuedAt: Millis;
+}
+
+/** Seconds that credentials of instances last ("Retrieve security credentials from instance metadata": about six hours). */
+const instanceSeconds = 21_600;
+const noTags = { tags: {}, transitiveTagKeys: [] };
+
+export interface StsApi {
+  /**
+   * Credentials of an instance's role, for the metadata service; `sessionName` is the instance's id. Throws NoSuchEntity when the role is gone,
+   * AccessDenied when it does not trust ec2.amazonaws.com.
+   */
+  instanceCredentials(input: { account: string; roleName: string; sessionName: string }): Promise<ServiceCredentials>;
+  /**
+   * Credentials of a role for a service that acts by it (Lambda, ECS tasks): `service` as in `lambda`, which the role must trust. Throws as above.
+   */
+  serviceCredentials(input: {
+    account: string;
+    roleName: string;
+    sessionName: string;
+    service: string;
+    seconds: number;
+  }): Promise<ServiceCredentials>;
+}
+
+/** The api over a context of STS's own. */
+export function createApi(system: Context): StsApi {
+  const serviceCredentials: StsApi['serviceCredentials'] = async ({ account, roleName, sessionName, service, seconds }) => {
+    const iam = await system.internal<IamApi>('iam');
+    const row = await iam.requireRole(account, roleName);
+    const roleArn = iam.roleArn(account, row);
+    if (!trustsService(system, service, { account, row, roleArn }))
+      throw notAuthorized(`${service}.amazonaws.com`, 'sts:AssumeRole', roleArn);
+    const facts = { issuedAt: system.now, ...noTags };
+    const identity = roleIdentity({ account, row, roleArn, sessionName, facts, sessionTags: {} });
+    const session = await openSession(system, { identity, seconds, limits: { packedSize: undefined } });
+    return {
+      accessKeyId: session.id,
+      secretAccessKey: session.secret,
+      sessionToken: session.token,
+      expires: session.expires,
+      issuedAt: session.created,
+    };
+  };
+  return {
+    serviceCredentials,
+    instanceCredentials: (input) => serviceCredentials({ ...input, service: 'ec2', seconds: instanceSeconds }),
+  };
+}
