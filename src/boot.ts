@@ -65,7 +65,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   };
   const kernel = new Kernel({ store, clock, ids: new IdSource(), log, services, parts: { fabric, machines, endpoints } });
   const admin = createAdmin({ kernel, index, version, limits, saveClock });
-  const proxy = createInsideProxy(kernel);
+  const proxy = createInsideProxy();
   const pipeline = createPipeline({ kernel, index, validateOutput: options.validateOutput });
   const server = createServer({ kernel, pipeline, routers: [admin, proxy.route], upgrade: proxy.upgrade });
   await listen(server, options.listen);

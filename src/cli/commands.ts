@@ -1,4 +1,4 @@
-/** Commands that ask a running cloud: status, services, clock, trace, inspect, chaos, reset. */
+/** Commands that ask a running cloud: status, services, clock, chaos, trace, inspect, reset. */
 import { PilviError } from '../base/errors.ts';
 import { callAdmin, findTarget, type Target } from './client.ts';
 
@@ -83,6 +83,30 @@ export async function clock(args: readonly string[]): Promise<number> {
   })();
   const state = await callAdmin<{ time: string; speed: number }>(target, change === undefined ? 'GET' : 'POST', 'clock', change);
   return print(target, state, `${state.time}, speed ${state.speed}`);
+}
+
+interface ChaosState {
+  api: { kind: string; service?: string; operation?: string }[];
+  zones: { zone: string; since: string }[];
+}
+
+/** `pilvi chaos`, `chaos zone us-east-1a down`, `chaos zone us-east-1a up`, `chaos clear`. */
+export async function chaos(args: readonly string[]): Promise<number> {
+  const target = await findTarget(args);
+  const [verb, zone, wanted] = target.words;
+  const ask = (): Promise<ChaosState> => {
+    if (verb === undefined) return callAdmin(target, 'GET', 'chaos');
+    if (verb === 'clear' && zone === undefined) return callAdmin(target, 'POST', 'chaos/clear', {});
+    if (verb === 'zone' && (wanted === 'down' || wanted === 'up'))
+      return callAdmin(target, 'POST', 'chaos/zone', { zone, down: wanted === 'down' });
+    throw new PilviError('BadOption', 'chaos takes zone ZONE down, zone ZONE up, or clear.');
+  };
+  const state = await ask();
+  const lines = [
+    ...state.zones.map((fault) => `Zone ${fault.zone} is down since ${fault.since}.`),
+    ...state.api.map(({ kind, service = '*', operation = '*' }) => `Calls of ${service}:${operation}: ${kind}.`),
+  ];
+  return print(target, state, lines.length === 0 ? 'Nothing is broken.' : lines.join('\n'));
 }
 
 /** `pilvi trace REQUEST-ID`: the stages that a request went through. */

@@ -11,10 +11,12 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   services: async () => (await import('./commands.ts')).services,
   doctor: async () => (await import('./doctor.ts')).doctor,
   clock: async () => (await import('./commands.ts')).clock,
+  chaos: async () => (await import('./commands.ts')).chaos,
   trace: async () => (await import('./commands.ts')).trace,
   inspect: async () => (await import('./commands.ts')).inspect,
   reset: async () => (await import('./commands.ts')).reset,
   shell: async () => (await import('./shell.ts')).shell,
+  demo: async () => (await import('./demo/demo.ts')).demo,
   publish: async () => (await import('./publish.ts')).publish,
   /** What `start` runs inside the namespaces; not for users. */
   inside: async () => (await import('./inside.ts')).inside,
@@ -25,10 +27,12 @@ pilvi stop | status                                  end it in good order; is it
 pilvi services [NAME]                                what is implemented
 pilvi doctor                                         what this host can do, and what to install
 pilvi clock [advance 30d | speed 60 | freeze | resume]
+pilvi chaos [zone us-east-1a down | zone us-east-1a up | clear]
 pilvi trace REQUEST-ID                               the stages of one request
 pilvi inspect [PREFIX]                               rows, waiting work, sizes
 pilvi shell [INSTANCE-ID] [-- COMMAND]               enter the cloud's internet, or an instance
 pilvi publish ADDRESS:PORT [HOST-PORT]               an inside address on a port of this host's loopback
+pilvi demo whatisthetime [--until vertical]           build a site step by step and watch its traffic
 pilvi reset [ACCOUNT]                                empty the cloud, or one account
 
 Every command takes --port or --data to say which cloud, and --json.`;

@@ -3,6 +3,9 @@
  * instance as root.
  */
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { PilviError } from '../base/errors.ts';
 import { enterArguments } from '../machine/launch.ts';
 import { findTarget } from './client.ts';
@@ -17,7 +20,7 @@ export async function shell(args: readonly string[]): Promise<number> {
     throw new PilviError('NotPermitted', 'This cloud runs without namespaces, so there is nothing to enter.');
   const [instance] = target.words;
   const wanted = target.rest.length > 0 ? target.rest : [process.env['SHELL'] ?? 'sh'];
-  const argv = instance === undefined ? wanted : instanceArguments(target.data, instance, target.rest);
+  const argv = instance === undefined ? wanted : await instanceArguments(target.data, instance, target.rest);
   const [program = '', ...rest] = enterArguments(run.insidePid, run.mode, argv);
   const child = spawn(program, rest, { stdio: 'inherit' });
   return new Promise((resolve, reject) => {
@@ -26,15 +29,28 @@ export async function shell(args: readonly string[]): Promise<number> {
   });
 }
 
-function instanceArguments(data: string, instance: string, rest: readonly string[]): string[] {
+/**
+ * The runtime must be started in the machine's own time namespace, because it recognises a container by the start time of its first process (see
+ * machine/runtime.ts). Throws PilviError NotRunning for an instance that has no machine.
+ */
+async function instanceArguments(data: string, instance: string, rest: readonly string[]): Promise<string[]> {
+  const states = path.resolve(data, 'machines/run/.runtime');
+  const pid = /^i-[0-9a-f]+$/.test(instance) ? await firstProcess(path.join(states, instance, 'state.json')) : undefined;
+  if (pid === undefined) throw new PilviError('NotRunning', `No machine runs behind ${instance}.`);
+  const inTime = existsSync('/proc/self/ns/time') ? ['nsenter', `--time=/proc/${pid}/ns/time`, '--'] : [];
   const tty = process.stdin.isTTY === true && rest.length === 0 ? ['--tty'] : [];
   return [
-    'runc',
-    '--root',
-    `${data}/machines/run/.runtime`,
-    'exec',
-    ...tty,
-    instance,
+    ...inTime,
+    ...['runc', '--root', states, 'exec', ...tty, instance],
     ...(rest.length > 0 ? rest : ['/bin/sh', '-l']),
   ];
+}
+
+/** Process id, inside the cloud, of a container's first process. */
+async function firstProcess(stateFile: string): Promise<number | undefined> {
+  try {
+    return (JSON.parse(await readFile(stateFile, 'utf8')) as { init_process_pid?: number }).init_process_pid;
+  } catch {
+    return undefined;
+  }
 }

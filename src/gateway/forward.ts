@@ -5,7 +5,7 @@
  */
 import { rm } from 'node:fs/promises';
 import net, { type Server, type Socket } from 'node:net';
-import { isPublicAddress } from './inside-proxy.ts';
+import { connectFailure, isPublicAddress } from './inside-proxy.ts';
 
 /** Longest first line, in bytes. */
 const lineBytesMax = 64;
@@ -52,7 +52,7 @@ function connect(socket: Socket, line: string, early: Buffer): void {
     upstream.destroy();
   };
   const onTimeout = (): void => fail('ETIMEDOUT');
-  const onError = (error: NodeJS.ErrnoException): void => fail(error.code ?? 'EIO');
+  const onError = (error: NodeJS.ErrnoException): void => fail(connectFailure(error));
   upstream.once('timeout', onTimeout).once('error', onError);
   upstream.once('connect', () => {
     upstream.off('timeout', onTimeout).off('error', onError).setTimeout(0);

@@ -6,7 +6,6 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import net, { type Socket } from 'node:net';
 import { containsAddress, parseCidr4, parseIp4 } from '../base/cidr.ts';
-import type { Kernel } from '../kernel/kernel.ts';
 
 /** Real milliseconds until a connection to an inside address counts as timed out. */
 const connectTimeout = 10_000;
@@ -41,7 +40,7 @@ export interface InsideProxy {
 }
 
 /** Forwards HTTP and WebSocket requests whose host name leads inside. 504 when nothing answers, 502 when the connection is refused. */
-export function createInsideProxy(kernel: Kernel): InsideProxy {
+export function createInsideProxy(): InsideProxy {
   return {
     route(request, response) {
       const target = insideTarget(request.headers.host ?? '');
@@ -60,12 +59,12 @@ export function createInsideProxy(kernel: Kernel): InsideProxy {
         answer.pipe(response);
       });
       upstream.on('error', (error: NodeJS.ErrnoException) => {
-        kernel.log('info', 'An inside address did not answer.', { ...target, code: error.code });
+        const code = connectFailure(error);
         if (response.headersSent) response.destroy();
         else
           response
-            .writeHead(error.code === 'ETIMEDOUT' ? 504 : 502, { 'content-type': 'text/plain' })
-            .end(`${target.address}:${target.port}: ${error.code}\n`);
+            .writeHead(code === 'ETIMEDOUT' ? 504 : 502, { 'content-type': 'text/plain' })
+            .end(`${target.address}:${target.port}: ${code}\n`);
       });
       response.on('close', () => upstream.destroy());
       request.pipe(upstream);
@@ -85,6 +84,11 @@ export function createInsideProxy(kernel: Kernel): InsideProxy {
       return true;
     },
   };
+}
+
+/** Code of a failed connection. Nobody behind an address is silence on the real internet; here the kernel knows at once that there is no route. */
+export function connectFailure(error: NodeJS.ErrnoException): string {
+  return ['EINVAL', 'EHOSTUNREACH', 'ENETUNREACH'].includes(error.code ?? '') ? 'ETIMEDOUT' : (error.code ?? 'EIO');
 }
 
 function timedOut(): NodeJS.ErrnoException {

@@ -78,6 +78,7 @@ async function bringDown(ctx: Context, row: InstanceRow, cards: readonly Interfa
     if (latest?.state !== 'stopping' || latest.intent !== 'stopped') return;
     for (const card of await tx.table(Interfaces).byIndex('byInstance', [row.id])) await dropPublicIp(tx, card);
     await tx.table(Instances).put({ ...latest, state: 'stopped' });
+    tx.hint('networks', latest.vpcId);
     await announce(tx, ctx, latest, 'stopped');
   });
 }

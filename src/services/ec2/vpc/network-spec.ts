@@ -9,6 +9,7 @@ import type {
   RuleSetSpec,
   RuleSpec,
 } from '../../../planes/fabric/types.ts';
+import { Instances } from '../instances/state.ts';
 import { type InterfaceRow, Interfaces } from '../interfaces/state.ts';
 import { type SecurityGroupRuleRow, SecurityGroupRules, SecurityGroups } from '../security-groups/state.ts';
 import { InternetGateways, type NetworkAclRow, NetworkAcls, type RouteTableRow, RouteTables, Subnets, Vpcs } from './state.ts';
@@ -32,6 +33,7 @@ export async function readNetworkSpec(ctx: Context, vpcId: string): Promise<Netw
     ctx.table(InternetGateways).firstByIndex('byVpc', [vpcId]),
   ]);
   const used = new Set(cards.flatMap((card) => card.groups));
+  const up = await instancesUp(ctx, cards);
   const ruleSets = await Promise.all(
     groups
       .filter(({ id }) => used.has(id))
@@ -50,9 +52,18 @@ export async function readNetworkSpec(ctx: Context, vpcId: string): Promise<Netw
     routeTables: tables.map((table) => routeTableSpec(table, cards, gateway?.id)),
     ruleSets,
     gates: acls.map(gateOf),
-    ports: cards.map(portOf),
+    ports: cards.map((card) => portOf(card, up.has(card.attachment?.instanceId ?? ''))),
     internet: gateway !== undefined,
   };
+}
+
+/** Ids of the instances behind these interfaces whose machines run or are about to. */
+async function instancesUp(ctx: Context, cards: readonly InterfaceRow[]): Promise<ReadonlySet<string>> {
+  const ids = [...new Set(cards.flatMap((card) => card.attachment?.instanceId ?? []))];
+  const rows = await Promise.all(ids.map((id) => ctx.table(Instances).get(id)));
+  return new Set(
+    rows.flatMap((row) => (row === undefined || row.state === 'stopped' || row.state === 'terminated' ? [] : row.id)),
+  );
 }
 
 function routeTableSpec(table: RouteTableRow, cards: readonly InterfaceRow[], gatewayId: string | undefined): RouteTableSpec {
@@ -96,7 +107,8 @@ function gateOf({ id, entries }: NetworkAclRow): GateSpec {
   return { key: id, ingress: specs(false), egress: specs(true) };
 }
 
-function portOf(card: InterfaceRow): PortSpec {
+/** A port of a machine that is down hangs on nothing: packets to it are lost, as in AWS, where an idle kernel would refuse them. */
+function portOf(card: InterfaceRow, isUp: boolean): PortSpec {
   return {
     key: card.id,
     subnet: card.subnetId,

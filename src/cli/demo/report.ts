@@ -1,0 +1,27 @@
+/** What a demo asked for and what it saw, as a table; anything that differs makes the demo fail. */
+export interface DemoLine {
+  step: string;
+  asked: string;
+  seen: string;
+  ok: boolean;
+}
+
+export class DemoReport {
+  readonly lines: DemoLine[] = [];
+  readonly #print: (text: string) => void;
+
+  constructor(print: (text: string) => void) {
+    this.#print = print;
+  }
+
+  /** Notes one observation and prints it at once. */
+  see(step: string, asked: string, seen: string, ok: boolean): void {
+    this.lines.push({ step, asked, seen, ok });
+    this.#print(`${ok ? 'ok  ' : 'FAIL'}  ${step.padEnd(8)} ${asked.padEnd(58)} ${seen}`);
+  }
+
+  /** True when everything was as it should be. */
+  get passed(): boolean {
+    return this.lines.length > 0 && this.lines.every((line) => line.ok);
+  }
+}

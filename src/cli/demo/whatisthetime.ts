@@ -1,0 +1,205 @@
+/**
+ * The time site of SCN-006 and SCN-007, built through the official SDK: one public machine that tells the time, a fixed address for it, and a
+ * bigger machine. Each step sends real requests and compares what was seen with what AWS would show.
+ */
+import {
+  AllocateAddressCommand,
+  AssociateAddressCommand,
+  AttachInternetGatewayCommand,
+  AuthorizeSecurityGroupIngressCommand,
+  CreateInternetGatewayCommand,
+  CreateRouteCommand,
+  CreateSecurityGroupCommand,
+  CreateSubnetCommand,
+  CreateVpcCommand,
+  DescribeImagesCommand,
+  DescribeInstancesCommand,
+  DescribeRouteTablesCommand,
+  type EC2Client,
+  type Instance,
+  ModifyInstanceAttributeCommand,
+  ModifySubnetAttributeCommand,
+  RunInstancesCommand,
+  StartInstancesCommand,
+  StopInstancesCommand,
+  waitUntilInstanceRunning,
+  waitUntilInstanceStopped,
+} from '@aws-sdk/client-ec2';
+import type { Clock } from '../../base/clock.ts';
+import type { DemoReport } from './report.ts';
+import { ask, askUntil, startProbe } from './traffic.ts';
+
+/** A web server that tells the time and the size of its machine, in what every Debian has; a unit, so that it comes back with each start. */
+const userData = `#!/bin/bash
+cat > /usr/local/bin/whatisthetime <<'SERVER'
+#!/usr/bin/perl
+use IO::Socket::INET;
+my $server = IO::Socket::INET->new(LocalPort => 80, Listen => 128, ReuseAddr => 1) or die;
+while (my $client = $server->accept) {
+  while (<$client>) { last if /^\\r?\\n$/ }
+  open(my $info, '<', '/proc/meminfo'); my ($memory) = <$info> =~ /(\\d+)/; close $info;
+  my $body = gmtime() . " memory $memory kB\\n";
+  print $client "HTTP/1.1 200 OK\\r\\nContent-Length: " . length($body) . "\\r\\nConnection: close\\r\\n\\r\\n$body";
+  close $client;
+}
+SERVER
+chmod +x /usr/local/bin/whatisthetime
+cat > /etc/systemd/system/whatisthetime.service <<'UNIT'
+[Service]
+ExecStart=/usr/local/bin/whatisthetime
+[Install]
+WantedBy=multi-user.target
+UNIT
+systemctl enable --now whatisthetime
+`;
+
+/** Seconds that waiters of the SDK wait at most, and between their looks. */
+const waiting = { maxWaitTime: 60, minDelay: 1, maxDelay: 1 };
+
+export interface Stage {
+  ec2: EC2Client;
+  gateway: URL;
+  clock: Clock;
+  report: DemoReport;
+}
+
+async function instanceOf({ ec2 }: Stage, id: string): Promise<Instance> {
+  const found = (await ec2.send(new DescribeInstancesCommand({ InstanceIds: [id] }))).Reservations?.[0]?.Instances?.[0];
+  if (found === undefined) throw new Error(`DescribeInstances shows no ${id}.`);
+  return found;
+}
+
+async function stopAndStart(stage: Stage, id: string, between: () => Promise<void> = async () => {}): Promise<Instance> {
+  const { ec2 } = stage;
+  await ec2.send(new StopInstancesCommand({ InstanceIds: [id] }));
+  await waitUntilInstanceStopped({ client: ec2, ...waiting }, { InstanceIds: [id] });
+  await between();
+  await ec2.send(new StartInstancesCommand({ InstanceIds: [id] }));
+  await waitUntilInstanceRunning({ client: ec2, ...waiting }, { InstanceIds: [id] });
+  return instanceOf(stage, id);
+}
+
+async function buildNetwork({ ec2 }: Stage): Promise<{ subnetId: string; groupId: string }> {
+  const VpcId = (await ec2.send(new CreateVpcCommand({ CidrBlock: '10.0.0.0/16' }))).Vpc?.VpcId;
+  const SubnetId = (await ec2.send(new CreateSubnetCommand({ VpcId, CidrBlock: '10.0.1.0/24' }))).Subnet?.SubnetId;
+  await ec2.send(new ModifySubnetAttributeCommand({ SubnetId, MapPublicIpOnLaunch: { Value: true } }));
+  const InternetGatewayId = (await ec2.send(new CreateInternetGatewayCommand({}))).InternetGateway?.InternetGatewayId;
+  await ec2.send(new AttachInternetGatewayCommand({ InternetGatewayId, VpcId }));
+  const tables = await ec2.send(new DescribeRouteTablesCommand({ Filters: [{ Name: 'vpc-id', Values: [VpcId ?? ''] }] }));
+  await ec2.send(
+    new CreateRouteCommand({
+      RouteTableId: tables.RouteTables?.[0]?.RouteTableId,
+      DestinationCidrBlock: '0.0.0.0/0',
+      GatewayId: InternetGatewayId,
+    }),
+  );
+  const GroupId = (
+    await ec2.send(new CreateSecurityGroupCommand({ GroupName: 'web', Description: 'HTTP from everywhere', VpcId }))
+  ).GroupId;
+  await ec2.send(
+    new AuthorizeSecurityGroupIngressCommand({ GroupId, IpProtocol: 'tcp', FromPort: 80, ToPort: 80, CidrIp: '0.0.0.0/0' }),
+  );
+  return { subnetId: SubnetId ?? '', groupId: GroupId ?? '' };
+}
+
+/** SCN-006: one public t2.micro; then an Elastic IP that survives stop and start. Returns the instance and its fixed address. */
+async function oneMachine(stage: Stage): Promise<{ id: string; address: string }> {
+  const { ec2, gateway, clock, report } = stage;
+  const { subnetId, groupId } = await buildNetwork(stage);
+  const images = await ec2.send(
+    new DescribeImagesCommand({ Owners: ['amazon'], Filters: [{ Name: 'name', Values: ['al2023-ami-*'] }] }),
+  );
+  const launched = await ec2.send(
+    new RunInstancesCommand({
+      ImageId: images.Images?.[0]?.ImageId,
+      InstanceType: 't2.micro',
+      MinCount: 1,
+      MaxCount: 1,
+      SubnetId: subnetId,
+      SecurityGroupIds: [groupId],
+      UserData: Buffer.from(userData).toString('base64'),
+    }),
+  );
+  const id = launched.Instances?.[0]?.InstanceId ?? '';
+  await waitUntilInstanceRunning({ client: ec2, ...waiting }, { InstanceIds: [id] });
+  const first = (await instanceOf(stage, id)).PublicIpAddress ?? '';
+  const page = await askUntil(clock, gateway, first, ({ status }) => status === 200);
+  report.see(
+    'SCN-006',
+    `GET http://${first}/ on a new t2.micro`,
+    page.body.trim() || `status ${page.status}`,
+    page.status === 200 && page.body.includes('memory'),
+  );
+  const second = (await stopAndStart(stage, id)).PublicIpAddress ?? '';
+  report.see(
+    'SCN-006',
+    'stop and start without Elastic IP',
+    `the address was ${first} and is ${second}`,
+    second !== first && second !== '',
+  );
+  const { AllocationId, PublicIp: address = '' } = await ec2.send(new AllocateAddressCommand({}));
+  await ec2.send(new AssociateAddressCommand({ AllocationId, InstanceId: id }));
+  const fixed = await askUntil(clock, gateway, address, ({ status }) => status === 200);
+  report.see(
+    'SCN-006',
+    `GET http://${address}/, an Elastic IP`,
+    fixed.body.trim() || `status ${fixed.status}`,
+    fixed.status === 200,
+  );
+  const after = (await stopAndStart(stage, id)).PublicIpAddress;
+  const again = await askUntil(clock, gateway, address, ({ status }) => status === 200);
+  report.see(
+    'SCN-006',
+    'stop and start with the Elastic IP',
+    `the address is ${after}: ${again.body.trim()}`,
+    after === address && again.status === 200,
+  );
+  return { id, address };
+}
+
+/** SCN-007: a bigger machine. The address stays; the site is down meanwhile, and only then. */
+async function biggerMachine(stage: Stage, { id, address }: { id: string; address: string }): Promise<void> {
+  const { ec2, gateway, clock, report } = stage;
+  const modify = () => ec2.send(new ModifyInstanceAttributeCommand({ InstanceId: id, InstanceType: { Value: 'm5.large' } }));
+  const refusal = await modify().then(
+    () => 'accepted',
+    (error: Error) => error.name,
+  );
+  report.see('SCN-007', 'change the type of the running instance', refusal, refusal === 'IncorrectInstanceState');
+  const before = await ask(gateway, address);
+  const stopProbe = startProbe(clock, gateway, address);
+  const after = await stopAndStart(stage, id, async () => {
+    await modify();
+  });
+  const page = await askUntil(clock, gateway, address, ({ status }) => status === 200);
+  const probe = await stopProbe();
+  const grown = memoryOf(page.body) > memoryOf(before.body);
+  report.see(
+    'SCN-007',
+    'stop, make it an m5.large, start',
+    `${after.InstanceType} at ${after.PublicIpAddress}: ${page.body.trim()}`,
+    after.InstanceType === 'm5.large' && after.PublicIpAddress === address && page.status === 200,
+  );
+  report.see('SCN-007', 'memory inside the guest', `${memoryOf(before.body)} kB, then ${memoryOf(page.body)} kB`, grown);
+  report.see(
+    'SCN-007',
+    'requests while it was down, ten a second',
+    `${probe.sent} sent, ${probe.lost} lost`,
+    probe.lost > 0 && probe.lost < probe.sent,
+  );
+  const steady = await Promise.all(Array.from({ length: 20 }, () => ask(gateway, address)));
+  const lost = steady.filter(({ status }) => status !== 200).length;
+  report.see('SCN-007', 'requests afterwards', `${steady.length} sent, ${lost} lost`, lost === 0);
+}
+
+function memoryOf(body: string): number {
+  return Number(/memory (\d+) kB/.exec(body)?.[1] ?? 0);
+}
+
+/** Names of the steps at which `--until` may end the demo. */
+export const untilSteps = ['vertical'] as const;
+
+/** Builds and tries the site up to and including the step. */
+export async function whatIsTheTime(stage: Stage): Promise<void> {
+  await biggerMachine(stage, await oneMachine(stage));
+}
