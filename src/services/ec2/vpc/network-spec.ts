@@ -120,7 +120,7 @@ function portOf(card: InterfaceRow, isUp: boolean): PortSpec {
     ruleSets: card.groups,
     sourceCheck: card.sourceDestCheck,
     attachment:
-      card.attachment === undefined
+      card.attachment === undefined || !isUp
         ? undefined
         : { machine: card.attachment.instanceId, device: deviceName(card.attachment.deviceIndex) },
   };
