@@ -6,7 +6,7 @@
  * without controllers is mounted beside them). An ordinary user may write to neither; machines then run without limits, and say so.
  */
 import { readFileSync } from 'node:fs';
-import { mkdir, readdir, rmdir } from 'node:fs/promises';
+import { mkdir, readdir, rmdir, writeFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { PilviError } from '../base/errors.ts';
 import { listMounts, type Mount } from './mount.ts';
@@ -37,16 +37,30 @@ const unifiedPath = '/sys/fs/cgroup';
 const removeTriesMax = 60;
 const removePauseMillis = 10;
 
-/** Finds out which control groups the host has and whether `parent` (one folder name) can be made in them. Leaves the parent in place. */
-export async function ensureCgroupParent(parent: string): Promise<CgroupLayout> {
+/**
+ * Finds out which control groups the host has and whether `parent` (one folder name) can be made in them. Leaves the parent in place, with
+ * `memoryBytesMax` as the bound of all groups below it together: what runs out of memory then is one of them, never the host.
+ */
+export async function ensureCgroupParent(parent: string, memoryBytesMax: number): Promise<CgroupLayout> {
   const layout = planLayout(await listMounts(), (path) => readFileSync(path, 'utf8'));
   if (layout.kind === 'none') return layout;
   try {
     for (const hierarchy of layout.hierarchies) await mkdir(`${hierarchy}/${parent}`, { recursive: true });
+    if (layout.kind === 'v2') await enableControllers(layout.controllers);
+    const [memory, file] =
+      layout.kind === 'v1' ? [layout.controllers.get('memory'), 'memory.limit_in_bytes'] : [unifiedPath, 'memory.max'];
+    await writeFile(`${memory}/${parent}/${file}`, String(memoryBytesMax));
   } catch (error) {
     return { kind: 'none', reason: `control groups cannot be written (${(error as Error).message})` };
   }
   return layout;
+}
+
+/** Lets groups at the top of a unified hierarchy have the controllers that limits need; most are already let. */
+async function enableControllers(available: ReadonlySet<string>): Promise<void> {
+  for (const name of ['memory', 'cpu', 'cpuset', 'pids', 'io']) {
+    if (available.has(name)) await writeFile(`${unifiedPath}/cgroup.subtree_control`, `+${name}`);
+  }
 }
 
 /** Reads the layout off the mounts. `read` reads a file, for the list of controllers of a unified hierarchy. Pure otherwise. */

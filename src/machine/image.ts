@@ -83,6 +83,11 @@ export class ImageFolder {
     return { frozen, upper, work };
   }
 
+  /** Names of the volumes that exist. */
+  async volumes(): Promise<string[]> {
+    return (await folderNames(`${this.#folder}/volumes`)).sort();
+  }
+
   /** Deletes a volume that no machine uses. Safe to repeat. */
   removeVolume(name: string): Promise<void> {
     return this.#inTurn(async () => {

@@ -13,7 +13,7 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import { PilviError } from '../base/errors.ts';
 import { type CommandOutput, findProgram, programEnvironment, tryCommand } from './command.ts';
-import { type ProcessHandle, readProcess } from './process.ts';
+import { type ProcessHandle, readProcess, signalProcess, waitGone } from './process.ts';
 
 export interface RuntimeOptions {
   /** Folder of the runtime's own state, one folder in it for each container. */
@@ -61,7 +61,7 @@ export async function startContainer(
 ): Promise<StartedContainer> {
   await mkdir(options.stateFolder, { recursive: true, mode: 0o700 });
   const [log, pidFile] = [`${bundle}/runtime.log`, `${bundle}/pid`];
-  await rm(log, { force: true });
+  for (const file of [log, pidFile]) await rm(file, { force: true });
   const global = ['--root', options.stateFolder, '--log', log, ...(options.withoutCgroups ? ['--rootless', 'true'] : [])];
   const run = ['runc', ...global, 'run', '--detach', '--preserve-fds', '1', '--pid-file', pidFile, '--bundle', bundle, id];
   const argv = options.ownTime ? [...(await newTime()), ...run] : run;
@@ -83,12 +83,21 @@ export async function startContainer(
   const handle = status === 0 ? readProcess(Number(await readFile(pidFile, 'utf8'))) : undefined;
   if (handle !== undefined) return { handle, closed };
   control.destroy();
+  await endHalfStarted(pidFile);
   const words = await readFile(log, 'utf8').catch(() => '');
   await removeContainer(id, options);
   throw new PilviError(
     'CommandFailed',
     `runc could not start ${id} (status ${status}): ${words.trim() || 'its first process ended at once'}`,
   );
+}
+
+/** A runtime that was stopped half way may have left the first process behind. */
+async function endHalfStarted(pidFile: string): Promise<void> {
+  const handle = readProcess(Number(await readFile(pidFile, 'utf8').catch(() => '')));
+  if (handle === undefined) return;
+  signalProcess(handle, 'SIGKILL');
+  await waitGone(handle, startTimeoutMillis);
 }
 
 /** Calls `hear` for each line; resolves when the stream is closed. */

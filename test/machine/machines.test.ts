@@ -8,6 +8,7 @@ import { ensureCgroupParent } from '../../src/machine/cgroup.ts';
 import { readInside } from '../../src/machine/launch.ts';
 import { listMounts } from '../../src/machine/mount.ts';
 import { listNamespaces } from '../../src/machine/netns.ts';
+import { FakeMachines } from '../../src/planes/machines/fake-machines.ts';
 import { openLinuxMachines } from '../../src/planes/machines/linux-machines.ts';
 import { holdsId } from '../../src/planes/machines/machine-host.ts';
 import type { Machines, MachineSpec, MachineStatus } from '../../src/planes/machines/types.ts';
@@ -407,12 +408,50 @@ await insideNamespaces(import.meta.url, () => {
     });
   });
 
+  test('the fake twin answers the same', async () => {
+    const told: Record<string, unknown>[][] = [];
+    for (const plane of [machines, new FakeMachines()]) {
+      const seen: Record<string, unknown>[] = [];
+      const look = (status: MachineStatus | undefined): number =>
+        seen.push({ state: status?.state, fromInside: status?.stoppedFromInside, up: status?.startedAt !== undefined });
+      const refusal = async (action: Promise<unknown>): Promise<number> =>
+        seen.push({
+          refused: await action.then(
+            () => undefined,
+            (error: Error) => error.message,
+          ),
+        });
+      look(await plane.status('a'));
+      look(await plane.ensureMachine(machine('a')));
+      look(await plane.ensureMachine(machine('a')));
+      look(await plane.ensureMachine(machine('b', { rootVolume: 'vol-a' })));
+      look(await plane.ensureMachine(machine('c', { image: 'absent' })));
+      await refusal(plane.removeVolume('vol-a'));
+      await refusal(plane.freeze('vol-absent', 'image'));
+      look(await plane.ensureMachine(machine('a', { bootNumber: 2 })));
+      look(await plane.ensureMachine(machine('a', { bootNumber: 2, running: false })));
+      look(await plane.ensureMachine(machine('a', { bootNumber: 3, running: false })));
+      await refusal(plane.exec('a', ['true']));
+      look(await plane.ensureMachine(machine('a', { bootNumber: 3 })));
+      await plane.freeze('vol-a', 'image');
+      look(await plane.ensureMachine(machine('d', { image: 'image' })));
+      for (const key of ['a', 'b', 'c', 'd', 'e']) await plane.removeMachine(key);
+      look(await plane.status('a'));
+      seen.push({ volumes: (await plane.volumes()).filter((name) => name !== 'vol-first') });
+      for (const volume of ['vol-a', 'vol-d', 'vol-d']) await plane.removeVolume(volume);
+      await plane.removeImage('image');
+      told.push(seen);
+    }
+    expect(told[1]).toEqual(told[0]);
+    expect(told[0]?.at(-1)).toEqual({ volumes: ['vol-a', 'vol-d'] });
+  });
+
   test('what a crash left is cleared away when the plane opens', async () => {
     const inside = readInside(process.env);
     const other = await mkdtemp(join(tmpdir(), 'pilvi-machines-'));
     for (const name of ['run/dead/seed', 'run/.runtime/dead', 'store/volumes/half/root'])
       await mkdir(`${other}/${name}`, { recursive: true });
-    const layout = await ensureCgroupParent(inside?.run ?? '');
+    const layout = await ensureCgroupParent(inside?.run ?? '', 2 ** 40);
     const group = layout.kind === 'none' ? undefined : `${layout.hierarchies[0]}/${inside?.run}/dead`;
     if (group !== undefined) await mkdir(group);
     const reopened = await openLinuxMachines({ folder: other, inside });

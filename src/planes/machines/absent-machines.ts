@@ -22,6 +22,10 @@ export class AbsentMachines implements Machines {
     return this.#refuse();
   }
 
+  async volumes(): Promise<string[]> {
+    return [];
+  }
+
   freeze(): Promise<void> {
     return this.#refuse();
   }

@@ -41,7 +41,7 @@ export class FakeMachines implements Machines {
   /** Every call that asks for a change, in order. */
   readonly calls: FakeCall[] = [];
   /** Volumes that exist, and whether user data was run in their life. */
-  readonly volumes = new Map<string, { userDataRan: boolean }>();
+  readonly rootVolumes = new Map<string, { userDataRan: boolean }>();
   readonly images = new Set<string>(['host']);
   /** What `exec` answers; status 0 and no output unless replaced. */
   onExec: (key: string, argv: readonly string[]) => { status: number; stdout: string; stderr: string };
@@ -120,17 +120,14 @@ export class FakeMachines implements Machines {
 
   async removeVolume(rootVolume: string): Promise<void> {
     this.calls.push({ verb: 'removeVolume', name: rootVolume });
-    for (const { spec, status } of this.#machines.values()) {
-      if (spec.rootVolume === rootVolume && status.state === 'running') {
-        throw new PilviError('CommandFailed', `The root volume ${rootVolume} is in use by the machine ${spec.key}.`);
-      }
-    }
-    this.volumes.delete(rootVolume);
+    const problem = this.#problemWith(rootVolume, undefined);
+    if (problem !== undefined) throw problem;
+    this.rootVolumes.delete(rootVolume);
   }
 
   async freeze(rootVolume: string, image: string): Promise<void> {
     this.calls.push({ verb: 'freeze', name: image });
-    if (!this.volumes.has(rootVolume)) throw new PilviError('CommandFailed', `There is no root volume ${rootVolume}.`);
+    if (!this.rootVolumes.has(rootVolume)) throw new PilviError('CommandFailed', `There is no root volume ${rootVolume}.`);
     this.images.add(image);
   }
 
@@ -145,6 +142,10 @@ export class FakeMachines implements Machines {
 
   async machines(): Promise<string[]> {
     return [...this.#machines.keys()].sort();
+  }
+
+  async volumes(): Promise<string[]> {
+    return [...this.rootVolumes.keys()].sort();
   }
 
   async console(key: string): Promise<Uint8Array> {
@@ -176,9 +177,10 @@ export class FakeMachines implements Machines {
     await this.#turn();
     const how = this.#misbehaviours.get(spec.key);
     this.#misbehaviours.delete(spec.key);
-    const reason =
-      how?.startError ??
-      (this.images.has(spec.image) || this.volumes.has(spec.rootVolume) ? undefined : `There is no image ${spec.image}.`);
+    const isKnown = this.images.has(spec.image) || this.rootVolumes.has(spec.rootVolume);
+    const problem =
+      this.#problemWith(spec.rootVolume, spec.key)?.message ?? (isKnown ? undefined : `There is no image ${spec.image}.`);
+    const reason = how?.startError ?? problem;
     if (reason !== undefined) {
       this.#set(machine, { state: 'failed', reason });
       return;
@@ -189,8 +191,8 @@ export class FakeMachines implements Machines {
 
   #boot(machine: FakeMachine): void {
     const { rootVolume, memoryMiB } = machine.spec;
-    if (!this.volumes.has(rootVolume)) this.volumes.set(rootVolume, { userDataRan: false });
-    const volume = this.volumes.get(rootVolume) as { userDataRan: boolean };
+    if (!this.rootVolumes.has(rootVolume)) this.rootVolumes.set(rootVolume, { userDataRan: false });
+    const volume = this.rootVolumes.get(rootVolume) as { userDataRan: boolean };
     machine.console = '';
     if (machine.spec.userData !== undefined && !volume.userDataRan) machine.console = 'user data ran\n';
     volume.userDataRan = true;
@@ -202,6 +204,15 @@ export class FakeMachines implements Machines {
     this.#set(machine, { state: 'stopping' });
     await this.#turn();
     this.#set(machine, { state: 'stopped', startedAt: undefined, memoryBytes: 0 });
+  }
+
+  /** What keeps a volume from being taken or removed: a machine other than the named one that is up on it. */
+  #problemWith(rootVolume: string, key: string | undefined): PilviError | undefined {
+    for (const { spec, status } of this.#machines.values()) {
+      if (spec.key === key || spec.rootVolume !== rootVolume || status.state === 'stopped' || status.state === 'failed') continue;
+      return new PilviError('CommandFailed', `The root volume ${rootVolume} is in use by the machine ${spec.key}.`);
+    }
+    return undefined;
   }
 
   #turn(): Promise<void> {

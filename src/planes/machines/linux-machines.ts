@@ -36,7 +36,7 @@ export interface LinuxMachinesOptions {
 /** Containers that are being started at once: more than one for each processor only makes all of them late. */
 const startsAtOnceMax = Math.max(2, availableParallelism());
 /** How often /proc/meminfo of the machines is brought up to date. */
-const refreshMillis = 5_000;
+const refreshMillis = 2_000;
 
 interface Entry {
   spec: MachineSpec;
@@ -125,6 +125,10 @@ class LinuxMachines implements Machines {
     await this.#ready.images.removeVolume(rootVolume);
   }
 
+  async volumes(): Promise<string[]> {
+    return this.#ready.images.volumes();
+  }
+
   async freeze(rootVolume: string, image: string): Promise<void> {
     await this.#ready.images.freeze(rootVolume, image);
   }
@@ -135,7 +139,6 @@ class LinuxMachines implements Machines {
 
   async status(key: string): Promise<MachineStatus | undefined> {
     const entry = this.#entries.get(key);
-    entry?.run?.refresh();
     return entry === undefined ? undefined : this.#describe(entry);
   }
 

@@ -22,6 +22,8 @@ export interface MachineHost {
   processors: string;
 }
 
+/** Share of the host's memory that all machines together may take; the rest is for Pilvi and its user. */
+const machinesMemoryShare = 0.8;
 const terminalGroup = 5;
 const wholeRange = /^\s*0\s+0\s+4294967295\s*$/;
 const sharesPerProcessor = 1024;
@@ -32,7 +34,7 @@ const sharesMax = 262_144;
 export async function readMachineHost(cgroupParent: string): Promise<MachineHost> {
   const read = (path: string): Promise<string> => readFile(path, 'utf8');
   const [cgroups, userMap, groupMap, sysctlFolders, status, rlimits, processors] = await Promise.all([
-    ensureCgroupParent(cgroupParent),
+    ensureCgroupParent(cgroupParent, Math.floor(totalmem() * machinesMemoryShare)),
     read('/proc/self/uid_map'),
     read('/proc/self/gid_map'),
     readdir('/proc/sys'),

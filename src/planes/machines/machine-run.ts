@@ -152,7 +152,11 @@ export class MachineRun {
       }),
     ]);
     clearTimeout(timer);
-    if (outcome === 'up') return this.#protect();
+    if (outcome === 'up') {
+      this.#protect();
+      this.refresh();
+      return;
+    }
     await this.kill();
     const printed = Buffer.from(await this.context.console.read())
       .toString()

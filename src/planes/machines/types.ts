@@ -18,10 +18,16 @@ export interface MachineSpec {
   bootNumber: number;
   /** Run by the machine's init as root, once in the life of the root volume, after the network is up; `undefined` when there is none. */
   userData?: Uint8Array | undefined;
-  /** Login name of the image's user and the public keys (OpenSSH lines) allowed to log in by SSH. */
+  /**
+   * Login name of the image's user and the public keys (OpenSSH lines) allowed to log in by SSH. Both are written at the first boot of the root
+   * volume, as cloud images do; what is changed inside later stays.
+   */
   user: string;
   authorizedKeys: readonly string[];
-  /** Network devices inside; the fabric creates them in the machine's namespace. */
+  /**
+   * Network devices inside; the fabric creates them in the machine's namespace. The namespace of a machine with devices is the fabric's to remove;
+   * one without devices is made and removed by the machines plane.
+   */
   ports: readonly MachinePort[];
   environment?: Readonly<Record<string, string>> | undefined;
 }
@@ -53,12 +59,18 @@ export interface MachineStatus {
 export interface Machines {
   /** Why machines cannot run on this host, or undefined when they can. */
   readonly unavailable: string | undefined;
-  /** Makes the machine so: idempotent, one at a time for each key. Resolves when it runs (init is up) or has stopped. */
+  /**
+   * Makes the machine so: idempotent, one at a time for each key. Resolves when it runs (init is up), has stopped, or could not start (`failed`, with
+   * the reason; the next call tries again). While it runs, only `running` and `bootNumber` have an effect at once; the rest waits for the next
+   * boot. A machine that ended by itself stays down until `bootNumber` changes or `running` has been false.
+   */
   ensureMachine(spec: MachineSpec): Promise<MachineStatus>;
   /** Stops it at once and forgets it; the root volume stays. Safe to repeat. */
   removeMachine(key: string): Promise<void>;
   /** Deletes a root volume. Safe to repeat. */
   removeVolume(rootVolume: string): Promise<void>;
+  /** Names of the root volumes that exist on the host, whoever made them. */
+  volumes(): Promise<string[]>;
   /** Freezes a copy of a root volume into an image; the machine may run. */
   freeze(rootVolume: string, image: string): Promise<void>;
   removeImage(image: string): Promise<void>;
