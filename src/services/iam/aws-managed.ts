@@ -1,6 +1,6 @@
 /**
- * AWS managed policies (arn:aws:iam::aws:policy/…): the well-known ones, with the documents that AWS publishes, packed in
- * models/iam-managed-policies/. Read once, synchronously, because transactions look policies up and may await nothing but the store; the cache is
+ * AWS managed policies (arn:aws:iam::aws:policy/…): the well-known ones, with the documents that AWS publishes ("AWS Managed Policy Reference"),
+ * packed in models/iam-managed-policies/, each in one published version, which its number tells and which need not be the newest. Read once, synchronously, because transactions look policies up and may await nothing but the store; the cache is
  * rebuildable. A policy that is not in the pack does not exist here: attaching it fails with NoSuchEntity, which is better than a document that
  * grants something else. Their unique ids are not published, so ours are derived from the ARN: stable, in the right form, but not AWS's.
  */

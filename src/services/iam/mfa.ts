@@ -90,10 +90,10 @@ async function unassigned(tx: Transaction, serial: string, now: Millis): Promise
   return { serial, virtual: false, seed: hardwareSeed(serial), created: now, tags: {}, drift: 0, usedStep: 0 };
 }
 
-/** The device with its clock set by two consecutive codes. Throws InvalidAuthenticationCode. */
+/** The device with its clock set by two consecutive codes, also back; the same two do not work twice. Throws InvalidAuthenticationCode. */
 function synchronised(row: MfaDeviceRow, first: string, second: string, now: Millis): MfaDeviceRow {
   const step = findConsecutive(row.seed, first, second, now);
-  if (step === undefined || step <= row.usedStep) throw invalidCode();
+  if (step === undefined || step === row.usedStep) throw invalidCode();
   return { ...row, drift: driftOf(step, now), usedStep: step };
 }
 

@@ -312,3 +312,38 @@ test('AWS managed policies can be read and attached, and not changed', async () 
     404,
   );
 });
+
+test('AWS managed policies grant what they say', async () => {
+  const root = rooted();
+  const user = await userWithKey(root, 'viewer');
+  await refused(user.ec2.describeVpcs({}), 'UnauthorizedOperation', undefined, 403);
+  await root.iam.attachUserPolicy({ UserName: 'viewer', PolicyArn: 'arn:aws:iam::aws:policy/AmazonEC2ReadOnlyAccess' });
+  await user.ec2.describeVpcs({});
+  await refused(user.ec2.createVpc({ CidrBlock: '10.0.0.0/16' }), 'UnauthorizedOperation', undefined, 403);
+  await refused(user.iam.listUsers({}), 'AccessDenied', undefined, 403);
+  await root.iam.attachUserPolicy({ UserName: 'viewer', PolicyArn: 'arn:aws:iam::aws:policy/IAMReadOnlyAccess' });
+  await user.iam.listUsers({});
+  await refused(user.iam.createUser({ UserName: 'x' }), 'AccessDenied', undefined, 403);
+});
+
+test('AWS managed policies are listed in pages and by path; those of service-linked roles cannot be attached', async () => {
+  const { iam } = rooted();
+  const seen: string[] = [];
+  for (let Marker: string | undefined, more = true; more; ) {
+    const page = await iam.listPolicies({ Scope: 'AWS', MaxItems: 30, ...(Marker === undefined ? {} : { Marker }) });
+    seen.push(...(page.Policies ?? []).map(({ Arn }) => Arn ?? ''));
+    Marker = page.Marker;
+    more = page.IsTruncated === true;
+  }
+  expect(seen.length).toBeGreaterThan(80);
+  expect(new Set(seen).size).toBe(seen.length);
+  const { Policies: jobs } = await iam.listPolicies({ Scope: 'AWS', PathPrefix: '/job-function/' });
+  expect(jobs?.map(({ PolicyName }) => PolicyName)).toContain('DatabaseAdministrator');
+  await iam.createUser({ UserName: 'u' });
+  await refused(
+    iam.attachUserPolicy({ UserName: 'u', PolicyArn: 'arn:aws:iam::aws:policy/aws-service-role/AutoScalingServiceRolePolicy' }),
+    'PolicyNotAttachableException',
+    'Cannot attach a Service Role Policy to a Customer User.',
+    400,
+  );
+});
