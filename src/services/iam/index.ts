@@ -7,20 +7,24 @@ import { accessKeyChecks, accessKeyHandlers, recordUse } from './access-keys.ts'
 import { accountChecks, accountHandlers, setUpAccount } from './account.ts';
 import { accountSummaryHandlers } from './account-summary.ts';
 import { createApi } from './api.ts';
+import { authorizationDetailHandlers } from './authorization-details.ts';
 import { groupPolicyChecks, groupPolicyHandlers } from './group-policies.ts';
 import { groupChecks, groupHandlers } from './groups.ts';
 import { refuseWeakSessions } from './callers.ts';
 import { credentialSource, policySource } from './identities.ts';
 import { instanceProfileChecks, instanceProfileHandlers } from './instance-profiles.ts';
+import { AccessReports, Accesses, lastAccessedChecks, lastAccessedHandlers, recordAccess } from './last-accessed.ts';
 import { loginProfileChecks, loginProfileHandlers } from './login-profiles.ts';
 import { mfaChecks, mfaHandlers } from './mfa.ts';
 import { policyChecks, policyHandlers, policyVersionHandlers } from './policies.ts';
 import { policyEntityHandlers } from './policy-entities.ts';
+import { CredentialReports, reportHandlers } from './reports.ts';
 import { rolePolicyChecks, rolePolicyHandlers } from './role-policies.ts';
 import { roleChecks, roleHandlers } from './roles.ts';
 import { serverCertificateChecks, serverCertificateHandlers } from './server-certificates.ts';
 import { serviceCredentialChecks, serviceCredentialHandlers } from './service-credentials.ts';
 import { signingCertificateChecks, signingCertificateHandlers } from './signing-certificates.ts';
+import { simulateChecks, simulateHandlers } from './simulate.ts';
 import { sshKeyChecks, sshKeyHandlers } from './ssh-keys.ts';
 import {
   AccessKeys,
@@ -61,6 +65,9 @@ export default defineService({
     ServerCertificates,
     AccountSettings,
     Aliases,
+    CredentialReports,
+    Accesses,
+    AccessReports,
   ],
   handlers: {
     ...userHandlers,
@@ -81,6 +88,10 @@ export default defineService({
     ...serviceCredentialHandlers,
     ...serverCertificateHandlers,
     ...accountHandlers,
+    ...simulateHandlers,
+    ...reportHandlers,
+    ...lastAccessedHandlers,
+    ...authorizationDetailHandlers,
     // No identity providers yet.
     ...accountSummaryHandlers(async () => 0),
   },
@@ -101,11 +112,16 @@ export default defineService({
     ...serviceCredentialChecks,
     ...serverCertificateChecks,
     ...accountChecks,
+    ...simulateChecks,
+    ...lastAccessedChecks,
   },
   before: refuseWeakSessions,
   accountSetup: setUpAccount,
   credentials: credentialSource,
   policies: policySource,
-  records: recordUse,
+  async records(batch, ctx) {
+    await recordUse(batch, ctx);
+    await recordAccess(batch, ctx);
+  },
   api: createApi,
 });
