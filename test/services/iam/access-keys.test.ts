@@ -96,7 +96,7 @@ test('IAM-005 users work side by side with credentials of their own', async () =
   );
 });
 
-test('a key goes on working when its user is renamed or moved, under the new name', async () => {
+test('IAM-051 a key goes on working when its user is renamed or moved, under the new name', async () => {
   const root = rooted();
   const user = await userWithKey(root, 'before');
   const { UserId } = await user.sts.getCallerIdentity({});
@@ -104,7 +104,7 @@ test('a key goes on working when its user is renamed or moved, under the new nam
   expect(await user.sts.getCallerIdentity({})).toMatchObject({ UserId, Arn: `arn:aws:iam::${root.account.id}:user/staff/after` });
 });
 
-test('when a key was last used, and where', async () => {
+test('IAM-053 when a key was last used, and where', async () => {
   const root = rooted();
   const user = await userWithKey(root, 'u');
   const { AccessKeyId } = user.key;

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { refused } from '../../support/cloud.ts';
 import { allow, policy, rooted, userWithKey } from './support.ts';
 
-test('an account has one alias, which no other account has', async () => {
+test('IAM-055 an account has one alias, which no other account has', async () => {
   const one = rooted();
   const other = rooted();
   const alias = `alias-${randomBytes(6).toString('hex')}`;
@@ -40,7 +40,7 @@ test('aliases are lower-case names and no account numbers', async () => {
   }
 });
 
-test('the account summary counts what there is and names the quotas', async () => {
+test('IAM-056 the account summary counts what there is and names the quotas', async () => {
   const { account, iam } = rooted();
   const before = (await iam.getAccountSummary({})).SummaryMap ?? {};
   expect(before).toEqual({

@@ -97,7 +97,7 @@ test('signing certificates: at most two per user, each once in the account', asy
   );
 });
 
-test('server certificates are checked, kept, renamed and deleted; the private key stays inside', async () => {
+test('IAM-054 server certificates are checked, kept, renamed and deleted; the private key stays inside', async () => {
   const { account, iam } = rooted();
   const material = {
     CertificateBody: fixture('server.pem'),
@@ -142,7 +142,7 @@ test('server certificates are checked, kept, renamed and deleted; the private ke
   }
 });
 
-test('server certificates that do not fit their key or chain are refused', async () => {
+test('IAM-054 server certificates that do not fit their key or chain are refused', async () => {
   const { iam } = rooted();
   const upload = (more: object) =>
     iam.uploadServerCertificate({

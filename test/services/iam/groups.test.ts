@@ -113,7 +113,7 @@ test('IAM-010 leaving a group takes its permissions away', async () => {
   );
 });
 
-test('a group is deleted only when it is empty and has no policies', async () => {
+test('IAM-050 a group is deleted only when it is empty and has no policies', async () => {
   const { iam } = rooted();
   const GroupName = 'g';
   await iam.createGroup({ GroupName });

@@ -57,7 +57,7 @@ test('IAM-012 inline policies of a group go to its members', async () => {
   );
 });
 
-test('all inline policies of a user hold 2,048 characters together, of a group 5,120', async () => {
+test('IAM-046 all inline policies of a user hold 2,048 characters together, of a group 5,120', async () => {
   const { iam } = rooted();
   await iam.createUser({ UserName: 'u' });
   await iam.createGroup({ GroupName: 'g' });

@@ -5,7 +5,7 @@ import { allow, many, policy, rooted, userWithKey } from './support.ts';
 const admin = 'arn:aws:iam::aws:policy/AdministratorAccess';
 const document = policy(allow('iam:ListUsers'));
 
-test('a managed policy is created, read, listed and deleted', async () => {
+test('IAM-052 a managed policy is created, read, listed and deleted', async () => {
   const { account, iam } = rooted();
   const { Policy: made } = await iam.createPolicy({
     PolicyName: 'Readers',
@@ -75,6 +75,12 @@ test('IAM-013 a document has a known version and statements, and is returned as 
     'Syntax errors in policy.',
     400,
   );
+  await refused(
+    create(JSON.stringify({ Statement: [allow('s3:*')] })),
+    malformed,
+    'Policy document must be version 2012-10-17 or greater.',
+    400,
+  );
   await refused(create('not json'), malformed, 'Syntax errors in policy.', 400);
   await refused(
     create(`{"Statement":"${'€'}"}`),
@@ -119,7 +125,7 @@ test('IAM-016 an effect other than Allow and Deny is refused', async () => {
   }
 });
 
-test('a managed policy holds 6,144 characters, white space not counted', async () => {
+test('IAM-046 a managed policy holds 6,144 characters, white space not counted', async () => {
   const { iam } = rooted();
   const empty = policy(allow('s3:*', ''));
   const filled = policy(allow('s3:*', `arn:aws:s3:::${'b'.repeat(6144 - empty.length - 13)}`));
@@ -133,7 +139,7 @@ test('a managed policy holds 6,144 characters, white space not counted', async (
   );
 });
 
-test('versions: at most five, numbers for ever, one in force', async () => {
+test('IAM-045 versions: at most five, numbers for ever, one in force', async () => {
   const root = rooted();
   const { iam, account } = root;
   const user = await userWithKey(root, 'u');
@@ -183,7 +189,7 @@ test('versions: at most five, numbers for ever, one in force', async () => {
   );
 });
 
-test('a policy is deleted only when nothing uses it and one version is left', async () => {
+test('IAM-050 a policy is deleted only when nothing uses it and one version is left', async () => {
   const { account, iam } = rooted();
   await iam.createPolicy({ PolicyName: 'p', PolicyDocument: document });
   const PolicyArn = `arn:aws:iam::${account.id}:policy/p`;
@@ -202,7 +208,7 @@ test('a policy is deleted only when nothing uses it and one version is left', as
   await iam.deletePolicy({ PolicyArn });
 });
 
-test('attaching: at most ten, each once, only what exists', async () => {
+test('IAM-047 attaching: at most ten, each once, only what exists', async () => {
   const { account, iam } = rooted();
   await iam.createUser({ UserName: 'u' });
   const arnOf = (name: string) => `arn:aws:iam::${account.id}:policy/${name}`;
@@ -278,7 +284,7 @@ test('who uses a policy is listed by kind', async () => {
   expect(used.Policies?.map(({ Arn }) => Arn)).toEqual([PolicyArn]);
 });
 
-test('AWS managed policies can be read and attached, and not changed', async () => {
+test('IAM-049 AWS managed policies can be read and attached, and not changed', async () => {
   const { account, iam } = rooted();
   await iam.createUser({ UserName: 'u' });
   await iam.attachUserPolicy({ UserName: 'u', PolicyArn: admin });
@@ -313,7 +319,7 @@ test('AWS managed policies can be read and attached, and not changed', async () 
   );
 });
 
-test('AWS managed policies grant what they say', async () => {
+test('IAM-049 AWS managed policies grant what they say', async () => {
   const root = rooted();
   const user = await userWithKey(root, 'viewer');
   await refused(user.ec2.describeVpcs({}), 'UnauthorizedOperation', undefined, 403);

@@ -1,5 +1,6 @@
 import { inflateSync } from 'node:zlib';
-import type { IAM } from '@aws-sdk/client-iam';
+import { EC2 } from '@aws-sdk/client-ec2';
+import { IAM } from '@aws-sdk/client-iam';
 import jsQr from 'jsqr';
 import { expect, test } from 'vitest';
 import { advanceClock, refused, startOwnCloud } from '../../support/cloud.ts';
@@ -195,6 +196,43 @@ test('IAM-027 policies that demand MFA hold long-term keys off', async () => {
   // Bool alone does not match where the key is absent, as with long-term keys.
   await put(allow('*'), deny('*', '*', { Condition: { Bool: { 'aws:MultiFactorAuthPresent': 'false' } } }));
   await user.iam.listUsers({});
+});
+
+test('IAM-027 a session begun with a device’s code passes policies that demand MFA', async () => {
+  const root = rooted();
+  const user = await userWithKey(root, 'u');
+  const { serial, seed } = await newDevice(root, 'd');
+  const time = Date.now();
+  const codes = { AuthenticationCode1: totp(seed, -1, time), AuthenticationCode2: totp(seed, 0, time) };
+  await root.iam.enableMFADevice({ UserName: 'u', SerialNumber: serial, ...codes });
+  const young = { NumericLessThan: { 'aws:MultiFactorAuthAge': '3600' } };
+  await root.iam.putUserPolicy({
+    UserName: 'u',
+    PolicyName: 'p',
+    PolicyDocument: policy(
+      allow('iam:ListUsers', '*', { Condition: { Bool: { 'aws:MultiFactorAuthPresent': 'true' } } }),
+      allow('iam:ListGroups', '*', { Condition: young }),
+      deny('ec2:*', '*', { Condition: { BoolIfExists: { 'aws:MultiFactorAuthPresent': 'false' } } }),
+      allow('ec2:DescribeVpcs'),
+    ),
+  });
+  await refused(user.iam.listUsers({}), 'AccessDenied', undefined, 403);
+  await refused(user.ec2.describeVpcs({}), 'UnauthorizedOperation', undefined, 403);
+  await refused(user.sts.getSessionToken({ SerialNumber: serial, TokenCode: '000000' }), 'AccessDenied', undefined, 403);
+  const { Credentials: session } = await user.sts.getSessionToken({ SerialNumber: serial, TokenCode: totp(seed, 1, time) });
+  const strong = root.account.configFor(session ?? {});
+  await new IAM(strong).listUsers({});
+  await new IAM(strong).listGroups({});
+  await new EC2(strong).describeVpcs({});
+  // A code works once, and a session without one is no better than the key.
+  await refused(
+    user.sts.getSessionToken({ SerialNumber: serial, TokenCode: totp(seed, 1, time) }),
+    'AccessDenied',
+    undefined,
+    403,
+  );
+  const { Credentials: weak } = await user.sts.getSessionToken({});
+  await refused(new EC2(root.account.configFor(weak ?? {})).describeVpcs({}), 'UnauthorizedOperation', undefined, 403);
 });
 
 test('tags of a virtual device', async () => {

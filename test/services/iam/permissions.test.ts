@@ -203,7 +203,7 @@ test('IAM-023 access keys that root makes for itself are root too', async () => 
   await refused(sts.getCallerIdentity({}), 'InvalidClientTokenId', undefined, 403);
 });
 
-test('a permissions boundary limits what policies give', async () => {
+test('IAM-048 a permissions boundary limits what policies give', async () => {
   const root = rooted();
   const user = await userWithKey(root, 'u');
   await root.iam.attachUserPolicy({ UserName: 'u', PolicyArn: admin });
@@ -243,7 +243,7 @@ test('a permissions boundary limits what policies give', async () => {
   );
 });
 
-test('who may create users only with a boundary cannot get around it', async () => {
+test('IAM-048 who may create users only with a boundary cannot get around it', async () => {
   const root = rooted();
   const user = await userWithKey(root, 'delegate');
   const { Policy: boundary } = await root.iam.createPolicy({ PolicyName: 'b', PolicyDocument: policy(allow('iam:List*')) });

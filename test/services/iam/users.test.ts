@@ -61,7 +61,7 @@ test('IAM-003 a user is created, read, changed and deleted', async () => {
   );
 });
 
-test('user names are unique whatever their case, and keep it', async () => {
+test('IAM-051 user names are unique whatever their case, and keep it', async () => {
   const { iam } = rooted();
   await iam.createUser({ UserName: 'Admin' });
   await iam.createUser({ UserName: 'other' });
@@ -131,7 +131,7 @@ test('lists come in pages and by path', async () => {
   );
 });
 
-test('a user is deleted only when nothing belongs to it any more', async () => {
+test('IAM-050 a user is deleted only when nothing belongs to it any more', async () => {
   const { account, iam } = rooted();
   const UserName = 'busy';
   await iam.createUser({ UserName });
@@ -169,7 +169,7 @@ test('a user is deleted only when nothing belongs to it any more', async () => {
   expect(managed?.Arn).toBe(`arn:aws:iam::${account.id}:policy/p`);
 });
 
-test('what belongs to a user follows when it is renamed, and never falls to a new user of the old name', async () => {
+test('IAM-051 what belongs to a user follows when it is renamed, and never falls to a new user of the old name', async () => {
   const { iam } = rooted();
   await iam.createUser({ UserName: 'old' });
   await iam.createAccessKey({ UserName: 'old' });
@@ -187,7 +187,7 @@ test('what belongs to a user follows when it is renamed, and never falls to a ne
   expect((await iam.listGroupsForUser({ UserName: 'old' })).Groups).toEqual([]);
 });
 
-test('tags of a user: added, replaced, removed, and compared without case', async () => {
+test('IAM-052 tags of a user: added, replaced, removed, and compared without case', async () => {
   const { iam } = rooted();
   const UserName = 'tagged';
   const { User: made } = await iam.createUser({
@@ -212,7 +212,7 @@ test('tags of a user: added, replaced, removed, and compared without case', asyn
   expect(listed?.Tags).toBeUndefined();
 });
 
-test('tags that break their rules are refused', async () => {
+test('IAM-052 tags that break their rules are refused', async () => {
   const { iam } = rooted();
   const UserName = 'tagged';
   await iam.createUser({ UserName });
