@@ -29,13 +29,19 @@ interface LinkJson {
 
 /**
  * Runs the commands in order in the named namespace, or in the caller's own when undefined. Stops at the first that fails and throws
- * `CommandFailed`, naming its line. No commands, no program run.
+ * `CommandFailed`, naming its line. No commands, no program run. With `raised`, resolves when these devices carry traffic (`waitForCarrier`), at no
+ * extra cost where the kernel is quick.
  */
-export async function applyIpCommands(namespace: string | undefined, commands: readonly string[]): Promise<void> {
-  if (commands.length === 0) return;
-  const argv = ['ip', '-batch', '-'];
-  const input = `${commands.join('\n')}\n`;
-  await runCommand(namespace === undefined ? argv : inNamespace(namespace, argv), { input });
+export async function applyIpCommands(
+  namespace: string | undefined,
+  commands: readonly string[],
+  raised: readonly string[] = [],
+): Promise<void> {
+  if (commands.length === 0) return waitForCarrier(namespace, raised);
+  const argv = ['ip', '-json', '-batch', '-'];
+  const input = `${[...commands, ...raised.map(showCommand)].join('\n')}\n`;
+  const { stdout } = await runCommand(namespace === undefined ? argv : inNamespace(namespace, argv), { input });
+  if (!allCarry(stdout)) await waitForCarrier(namespace, raised);
 }
 
 /**
@@ -70,18 +76,27 @@ export async function readLinks(namespace: string | undefined): Promise<Map<stri
 }
 
 /**
- * Waits until the devices carry traffic. A device whose other end comes up later starts to send only when the kernel's link watch has seen that, and
- * drops packets until then; a client would notice it as a pause of a second. Asked for one device, newer kernels (6.8) catch up at once; asked for all
- * they do not. Gives up silently after 2 s: someone else has shut an end.
+ * Waits until the devices carry traffic. A device that came up before its other end starts to send only when the kernel's link watch has seen that
+ * end, and drops packets until then; a client would notice it as a pause of a second. Asked for one device, newer kernels (6.8) catch up at once;
+ * asked for all they do not. Gives up silently after 2 s: someone else has shut an end.
  */
 export async function waitForCarrier(namespace: string | undefined, devices: readonly string[]): Promise<void> {
   if (devices.length === 0) return;
   const argv = ['ip', '-json', '-batch', '-'];
-  const input = devices.map((device) => `link show dev ${device}\n`).join('');
+  const input = devices.map((device) => `${showCommand(device)}\n`).join('');
   for (let waited = 0; waited < carrierMillisMax; waited += carrierMillisStep) {
     const { stdout } = await runCommand(namespace === undefined ? argv : inNamespace(namespace, argv), { input });
-    const lines = stdout.trim().split('\n');
-    if (lines.every((line) => (JSON.parse(line) as LinkJson[]).every(({ operstate }) => operstate === 'UP'))) return;
+    if (allCarry(stdout)) return;
     await pause(carrierMillisStep);
   }
+}
+
+function showCommand(device: string): string {
+  return `link show dev ${device}`;
+}
+
+/** `shown` holds one line of JSON for each device. */
+function allCarry(shown: string): boolean {
+  const lines = shown.split('\n').filter((line) => line.startsWith('['));
+  return lines.every((line) => (JSON.parse(line) as LinkJson[]).every(({ operstate }) => operstate === 'UP'));
 }

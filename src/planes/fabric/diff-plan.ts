@@ -13,7 +13,7 @@ export interface Steps {
   fresh: boolean;
   /** In the network's namespace, first: links that go. */
   removeLinks: readonly string[];
-  /** Devices that are set up before their other end, by place. */
+  /** Devices that come up before their other end and have to be waited for, by place. */
   raised: ReadonlyMap<string, readonly string[]>;
   /** In the root namespace: links that come, then its own facts. */
   root: readonly string[];
@@ -38,12 +38,15 @@ export function diffPlans(before: FoundPlan | undefined, after: NetworkPlan): St
   const adds = new Map<string, string[]>();
   const raised = new Map<string, string[]>();
   const removals = new Map<string, string[]>();
+  const upLinks = new Set<string>();
   for (const [id, fact] of after.facts) {
     const same = before?.facts.get(id)?.add === fact.add;
     if (same && (fact.link === undefined || !madeAnew.has(fact.link))) continue;
     append(adds, fact.place, fact.add);
-    if (fact.check?.kind === 'up' && fact.check.first) append(raised, fact.place, fact.check.device);
+    if (fact.check?.kind === 'up' && fact.link !== undefined) upLinks.add(fact.link);
   }
+  for (const { link, place, check } of after.facts.values())
+    if (check?.kind === 'up' && check.first && link !== undefined && upLinks.has(link)) append(raised, place, check.device);
   for (const [id, fact] of before?.facts ?? []) {
     if (after.facts.has(id) || fact.remove === undefined) continue;
     if (fact.link === undefined || !gone.has(fact.link)) append(removals, fact.place, fact.remove);

@@ -9,7 +9,7 @@
  */
 import { PilviError } from '../../base/errors.ts';
 import type { Inside } from '../../machine/launch.ts';
-import { applyIpCommands, readLinks, removeByIpCommands, waitForCarrier } from '../../machine/link.ts';
+import { applyIpCommands, readLinks, removeByIpCommands } from '../../machine/link.ts';
 import { listNamespaces, networkNamespace, networkOfNamespace } from '../../machine/netns.ts';
 import { applyPacketRules } from '../../machine/nft.ts';
 import { applySettings } from '../../machine/sysctl.ts';
@@ -154,8 +154,8 @@ export class LinuxFabric implements Fabric {
   }
 
   /**
-   * Machines' ends come up last: until then nothing can flow, so a fresh network's rules need not wait for anything. An end that came up first has
-   * to be waited for.
+   * In a network that exists, rules change before links come; in a fresh one, machines get their addresses after everything else. So the firewall is
+   * always ahead of the traffic.
    */
   async #carryOut(plan: NetworkPlan, steps: Steps): Promise<void> {
     const { namespace } = plan;
@@ -174,9 +174,9 @@ export class LinuxFabric implements Fabric {
       await settle([applyPacketRules(namespace, steps.packetRules), applyIpCommands(undefined, root)]);
       await applyIpCommands(namespace, steps.network);
     }
-    await settle([...steps.machines].map(([place, lines]) => applyIpCommands(place, lines)));
     const at = (place: string) => (place === rootPlace ? undefined : place);
-    await settle([...steps.raised].map(([place, devices]) => waitForCarrier(at(place), devices)));
+    const last = new Set([...steps.machines.keys(), ...steps.raised.keys()]);
+    await settle([...last].map((place) => applyIpCommands(at(place), steps.machines.get(place) ?? [], steps.raised.get(place))));
     await settle([...steps.removals].map(([place, lines]) => removeByIpCommands(at(place), lines)));
   }
 

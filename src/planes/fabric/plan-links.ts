@@ -35,7 +35,7 @@ export function planUplink(target: Target, device: string, rootDevice: string, p
   links.set(device, {
     device,
     create:
-      `link add ${rootDevice} mtu ${mtu} address ${uplinkInternetEnd.mac} type veth ` +
+      `link add ${rootDevice} up mtu ${mtu} address ${uplinkInternetEnd.mac} type veth ` +
       `peer name ${device} mtu ${mtu} address ${uplinkNetworkEnd.mac} netns ${namespace}`,
   });
   planDevice(facts, namespace, device, device, uplinkInternetEnd);
@@ -60,12 +60,13 @@ export function planPort(target: Target, port: PlannedPort, uplink: string, inte
     machine: { namespace: machine, device: machineDevice },
     primaryAddress: `${spec.addresses[0]!.private}/${parseCidr4(port.subnet.cidr)!.prefix}`,
     create:
-      `link add ${device} group ${portGroup} mtu ${mtu} address ${routerMac} netns ${namespace} type veth ` +
-      `peer name ${machineDevice} mtu ${mtu} address ${spec.mac} netns ${machine}`,
+      `link add ${machineDevice} up mtu ${mtu} address ${spec.mac} netns ${machine} type veth ` +
+      `peer name ${device} mtu ${mtu} address ${routerMac} netns ${namespace}`,
   });
   // Proxy ARP waits up to 0.8 s before it answers, unless told not to.
   facts.add(`arp ${device}`, { place: namespace, add: `ntable change name arp_cache dev ${device} proxy_delay 0`, link: device });
-  facts.add(`up ${device}`, upFact(namespace, device, device, true));
+  facts.add(`group ${device}`, { place: namespace, add: `link set ${device} group ${portGroup}`, link: device });
+  facts.add(`up ${device}`, upFact(namespace, device, device, false));
   for (const { private: address } of spec.addresses) {
     facts.add(`neighbour ${device} ${address}`, {
       place: namespace,
@@ -99,7 +100,7 @@ function planMachineEnd(facts: FactList, port: PlannedPort): void {
       remove: `address del ${address}/${prefix} dev ${machineDevice}`,
       link,
     });
-  facts.add(`up ${machineDevice}`, { place, add: `link set ${machineDevice} up`, link });
+  facts.add(`up ${machineDevice}`, upFact(place, machineDevice, link, true));
   const index = deviceIndex(machineDevice);
   const gateway = `default via ${gatewayOf(subnet)} dev ${machineDevice}`;
   const metric = index === 0 ? '' : ` metric ${512 + 10 * index}`;

@@ -207,7 +207,7 @@ describe('diffPlans', () => {
     const after = plan(spec({ ports: [...many, port(101)] }), { serviceAddressOf: (key) => `100.64.0.${key.slice(5)}` });
     const steps = diffPlans(before, after);
     expect(steps.root).toHaveLength(2);
-    expect(steps.network).toHaveLength(4);
+    expect(steps.network).toHaveLength(5);
     expect([...steps.machines.keys()]).toEqual(['m-machine-101']);
     expect(steps.packetRules.trim().split('\n')).toEqual([
       'add element inet pilvi own { "p101" . 10.0.1.111 }',
@@ -226,7 +226,9 @@ describe('diffPlans', () => {
     const after = plan(spec({ ports: [port(1), port(2, { attachment: { machine: 'machine-1', device: 'eth1' } })] }));
     const steps = diffPlans(before, after);
     expect(steps.removeLinks).toEqual(['link del p2']);
-    expect(steps.root[0]).toContain('link add p2');
+    expect(steps.root[0]).toContain(
+      'link add eth1 up mtu 9001 address 02:00:00:00:00:02 netns m-machine-1 type veth peer name p2',
+    );
     expect(steps.network).toContain('route replace 10.0.1.12/32 dev p2 scope link');
     expect([...steps.removals]).toEqual([]);
     expect([...machinesOf(before)]).toEqual(['m-machine-1', 'm-machine-2']);
@@ -250,8 +252,8 @@ describe('diffPlans', () => {
     expect(steps.packetRules).toMatch(/^add table inet pilvi\ndelete table inet pilvi\nadd table inet pilvi\n/);
     expect(steps.root.slice(0, 3).map((command) => command.split(' ').slice(0, 3).join(' '))).toEqual([
       'link add n1',
-      'link add p1',
-      'link add p2',
+      'link add eth0',
+      'link add eth0',
     ]);
   });
 });

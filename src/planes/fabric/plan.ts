@@ -30,7 +30,7 @@ export interface LinkPlan {
 
 /** How to see that a fact is true: by what readLinks or readRoutes of src/machine found. */
 export type FactCheck =
-  /** `first`: this end comes up before the other, and starts to send some time after that. */
+  /** `first`: this end is made up, before the other, and starts to send some time after that. */
   { kind: 'up'; device: string; first?: boolean } | { kind: 'route'; route: string } | { kind: 'rule'; priority: number };
 
 export interface Fact {
