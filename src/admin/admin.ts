@@ -3,7 +3,7 @@
  * listens where the gateway listens, on loopback. Under /_localstack the few paths that scripts for other local clouds call are answered too.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { findRegion } from '../base/regions.ts';
+import { findRegion, findZone } from '../base/regions.ts';
 import type { ApiFault } from '../kernel/chaos.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { ServiceIndex } from '../model/service-model.ts';
@@ -47,7 +47,13 @@ class AdminError extends Error {
 export function createAdmin(
   options: AdminOptions,
 ): (request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean> {
-  const routes = [...lifeRoutes(options), ...clockRoutes(options), ...insightRoutes(options), ...neighbourRoutes(options)];
+  const routes = [
+    ...lifeRoutes(options),
+    ...clockRoutes(options),
+    ...insightRoutes(options),
+    ...chaosRoutes(options),
+    ...neighbourRoutes(options),
+  ];
   return (request, response) => {
     const url = request.url ?? '/';
     if (!url.startsWith('/_pilvi') && !url.startsWith('/_localstack')) return false;
@@ -187,13 +193,33 @@ function insightRoutes({ kernel }: AdminOptions): Route[] {
         };
       },
     },
-    { method: 'GET', pattern: /^\/_pilvi\/chaos$/, handle: async () => ({ api: kernel.chaos.list() }) },
+  ];
+}
+
+function chaosRoutes({ kernel }: AdminOptions): Route[] {
+  const state = () => ({
+    api: kernel.chaos.list(),
+    zones: kernel.zones.list().map(({ zone, since }) => ({ zone, since: new Date(since).toISOString() })),
+  });
+  return [
+    { method: 'GET', pattern: /^\/_pilvi\/chaos$/, handle: async () => state() },
     {
       method: 'POST',
       pattern: /^\/_pilvi\/chaos\/api$/,
       handle: async ({ body }) => {
         kernel.chaos.add(parseFault(body));
-        return { api: kernel.chaos.list() };
+        return state();
+      },
+    },
+    {
+      method: 'POST',
+      pattern: /^\/_pilvi\/chaos\/zone$/,
+      handle: async ({ body: { zone: name, down } }) => {
+        const zone = typeof name === 'string' ? findZone(name) : undefined;
+        if (zone === undefined) throw new AdminError(400, 'zone must be the name or the id of a zone.');
+        if (typeof down !== 'boolean') throw new AdminError(400, 'down must be true or false.');
+        await kernel.setZoneDown(zone.name, down);
+        return state();
       },
     },
     {
@@ -201,7 +227,8 @@ function insightRoutes({ kernel }: AdminOptions): Route[] {
       pattern: /^\/_pilvi\/chaos\/clear$/,
       handle: async () => {
         kernel.chaos.clear();
-        return {};
+        for (const { zone } of kernel.zones.list()) await kernel.setZoneDown(zone, false);
+        return state();
       },
     },
   ];

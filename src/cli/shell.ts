@@ -39,11 +39,7 @@ async function instanceArguments(data: string, instance: string, rest: readonly 
   if (pid === undefined) throw new PilviError('NotRunning', `No machine runs behind ${instance}.`);
   const inTime = existsSync('/proc/self/ns/time') ? ['nsenter', `--time=/proc/${pid}/ns/time`, '--'] : [];
   const tty = process.stdin.isTTY === true && rest.length === 0 ? ['--tty'] : [];
-  return [
-    ...inTime,
-    ...['runc', '--root', states, 'exec', ...tty, instance],
-    ...(rest.length > 0 ? rest : ['/bin/sh', '-l']),
-  ];
+  return [...inTime, ...['runc', '--root', states, 'exec', ...tty, instance], ...(rest.length > 0 ? rest : ['/bin/sh', '-l'])];
 }
 
 /** Process id, inside the cloud, of a container's first process. */

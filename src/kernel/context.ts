@@ -10,6 +10,7 @@ import type { Value } from '../store/store.ts';
 import type { Table, TableReader, TableWriter } from '../store/tables.ts';
 import type { Caller } from './caller.ts';
 import type { ServiceClients } from './clients.generated.ts';
+import type { ZoneFaultView } from './zone-faults.ts';
 
 /** Methods of a service's own client, without the transport: `ctx.call('ec2').runInstances(input)`. */
 export type ServiceCaller<Client> = {
@@ -114,6 +115,8 @@ export interface Parts {
   machines: Machines;
   /** Where this cloud is reached, for URLs in answers and for instances' environment. */
   endpoints: Endpoints;
+  /** Zones that chaos has taken down. */
+  zones: ZoneFaultView;
 }
 
 export interface Endpoints {

@@ -22,6 +22,7 @@ import { type ContextFacts, RequestContext } from './request-context.ts';
 import { type DueJob, Scheduler } from './scheduler.ts';
 import type { Handler, ReconcileKey, ServiceDefinition, ServiceEntry } from './service.ts';
 import { Traces } from './trace.ts';
+import { ZoneFaults } from './zone-faults.ts';
 
 interface SetupRow {
   service: string;
@@ -55,6 +56,7 @@ export class Kernel {
   readonly reconcilers: Reconcilers;
   readonly chaos: ApiChaos;
   readonly traces: Traces;
+  readonly zones: ZoneFaults;
   readonly #stops: (() => Promise<void>)[] = [];
   readonly #settingUp = new Map<string, Promise<void>>();
 
@@ -63,7 +65,8 @@ export class Kernel {
     this.clock = clock;
     this.ids = ids;
     this.log = log;
-    this.parts = parts;
+    this.zones = new ZoneFaults(store, clock, parts.fabric);
+    this.parts = { ...parts, zones: this.zones };
     this.registry = new Registry(services, (definition) => this.#loaded(definition));
     this.scheduler = new Scheduler({ store, clock, log, concurrency: jobConcurrency, run: (job) => this.#fire(job) });
     this.bus = new Bus(this.registry, () => this.scheduler, clock, ids);
@@ -75,6 +78,7 @@ export class Kernel {
 
   /** Loads the services that work without being asked, lets due jobs fire, and brings every plane in line with the rows. */
   async start(): Promise<void> {
+    await this.zones.load();
     await Promise.all(this.registry.entries.filter((entry) => entry.eager).map((entry) => this.registry.get(entry.name)));
     this.scheduler.start();
   }
@@ -159,17 +163,35 @@ export class Kernel {
         .then(wake, (error) => this.log('error', 'A service could not be loaded.', { service, error }));
   }
 
+  /** Takes a zone down or brings it back; resolves when what runs there has ended, or runs again. */
+  async setZoneDown(zone: string, down: boolean): Promise<void> {
+    await this.zones.set(zone, down);
+    await this.#visitEverything();
+    await this.reconcilers.idle();
+  }
+
   /** Removes all rows of one account, or of every account, and lets the planes follow. The clock keeps its time. */
   async reset(account?: string): Promise<void> {
     await this.recorder.flush();
+    for (const definition of this.#readyServices())
+      await definition.onReset?.(account, this.systemContext(definition.name, { account: account ?? '', region: '' }, 'reset'));
     if (account === undefined) await this.store.clear([]);
     else await clearAccount(this.store, account);
     this.#settingUp.clear();
-    if (account === undefined) this.chaos.clear();
-    for (const { name } of this.registry.entries) {
-      const definition = this.registry.ready(name);
-      if (definition !== undefined) await this.#visitAll(definition);
+    if (account === undefined) {
+      this.chaos.clear();
+      await this.zones.load();
     }
+    await this.#visitEverything();
+    await this.reconcilers.idle();
+  }
+
+  #readyServices(): ServiceDefinition[] {
+    return this.registry.entries.flatMap(({ name }) => this.registry.ready(name) ?? []);
+  }
+
+  async #visitEverything(): Promise<void> {
+    for (const definition of this.#readyServices()) await this.#visitAll(definition);
   }
 
   async #perform(ctx: RequestContext, input: unknown): Promise<unknown> {

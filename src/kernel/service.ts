@@ -133,6 +133,11 @@ export interface ServiceDefinition<Name extends keyof ServiceClients = keyof Ser
   controlPolicies?: ControlPolicySource;
   /** Set up once, the first time an account is met in a Region (EC2's default VPC). */
   accountSetup?: (ctx: Context) => Promise<void>;
+  /**
+   * Before the rows of one account, or of all, are cleared: gives back what the account holds in tables that belong to no account. `ctx` is in
+   * no Region.
+   */
+  onReset?: (account: string | undefined, ctx: Context) => Promise<void>;
   /** Listeners of its own inside the cloud (instance metadata); returns how to stop them. Runs when the service is loaded. */
   start?: (ctx: Context) => Promise<() => Promise<void>>;
   /** What api.ts offers to other services in process. */

@@ -1,6 +1,8 @@
 import { AwsError } from '../../kernel/errors.ts';
 import { defineService } from '../../kernel/service.ts';
+import { accountAttributeHandlers } from './account-attributes.ts';
 import { addressAuthorisations, addressHandlers } from './addresses/addresses.ts';
+import { freePublicIpsOf } from './addresses/public-pool.ts';
 import { Addresses, PublicIps } from './addresses/state.ts';
 import { imageHandlers } from './images/images.ts';
 import { Images } from './images/state.ts';
@@ -10,6 +12,8 @@ import { instanceTypeHandlers } from './instances/instance-types.ts';
 import { checkLaunch, launchHandlers } from './instances/launch.ts';
 import { lifecycleAuthorisations, lifecycleHandlers } from './instances/lifecycle.ts';
 import { forgetInstance, machines, onMachineChange } from './instances/machines.ts';
+import { monitoringAuthorisations, monitoringHandlers } from './instances/monitoring.ts';
+import { profileAssociationAuthorisations, profileAssociationHandlers } from './instances/profile-associations.ts';
 import { Instances, LaunchTokens } from './instances/state.ts';
 import { networkInterfaceAuthorisations, networkInterfaceHandlers } from './interfaces/network-interfaces.ts';
 import { Interfaces } from './interfaces/state.ts';
@@ -20,8 +24,12 @@ import { securityGroupRuleAuthorisations, securityGroupRuleHandlers } from './se
 import { securityGroupAuthorisations, securityGroupHandlers } from './security-groups/security-groups.ts';
 import { SecurityGroupRules, SecurityGroups } from './security-groups/state.ts';
 import { tagHandlers } from './tags.ts';
+import { Volumes } from './volumes/state.ts';
+import { volumeAuthorisations, volumeHandlers, volumes } from './volumes/volumes.ts';
+import { dhcpOptionsHandlers } from './vpc/dhcp-options.ts';
+import { networkAclAuthorisations, networkAclHandlers } from './vpc/network-acls.ts';
 import { DhcpOptions, InternetGateways, NetworkAcls, RouteTables, Subnets, Vpcs } from './vpc/state.ts';
-import { addDefaultVpc } from './vpc/default-vpc.ts';
+import { addDefaultVpc, defaultVpcAuthorisations, defaultVpcHandlers } from './vpc/default-vpc.ts';
 import { networks } from './vpc/networks.ts';
 import { internetGatewayAuthorisations, internetGatewayHandlers } from './vpc/internet-gateways.ts';
 import { routeTableAuthorisations, routeTableHandlers } from './vpc/route-tables.ts';
@@ -33,14 +41,18 @@ export default defineService({
   name: 'ec2',
   tables: [
     ...[Vpcs, Subnets, RouteTables, InternetGateways, NetworkAcls, DhcpOptions, Interfaces, SecurityGroups, SecurityGroupRules],
-    ...[Addresses, PublicIps, Instances, LaunchTokens, Images, KeyPairs, ZoneGroups],
+    ...[Addresses, PublicIps, Instances, LaunchTokens, Images, KeyPairs, Volumes, ZoneGroups],
   ],
   handlers: {
+    ...accountAttributeHandlers,
     ...zoneHandlers,
     ...vpcHandlers,
     ...subnetHandlers,
     ...routeTableHandlers,
     ...internetGatewayHandlers,
+    ...dhcpOptionsHandlers,
+    ...defaultVpcHandlers,
+    ...networkAclHandlers,
     ...securityGroupHandlers,
     ...securityGroupRuleHandlers,
     ...addressHandlers,
@@ -52,6 +64,9 @@ export default defineService({
     ...launchHandlers,
     ...describeInstanceHandlers,
     ...lifecycleHandlers,
+    ...monitoringHandlers,
+    ...profileAssociationHandlers,
+    ...volumeHandlers,
     ...tagHandlers,
   },
   authorise: {
@@ -63,13 +78,18 @@ export default defineService({
     ...addressAuthorisations,
     ...describeInstanceAuthorisations,
     ...lifecycleAuthorisations,
+    ...monitoringAuthorisations,
+    ...profileAssociationAuthorisations,
+    ...volumeAuthorisations,
+    ...defaultVpcAuthorisations,
+    ...networkAclAuthorisations,
     ...keyPairAuthorisations,
     ...networkInterfaceAuthorisations,
     ...instanceAttributeAuthorisations,
     RunInstances: checkLaunch,
     ...securityGroupRuleAuthorisations,
   },
-  reconcilers: { networks, machines },
+  reconcilers: { networks, machines, volumes },
   tasks: { forgetInstance },
   start: async (ctx) => {
     ctx.part('machines').onChange((status) => void onMachineChange(ctx, status));
@@ -77,6 +97,9 @@ export default defineService({
   },
   accountSetup: async (ctx) => {
     await addDefaultVpc(ctx);
+  },
+  onReset: async (account, ctx) => {
+    if (account !== undefined) await freePublicIpsOf(ctx, account);
   },
   /** DryRun asks only whether the call would be allowed, and is answered before anything is looked at ("DryRunOperation"). */
   before: (input) => {

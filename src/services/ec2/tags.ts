@@ -17,6 +17,7 @@ import { Instances } from './instances/state.ts';
 import { Interfaces } from './interfaces/state.ts';
 import { KeyPairs } from './key-pairs/state.ts';
 import { SecurityGroupRules, SecurityGroups } from './security-groups/state.ts';
+import { Volumes } from './volumes/state.ts';
 import { DhcpOptions, InternetGateways, NetworkAcls, RouteTables, Subnets, type TagMap, Vpcs } from './vpc/state.ts';
 
 /** Per resource, not counting those that begin with `aws:`. */
@@ -63,6 +64,7 @@ const kinds: readonly TaggedKind[] = [
   kind('elastic-ip', 'addressAllocation', Addresses),
   kind('instance', 'instance', Instances),
   kind('image', 'image', Images),
+  kind('volume', 'volume', Volumes),
   kind('key-pair', 'keyPair', KeyPairs, 'byId'),
 ];
 

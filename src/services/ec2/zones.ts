@@ -24,21 +24,21 @@ export async function offeredZones(ctx: Context): Promise<ZoneInfo[]> {
   return (findRegion(ctx.region)?.zones ?? []).filter((zone) => zone.type === 'availability-zone' || groups.has(zone.groupName));
 }
 
-function describeZone(zone: ZoneInfo, optedIn: boolean): AvailabilityZone {
+function describeZone(zone: ZoneInfo, optedIn: boolean, down: boolean): AvailabilityZone {
   const own = zone.type === 'availability-zone';
   return {
     ZoneName: zone.name,
     ZoneId: zone.id,
     ZoneType: zone.type,
     RegionName: zone.region,
-    State: 'available',
+    State: down ? 'unavailable' : 'available',
     OptInStatus: own ? 'opt-in-not-required' : optedIn ? 'opted-in' : 'not-opted-in',
     GroupName: zone.groupName,
     GroupLongName: zone.groupLongName,
     NetworkBorderGroup: zone.networkBorderGroup,
     ParentZoneName: zone.parentZoneName,
     ParentZoneId: zone.parentZoneId,
-    Messages: [],
+    Messages: down ? [{ Message: `The zone ${zone.name} is down.` }] : [],
   };
 }
 
@@ -83,7 +83,11 @@ export const zoneHandlers: HandlersOf<EC2> = {
     const rows = all
       .filter((zone) => input.AllAvailabilityZones === true || zone.type === 'availability-zone' || groups.has(zone.groupName))
       .filter((zone) => (input.ZoneNames?.includes(zone.name) ?? true) && (input.ZoneIds?.includes(zone.id) ?? true))
-      .map((zone) => ({ ...zone, ...noTags, shown: describeZone(zone, groups.has(zone.groupName)) }));
+      .map((zone) => ({
+        ...zone,
+        ...noTags,
+        shown: describeZone(zone, groups.has(zone.groupName), ctx.part('zones').downSince(zone.name) !== undefined),
+      }));
     const passing = applyFilters(rows, input.Filters, {
       'zone-name': (row) => row.name,
       'zone-id': (row) => row.id,
@@ -94,8 +98,8 @@ export const zoneHandlers: HandlersOf<EC2> = {
       'opt-in-status': (row) => row.shown.OptInStatus,
       'parent-zone-id': (row) => row.parentZoneId,
       'parent-zone-name': (row) => row.parentZoneName,
-      state: () => 'available',
-      message: () => undefined,
+      state: (row) => row.shown.State,
+      message: (row) => row.shown.Messages?.map(({ Message }) => Message),
     });
     return { AvailabilityZones: passing.map((row) => row.shown) };
   },

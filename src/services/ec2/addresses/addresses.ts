@@ -5,20 +5,23 @@ import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { invalidParameterCombination, invalidParameterValue, missingParameter, notFound } from '../errors.ts';
 import { applyFilters } from '../filters.ts';
-import { dropPublicIp } from '../interfaces/lifecycle.ts';
+import { assignPublicIp, dropPublicIp } from '../interfaces/lifecycle.ts';
 import { type InterfaceRow, Interfaces } from '../interfaces/state.ts';
 import { Instances } from '../instances/state.ts';
 import { requireRow, rowsByIds } from '../lookup.ts';
+import { page } from '../paging.ts';
 import { checkTagged, describeTags, ec2Arn, requestTagConditions, tagsFor } from '../tags.ts';
 import { InternetGateways } from '../vpc/state.ts';
 import { freePublicIp, takePublicIp } from './public-pool.ts';
 import { type AddressRow, Addresses } from './state.ts';
 
 /** Elastic IPs per Region and account ("Elastic IP address quota", L-0263D0A3; EIP-008). */
-const addressesPerRegionMax = 5;
+export const addressesPerRegionMax = 5;
 
-function describeAddress(ctx: Context, row: AddressRow): Address {
+async function describeAddress(ctx: Context, row: AddressRow): Promise<Address> {
   const { association } = row;
+  // The instance is the interface's present one, which may have changed since the address was associated.
+  const card = association === undefined ? undefined : await ctx.table(Interfaces).get(association.interfaceId);
   return {
     AllocationId: row.allocationId,
     PublicIp: row.publicIp,
@@ -33,7 +36,7 @@ function describeAddress(ctx: Context, row: AddressRow): Address {
           NetworkInterfaceId: association.interfaceId,
           NetworkInterfaceOwnerId: ctx.account,
           PrivateIpAddress: association.privateIp,
-          InstanceId: association.instanceId,
+          InstanceId: card?.attachment?.instanceId,
         }),
   };
 }
@@ -87,8 +90,11 @@ async function targetOf(
   return { card, privateIp: address.address };
 }
 
-/** Takes an association away, if there is one: the interface forgets the address. */
-async function disassociate(tx: Transaction, row: AddressRow): Promise<AddressRow> {
+/**
+ * Takes an association away, if there is one: the interface forgets the address. An instance that was launched with a public address gets a new one
+ * in its place ("Public IPv4 addresses": on disassociation "it receives a new public IP address").
+ */
+async function disassociate(tx: Transaction, ctx: Context, row: AddressRow): Promise<AddressRow> {
   const { association } = row;
   if (association === undefined) return row;
   const card = await tx.table(Interfaces).get(association.interfaceId);
@@ -96,7 +102,10 @@ async function disassociate(tx: Transaction, row: AddressRow): Promise<AddressRo
     const addresses = card.addresses.map(({ address, elastic }) =>
       elastic?.allocationId === row.allocationId ? { address } : { address, ...(elastic && { elastic }) },
     );
-    await tx.table(Interfaces).put({ ...card, addresses });
+    const freed = { ...card, addresses };
+    await tx.table(Interfaces).put(freed);
+    const instance = card.attachment?.deviceIndex === 0 ? await tx.table(Instances).get(card.attachment.instanceId) : undefined;
+    if (instance?.intent === 'running' && instance.publicIpWanted) await assignPublicIp(tx, ctx, freed);
     tx.hint('networks', card.vpcId);
   }
   const { association: _gone, ...free } = row;
@@ -144,18 +153,19 @@ export const addressHandlers: HandlersOf<EC2> = {
     }
     if (input.PublicIps !== undefined && input.PublicIps.length > 0)
       rows = rows.filter((row) => input.PublicIps?.includes(row.publicIp));
-    const passing = applyFilters(rows, input.Filters, {
+    const full = await Promise.all(rows.map(async (row) => ({ ...row, shown: await describeAddress(ctx, row) })));
+    const passing = applyFilters(full, input.Filters, {
       'allocation-id': (row) => row.allocationId,
       'association-id': (row) => row.association?.id,
       domain: () => 'vpc',
-      'instance-id': (row) => row.association?.instanceId,
+      'instance-id': (row) => row.shown.InstanceId,
       'network-border-group': (row) => row.networkBorderGroup,
       'network-interface-id': (row) => row.association?.interfaceId,
       'network-interface-owner-id': (row) => (row.association === undefined ? undefined : ctx.account),
       'private-ip-address': (row) => row.association?.privateIp,
       'public-ip': (row) => row.publicIp,
     });
-    return { Addresses: passing.map((row) => describeAddress(ctx, row)) };
+    return { Addresses: passing.map((row) => row.shown) };
   },
 
   /** Moves the address by default (EIP-005); with AllowReassociation false an address in use is refused. Needs an internet gateway. */
@@ -178,6 +188,18 @@ export const addressHandlers: HandlersOf<EC2> = {
     return { AssociationId: associationId };
   },
 
+  /** Reverse DNS names are not built, so no address has one. */
+  async DescribeAddressesAttribute(input, ctx) {
+    if (input.Attribute !== undefined && input.Attribute !== 'domain-name')
+      throw invalidParameterValue(`Value (${input.Attribute}) for parameter attribute is invalid.`);
+    const rows = await rowsByIds(ctx, Addresses, 'addressAllocation', input.AllocationIds);
+    const found = page('DescribeAddressesAttribute', rows, (row) => row.allocationId, input, { least: 1 });
+    return {
+      Addresses: found.rows.map((row) => ({ AllocationId: row.allocationId, PublicIp: row.publicIp })),
+      NextToken: found.nextToken,
+    };
+  },
+
   async DisassociateAddress(input, ctx) {
     await ctx.transact(async (tx) => {
       const rows = await tx.table(Addresses).list();
@@ -188,7 +210,7 @@ export const addressHandlers: HandlersOf<EC2> = {
         throw id === undefined
           ? new AwsError('InvalidAddress.NotFound', `Address '${ip}' not found.`)
           : notFound('addressAssociation', id);
-      await disassociate(tx, row);
+      await disassociate(tx, ctx, row);
     });
     return {};
   },
@@ -212,10 +234,10 @@ async function associate(
   interfaceId: string,
   privateIp: string,
 ): Promise<string> {
-  const free = await disassociate(tx, row);
+  const free = await disassociate(tx, ctx, row);
   let card = (await tx.table(Interfaces).get(interfaceId))!;
   const earlier = card.addresses.find(({ address }) => address === privateIp)?.elastic;
-  if (earlier !== undefined) await disassociate(tx, (await tx.table(Addresses).get(earlier.allocationId))!);
+  if (earlier !== undefined) await disassociate(tx, ctx, (await tx.table(Addresses).get(earlier.allocationId))!);
   card = (await tx.table(Interfaces).get(interfaceId))!;
   if (card.addresses[0]?.address === privateIp) card = await dropPublicIp(tx, card);
   const id = ctx.id('addressAssociation');
@@ -223,9 +245,7 @@ async function associate(
   await tx
     .table(Interfaces)
     .put({ ...card, addresses: card.addresses.map((one) => (one.address === privateIp ? { ...one, elastic } : one)) });
-  await tx
-    .table(Addresses)
-    .put({ ...free, association: { id, interfaceId, privateIp, instanceId: card.attachment?.instanceId } });
+  await tx.table(Addresses).put({ ...free, association: { id, interfaceId, privateIp } });
   tx.hint('networks', card.vpcId);
   return id;
 }

@@ -26,6 +26,14 @@ export async function takePublicIp(tx: Transaction, ctx: Context): Promise<strin
   throw new AwsError('InsufficientAddressCapacity', 'Not enough available addresses to satisfy your request.');
 }
 
+/** Gives back all that an account holds: the pool belongs to no account, so a reset of one would leave its addresses taken. */
+export async function freePublicIpsOf(ctx: Context, account: string): Promise<void> {
+  await ctx.transact(async (tx) => {
+    for (const { address } of await tx.table(PublicIps).byIndex('byAccount', [account]))
+      await tx.table(PublicIps).delete(address);
+  });
+}
+
 /** Gives an address back. Safe to repeat. */
 export async function freePublicIp(tx: Transaction, address: string): Promise<void> {
   await tx.table(PublicIps).delete(address);

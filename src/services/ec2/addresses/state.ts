@@ -6,7 +6,7 @@ export interface AddressRow {
   allocationId: string;
   publicIp: string;
   networkBorderGroup: string;
-  association?: { id: string; interfaceId: string; privateIp: string; instanceId?: string | undefined } | undefined;
+  association?: { id: string; interfaceId: string; privateIp: string } | undefined;
   tags: TagMap;
 }
 

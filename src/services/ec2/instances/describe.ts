@@ -1,5 +1,5 @@
 /** Instances as the API shows them: reservations, filters, status. */
-import type { EC2, Instance, InstanceNetworkInterface, InstanceStatus, Reservation } from '@aws-sdk/client-ec2';
+import type { EC2, Instance, InstanceNetworkInterface, InstanceStatus, Reservation, StatusType } from '@aws-sdk/client-ec2';
 import type { Context } from '../../../kernel/context.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { applyFilters, type FilterValues } from '../filters.ts';
@@ -223,12 +223,12 @@ const instanceFilters = (ctx: Context): FilterValues<ShownInstance> => ({
   'launch-time': (row) => new Date(row.launchedAt).toISOString(),
 });
 
-function describeStatus(row: InstanceRow, settled: boolean): InstanceStatus {
+function describeStatus(row: InstanceRow, settled: boolean, downSince: number | undefined): InstanceStatus {
   const running = row.state === 'running';
-  const status = !running ? 'not-applicable' : settled ? 'ok' : 'initializing';
-  const details = running
-    ? [{ Name: 'reachability' as const, Status: settled ? ('passed' as const) : ('initializing' as const) }]
-    : [];
+  const status = !running ? 'not-applicable' : downSince !== undefined ? 'impaired' : settled ? 'ok' : 'initializing';
+  const passed = downSince !== undefined ? 'failed' : settled ? 'passed' : 'initializing';
+  const impairedSince = downSince === undefined ? undefined : new Date(downSince);
+  const details = running ? [{ Name: 'reachability' as const, Status: passed as StatusType, ImpairedSince: impairedSince }] : [];
   return {
     InstanceId: row.id,
     AvailabilityZone: row.zone,
@@ -269,7 +269,11 @@ export const describeInstanceHandlers: HandlersOf<EC2> = {
     const statuses = await Promise.all(
       listed.map(async (row) => ({
         ...row,
-        shown: describeStatus(row, machines.unavailable !== undefined || (await machines.status(row.id))?.state === 'running'),
+        shown: describeStatus(
+          row,
+          machines.unavailable !== undefined || (await machines.status(row.id))?.state === 'running',
+          ctx.part('zones').downSince(row.zone),
+        ),
       })),
     );
     const passing = applyFilters(statuses, input.Filters, {

@@ -9,6 +9,7 @@ import { KeyPairs } from '../key-pairs/state.ts';
 import { requireRow } from '../lookup.ts';
 import { SecurityGroups } from '../security-groups/state.ts';
 import { parseTags } from '../tags.ts';
+import type { VolumeRow } from '../volumes/state.ts';
 import { type SubnetRow, Subnets, type TagMap, Vpcs } from '../vpc/state.ts';
 import { type LaunchImage, requireImage } from './image-lookup.ts';
 import type { InstanceRow } from './state.ts';
@@ -29,10 +30,11 @@ export interface LaunchPlan {
   card: CardPlan;
   zone?: string | undefined;
   rootSizeGiB: number;
+  rootType: VolumeRow['type'];
   rootDeleteOnTermination: boolean;
   metadata: InstanceRow['metadata'];
   shutdownBehaviour: InstanceRow['shutdownBehaviour'];
-  tags: { instance: TagMap; card: TagMap };
+  tags: { instance: TagMap; card: TagMap; volume: TagMap };
   fingerprint: string;
 }
 
@@ -190,15 +192,18 @@ function planGivenCard(card: InstanceNetworkInterfaceSpecification): CardPlan {
   };
 }
 
-function planRoot(input: RunInstancesRequest, image: LaunchImage): Pick<LaunchPlan, 'rootSizeGiB' | 'rootDeleteOnTermination'> {
-  let plan = { rootSizeGiB: image.rootSizeGiB, rootDeleteOnTermination: true };
+function planRoot(
+  input: RunInstancesRequest,
+  image: LaunchImage,
+): Pick<LaunchPlan, 'rootSizeGiB' | 'rootType' | 'rootDeleteOnTermination'> {
+  let plan: ReturnType<typeof planRoot> = { rootSizeGiB: image.rootSizeGiB, rootType: 'gp3', rootDeleteOnTermination: true };
   for (const { DeviceName, Ebs, VirtualName, NoDevice } of input.BlockDeviceMappings ?? []) {
     if (DeviceName !== image.rootDeviceName)
       throw parameterNotImplemented('RunInstances', 'BlockDeviceMappings for devices other than the root');
     if (VirtualName !== undefined || NoDevice !== undefined || Ebs === undefined)
       throw invalidParameterValue(`The root device ${DeviceName} must be an EBS volume.`);
     const { VolumeSize, DeleteOnTermination, VolumeType, ...others } = Ebs;
-    if (VolumeType !== undefined && !['gp2', 'gp3', 'standard'].includes(VolumeType))
+    if (VolumeType !== undefined && VolumeType !== 'gp2' && VolumeType !== 'gp3' && VolumeType !== 'standard')
       throw parameterNotImplemented('RunInstances', 'BlockDeviceMappings.Ebs.VolumeType');
     const other = Object.entries(others).find(([, value]) => value !== undefined && value !== false);
     if (other !== undefined) throw parameterNotImplemented('RunInstances', `BlockDeviceMappings.Ebs.${other[0]}`);
@@ -208,7 +213,11 @@ function planRoot(input: RunInstancesRequest, image: LaunchImage): Pick<LaunchPl
         `Volume of size ${VolumeSize}GB is smaller than snapshot '${image.id}', expect size >= ${image.rootSizeGiB}GB`,
       );
     }
-    plan = { rootSizeGiB: VolumeSize ?? image.rootSizeGiB, rootDeleteOnTermination: DeleteOnTermination ?? true };
+    plan = {
+      rootSizeGiB: VolumeSize ?? image.rootSizeGiB,
+      rootType: VolumeType ?? 'gp3',
+      rootDeleteOnTermination: DeleteOnTermination ?? true,
+    };
   }
   return plan;
 }
@@ -228,10 +237,11 @@ function planMetadata(options: RunInstancesRequest['MetadataOptions']): Instance
 }
 
 function planTags(input: RunInstancesRequest): LaunchPlan['tags'] {
-  const tags = { instance: {} as TagMap, card: {} as TagMap };
+  const tags = { instance: {} as TagMap, card: {} as TagMap, volume: {} as TagMap };
   for (const { ResourceType, Tags } of input.TagSpecifications ?? []) {
     if (ResourceType === 'instance') tags.instance = { ...tags.instance, ...parseTags(Tags) };
     else if (ResourceType === 'network-interface') tags.card = { ...tags.card, ...parseTags(Tags) };
+    else if (ResourceType === 'volume') tags.volume = { ...tags.volume, ...parseTags(Tags) };
     else throw parameterNotImplemented('RunInstances', `TagSpecifications for ${ResourceType ?? ''}`);
   }
   return tags;
@@ -267,8 +277,8 @@ export async function planLaunch(input: RunInstancesRequest, ctx: Context): Prom
   };
 }
 
-/** The subnet of a launch: the one named, else the default one of the zone. Throws VPCIdNotSpecified without a default VPC. */
-export async function chooseSubnet(tx: Transaction, plan: LaunchPlan): Promise<SubnetRow> {
+/** The subnet of a launch: the one named, else the default one of the zone, else of the first zone that is up. Throws VPCIdNotSpecified without a default VPC. */
+export async function chooseSubnet(tx: Transaction, ctx: Context, plan: LaunchPlan): Promise<SubnetRow> {
   if (plan.card.subnetId !== undefined) {
     const subnet = await requireRow(tx, Subnets, 'subnet', plan.card.subnetId);
     if (plan.zone !== undefined && plan.zone !== subnet.zone) {
@@ -286,7 +296,8 @@ export async function chooseSubnet(tx: Transaction, plan: LaunchPlan): Promise<S
   const subnets = (await tx.table(Subnets).byIndex('byVpc', [vpc.id]))
     .filter((row) => row.defaultForZone)
     .sort((a, b) => (a.zone < b.zone ? -1 : 1));
-  const subnet = plan.zone === undefined ? subnets[0] : subnets.find((row) => row.zone === plan.zone);
+  const working = subnets.find((row) => ctx.part('zones').downSince(row.zone) === undefined);
+  const subnet = plan.zone === undefined ? (working ?? subnets[0]) : subnets.find((row) => row.zone === plan.zone);
   if (subnet === undefined) {
     throw new AwsError('MissingInput', `No subnets found for the default VPC '${vpc.id}'. Please specify a subnet.`);
   }

@@ -7,7 +7,9 @@ import { addInterface, assignPublicIp, attachInterface } from '../interfaces/lif
 import { type InterfaceRow, Interfaces } from '../interfaces/state.ts';
 import { requireRow } from '../lookup.ts';
 import { ec2Arn, requestTagConditions } from '../tags.ts';
+import { Volumes } from '../volumes/state.ts';
 import type { SubnetRow } from '../vpc/state.ts';
+import { checkCapacity } from '../capacity.ts';
 import { describeReservation } from './describe.ts';
 import { chooseGroups, chooseSubnet, type LaunchPlan, planLaunch } from './launch-plan.ts';
 import { requireProfile, type ProfileUse } from './profiles.ts';
@@ -114,8 +116,10 @@ async function launch(
     plan.card.existingId === undefined ? undefined : await requireRow(tx, Interfaces, 'networkInterface', plan.card.existingId);
   const subnet = await chooseSubnet(
     tx,
+    ctx,
     existing === undefined ? plan : { ...plan, card: { ...plan.card, subnetId: existing.subnetId } },
   );
+  checkCapacity(ctx, subnet.zone, plan.type.name);
   const groups = await chooseGroups(tx, plan, subnet);
   const reservationId = ctx.id('reservation');
   for (let index = 0; index < plan.max; index += 1) {
@@ -135,6 +139,15 @@ async function launch(
     });
     if (instance.publicIpWanted) await assignPublicIp(tx, ctx, card);
     await tx.table(Instances).put(instance);
+    await tx.table(Volumes).put({
+      id: instance.rootVolume.id,
+      sizeGiB: instance.rootVolume.sizeGiB,
+      type: plan.rootType,
+      zone: subnet.zone,
+      created: ctx.now,
+      instanceId: instance.id,
+      tags: plan.tags.volume,
+    });
     tx.hint('machines', instance.id);
   }
   if (input.ClientToken !== undefined)

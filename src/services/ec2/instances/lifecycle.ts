@@ -3,6 +3,7 @@ import type { EC2, InstanceStateChange } from '@aws-sdk/client-ec2';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
+import { checkCapacity } from '../capacity.ts';
 import { missingParameter } from '../errors.ts';
 import { assignPublicIp } from '../interfaces/lifecycle.ts';
 import { Interfaces } from '../interfaces/state.ts';
@@ -73,6 +74,7 @@ export const lifecycleHandlers: HandlersOf<EC2> = {
       for (const row of rows) if (!['stopped', 'running', 'pending'].includes(row.state)) throw incorrectState(row, 'started');
       for (const row of rows) {
         if (row.state !== 'stopped') continue;
+        checkCapacity(ctx, row.zone, row.type);
         const [card] = await tx.table(Interfaces).byIndex('byInstance', [row.id]);
         if (row.publicIpWanted && card !== undefined) await assignPublicIp(tx, ctx, card);
         await move(tx, row, {

@@ -9,6 +9,7 @@ import { privateDnsName } from '../names.ts';
 import { ec2Arn } from '../tags.ts';
 import { deviceName } from '../vpc/network-spec.ts';
 import { applyNetwork } from '../vpc/networks.ts';
+import { Volumes } from '../volumes/state.ts';
 import { requireImage } from './image-lookup.ts';
 import { stopInstance, terminateInstance } from './lifecycle.ts';
 import { type InstanceRow, Instances, type InstanceState } from './state.ts';
@@ -51,6 +52,11 @@ async function announce(tx: Transaction, ctx: Context, row: InstanceRow, state: 
 
 async function bringUp(ctx: Context, row: InstanceRow, cards: readonly InterfaceRow[]): Promise<void> {
   const machines = ctx.part('machines');
+  // A zone without power: the instance stays what it was and does not answer; it boots again when the zone is back.
+  if (ctx.part('zones').downSince(row.zone) !== undefined) {
+    if (machines.unavailable === undefined) await machines.removeMachine(row.id);
+    return;
+  }
   const refused = machines.unavailable ?? ctx.part('fabric').unavailable;
   if (refused === undefined) {
     await applyNetwork(ctx, row.vpcId);
@@ -58,16 +64,19 @@ async function bringUp(ctx: Context, row: InstanceRow, cards: readonly Interface
     if (status.state !== 'running')
       throw new Error(`The machine of ${row.id} is ${status.state}: ${status.reason ?? 'no reason given'}`);
   }
-  await ctx.transact(async (tx) => {
+  const kept = await ctx.transact(async (tx) => {
     const latest = await tx.table(Instances).get(row.id);
-    if (latest?.state !== 'pending' || latest.intent !== 'running') return;
+    if (latest?.state !== 'pending' || latest.intent !== 'running') return latest !== undefined;
     const stateReason =
       refused === undefined
         ? undefined
         : { code: 'Server.NoMachine', message: `No machine runs behind this instance: ${refused}` };
     await tx.table(Instances).put({ ...latest, state: 'running', stateReason });
     await announce(tx, ctx, latest, 'running');
+    return true;
   });
+  // A reset may have taken the row away meanwhile, and nobody would look at this key again.
+  if (!kept && machines.unavailable === undefined) await machines.removeMachine(row.id);
 }
 
 async function bringDown(ctx: Context, row: InstanceRow, cards: readonly InterfaceRow[]): Promise<void> {
@@ -100,6 +109,8 @@ async function tearDown(ctx: Context, row: InstanceRow): Promise<void> {
         tx.hint('networks', card.vpcId);
       }
     }
+    if (latest.rootVolume.deleteOnTermination) await tx.table(Volumes).delete(latest.rootVolume.id);
+    else await tx.table(Volumes).update([latest.rootVolume.id], (volume) => ({ ...volume, instanceId: undefined }));
     await tx.table(Instances).put({ ...latest, state: 'terminated', terminatedAt: ctx.now });
     await tx.schedule({ task: 'forgetInstance', key: row.id, due: ctx.now + terminatedListed });
     await announce(tx, ctx, latest, 'terminated');

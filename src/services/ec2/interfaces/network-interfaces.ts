@@ -138,7 +138,8 @@ export const networkInterfaceHandlers: HandlersOf<EC2> = {
         tags,
       });
     });
-    return { NetworkInterface: { ...(await describeInterface(ctx, row)), Status: 'pending' as const } };
+    // The service says `pending`, a word that its own model does not list; `available` is what follows at once.
+    return { NetworkInterface: await describeInterface(ctx, row) };
   },
 
   async DescribeNetworkInterfaces(input, ctx) {

@@ -23,6 +23,7 @@ const renewAt = 0.5;
 const heldMax = 10_000;
 
 interface Held {
+  roleId: string;
   profileArn: string;
   credentials: RoleCredentials;
   renew: Millis;
@@ -36,12 +37,14 @@ export class RoleCredentialsCache {
   async find(ctx: Context, row: InstanceRow): Promise<RoleCredentials | undefined> {
     if (row.profileArn === undefined || row.state === 'terminated') return undefined;
     const now = ctx.clock.now();
-    const held = this.#held.get(row.id);
-    if (held !== undefined && held.profileArn === row.profileArn && held.renew > now) return held.credentials;
     const iam = await ctx.internal<IamApi>('iam');
     const profile = await iam.findInstanceProfile(ctx.account, parseArn(row.profileArn)?.resource.split('/').at(-1) ?? '');
     const role = profile === undefined ? undefined : await iam.roleOf(ctx.account, profile);
     if (profile === undefined || role === undefined) return undefined;
+    // Looked up each time, so that a role that was taken away, or reset with its account, is not given out of this cache.
+    const held = this.#held.get(row.id);
+    if (held !== undefined && held.roleId === role.id && held.profileArn === row.profileArn && held.renew > now)
+      return held.credentials;
     const sts = await ctx.internal<StsApi>('sts');
     const session = await sts.instanceCredentials({ account: ctx.account, roleName: role.name, sessionName: row.id });
     const seconds = (time: Millis) => new Date(time).toISOString().replace(/\.\d{3}/, '');
@@ -56,6 +59,7 @@ export class RoleCredentialsCache {
     };
     if (this.#held.size >= heldMax) this.#held.clear();
     this.#held.set(row.id, {
+      roleId: role.id,
       profileArn: row.profileArn,
       credentials,
       renew: session.issuedAt + (session.expires - session.issuedAt) * renewAt,

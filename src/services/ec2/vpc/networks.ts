@@ -14,8 +14,9 @@ export async function applyNetwork(ctx: Context, vpcId: string): Promise<void> {
   if (fabric.unavailable !== undefined) return;
   const inUse = (await ctx.table(Interfaces).firstByIndex('byVpc', [vpcId])) !== undefined;
   const spec = inUse ? await readNetworkSpec(ctx, vpcId) : undefined;
-  if (spec === undefined) await fabric.removeNetwork(vpcId);
-  else await fabric.ensureNetwork(spec);
+  if (spec !== undefined) await fabric.ensureNetwork(spec);
+  // A reset may have taken the rows away meanwhile, and nobody would look at this key again.
+  if (spec === undefined || (await ctx.table(Vpcs).get(vpcId)) === undefined) await fabric.removeNetwork(vpcId);
 }
 
 export const networks: Reconciler = {

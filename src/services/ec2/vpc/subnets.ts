@@ -58,7 +58,8 @@ export async function availableAddresses(source: Pick<Context | Transaction, 'ta
   return addressCount(parseCidr4(row.cidr)!) - reservedAddresses.first - reservedAddresses.last - used;
 }
 
-async function describeSubnet(ctx: Context, row: SubnetRow): Promise<Subnet> {
+/** A subnet as the API shows it. */
+export async function describeSubnet(ctx: Context, row: SubnetRow): Promise<Subnet> {
   return {
     SubnetId: row.id,
     SubnetArn: ec2Arn(ctx, 'subnet', row.id),
@@ -87,7 +88,7 @@ async function describeSubnet(ctx: Context, row: SubnetRow): Promise<Subnet> {
 }
 
 /** Zone of a new subnet: by name, by id, or the Region's first. Throws InvalidParameterValue for one that this account cannot use here. */
-async function chooseZone(
+export async function chooseZone(
   ctx: Context,
   name: string | undefined,
   id: string | undefined,

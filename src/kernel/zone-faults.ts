@@ -1,0 +1,65 @@
+/**
+ * Zones that are down: the failure of a whole data centre, switched by the admin API. Rows keep it over a restart; the copy in memory answers
+ * inside transactions, where nothing else may be awaited, and is read again at start and after a reset.
+ */
+import type { Clock, Millis } from '../base/clock.ts';
+import type { Fabric } from '../planes/fabric/types.ts';
+import type { Store } from '../store/store.ts';
+import { defineTable, scopedReader, scopedWriter } from '../store/tables.ts';
+
+interface ZoneFaultRow {
+  zone: string;
+  /** Cloud time at which it went down. */
+  since: Millis;
+}
+
+const ZoneFaultRows = defineTable<ZoneFaultRow>()({ name: 'kernel.zoneFaults', scope: 'cloud', key: (row) => [row.zone] });
+const nowhere = { account: '', region: '' };
+
+/** What services see of it. */
+export interface ZoneFaultView {
+  /** Since when the zone is down; undefined while it works. */
+  downSince(zone: string): Millis | undefined;
+}
+
+export class ZoneFaults implements ZoneFaultView {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #fabric: Fabric | undefined;
+  #since = new Map<string, Millis>();
+
+  constructor(store: Store, clock: Clock, fabric: Fabric | undefined) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#fabric = fabric?.unavailable === undefined ? fabric : undefined;
+  }
+
+  /** Reads the rows and makes the fabric agree. Run at start and after a reset. */
+  async load(): Promise<void> {
+    const rows = await scopedReader(this.#store, ZoneFaultRows, nowhere).list();
+    const before = this.#since;
+    this.#since = new Map(rows.map(({ zone, since }) => [zone, since]));
+    for (const zone of new Set([...before.keys(), ...this.#since.keys()])) {
+      await this.#fabric?.setFault({ kind: 'zone', zone }, this.#since.has(zone));
+    }
+  }
+
+  /** Takes a zone down or brings it back, by its name. Safe to repeat. */
+  async set(zone: string, down: boolean): Promise<void> {
+    await this.#store.transact(async (tx) => {
+      const rows = scopedWriter(tx, ZoneFaultRows, nowhere);
+      if (!down) await rows.delete(zone);
+      else if ((await rows.get(zone)) === undefined) await rows.put({ zone, since: this.#clock.now() });
+    });
+    await this.load();
+  }
+
+  downSince(zone: string): Millis | undefined {
+    return this.#since.get(zone);
+  }
+
+  /** Names of the zones that are down, with the time at which each went down. */
+  list(): readonly ZoneFaultRow[] {
+    return [...this.#since].map(([zone, since]) => ({ zone, since }));
+  }
+}
