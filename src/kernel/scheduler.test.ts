@@ -236,6 +236,33 @@ describe('due jobs', () => {
   });
 });
 
+/** The store as if it were over a network: what a scan finds arrives later. */
+function lateStore(): Store {
+  return {
+    get: (key) => store.get(key),
+    count: (range) => store.count(range),
+    transact: (body) => store.transact(body),
+    clear: (prefix) => store.clear(prefix),
+    size: () => store.size(),
+    close: () => store.close(),
+    scan: async (range) => {
+      const found = await store.scan(range);
+      await new Promise((resolve) => setImmediate(resolve));
+      return found;
+    },
+  };
+}
+
+test('a job that is scheduled while the scheduler looks for others is not passed over', async () => {
+  scheduler = newScheduler(4, lateStore());
+  await schedule(job('b', 10));
+  clock.advance(20);
+  scheduler.start();
+  await schedule(job('a', 5));
+  await scheduler.idle();
+  expect([...fired].sort()).toEqual(['a@5', 'b@10']);
+});
+
 describe('jobs at once', () => {
   test('are at most as many as allowed, and one job never overlaps with itself', async () => {
     const gates = new Map(['a', 'b', 'c'].map((key) => [key, gate()]));
@@ -287,6 +314,19 @@ describe('jobs at once', () => {
     expect(fired).toEqual(['a@0']);
     expect(await scheduler.list()).toEqual([]);
     expect(await scheduler.failures()).toEqual([]);
+  });
+
+  test('one that is scheduled anew after everything was reset under it runs again', async () => {
+    const { open, passed } = gate();
+    work = () => passed;
+    scheduler.start();
+    await schedule(job('a', 0));
+    await expect.poll(() => fired).toEqual(['a@0']);
+    await store.clear([]);
+    await schedule(job('a', 0));
+    open();
+    await scheduler.idle();
+    expect(fired).toEqual(['a@0', 'a@0']);
   });
 
   test('stop lets the running ones end and starts no more', async () => {

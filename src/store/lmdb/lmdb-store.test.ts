@@ -98,6 +98,19 @@ test('zeros, or rubbish, at the end of a log are no record', async () => {
   expect(await lastOf(await open())).toBe(3);
 });
 
+test('a hole of zeros where a record was ends history there, whatever follows', async () => {
+  await write(await open(), 1, 20);
+  await close();
+  const path = join(folder, 'log-1');
+  const bytes = readFileSync(path);
+  let start = 0;
+  let number = 1;
+  // A hole of whole heads looks like records without a body.
+  for (; (8 + bytes.readUInt32LE(start)) % 8 !== 0 || number < 3; number++) start += 8 + bytes.readUInt32LE(start);
+  writeFileSync(path, bytes.fill(0, start, start + 8 + bytes.readUInt32LE(start)));
+  expect(await lastOf(await open())).toBe(number - 1);
+});
+
 test('a damaged byte ends history there, in later logs too', async () => {
   await write(await open(), 1, 6);
   await close();
