@@ -191,16 +191,25 @@ const namedEntities: ReadonlyMap<string, string> = new Map([
   ['quot', '"'],
   ['apos', "'"],
 ]);
-const entityPattern = /&([^;&]{0,12})(;?)/g;
+/** Longest name of an entity, as in `&#x10FFFF;`. */
+const entityLengthMax = 8;
 
 function unescapeXml(text: string, at: number): string {
   const normal = text.includes('\r') ? text.replaceAll('\r\n', '\n').replaceAll('\r', '\n') : text;
-  if (!normal.includes('&')) return normal;
-  return normal.replace(entityPattern, (_, name: string, end: string) => {
-    const value = end === ';' ? (namedEntities.get(name) ?? numericEntity(name)) : undefined;
+  let mark = normal.indexOf('&');
+  if (mark < 0) return normal;
+  let out = '';
+  let start = 0;
+  while (mark >= 0) {
+    const end = normal.slice(mark + 1, mark + 2 + entityLengthMax).indexOf(';');
+    const name = normal.slice(mark + 1, mark + 1 + Math.max(end, 0));
+    const value = end < 0 ? undefined : (namedEntities.get(name) ?? numericEntity(name));
     if (value === undefined) throw new XmlError(`&${name} is no entity of XML itself`, at);
-    return value;
-  });
+    out += normal.slice(start, mark) + value;
+    start = mark + end + 2;
+    mark = normal.indexOf('&', start);
+  }
+  return out + normal.slice(start);
 }
 
 function numericEntity(name: string): string | undefined {

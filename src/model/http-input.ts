@@ -7,7 +7,7 @@ import { malformedBody, malformedText } from './parse-errors.ts';
 import { matchLabels } from './routes.ts';
 import type { Member, OperationModel, SimpleSchema, StructureSchema } from './service-model.ts';
 import { textReader, type TextReader } from './text-values.ts';
-import { TreeError, treeReader } from './tree-reader.ts';
+import { TreeError, treeReader, UnionError } from './tree-reader.ts';
 import { ParseError, type Protocol, type Shape, type TimestampFormat, type WireRequest } from './types.ts';
 import { XmlShapeError, xmlStructureReader } from './xml-reader.ts';
 
@@ -216,9 +216,16 @@ export function readJsonBody<T>(protocol: Protocol, operation: OperationModel, b
   try {
     return read(tree);
   } catch (cause) {
-    if (cause instanceof TreeError) throw malformedBody(protocol, operation, cause.message);
-    throw cause;
+    throw treeFailure(protocol, operation, cause);
   }
+}
+
+/** AWS's error for what a tree reader throws; anything else is handed back as it is. */
+export function treeFailure(protocol: Protocol, operation: OperationModel, cause: unknown): unknown {
+  if (!(cause instanceof TreeError)) return cause;
+  const special = operation.invalidUnion;
+  if (!(cause instanceof UnionError) || special === undefined) return malformedBody(protocol, operation, cause.message);
+  return new ParseError(special.code, (cause.count === 0 ? special.empty : special.several).replaceAll('{name}', cause.union));
 }
 
 function readXmlBody(operation: OperationModel, body: Uint8Array, read: (element: XmlElement) => unknown): unknown {

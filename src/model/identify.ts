@@ -87,9 +87,10 @@ async function identifyTarget({ index, request }: Evidence, target: string): Pro
     ? 'awsJson1_0'
     : 'awsJson1_1';
   const dot = target.lastIndexOf('.');
-  const entries = (index.byTarget.get(target.slice(0, Math.max(dot, 0))) ?? []).filter(({ protocols }) =>
-    protocols.includes(protocol),
-  );
+  const prefix = target.slice(0, Math.max(dot, 0));
+  // Botocore puts a Java package before CloudTrail's prefix.
+  const known = index.byTarget.get(prefix) ?? index.byTarget.get(prefix.slice(prefix.lastIndexOf('.') + 1)) ?? [];
+  const entries = known.filter(({ protocols }) => protocols.includes(protocol));
   return firstWith(entries, target.slice(dot + 1), protocol);
 }
 

@@ -54,15 +54,27 @@ export interface PackedOperation {
   unwrapped?: 1;
 }
 
-/** Answer to a request that lacks a required member, where it is not the protocol's usual one. `{name}` and `{path}` stand for the member. */
+/**
+ * Answer to a request that lacks required members, where it is not the protocol's usual one. `{name}` stands for the member, `{path}` for where it
+ * is in the query form (`MetricData.member.1.MetricName`). With `join`, one message for each missing member, else the first one only.
+ */
 export interface MissingMember {
   code: string;
   message: string;
+  join?: string;
+}
+
+/** Answer to a union with no member or several, where it is not the protocol's usual one. `{name}` stands for the union. */
+export interface InvalidUnion {
+  code: string;
+  empty: string;
+  several: string;
 }
 
 export interface PackedModel {
   service: ServiceIndexEntry;
   missingMember?: MissingMember;
+  invalidUnion?: InvalidUnion;
   operations: Readonly<Record<string, PackedOperation>>;
   /** References to the error shapes. */
   errors: readonly number[];

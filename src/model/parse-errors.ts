@@ -66,18 +66,39 @@ function malformedTextDetail(type: SimpleSchema['type'], text: string): string {
   return `For input string: "${text}"`;
 }
 
+/** Where a member is: names of members, numbers of list elements from 1, keys of maps as `{ key }`. */
+export type MemberPath = readonly (string | number | { key: string })[];
+
 /**
- * Required members are absent. `paths` name them as the framework's own messages do: first letters in lower case, list elements by their number
- * and `member` (`keySchema.1.member.attributeName`).
+ * Required members are absent. The usual words are those of AWS's own server framework: first letters in lower case, list elements by number and
+ * `member` (`keySchema.1.member.attributeName`).
  */
-export function missingMembers(protocol: Protocol, operation: OperationModel, paths: readonly string[]): ParseError {
+export function missingMembers(protocol: Protocol, operation: OperationModel, paths: readonly MemberPath[]): ParseError {
   const special = operation.missingMember;
   if (special !== undefined) {
-    const name = paths[0]!.split('.').at(-1)!;
-    const shown = name.charAt(0).toUpperCase() + name.slice(1);
-    return new ParseError(special.code, special.message.replaceAll('{name}', shown).replaceAll('{path}', paths[0]!));
+    const messages = paths.map((path) =>
+      special.message.replaceAll('{name}', String(path.at(-1))).replaceAll('{path}', queryPath(path)),
+    );
+    return new ParseError(special.code, special.join === undefined ? messages[0]! : messages.join(special.join));
   }
-  const details = paths.map((path) => `Value null at '${path}' failed to satisfy constraint: Member must not be null`).join('; ');
+  const details = paths
+    .map((path) => `Value null at '${frameworkPath(path)}' failed to satisfy constraint: Member must not be null`)
+    .join('; ');
   const message = `${paths.length} validation error${paths.length === 1 ? '' : 's'} detected: ${details}`;
   return new ParseError(protocol === 'awsQuery' ? 'ValidationError' : 'ValidationException', message);
+}
+
+function frameworkPath(path: MemberPath): string {
+  return path
+    .map((part) => {
+      if (typeof part === 'number') return `${part}.member`;
+      return typeof part === 'string' ? part.charAt(0).toLowerCase() + part.slice(1) : `${part.key}.member`;
+    })
+    .join('.');
+}
+
+function queryPath(path: MemberPath): string {
+  return path
+    .map((part) => (typeof part === 'number' ? `member.${part}` : typeof part === 'string' ? part : `entry.${part.key}`))
+    .join('.');
 }

@@ -2,6 +2,7 @@
  * Required members. Two passes, so that a complete input, the usual case, costs no paths: a compiled check that answers yes or no, and a slow walk
  * that names what is missing. Structures below which nothing is required compile to no check at all.
  */
+import type { MemberPath } from './parse-errors.ts';
 import type { Member, Schema, StructureSchema } from './service-model.ts';
 import type { Shape } from './types.ts';
 
@@ -16,10 +17,10 @@ export function completenessCheck(schema: StructureSchema): CompletenessCheck | 
   return requires(schema, new Set()) ? (input) => isComplete(schema, input) : undefined;
 }
 
-/** Paths of the missing members, in the words of AWS's own messages. Empty if none is missing. */
-export function missingPaths(schema: StructureSchema, input: Shape): string[] {
-  const paths: string[] = [];
-  describe(schema, input, '', paths);
+/** Where members are missing, in the model's order. Empty if none is. */
+export function missingPaths(schema: StructureSchema, input: Shape): MemberPath[] {
+  const paths: MemberPath[] = [];
+  describe(schema, input, [], paths);
   return paths;
 }
 
@@ -63,21 +64,17 @@ function isCompleteValue(schema: Schema, value: unknown): boolean {
   return true;
 }
 
-function describe(schema: Schema, value: unknown, path: string, paths: string[]): void {
+function describe(schema: Schema, value: unknown, path: MemberPath, paths: MemberPath[]): void {
   if (value === null || value === undefined || paths.length >= namedMax) return;
-  const prefix = path === '' ? '' : `${path}.`;
   if (schema.type === 'list') {
-    (value as unknown[]).forEach((item, index) => {
-      describe(schema.member.schema, item, `${prefix}${index + 1}.member`, paths);
-    });
+    for (const [index, item] of (value as unknown[]).entries()) describe(schema.member.schema, item, [...path, index + 1], paths);
   } else if (schema.type === 'map') {
-    for (const [key, item] of Object.entries(value)) describe(schema.value.schema, item, `${prefix}${key}.member`, paths);
+    for (const [key, item] of Object.entries(value)) describe(schema.value.schema, item, [...path, { key }], paths);
   } else if (schema.type === 'structure') {
     for (const member of schema.members) {
       const given = (value as Shape)[member.name];
-      const memberPath = `${prefix}${member.name.charAt(0).toLowerCase()}${member.name.slice(1)}`;
-      if (given === undefined && member.required && paths.length < namedMax) paths.push(memberPath);
-      else describe(member.schema, given, memberPath, paths);
+      if (given === undefined && member.required && paths.length < namedMax) paths.push([...path, member.name]);
+      else describe(member.schema, given, [...path, member.name], paths);
     }
   }
 }

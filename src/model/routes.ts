@@ -20,6 +20,8 @@ interface Route {
   /** Names that the route's required members take from the query and the headers. */
   requiredQuery: readonly string[];
   requiredHeaders: readonly string[];
+  /** Names of all query parameters that the operation knows. */
+  knownQuery: readonly string[];
   /** Value of `x-id`, by which SDKs name the operation of a presigned or cached URL. */
   id: string | undefined;
 }
@@ -112,6 +114,7 @@ function addRoute(root: RouteNode, operation: OperationModel, http: HttpBinding)
     query: http.query.filter(([name]) => name !== 'x-id'),
     requiredQuery: required.flatMap(({ traits }) => (traits.query === undefined ? [] : [traits.query])),
     requiredHeaders: required.flatMap(({ traits }) => (traits.header === undefined ? [] : [traits.header.toLowerCase()])),
+    knownQuery: operation.input.members.flatMap(({ traits }) => (traits.query === undefined ? [] : [traits.query])),
     id: http.query.find(([name]) => name === 'x-id')?.[1],
   };
   let node = root;
@@ -183,7 +186,7 @@ function match(template: readonly TemplatePart[], parts: readonly string[], skip
   return at === parts.length || (at === parts.length - 1 && parts[at] === '') ? labels : undefined;
 }
 
-/** Among routes of one path: what the request asks for in its query literally, then what it brings of what they require, then `x-id`. */
+/** Among routes of one path: what the request asks for in its query literally, then what it brings of what they require, then `x-id`, then parameters they know. */
 function best(candidates: readonly Route[], request: WireRequest): Route | undefined {
   const first = candidates[0];
   if (first === undefined || (candidates.length === 1 && first.query.length === 0)) return first;
@@ -210,6 +213,7 @@ function scoreOf(route: Route, query: ReadonlyMap<string, string>, request: Wire
     route.requiredQuery.filter((name) => !query.has(name)).length +
     route.requiredHeaders.filter((name) => request.headers[name] === undefined).length;
   const required = route.requiredQuery.length + route.requiredHeaders.length;
-  const id = route.id !== undefined && query.get('x-id') === route.id ? 1 : 0;
-  return route.query.length * 10_000 + (missing === 0 ? 1000 + required * 10 : 0) + id;
+  const id = route.id !== undefined && query.get('x-id') === route.id ? 100 : 0;
+  const known = route.knownQuery.filter((name) => query.has(name)).length;
+  return route.query.length * 100_000 + (missing === 0 ? 2000 + required * 200 : 0) + id + known;
 }

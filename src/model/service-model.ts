@@ -4,6 +4,7 @@
  */
 import {
   firstShape,
+  type InvalidUnion,
   type MissingMember,
   type PackedMember,
   type PackedModel,
@@ -81,7 +82,9 @@ export interface OperationModel {
   readonly isEventStream: boolean;
   /** The output's one member is the root element itself. */
   readonly unwrapped: boolean;
+  /** The service's own answers to inputs that lack a member or set too many. */
   readonly missingMember: MissingMember | undefined;
+  readonly invalidUnion: InvalidUnion | undefined;
 }
 
 export interface ServiceModel {
@@ -185,9 +188,15 @@ class PackedOperationModel implements OperationModel {
   readonly http: HttpBinding | undefined;
   readonly unwrapped: boolean;
   readonly missingMember: MissingMember | undefined;
+  readonly invalidUnion: InvalidUnion | undefined;
   readonly #model: PackedServiceModel;
 
-  constructor(model: PackedServiceModel, name: string, packed: PackedOperation, missingMember: MissingMember | undefined) {
+  constructor(
+    model: PackedServiceModel,
+    name: string,
+    packed: PackedOperation,
+    answers: Pick<PackedModel, 'missingMember' | 'invalidUnion'>,
+  ) {
     this.name = name;
     this.service = model.entry;
     this.input = packed.in === undefined ? emptyStructure : (model.schema(packed.in) as StructureSchema);
@@ -195,7 +204,8 @@ class PackedOperationModel implements OperationModel {
     this.hasOutput = packed.out !== undefined;
     this.http = packed.http === undefined ? undefined : httpBindingOf(packed.http);
     this.unwrapped = packed.unwrapped === 1;
-    this.missingMember = missingMember;
+    this.missingMember = answers.missingMember;
+    this.invalidUnion = answers.invalidUnion;
     this.#model = model;
   }
 
@@ -250,7 +260,7 @@ export class PackedServiceModel implements ServiceModel {
     const known = this.#operations.get(name);
     if (known !== undefined) return known;
     if (!Object.hasOwn(this.#packed.operations, name)) return undefined;
-    const operation = new PackedOperationModel(this, name, this.#packed.operations[name]!, this.#packed.missingMember);
+    const operation = new PackedOperationModel(this, name, this.#packed.operations[name]!, this.#packed);
     this.#operations.set(name, operation);
     return operation;
   }

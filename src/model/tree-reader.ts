@@ -20,6 +20,18 @@ export type TreeForm = 'json' | 'restJson' | 'cbor';
 /** A value is not of its member's type. The codecs' callers make AWS's error of it. */
 export class TreeError extends Error {}
 
+/** A union has no member set, or several. */
+export class UnionError extends TreeError {
+  readonly union: string;
+  readonly count: number;
+
+  constructor(union: string, count: number) {
+    super(`Exactly one member of ${union} must be set.`);
+    this.union = union;
+    this.count = count;
+  }
+}
+
 /** Reader of a schema in a form. The same reader is given for the same schema. */
 export function treeReader(form: TreeForm, schema: Schema): TreeReader {
   const cache = readers[form];
@@ -75,7 +87,7 @@ function structureReader(form: TreeForm, schema: StructureSchema): TreeReader {
       out[bound.name] = bound.read(given, depth + 1);
       count += 1;
     }
-    if (schema.union && count !== 1) throw new TreeError(`Exactly one member of ${schema.name} must be set.`);
+    if (schema.union && count !== 1) throw new UnionError(schema.name, count);
     return out;
   };
 }

@@ -6,14 +6,14 @@ import { CborError, CborWriter, parseCbor } from '../base/cbor.ts';
 import { escapeXmlAttribute, escapeXmlText } from '../base/xml.ts';
 import { cborDepthMax } from './bounds.ts';
 import { cborWriter } from './cbor-writer.ts';
-import { httpInputReader, readJsonBody } from './http-input.ts';
+import { httpInputReader, readJsonBody, treeFailure } from './http-input.ts';
 import { httpOutputWriter } from './http-output.ts';
 import { jsonWriter } from './json-writer.ts';
 import { malformedBody, missingMembers } from './parse-errors.ts';
 import { queryInputReader } from './query-reader.ts';
 import { completenessCheck, missingPaths } from './required.ts';
 import type { OperationModel } from './service-model.ts';
-import { TreeError, treeReader } from './tree-reader.ts';
+import { treeReader } from './tree-reader.ts';
 import type { Protocol, Shape, WireRequest, WireResponse } from './types.ts';
 import { xmlWriter } from './xml-writer.ts';
 
@@ -103,8 +103,8 @@ function cborInputReader(operation: OperationModel): InputReader {
     try {
       return read(parseCbor(request.body, { depthMax: cborDepthMax }), 0) as Shape;
     } catch (cause) {
-      if (cause instanceof CborError || cause instanceof TreeError) throw malformedBody('rpcv2Cbor', operation, cause.message);
-      throw cause;
+      if (cause instanceof CborError) throw malformedBody('rpcv2Cbor', operation, cause.message);
+      throw treeFailure('rpcv2Cbor', operation, cause);
     }
   };
 }

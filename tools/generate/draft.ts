@@ -1,7 +1,7 @@
 /**
  * A service model while it is being made: a graph of objects that its sources fill, patches correct, and the packer writes down.
  */
-import type { MissingMember } from '../../src/model/packed.ts';
+import type { InvalidUnion, MissingMember } from '../../src/model/packed.ts';
 import type { ErrorTraits, MemberTraits, ServiceIndexEntry } from '../../src/model/types.ts';
 
 export interface DraftStructure {
@@ -51,6 +51,7 @@ export interface DraftModel {
   operations: Map<string, DraftOperation>;
   errors: DraftStructure[];
   missingMember?: MissingMember;
+  invalidUnion?: InvalidUnion;
 }
 
 /** Every structure, list and map reachable from the operations and errors, once each, in a fixed order. */

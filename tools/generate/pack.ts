@@ -17,6 +17,7 @@ export function packModel(model: DraftModel): string {
   const lines = [
     `"service":${JSON.stringify(model.service)}`,
     ...(model.missingMember === undefined ? [] : [`"missingMember":${JSON.stringify(model.missingMember)}`]),
+    ...(model.invalidUnion === undefined ? [] : [`"invalidUnion":${JSON.stringify(model.invalidUnion)}`]),
     `"operations":{\n${operations.map((each) => `${JSON.stringify(each.name)}:${JSON.stringify(packer.operation(each))}`).join(',\n')}\n}`,
     `"errors":${JSON.stringify(model.errors.map((error) => packer.reference(error)))}`,
     `"shapes":[\n${packer

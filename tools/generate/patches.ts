@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { MissingMember } from '../../src/model/packed.ts';
+import type { InvalidUnion, MissingMember } from '../../src/model/packed.ts';
 import type { ErrorTraits, MemberTraits, ServiceIndexEntry } from '../../src/model/types.ts';
 import { type DraftMember, type DraftModel, type DraftShape, shapesOf } from './draft.ts';
 
@@ -13,6 +13,7 @@ interface Patch {
   why: string;
   service?: Partial<ServiceIndexEntry>;
   missingMember?: MissingMember;
+  invalidUnion?: InvalidUnion;
   operations?: Record<string, { http?: [string, string, number]; unwrapped?: 1 }>;
   /** By `Shape.Member`, where the member of a list is `member`, those of a map `key` and `value`. A trait of null is removed. */
   members?: Record<string, { [Trait in keyof MemberTraits]?: MemberTraits[Trait] | null }>;
@@ -30,6 +31,7 @@ export function applyPatch(model: DraftModel, root: string): void {
   const patch = JSON.parse(readFileSync(file, 'utf8')) as Patch;
   Object.assign(model.service, patch.service ?? {});
   if (patch.missingMember !== undefined) model.missingMember = patch.missingMember;
+  if (patch.invalidUnion !== undefined) model.invalidUnion = patch.invalidUnion;
   for (const [name, change] of Object.entries(patch.operations ?? {})) {
     Object.assign(must(model.operations.get(name), file, name), change);
   }
