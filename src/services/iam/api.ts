@@ -2,6 +2,7 @@
  * What IAM offers to other services inside the process, for what AWS does internally: STS looks roles and trust policies up and checks codes of MFA
  * devices, EC2 finds the role of an instance profile, the console checks passwords. Types only may be imported from here.
  */
+import { parseArn } from '../../base/arn.ts';
 import type { Identity } from '../../kernel/caller.ts';
 import type { Context } from '../../kernel/context.ts';
 import { parseEntityArn, roleArn } from './arns.ts';
@@ -10,7 +11,9 @@ import { policiesOfRole, policiesOfUser, userIdentity } from './identities.ts';
 import { passwordPolicyOf } from './login-profiles.ts';
 import { documentInForce } from './managed-policies.ts';
 import { devicesOf, takeCode } from './mfa.ts';
+import { type OidcProviderRow, OidcProviders, oidcArn } from './oidc-providers.ts';
 import { isPassword, type PasswordState, passwordState } from './passwords.ts';
+import { type SamlProviderRow, SamlProviders, samlArn } from './saml-providers.ts';
 import {
   InstanceProfiles,
   type InstanceProfileRow,
@@ -24,6 +27,8 @@ import {
   Users,
 } from './state.ts';
 
+export type { OidcProviderRow } from './oidc-providers.ts';
+export type { SamlProviderRow } from './saml-providers.ts';
 export type { InstanceProfileRow, MfaDeviceRow, RoleRow, ServerCertificateRow, UserRow } from './state.ts';
 
 /** What sign-in with a password leads to; `wrong` covers unknown users, so that names cannot be probed. */
@@ -51,6 +56,10 @@ export interface IamApi {
   checkPassword(account: string, userName: string, password: string): Promise<PasswordAnswer>;
   /** The document in force of a managed policy that this account can use; undefined when there is none. */
   policyDocument(account: string, arn: string): Promise<string | undefined>;
+  /** By issuer as a token names it, with its ARN. */
+  findOidcProvider(account: string, issuer: string): Promise<{ arn: string; row: OidcProviderRow } | undefined>;
+  /** By ARN. */
+  findSamlProvider(arn: string): Promise<{ account: string; row: SamlProviderRow } | undefined>;
   /** A server certificate with its private key, for what terminates TLS. */
   findServerCertificate(account: string, name: string): Promise<ServerCertificateRow | undefined>;
 }
@@ -84,6 +93,19 @@ export function createApi(system: Context): IamApi {
     hasMfaDevice: async (account, userId, serial) =>
       (await devicesOf(of(account), userId)).some((device) => device.serial === serial),
     takeMfaCode: (account, userId, serial, code) => takeCode(of(account), userId, serial, code),
+    async findOidcProvider(account, issuer) {
+      const row = await of(account)
+        .table(OidcProviders)
+        .get(issuer.replace(/^https?:\/\//, '').replace(/\/$/, ''));
+      return row === undefined ? undefined : { arn: oidcArn(account, row.url), row };
+    },
+    async findSamlProvider(arn) {
+      const account = parseArn(arn)?.account ?? '';
+      const row = await of(account)
+        .table(SamlProviders)
+        .get(arn.slice(samlArn(account, '').length));
+      return row === undefined || samlArn(account, row.name) !== arn ? undefined : { account, row };
+    },
     policyDocument: (account, arn) => documentInForce(of(account), account, arn),
     checkPassword: (account, userName, password) => checkPassword(of(account), userName, password),
     findServerCertificate: (account, name) => of(account).table(ServerCertificates).get(name.toLowerCase()),

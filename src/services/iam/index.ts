@@ -16,13 +16,16 @@ import { instanceProfileChecks, instanceProfileHandlers } from './instance-profi
 import { AccessReports, Accesses, lastAccessedChecks, lastAccessedHandlers, recordAccess } from './last-accessed.ts';
 import { loginProfileChecks, loginProfileHandlers } from './login-profiles.ts';
 import { mfaChecks, mfaHandlers } from './mfa.ts';
+import { OidcProviders, oidcProviderChecks, oidcProviderHandlers } from './oidc-providers.ts';
 import { policyChecks, policyHandlers, policyVersionHandlers } from './policies.ts';
 import { policyEntityHandlers } from './policy-entities.ts';
 import { CredentialReports, reportHandlers } from './reports.ts';
 import { rolePolicyChecks, rolePolicyHandlers } from './role-policies.ts';
 import { roleChecks, roleHandlers } from './roles.ts';
+import { SamlProviders, samlProviderChecks, samlProviderHandlers } from './saml-providers.ts';
 import { serverCertificateChecks, serverCertificateHandlers } from './server-certificates.ts';
 import { serviceCredentialChecks, serviceCredentialHandlers } from './service-credentials.ts';
+import { RoleDeletions, serviceLinkedRoleChecks, serviceLinkedRoleHandlers } from './service-linked-roles.ts';
 import { signingCertificateChecks, signingCertificateHandlers } from './signing-certificates.ts';
 import { simulateChecks, simulateHandlers } from './simulate.ts';
 import { sshKeyChecks, sshKeyHandlers } from './ssh-keys.ts';
@@ -65,6 +68,9 @@ export default defineService({
     ServerCertificates,
     AccountSettings,
     Aliases,
+    OidcProviders,
+    SamlProviders,
+    RoleDeletions,
     CredentialReports,
     Accesses,
     AccessReports,
@@ -88,12 +94,16 @@ export default defineService({
     ...serviceCredentialHandlers,
     ...serverCertificateHandlers,
     ...accountHandlers,
+    ...serviceLinkedRoleHandlers,
+    ...oidcProviderHandlers,
+    ...samlProviderHandlers,
     ...simulateHandlers,
     ...reportHandlers,
     ...lastAccessedHandlers,
     ...authorizationDetailHandlers,
-    // No identity providers yet.
-    ...accountSummaryHandlers(async () => 0),
+    ...accountSummaryHandlers(
+      async (reading) => (await reading.table(OidcProviders).count()) + (await reading.table(SamlProviders).count()),
+    ),
   },
   authorise: {
     ...userChecks,
@@ -112,6 +122,9 @@ export default defineService({
     ...serviceCredentialChecks,
     ...serverCertificateChecks,
     ...accountChecks,
+    ...serviceLinkedRoleChecks,
+    ...oidcProviderChecks,
+    ...samlProviderChecks,
     ...simulateChecks,
     ...lastAccessedChecks,
   },
