@@ -9,7 +9,7 @@ import { accessSync, constants } from 'node:fs';
 import { PilviError } from '../base/errors.ts';
 
 /** Where programs are looked for, in order. */
-export const programFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'] as const;
+const programFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'] as const;
 
 /** What every program of the host is given as its environment, unless the caller adds to it. */
 export const programEnvironment: Readonly<Record<string, string>> = { PATH: programFolders.join(':'), LC_ALL: 'C' };

@@ -1,11 +1,9 @@
 /**
  * What a run of Pilvi leaves on the host when it ends or crashes: the few things no namespace holds. Cgroup folders carry the name of the run
- * that made them, which holds the process id and start time of its outer process, so that a folder of a dead run is told from one of a live
- * run. Loop devices are known by their backing file in the data folder.
+ * that made them, which holds the process id and start time of its outer process, so that a folder of a dead run is told from one of a live run.
  */
 import { readFileSync } from 'node:fs';
 import { readdir, readFile, rmdir } from 'node:fs/promises';
-import { runCommand } from './command.ts';
 
 const runPattern = /^pilvi-(\d+)-(\d+)$/;
 const cgroupRoot = '/sys/fs/cgroup';
@@ -34,22 +32,6 @@ export async function removeDeadRuns(): Promise<string[]> {
   const dead = (await runFolders()).filter((folder) => !runLives(folder.slice(folder.lastIndexOf('/') + 1)));
   for (const folder of dead) await removeCgroup(folder);
   return dead;
-}
-
-/**
- * Detaches loop devices whose backing file lies in the data folder. Only for a caller that knows no other Pilvi uses the folder. Resolves with
- * the devices detached; throws `CommandFailed` when the kernel refuses.
- */
-export async function detachLoopDevices(dataFolder: string): Promise<string[]> {
-  const detached: string[] = [];
-  for (const name of await readdirOrNone('/sys/block')) {
-    if (!name.startsWith('loop')) continue;
-    const file = await readFile(`/sys/block/${name}/loop/backing_file`, 'utf8').catch(() => '');
-    if (!file.startsWith(`${dataFolder}/`)) continue;
-    await runCommand(['losetup', '--detach', `/dev/${name}`]);
-    detached.push(`/dev/${name}`);
-  }
-  return detached;
 }
 
 /** Folders of runs in every hierarchy: version 2 has one, version 1 one per controller; an ordinary user's lie below their own group. */

@@ -80,7 +80,7 @@ export async function readLinks(namespace: string | undefined): Promise<Map<stri
  * end, and drops packets until then; a client would notice it as a pause of a second. Asked for one device, newer kernels (6.8) catch up at once;
  * asked for all they do not. Gives up silently after 2 s: someone else has shut an end.
  */
-export async function waitForCarrier(namespace: string | undefined, devices: readonly string[]): Promise<void> {
+async function waitForCarrier(namespace: string | undefined, devices: readonly string[]): Promise<void> {
   if (devices.length === 0) return;
   const argv = ['ip', '-json', '-batch', '-'];
   const input = devices.map((device) => `${showCommand(device)}\n`).join('');

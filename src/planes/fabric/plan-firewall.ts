@@ -79,89 +79,77 @@ function resolverOf(spec: NetworkSpec): string {
 }
 
 function baseChains(resolver: string): [string, ChainPlan][] {
-  const base = (type: string, hook: string, priority: number, policy: string, rules: string[]): ChainPlan => ({
-    hook: `type ${type} hook ${hook} priority ${priority}; policy ${policy};`,
-    rules,
-  });
-  const dns = `meta l4proto { tcp, udp } th dport ${resolverPort}`;
+  return [...forwardChains(), ...translationChains(resolver), ...routerChains()];
+}
+
+const dns = `meta l4proto { tcp, udp } th dport ${resolverPort}`;
+
+function baseChain(type: string, hook: string, priority: number, policy: string, rules: string[]): ChainPlan {
+  return { hook: `type ${type} hook ${hook} priority ${priority}; policy ${policy};`, rules };
+}
+
+function forwardChains(): [string, ChainPlan][] {
+  const enter = [
+    ...trackedRules(2, 1, 'accept'),
+    'oifname vmap @enters',
+    'oifname "p*" drop',
+    // What lies outside the cloud does not exist here. Saying so at once spares programs inside their timeouts.
+    `oifname "u0" ip saddr @published ip daddr != ${internetCidr} ${unreachable}`,
+    `oifname "u*" oifname != "u0" ip daddr != ${internetCidr} ${unreachable}`,
+    'accept',
+  ];
+  const leave = [...trackedRules(1, 2, 'goto enter'), 'iifname vmap @leaves', 'iifname "p*" drop', 'goto enter'];
+  const platform = [
+    // Who asks is told by the address, so not even a port without source check may forge it here.
+    'iifname . ip saddr != @own drop',
+    `ip daddr ${metadataAddress} tcp dport ${metadataPort} accept`,
+    `ip daddr ${resolverAddress} ${dns} accept`,
+    'drop',
+  ];
+  const forward = [
+    'iifname @down drop',
+    'oifname @down drop',
+    'iifname . ip daddr @cut drop',
+    'oifname . ip saddr @cut drop',
+    `iifname "p*" ip daddr ${services} goto services`,
+    `iifname "u0" ip saddr ${services} ct state established,related accept`,
+    'iifname "p*" iifname . ip saddr != @own iifname != @unchecked drop',
+    'oifname "p*" oifname . ip daddr != @own oifname != @unchecked drop',
+    'oifname . meta mark != @home jump gates',
+    'goto leave',
+  ];
   return [
-    [
-      'enter',
-      {
-        hook: '',
-        rules: [
-          ...trackedRules(2, 1, 'accept'),
-          'oifname vmap @enters',
-          'oifname "p*" drop',
-          // What lies outside the cloud does not exist here. Saying so at once spares programs inside their timeouts.
-          `oifname "u0" ip saddr @published ip daddr != ${internetCidr} ${unreachable}`,
-          `oifname "u*" oifname != "u0" ip daddr != ${internetCidr} ${unreachable}`,
-          'accept',
-        ],
-      },
-    ],
-    [
-      'leave',
-      { hook: '', rules: [...trackedRules(1, 2, 'goto enter'), 'iifname vmap @leaves', 'iifname "p*" drop', 'goto enter'] },
-    ],
+    ['enter', { hook: '', rules: enter }],
+    ['leave', { hook: '', rules: leave }],
     ['gates', { hook: '', rules: ['iifname vmap @gates_out', 'oifname vmap @gates_in'] }],
-    [
-      'services',
-      {
-        hook: '',
-        rules: [
-          // Who asks is told by the address, so not even a port without source check may forge it here.
-          'iifname . ip saddr != @own drop',
-          `ip daddr ${metadataAddress} tcp dport ${metadataPort} accept`,
-          `ip daddr ${resolverAddress} ${dns} accept`,
-          'drop',
-        ],
-      },
-    ],
-    [
-      'before',
-      base('filter', 'prerouting', -300, 'accept', [
-        'iifname "u0" ip daddr set ip daddr map @reach',
-        'meta mark set iifname map @subnets',
-      ]),
-    ],
-    [
-      'resolver',
-      base('nat', 'prerouting', -100, 'accept', [`iifname "p*" ip daddr ${resolver} ${dns} dnat ip to ${resolverAddress}`]),
-    ],
-    [
-      'forward',
-      base('filter', 'forward', 0, 'drop', [
-        'iifname @down drop',
-        'oifname @down drop',
-        'iifname . ip daddr @cut drop',
-        'oifname . ip saddr @cut drop',
-        `iifname "p*" ip daddr ${services} goto services`,
-        `iifname "u0" ip saddr ${services} ct state established,related accept`,
-        'iifname "p*" iifname . ip saddr != @own iifname != @unchecked drop',
-        'oifname "p*" oifname . ip daddr != @own oifname != @unchecked drop',
-        'oifname . meta mark != @home jump gates',
-        'goto leave',
-      ]),
-    ],
-    [
-      'translate',
-      base('nat', 'postrouting', 100, 'accept', [
-        `oifname "u0" ip daddr ${services} snat ip to ip saddr map @service`,
-        'snat ip to oifname map @translators',
-      ]),
-    ],
-    [
-      'after',
-      base('filter', 'postrouting', 200, 'accept', [
-        `oifname "u0" ip saddr ${serviceCidr} ip daddr ${services} accept`,
-        'oifname "u0" ip saddr set ip saddr map @publish accept',
-        'oifname "u0" drop',
-      ]),
-    ],
-    // The router itself neither takes nor sends anything but the above, other ICMP errors included: what is not allowed vanishes.
-    ['input', base('filter', 'input', 0, 'drop', [])],
-    ['output', base('filter', 'output', 0, 'drop', ['icmp type destination-unreachable icmp code net-unreachable accept'])],
+    ['services', { hook: '', rules: platform }],
+    ['forward', baseChain('filter', 'forward', 0, 'drop', forward)],
+  ];
+}
+
+function translationChains(resolver: string): [string, ChainPlan][] {
+  const before = ['iifname "u0" ip daddr set ip daddr map @reach', 'meta mark set iifname map @subnets'];
+  const toResolver = [`iifname "p*" ip daddr ${resolver} ${dns} dnat ip to ${resolverAddress}`];
+  const translate = [`oifname "u0" ip daddr ${services} snat ip to ip saddr map @service`, 'snat ip to oifname map @translators'];
+  const after = [
+    `oifname "u0" ip saddr ${serviceCidr} ip daddr ${services} accept`,
+    'oifname "u0" ip saddr set ip saddr map @publish accept',
+    'oifname "u0" drop',
+  ];
+  return [
+    ['before', baseChain('filter', 'prerouting', -300, 'accept', before)],
+    ['resolver', baseChain('nat', 'prerouting', -100, 'accept', toResolver)],
+    ['translate', baseChain('nat', 'postrouting', 100, 'accept', translate)],
+    ['after', baseChain('filter', 'postrouting', 200, 'accept', after)],
+  ];
+}
+
+/** The router itself takes nothing, and sends nothing but the error above: what is not allowed vanishes. */
+function routerChains(): [string, ChainPlan][] {
+  const errors = ['icmp type destination-unreachable icmp code net-unreachable accept'];
+  return [
+    ['input', baseChain('filter', 'input', 0, 'drop', [])],
+    ['output', baseChain('filter', 'output', 0, 'drop', errors)],
   ];
 }
 
@@ -245,98 +233,121 @@ function planSets(
   nats: readonly PlannedNat[],
   profiles: ReadonlyMap<string, Profile>,
 ): Map<string, SetPlan> {
-  const sets = new Map<string, SetPlan>();
-  const set = (name: string, type: string, keys: string[]) =>
-    sets.set(name, { kind: 'set', type, elements: new Map(keys.map((key) => [key, ''])) });
-  const map = (name: string, type: string, elements: (readonly [string, string])[]) =>
-    sets.set(name, { kind: 'map', type, elements: new Map(elements) });
-  const quote = (device: string) => `"${device}"`;
-  const pairs = (port: PlannedPort, addresses: readonly string[]) => addresses.map((address) => `"${port.device}" . ${address}`);
-  const privates = (port: PlannedPort) => port.spec.addresses.map((address) => address.private);
-  const isDown = (port: PlannedPort) => faults.zones.has(port.subnet.zone) || faults.ports.has(port.spec.key);
-  const published = (spec.internet ? ports : []).flatMap((port) =>
+  return new Map([
+    ...sourceSets(ports),
+    ...faultSets(faults, ports, nats),
+    ...spec.ruleSets.map((ruleSet) => memberSet(ruleSet.key, spec)),
+    ...addressMaps(spec.internet, ports, nats),
+    ...verdictMaps(ports, nats, profiles),
+  ]);
+}
+
+type Named = [string, SetPlan];
+
+function set(name: string, type: string, keys: readonly string[]): Named {
+  return [name, { kind: 'set', type, elements: new Map(keys.map((key) => [key, ''])) }];
+}
+
+function map(name: string, type: string, elements: readonly (readonly [string, string])[]): Named {
+  return [name, { kind: 'map', type, elements: new Map(elements) }];
+}
+
+function quote(device: string): string {
+  return `"${device}"`;
+}
+
+function withAddresses({ device }: PlannedPort, addresses: readonly string[]): string[] {
+  return addresses.map((address) => `${quote(device)} . ${address}`);
+}
+
+function privateAddresses(port: PlannedPort): string[] {
+  return port.spec.addresses.map((address) => address.private);
+}
+
+/** Which addresses, and which subnet, a port's packets may come from. */
+function sourceSets(ports: readonly PlannedPort[]): Named[] {
+  const own = ports.flatMap((port) => withAddresses(port, privateAddresses(port)));
+  const unchecked = ports.filter((port) => !port.spec.sourceCheck).map(({ device }) => quote(device));
+  return [
+    set('own', 'typeof iifname . ip saddr', own),
+    set('unchecked', 'type ifname', unchecked),
+    set(
+      'home',
+      'typeof oifname . meta mark',
+      ports.map(({ device, subnetMark }) => `${quote(device)} . ${subnetMark}`),
+    ),
+    map(
+      'subnets',
+      'type ifname : mark',
+      ports.map(({ device, subnetMark }) => [quote(device), String(subnetMark)]),
+    ),
+  ];
+}
+
+function faultSets(faults: PlanContext['faults'], ports: readonly PlannedPort[], nats: readonly PlannedNat[]): Named[] {
+  const isDown = ({ subnet, spec }: PlannedPort) => faults.zones.has(subnet.zone) || faults.ports.has(spec.key);
+  const down = [...ports.filter(isDown), ...nats.filter(({ subnet }) => subnet !== undefined && faults.zones.has(subnet.zone))];
+  const cut = ports.flatMap((port) => withAddresses(port, faults.cutAddresses.get(port.spec.key) ?? []));
+  return [
+    set(
+      'down',
+      'type ifname',
+      down.map(({ device }) => quote(device)),
+    ),
+    set('cut', 'typeof iifname . ip saddr', cut),
+  ];
+}
+
+/** Private addresses of all ports that carry a rule set, whether attached or not. */
+function memberSet(ruleSet: string, spec: NetworkSpec): Named {
+  const members = spec.ports.filter((port) => port.ruleSets.includes(ruleSet));
+  const addresses = members.flatMap((port) => port.addresses.map((address) => address.private));
+  return set(memberSetName(ruleSet), 'type ipv4_addr', addresses);
+}
+
+function addressMaps(internet: boolean, ports: readonly PlannedPort[], nats: readonly PlannedNat[]): Named[] {
+  const published = (internet ? ports : []).flatMap((port) =>
     port.spec.addresses.flatMap((address) => (address.public === undefined ? [] : [[address.private, address.public] as const])),
   );
-
-  set(
-    'own',
-    'typeof iifname . ip saddr',
-    ports.flatMap((port) => pairs(port, privates(port))),
-  );
-  set(
-    'unchecked',
-    'type ifname',
-    ports.filter((port) => !port.spec.sourceCheck).map((port) => quote(port.device)),
-  );
-  set('down', 'type ifname', [
-    ...ports.filter(isDown).map((port) => quote(port.device)),
-    ...nats.filter((nat) => nat.subnet !== undefined && faults.zones.has(nat.subnet.zone)).map((nat) => quote(nat.device)),
-  ]);
-  set(
-    'cut',
-    'typeof iifname . ip saddr',
-    ports.flatMap((port) => pairs(port, faults.cutAddresses.get(port.spec.key) ?? [])),
-  );
-  set(
-    'home',
-    'typeof oifname . meta mark',
-    ports.map((port) => `"${port.device}" . ${port.subnetMark}`),
-  );
-  for (const ruleSet of spec.ruleSets) {
-    const members = spec.ports.filter((port) => port.ruleSets.includes(ruleSet.key));
+  const service = ports.flatMap((port) => privateAddresses(port).map((address) => [address, port.serviceAddress] as const));
+  return [
+    map('service', 'type ipv4_addr : ipv4_addr', service),
+    map('publish', 'type ipv4_addr : ipv4_addr', published),
     set(
-      memberSetName(ruleSet.key),
+      'published',
       'type ipv4_addr',
-      members.flatMap((port) => port.addresses.map((address) => address.private)),
-    );
-  }
-  map(
-    'subnets',
-    'type ifname : mark',
-    ports.map((port) => [quote(port.device), String(port.subnetMark)]),
-  );
-  map(
-    'service',
-    'type ipv4_addr : ipv4_addr',
-    ports.flatMap((port) => privates(port).map((address) => [address, port.serviceAddress] as const)),
-  );
-  map('publish', 'type ipv4_addr : ipv4_addr', published);
-  set(
-    'published',
-    'type ipv4_addr',
-    published.map(([inner]) => inner),
-  );
-  map(
-    'reach',
-    'type ipv4_addr : ipv4_addr',
-    published.map(([inner, outer]) => [outer, inner]),
-  );
-  map(
-    'translators',
-    'type ifname : ipv4_addr',
-    nats.map((nat) => [quote(nat.device), nat.publicAddress]),
-  );
-  map(
-    'leaves',
-    'type ifname : verdict',
-    ports.map((port) => [quote(port.device), `goto ${profiles.get(port.spec.key)!.leave}`]),
-  );
-  map(
-    'enters',
-    'type ifname : verdict',
-    ports.map((port) => [quote(port.device), `goto ${profiles.get(port.spec.key)!.enter}`]),
-  );
-  for (const [name, direction] of [
-    ['gates_out', 'egress'],
-    ['gates_in', 'ingress'],
-  ] as const)
-    map(name, 'type ifname : verdict', [
-      ...ports.flatMap(({ device, subnet: { gate } }) =>
-        gate === undefined ? [] : [[quote(device), `jump ${gateChain(gate, direction)}`] as const],
-      ),
-      ...nats.flatMap(({ device, subnet }) =>
-        subnet?.gate === undefined ? [] : [[quote(device), `jump nat.${device}`] as const],
-      ),
-    ]);
-  return sets;
+      published.map(([inner]) => inner),
+    ),
+    map(
+      'reach',
+      'type ipv4_addr : ipv4_addr',
+      published.map(([inner, outer]) => [outer, inner]),
+    ),
+    map(
+      'translators',
+      'type ifname : ipv4_addr',
+      nats.map(({ device, publicAddress }) => [quote(device), publicAddress]),
+    ),
+  ];
+}
+
+function verdictMaps(
+  ports: readonly PlannedPort[],
+  nats: readonly PlannedNat[],
+  profiles: ReadonlyMap<string, Profile>,
+): Named[] {
+  const profile = (side: keyof Profile) =>
+    ports.map(({ device, spec }) => [quote(device), `goto ${profiles.get(spec.key)![side]}`] as const);
+  const gates = (direction: 'ingress' | 'egress') => [
+    ...ports.flatMap(({ device, subnet: { gate } }) =>
+      gate === undefined ? [] : [[quote(device), `jump ${gateChain(gate, direction)}`] as const],
+    ),
+    ...nats.flatMap(({ device, subnet }) => (subnet?.gate === undefined ? [] : [[quote(device), `jump nat.${device}`] as const])),
+  ];
+  return [
+    map('leaves', 'type ifname : verdict', profile('leave')),
+    map('enters', 'type ifname : verdict', profile('enter')),
+    map('gates_out', 'type ifname : verdict', gates('egress')),
+    map('gates_in', 'type ifname : verdict', gates('ingress')),
+  ];
 }

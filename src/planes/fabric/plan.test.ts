@@ -212,8 +212,8 @@ describe('diffPlans', () => {
     expect(steps.packetRules.trim().split('\n')).toEqual([
       'add element inet pilvi own { "p101" . 10.0.1.111 }',
       'add element inet pilvi home { "p101" . 1 }',
-      'add element inet pilvi members.open { 10.0.1.111 }',
       'add element inet pilvi subnets { "p101" : 1 }',
+      'add element inet pilvi members.open { 10.0.1.111 }',
       'add element inet pilvi service { 10.0.1.111 : 100.64.0.101 }',
       'add element inet pilvi leaves { "p101" : goto leave.1 }',
       'add element inet pilvi enters { "p101" : goto enter.1 }',
