@@ -32,6 +32,7 @@ export interface LaunchPlan {
   rootSizeGiB: number;
   rootType: VolumeRow['type'];
   rootDeleteOnTermination: boolean;
+  cpuCredits: InstanceRow['cpuCredits'];
   metadata: InstanceRow['metadata'];
   shutdownBehaviour: InstanceRow['shutdownBehaviour'];
   tags: { instance: TagMap; card: TagMap; volume: TagMap };
@@ -65,7 +66,6 @@ function refuseUnimplemented(input: RunInstancesRequest): void {
     ...([
       'ElasticInferenceAccelerators',
       'CpuOptions',
-      'CreditSpecification',
       'Ipv6Addresses',
       'Ipv6AddressCount',
       'EnablePrimaryIpv6',
@@ -236,6 +236,17 @@ function planMetadata(options: RunInstancesRequest['MetadataOptions']): Instance
   };
 }
 
+/** t2 is standard, later burstable types unlimited ("Default credit specification"); other types have no credits. */
+function planCredits(wanted: string | undefined, type: InstanceTypeInfo): InstanceRow['cpuCredits'] {
+  if (wanted !== undefined && wanted !== 'standard' && wanted !== 'unlimited')
+    throw invalidParameterValue(`Invalid value '${wanted}' for CpuCredits. Valid values are standard and unlimited.`);
+  if (!type.burstable) {
+    if (wanted === undefined) return undefined;
+    throw invalidParameterCombination(`The credit specification is not supported for the instance type ${type.name}.`);
+  }
+  return wanted ?? (type.name.startsWith('t2.') ? 'standard' : 'unlimited');
+}
+
 function planTags(input: RunInstancesRequest): LaunchPlan['tags'] {
   const tags = { instance: {} as TagMap, card: {} as TagMap, volume: {} as TagMap };
   for (const { ResourceType, Tags } of input.TagSpecifications ?? []) {
@@ -270,6 +281,7 @@ export async function planLaunch(input: RunInstancesRequest, ctx: Context): Prom
     card: planCard(input),
     zone,
     ...planRoot(input, image),
+    cpuCredits: planCredits(input.CreditSpecification?.CpuCredits, type),
     metadata: planMetadata(input.MetadataOptions),
     shutdownBehaviour: input.InstanceInitiatedShutdownBehavior ?? 'stop',
     tags: planTags(input),

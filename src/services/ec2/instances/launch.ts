@@ -67,6 +67,7 @@ function newInstance(
     userData: plan.userData,
     profileArn: profile?.arn,
     profileAssociationId: profile === undefined ? undefined : ctx.id('profileAssociation'),
+    cpuCredits: plan.cpuCredits,
     monitoring: input.Monitoring?.Enabled === true,
     ebsOptimized: input.EbsOptimized === true,
     shutdownBehaviour: plan.shutdownBehaviour,

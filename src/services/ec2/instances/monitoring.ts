@@ -36,7 +36,6 @@ export const monitoringHandlers: HandlersOf<EC2> = {
     return { InstanceMonitorings: await setMonitoring(ctx, input.InstanceIds, false) };
   },
 
-  /** t2 is standard, later burstable types unlimited ("Default credit specification"); other types have no credits. */
   async DescribeInstanceCreditSpecifications(input, ctx) {
     const rows = await rowsByIds(ctx, Instances, 'instance', input.InstanceIds);
     const burstable = rows.filter((row) => instanceTypes.get(row.type)?.burstable === true && row.state !== 'terminated');
@@ -45,7 +44,7 @@ export const monitoringHandlers: HandlersOf<EC2> = {
     return {
       InstanceCreditSpecifications: found.rows.map((row) => ({
         InstanceId: row.id,
-        CpuCredits: row.type.startsWith('t2.') ? 'standard' : 'unlimited',
+        CpuCredits: row.cpuCredits ?? 'standard',
       })),
       NextToken: found.nextToken,
     };

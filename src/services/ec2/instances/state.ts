@@ -37,6 +37,8 @@ export interface InstanceRow {
   /** ARN of the instance profile. */
   profileArn?: string | undefined;
   profileAssociationId?: string | undefined;
+  /** Of burstable types. Kept and shown; machines here are not throttled when credits would have run out. */
+  cpuCredits?: 'standard' | 'unlimited' | undefined;
   monitoring: boolean;
   ebsOptimized: boolean;
   shutdownBehaviour: 'stop' | 'terminate';

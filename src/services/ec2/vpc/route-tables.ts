@@ -122,7 +122,7 @@ function refuseOtherTargets(operation: string, input: object): void {
 }
 
 /** Where a new route leads. Throws MissingParameter, InvalidParameterCombination, `….NotFound`. */
-async function targetOf(tx: Transaction, vpcId: string, input: RouteInput): Promise<RouteTarget> {
+async function targetOf(tx: Transaction, { id: tableId, vpcId }: RouteTableRow, input: RouteInput): Promise<RouteTarget> {
   const given = [input.GatewayId, input.NetworkInterfaceId, input.InstanceId].filter((id) => id !== undefined);
   if (given.length === 0) throw missingParameter('gatewayId, networkInterfaceId or instanceId');
   if (given.length > 1) throw invalidParameterCombination('Only one target may be given for a route.');
@@ -131,12 +131,13 @@ async function targetOf(tx: Transaction, vpcId: string, input: RouteInput): Prom
     if (!input.GatewayId.startsWith('igw-')) throw parameterNotImplemented('CreateRoute', `GatewayId ${input.GatewayId}`);
     const gateway = await requireRow(tx, InternetGateways, 'internetGateway', input.GatewayId);
     if (gateway.vpcId !== vpcId)
-      throw invalidParameterValue(`route table and network gateway ${gateway.id} belong to different networks`);
+      throw invalidParameterValue(`route table ${tableId} and network gateway ${gateway.id} belong to different networks`);
     return { kind: 'internet-gateway', id: gateway.id };
   }
   if (input.NetworkInterfaceId !== undefined) {
     const card = await requireRow(tx, Interfaces, 'networkInterface', input.NetworkInterfaceId);
-    if (card.vpcId !== vpcId) throw invalidParameterValue(`route table and interface ${card.id} belong to different networks`);
+    if (card.vpcId !== vpcId)
+      throw invalidParameterValue(`route table ${tableId} and interface ${card.id} belong to different networks`);
     return { kind: 'network-interface', id: card.id };
   }
   const cards = await tx.table(Interfaces).byIndex('byInstance', [input.InstanceId ?? '']);
@@ -149,7 +150,7 @@ async function targetOf(tx: Transaction, vpcId: string, input: RouteInput): Prom
     );
   }
   if (card.vpcId !== vpcId)
-    throw invalidParameterValue(`route table and instance ${input.InstanceId} belong to different networks`);
+    throw invalidParameterValue(`route table ${tableId} and instance ${input.InstanceId} belong to different networks`);
   return { kind: 'network-interface', id: card.id };
 }
 
@@ -247,7 +248,7 @@ export const routeTableHandlers: HandlersOf<EC2> = {
     const cidr = destinationOf(input);
     await ctx.transact(async (tx) => {
       const table = await requireRow(tx, RouteTables, 'routeTable', input.RouteTableId);
-      const target = await targetOf(tx, table.vpcId, input);
+      const target = await targetOf(tx, table, input);
       const existing = table.routes.find((route) => route.cidr === cidr);
       if (existing !== undefined && JSON.stringify(existing.target) === JSON.stringify(target)) return;
       if (existing !== undefined) throw new AwsError('RouteAlreadyExists', `The route identified by ${cidr} already exists.`);
@@ -270,7 +271,7 @@ export const routeTableHandlers: HandlersOf<EC2> = {
       if (existing === undefined) {
         throw invalidParameterValue(`There is no route defined for '${cidr}' in the route table. Use CreateRoute instead.`);
       }
-      const target: RouteTarget = input.LocalTarget === true ? { kind: 'local' } : await targetOf(tx, table.vpcId, input);
+      const target: RouteTarget = input.LocalTarget === true ? { kind: 'local' } : await targetOf(tx, table, input);
       if (existing.target.kind === 'local' && target.kind !== 'local')
         checkAgainstLocal({ ...table, routes: [existing] }, cidr, target);
       await tx
