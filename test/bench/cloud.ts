@@ -13,6 +13,7 @@ import {
   DescribeImagesCommand,
   DescribeInstancesCommand,
   EC2Client,
+  GetConsoleOutputCommand,
   RunInstancesCommand,
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
@@ -203,10 +204,8 @@ async function measureLaunch(add: Add, ours: Server): Promise<void> {
     const waiting = new Set(ids);
     while (waiting.size > 0) {
       for (const id of waiting) {
-        const inspected = (await (await fetch(new URL(`/_pilvi/instances/${id}`, ours.url))).json()) as {
-          userDataDone?: boolean;
-        };
-        if (inspected.userDataDone === true) waiting.delete(id);
+        const { Output = '' } = await ec2.send(new GetConsoleOutputCommand({ InstanceId: id }));
+        if (Buffer.from(Output, 'base64').includes('user-data-runs')) waiting.delete(id);
       }
     }
     const millis = performance.now() - began;
