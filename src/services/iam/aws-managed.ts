@@ -36,21 +36,20 @@ export interface AwsManagedPolicy {
 
 const folderName = path.join('models', 'iam-managed-policies');
 const idAlphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
-let cache: ReadonlyMap<string, AwsManagedPolicy> | undefined;
+const policiesCache = new Map<string, AwsManagedPolicy>();
 
 /** All AWS managed policies there are, by ARN, in order of ARN. Throws when the package is incomplete. */
 export function awsManagedPolicies(): ReadonlyMap<string, AwsManagedPolicy> {
-  cache ??= readAll();
-  return cache;
+  if (policiesCache.size === 0) for (const policy of readAll()) policiesCache.set(policy.arn, policy);
+  return policiesCache;
 }
 
-function readAll(): ReadonlyMap<string, AwsManagedPolicy> {
+function readAll(): AwsManagedPolicy[] {
   const folder = findFolder();
   const packed = readdirSync(folder)
     .filter((file) => file.endsWith('.json'))
     .flatMap((file) => JSON.parse(readFileSync(path.join(folder, file), 'utf8')) as PackedPolicy[]);
-  const policies = packed.map(unpack).sort((a, b) => (a.arn < b.arn ? -1 : 1));
-  return new Map(policies.map((policy) => [policy.arn, policy]));
+  return packed.map(unpack).sort((a, b) => (a.arn < b.arn ? -1 : 1));
 }
 
 /** The pack lies above this file, whether it runs from src/ or from dist/. */

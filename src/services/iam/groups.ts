@@ -28,7 +28,7 @@ export async function groupsOf(reading: Reading, ids: readonly string[]): Promis
 }
 
 /** A group as the API shows it. */
-export function describeGroup(account: string, row: PrincipalRow): Group {
+function describeGroup(account: string, row: PrincipalRow): Group {
   return {
     Path: row.path,
     GroupName: row.name,

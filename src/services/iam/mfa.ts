@@ -43,7 +43,7 @@ const qrScale = 4;
 const qrMargin = 4;
 
 /** The seed of a hardware token. */
-export function hardwareSeed(serial: string): Uint8Array {
+function hardwareSeed(serial: string): Uint8Array {
   return new Uint8Array(createHash('sha1').update(serial).digest());
 }
 

@@ -50,7 +50,7 @@ const sorts = [
 ] as const;
 
 /** A password that the account's policy refuses. */
-export function policyViolation(message: string): AwsError {
+function policyViolation(message: string): AwsError {
   return new AwsError('PasswordPolicyViolation', message);
 }
 
@@ -79,7 +79,7 @@ export async function checkReuse(password: string, profile: LoginProfileRow, pol
 const dayMillis = 86_400_000;
 
 /** When a password expires; undefined when it never does. */
-export function expiryOf(changed: Millis, policy: PasswordPolicy | undefined): Millis | undefined {
+function expiryOf(changed: Millis, policy: PasswordPolicy | undefined): Millis | undefined {
   return policy?.maxAge === undefined ? undefined : changed + policy.maxAge * dayMillis;
 }
 

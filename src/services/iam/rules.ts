@@ -56,7 +56,7 @@ const markerForm = /^[\u0020-\u00ff]+$/;
 /** Longer than the 320 characters that the API reference names: our markers hold a key, and keys hold paths. */
 const markerCharsMax = 4096;
 /** Most entries of a page. */
-export const pageItemsMax = 1000;
+const pageItemsMax = 1000;
 
 /** Collects what is wrong with a request; `done` throws it. Members that are undefined are not checked: required ones are the wire layer's. */
 export class RequestCheck {

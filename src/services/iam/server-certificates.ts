@@ -27,7 +27,7 @@ const chainLengthMax = 2_097_152;
 const pemForm = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /** The certificate of this name. Throws NoSuchEntity. */
-export async function requireServerCertificate(reading: Reading, name: string | undefined): Promise<ServerCertificateRow> {
+async function requireServerCertificate(reading: Reading, name: string | undefined): Promise<ServerCertificateRow> {
   const row = await reading.table(ServerCertificates).get((name ?? '').toLowerCase());
   if (row === undefined) throw cannotBeFound('Server Certificate', name ?? '');
   return row;

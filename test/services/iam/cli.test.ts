@@ -2,16 +2,17 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { freshAccount } from '../../support/cloud.ts';
 
 const present = (program: string, ...args: string[]): boolean => spawnSync(program, args, { stdio: 'ignore' }).status === 0;
 const cli = present('aws', '--version');
 const boto = present('python3', '-c', 'import boto3');
 
-describe.skipIf(!cli)(cli ? 'aws CLI' : 'aws CLI (skipped: no aws program on this machine)', { timeout: 120_000 }, () => {
+describe('aws CLI', { timeout: 120_000 }, () => {
   const account = freshAccount();
   let home = '';
+  beforeEach((context) => context.skip(!cli, 'There is no aws program on this machine.'));
   beforeAll(() => {
     home = mkdtempSync(path.join(tmpdir(), 'pilvi-cli-'));
   });
@@ -92,12 +93,10 @@ test "$(aws iam list-users --query "length(Users[?starts_with(UserName, 'batch-'
   });
 });
 
-test.skipIf(!boto)(
-  `ACCESS-012 an SDK of another language gets the same results with the same key${boto ? '' : ' (skipped: no boto3 on this machine)'}`,
-  { timeout: 60_000 },
-  () => {
-    const account = freshAccount();
-    const program = `
+test('ACCESS-012 an SDK of another language gets the same results with the same key', { timeout: 60_000 }, (context) => {
+  context.skip(!boto, 'There is no boto3 on this machine.');
+  const account = freshAccount();
+  const program = `
 import json, boto3, botocore
 iam = boto3.client("iam")
 iam.create_user(UserName="py", Tags=[{"Key": "lang", "Value": "python"}])
@@ -112,7 +111,6 @@ except botocore.exceptions.ClientError as error:
 pages = [user["UserName"] for page in iam.get_paginator("list_users").paginate(PaginationConfig={"PageSize": 1}) for user in page["Users"]]
 print(json.dumps([who, denied, pages]))
 `;
-    const output = execFileSync('python3', ['-c', program], { env: account.env() }).toString();
-    expect(JSON.parse(output)).toEqual([`arn:aws:iam::${account.id}:user/py`, 'AccessDenied', ['py']]);
-  },
-);
+  const output = execFileSync('python3', ['-c', program], { env: account.env() }).toString();
+  expect(JSON.parse(output)).toEqual([`arn:aws:iam::${account.id}:user/py`, 'AccessDenied', ['py']]);
+});
