@@ -338,6 +338,8 @@ describe('route tables', () => {
   });
 
   test('routes lead to gateways of their own VPC, once for each destination', async () => {
+    const lab = new Lab();
+    const { ec2 } = lab;
     const net = await lab.network('10.13');
     const route = (input: { DestinationCidrBlock?: string; GatewayId?: string }) =>
       ec2.send(new CreateRouteCommand({ RouteTableId: net.routeTableId, ...input }));
