@@ -70,7 +70,7 @@ describe('agreement with the naive evaluator', () => {
     const segment = fc.array(fc.constantFrom('a', 'b', '*', '?'), { maxLength: 4 }).map((parts) => parts.join(''));
     const plain = fc.array(fc.constantFrom('a', 'b'), { maxLength: 4 }).map((parts) => parts.join(''));
     const arn = (part: fc.Arbitrary<string>): fc.Arbitrary<string> =>
-      fc.array(part, { minLength: 5, maxLength: 6 }).map((parts) => `arn:${parts.join(':')}`);
+      fc.array(part, { minLength: 5, maxLength: 7 }).map((parts) => `arn:${parts.join(':')}`);
     const confined = (mode: 'resource' | 'arn', wanted: string): string =>
       wanted
         .split(':')

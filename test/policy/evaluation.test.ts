@@ -259,6 +259,16 @@ table('resource-based policies in one account', [
   ['{"AWS": "*"} is everybody', alice, { resource: grant({ AWS: '*' }) }, 'allowed'],
   ['naming the account leaves it to the identity policy', alice, { resource: grant({ AWS: ours }) }, 'implicit-identity'],
   ['and with it', alice, { resource: grant({ AWS: `arn:aws:iam::${ours}:root` }), identity: [allow()] }, 'allowed'],
+  [
+    'the most direct of several allows counts',
+    alice,
+    {
+      resource: policy(
+        ...[alice.arn, ours].map((AWS) => ({ Effect: 'Allow', Principal: { AWS }, Action: 's3:*', Resource: '*' })),
+      ),
+    },
+    'allowed',
+  ],
   ['naming another user', alice, { resource: grant({ AWS: bob.arn }) }, 'implicit-identity'],
   ['naming another session of the role', session, { resource: grant({ AWS: `${session.arn}x` }) }, 'implicit-identity'],
   [

@@ -40,6 +40,8 @@ describe('Resource', () => {
     ['arn:aws:sqs:e*1:*:jobs', queue, true],
     ['arn:aws:sqs:e*3:jobs', queue, false],
     ['arn:aws:sqs:e*:jobs:*', queue, false],
+    ['arn:aws:sqs:e*:jobs:*', `${queue}:dead`, true],
+    ['arn:aws:sqs:e*1:jobs:*', `${queue}:dead`, false],
     ['arn:aws:logs:*:*:log-group:/app/*', 'arn:aws:logs:eu-west-1:1:log-group:/app/x:log-stream:y', true],
     ['arn:aws:logs:*:*:log-group:/app/*:log-stream:*', 'arn:aws:logs:eu-west-1:1:log-group:/app/x:log-stream:y', true],
     ['arn:aws:logs:*:*:log-group:/app/*:log-stream:*', 'arn:aws:logs:eu-west-1:1:log-group:/db/x:log-stream:y', false],

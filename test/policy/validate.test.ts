@@ -500,6 +500,12 @@ describe('hostile documents', () => {
     }
   });
 
+  it('that nest too deeply inside a statement', () => {
+    const nested = (depth: number): string => `{"Statement":{"Effect":${'['.repeat(depth)}${']'.repeat(depth)}}}`;
+    expect(validatePolicy(nested(documentDepthMax - 2), 'trust')).toMatchObject({ reason: 'policy' });
+    expect(validatePolicy(nested(documentDepthMax - 1), 'trust')).toMatchObject({ reason: 'json' });
+  });
+
   it('that have too many statements', () => {
     const many = `{"Version":"2012-10-17","Statement":[${'{},'.repeat(documentStatementsMax)}{}]}`;
     expect(verdict(many, 'identity')).toBe(syntax);

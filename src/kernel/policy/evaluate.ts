@@ -124,7 +124,7 @@ export function judgeAll(request: PolicyRequest, policies: PolicySet): Verdicts 
   };
   const linked = isServiceLinked(principal);
   // Service control policies bind the principals of an account; services and anonymous callers belong to none.
-  const controlled = principal.account !== '' && principal.type !== 'AWSService' && !linked;
+  const controlled = principal.account !== '' && !linked;
   return {
     serviceControl: controlled ? judgeLevels(policies.serviceControl, 'service-control', question) : undefined,
     resourceControl: linked ? undefined : judgeLevels(policies.resourceControl, 'resource-control', question),
