@@ -12,3 +12,5 @@ export const queryMembersMax = 100_000;
 export const queryDepthMax = 64;
 /** Digits of a list index in a parameter's name. */
 export const queryIndexDigitsMax = 9;
+/** Bytes to which a compressed body may unpack. */
+export const plainBodyBytesMax = 16 * 1024 * 1024;

@@ -41,7 +41,7 @@ function structureWriter(schema: StructureSchema): CborShapeWriter {
 }
 
 /** Writes the members of a structure into a map that has been started. */
-export function writeCborMembers(schema: StructureSchema, value: Shape, to: CborWriter): void {
+function writeCborMembers(schema: StructureSchema, value: Shape, to: CborWriter): void {
   for (const member of schema.members) {
     const given = value[member.name];
     if (given === undefined || given === null) continue;

@@ -44,7 +44,8 @@ const scopePattern = /Credential=[^/,\s]{1,256}\/\d{1,8}\/(?:[^/,\s]{1,64}\/)?([
 const searchedParametersMax = 16;
 
 /**
- * Identifies a request. Sets `request.hostPrefix` when the host names a bucket. Undefined when nothing tells the service.
+ * Identifies a request. Sets `request.hostPrefix` when the host names a bucket. Undefined when nothing tells the service. Throws ParseError for a form
+ * body that cannot be read.
  * @param host value of the Host header
  */
 export async function identify(

@@ -5,6 +5,7 @@
  */
 import { queryDepthMax, queryIndexDigitsMax, queryMembersMax } from './bounds.ts';
 import { malformedBody, malformedText } from './parse-errors.ts';
+import { plainBody } from './plain-body.ts';
 import type { ListSchema, MapSchema, Member, OperationModel, SimpleSchema, StructureSchema } from './service-model.ts';
 import { textReader } from './text-values.ts';
 import { type MemberTraits, ParseError, type Shape, type WireRequest } from './types.ts';
@@ -41,8 +42,9 @@ export function queryInputReader(protocol: QueryProtocol, operation: OperationMo
 /** Name and value of each parameter: those of the URL, then those of the body. Throws ParseError for what is not percent-encoded text. */
 export function* queryParameters(request: WireRequest): Generator<readonly [string, string]> {
   yield* request.query;
-  if (request.body.length === 0) return;
-  const text = Buffer.from(request.body.buffer, request.body.byteOffset, request.body.byteLength).toString('utf8');
+  const body = plainBody(request);
+  if (body.length === 0) return;
+  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8');
   for (const pair of text.split('&')) {
     if (pair === '') continue;
     const equals = pair.indexOf('=');

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { CborWriter, parseCbor } from '../base/cbor.ts';
 import type { OperationModel } from './service-model.ts';
@@ -247,6 +248,35 @@ describe('JSON requests', () => {
       '400 SerializationException: More than 128 levels deep.',
     );
     expect(await json('dynamodb', 'PutItem', '['.repeat(100_000))).toMatch(/^400 SerializationException/);
+  });
+});
+
+describe('compressed bodies', () => {
+  const headers = { 'content-encoding': 'gzip' };
+
+  test('are unpacked in every RPC protocol', async () => {
+    const json = gzipSync('{"Limit":3}');
+    expect(await parse('awsJson1_1', 'kms', 'ListKeys', { headers, body: json })).toEqual({ Limit: 3 });
+    expect(await parse('awsQuery', 'iam', 'GetUser', { headers, body: gzipSync('UserName=u') })).toEqual({ UserName: 'u' });
+    expect(
+      await parse('rpcv2Cbor', 'cloudwatch', 'ListMetrics', { headers, body: gzipSync(Buffer.from('bfff', 'hex')) }),
+    ).toEqual({});
+  });
+
+  test('are refused when they are not compressed, or unpack to too much', async () => {
+    expect(await refusal('awsJson1_1', 'kms', 'ListKeys', { headers, body: '{}' })).toBe(
+      '400 SerializationException: The body is not compressed as its Content-Encoding says.',
+    );
+    const bomb = gzipSync(Buffer.alloc(17 * 1024 * 1024, 0x20));
+    expect(await refusal('awsJson1_1', 'kms', 'ListKeys', { headers, body: bomb })).toBe(
+      '413 RequestEntityTooLarge: The body unpacks to more than 16777216 bytes.',
+    );
+  });
+
+  test('of objects stay as they are', async () => {
+    const body = gzipSync('x');
+    const input = await parse('restXml', 's3', 'PutObject', { method: 'PUT', url: '/b/k', headers, body });
+    expect(input['Body']).toEqual(body);
   });
 });
 

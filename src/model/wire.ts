@@ -10,6 +10,7 @@ import { httpInputReader, readJsonBody, treeFailure } from './http-input.ts';
 import { httpOutputWriter } from './http-output.ts';
 import { jsonWriter } from './json-writer.ts';
 import { malformedBody, missingMembers } from './parse-errors.ts';
+import { plainBody } from './plain-body.ts';
 import { queryInputReader } from './query-reader.ts';
 import { completenessCheck, missingPaths } from './required.ts';
 import type { OperationModel } from './service-model.ts';
@@ -92,16 +93,19 @@ function inputReader(protocol: Protocol, operation: OperationModel): InputReader
 
 function jsonInputReader(protocol: Protocol, operation: OperationModel): InputReader {
   const read = treeReader('json', operation.input);
-  return (request) =>
-    request.body.length === 0 ? {} : (readJsonBody(protocol, operation, request.body, (tree) => read(tree, 0)) as Shape);
+  return (request) => {
+    const body = plainBody(request);
+    return body.length === 0 ? {} : (readJsonBody(protocol, operation, body, (tree) => read(tree, 0)) as Shape);
+  };
 }
 
 function cborInputReader(operation: OperationModel): InputReader {
   const read = treeReader('cbor', operation.input);
   return (request) => {
-    if (request.body.length === 0) return {};
+    const body = plainBody(request);
+    if (body.length === 0) return {};
     try {
-      return read(parseCbor(request.body, { depthMax: cborDepthMax }), 0) as Shape;
+      return read(parseCbor(body, { depthMax: cborDepthMax }), 0) as Shape;
     } catch (cause) {
       if (cause instanceof CborError) throw malformedBody('rpcv2Cbor', operation, cause.message);
       throw treeFailure('rpcv2Cbor', operation, cause);

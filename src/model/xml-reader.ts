@@ -16,7 +16,7 @@ export class XmlShapeError extends Error {}
 const readers = new WeakMap<Schema, XmlReader>();
 
 /** Reader of a schema. The same reader is given for the same schema. */
-export function xmlReader(schema: Schema): XmlReader {
+function xmlReader(schema: Schema): XmlReader {
   const known = readers.get(schema);
   if (known !== undefined) return known;
   const reader = compile(schema);

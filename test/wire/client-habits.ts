@@ -3,11 +3,14 @@ import type { OperationModel } from '../../src/model/service-model.ts';
 import type { Protocol, Shape } from '../../src/model/types.ts';
 
 /** Settings of single clients. */
-export function clientSettings(service: string): Record<string, unknown> {
+export function clientSettings(service: string, protocol: Protocol | undefined): Record<string, unknown> {
   // SQS's client compares digests of bodies, which samples do not have.
   if (service === 'sqs') return { md5: false };
   // A session would be created before the first call on what looks like a directory bucket.
   if (service === 's3') return { disableS3ExpressSessionAuth: true };
+  // Large bodies are compressed; here all are, except in CBOR, where the client announces the length of the body before it is compressed.
+  if (service === 'cloudwatch' && protocol !== 'rpcv2Cbor')
+    return { disableRequestCompression: false, requestMinCompressionSizeBytes: 0 };
   return {};
 }
 

@@ -118,7 +118,7 @@ function makeClient(
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     disableRequestCompression: true,
-    ...clientSettings(service),
+    ...clientSettings(service, protocol?.name),
     ...(protocol && { protocol: protocol.use }),
     ...(protocol?.settings && { protocolSettings: protocol.settings }),
   });

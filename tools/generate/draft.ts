@@ -71,7 +71,7 @@ export function shapesOf(model: DraftModel): DraftShape[] {
 }
 
 /** What a shape refers to, in order. */
-export function membersOf(shape: DraftShape): DraftMember[] {
+function membersOf(shape: DraftShape): DraftMember[] {
   if (shape.kind === 'list') return [shape.member];
   if (shape.kind === 'map') return [shape.key, shape.value];
   return [...shape.members.values()];

@@ -136,7 +136,7 @@ export function signingNameOf(config: ClientConfig, operation: string): string {
 }
 
 /** What stands before the region in the service's host name: `sts`, `api.ecr`. */
-export function endpointPrefixOf(config: ClientConfig): string {
+function endpointPrefixOf(config: ClientConfig): string {
   const endpoint = config.endpointProvider({
     Region: 'us-east-1',
     UseFIPS: false,
