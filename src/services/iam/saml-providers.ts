@@ -1,6 +1,5 @@
 /** SAML providers: the metadata of an identity provider, whose assertions roles may trust. Encrypted assertions are not implemented. */
 import type { IAM } from '@aws-sdk/client-iam';
-import { DOMParser } from '@xmldom/xmldom';
 import { X509Certificate } from 'node:crypto';
 import type { Millis } from '../../base/clock.ts';
 import type { Context } from '../../kernel/context.ts';
@@ -58,7 +57,9 @@ async function requireProvider(reading: Reading, account: string, arn: string | 
 type Metadata = Pick<SamlProviderRow, 'metadata' | 'entityId' | 'certificates' | 'validUntil'>;
 
 /** Reads an identity provider's metadata. Throws InvalidInput when it is none, or holds no certificate to check signatures with. */
-function readMetadata(metadata: string, now: Millis): Metadata {
+async function readMetadata(metadata: string, now: Millis): Promise<Metadata> {
+  // Loaded by the first provider, so that nobody else waits for it.
+  const { DOMParser } = await import('@xmldom/xmldom');
   const unreadable = (): Error => invalidInput('Could not parse metadata');
   // Entities could expand without bound, and metadata needs none.
   if (/<!DOCTYPE/i.test(metadata)) throw unreadable();
@@ -115,7 +116,7 @@ export const samlProviderHandlers: HandlersOf<IAM> = {
     refuseEncryption('CreateSAMLProvider', { ...input });
     const check = new RequestCheck().length('name', name, 1, 128).pattern('name', name, /^[\w._-]*$/, '[\\w._-]+');
     const tags = checkNewTags(checkMetadata(check, document), Tags, 'sensitive');
-    const row: SamlProviderRow = { name, uuid: ctx.uuid(), created: ctx.now, tags, ...readMetadata(document, ctx.now) };
+    const row: SamlProviderRow = { name, uuid: ctx.uuid(), created: ctx.now, tags, ...(await readMetadata(document, ctx.now)) };
     await ctx.transact(async (tx) => {
       const providers = tx.table(SamlProviders);
       if ((await providers.get(name)) !== undefined) throw entityAlreadyExists(`Provider with name ${name} already exists.`);
@@ -152,7 +153,7 @@ export const samlProviderHandlers: HandlersOf<IAM> = {
     const { SAMLProviderArn: arn = '', SAMLMetadataDocument: document } = input;
     refuseEncryption('UpdateSAMLProvider', { ...input });
     checkMetadata(checkArn(arn), document).done();
-    const metadata = document === undefined ? {} : readMetadata(document, ctx.now);
+    const metadata = document === undefined ? {} : await readMetadata(document, ctx.now);
     await change(ctx, arn, (row) => ({ ...row, ...metadata }));
     return { SAMLProviderArn: arn };
   },
