@@ -21,7 +21,7 @@ import {
   StartInstancesCommand,
   StopInstancesCommand,
 } from '@aws-sdk/client-ec2';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { eventually, freshAccount, machinesRefused } from '../../support/cloud.ts';
 import { fetchInside } from '../../support/inside.ts';
 
@@ -33,7 +33,9 @@ cp /tmp/who /www/who
 cd /www && python3 -m http.server 80 > /dev/null 2>&1 &
 `;
 
-describe.skipIf(machinesRefused() !== undefined)(`a web server on an instance (${machinesRefused() ?? 'machines run'})`, () => {
+describe('a web server on an instance', () => {
+  beforeEach((context) => context.skip(machinesRefused() !== undefined, machinesRefused()));
+
   const ec2 = new EC2Client(freshAccount().config());
   let instanceId = '';
   let groupId = '';
@@ -52,6 +54,7 @@ describe.skipIf(machinesRefused() !== undefined)(`a web server on an instance ($
     );
 
   beforeAll(async () => {
+    if (machinesRefused() !== undefined) return;
     const vpcId = (await ec2.send(new CreateVpcCommand({ CidrBlock: '10.20.0.0/16' }))).Vpc!.VpcId!;
     const subnetId = (await ec2.send(new CreateSubnetCommand({ VpcId: vpcId, CidrBlock: '10.20.1.0/24' }))).Subnet!.SubnetId!;
     await ec2.send(new ModifySubnetAttributeCommand({ SubnetId: subnetId, MapPublicIpOnLaunch: { Value: true } }));

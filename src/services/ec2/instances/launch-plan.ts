@@ -84,7 +84,7 @@ function refuseUnimplemented(input: RunInstancesRequest): void {
   const { Tenancy: tenancy = 'default', AvailabilityZone: _zone, ...placement } = input.Placement ?? {};
   const place = Object.entries(placement).find(([, value]) => value !== undefined && value !== '');
   if (place !== undefined) throw parameterNotImplemented('RunInstances', `Placement.${place[0]}`);
-  if (tenancy !== 'default') throw parameterNotImplemented('RunInstances', 'Placement.Tenancy');
+  if (tenancy !== 'default' && (tenancy as string) !== '') throw parameterNotImplemented('RunInstances', 'Placement.Tenancy');
 }
 
 function planCounts(input: RunInstancesRequest): { min: number; max: number } {
@@ -267,7 +267,8 @@ export async function planLaunch(input: RunInstancesRequest, ctx: Context): Prom
   const type = planType(input, image, ctx.region);
   if (input.KeyName !== undefined && (await ctx.table(KeyPairs).get(input.KeyName)) === undefined)
     throw notFound('keyPair', input.KeyName);
-  const zone = input.Placement?.AvailabilityZone;
+  // Clients that always write the parameter write nothing into it when they mean none.
+  const zone = input.Placement?.AvailabilityZone || undefined;
   if (zone !== undefined && findZone(zone)?.region !== ctx.region) {
     throw invalidParameterValue(`Invalid availability zone: [${zone}]`);
   }
