@@ -23,8 +23,8 @@ import type { Value } from './store/store.ts';
 
 export const version = '0.1.0';
 
-/** Where the gateway is reached from inside the cloud: the first address of its internet. */
-const insideGatewayAddress = '198.18.0.1';
+/** Port of the gateway for machines inside, on the cloud's own address. */
+export const insidePort = 4566;
 
 export interface CloudOptions {
   /** Folder of everything that survives: rows, bytes, layers. Made when it does not exist. */
@@ -61,7 +61,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const endpoints = {
     host: '',
     port: 0,
-    inside: fabric.unavailable === undefined ? `http://${insideGatewayAddress}:4566` : undefined,
+    inside: fabric.hostAddress === undefined ? undefined : `http://${fabric.hostAddress}:${insidePort}`,
   };
   const kernel = new Kernel({ store, clock, ids: new IdSource(), log, services, parts: { fabric, machines, endpoints } });
   const admin = createAdmin({ kernel, index, version, limits, saveClock });
@@ -70,7 +70,8 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const server = createServer({ kernel, pipeline, routers: [admin, proxy.route], upgrade: proxy.upgrade });
   await listen(server, options.listen);
   const inside = endpoints.inside === undefined ? undefined : createServer({ kernel, pipeline, routers: [] });
-  if (inside !== undefined) await listen(inside, { host: insideGatewayAddress, port: 4566 });
+  if (inside !== undefined && fabric.hostAddress !== undefined)
+    await listen(inside, { host: fabric.hostAddress, port: insidePort });
   const forward = fabric.unavailable === undefined ? await listenForward(path.join(options.data, forwardSocketName)) : undefined;
   endpoints.port = options.port ?? (server.address() as AddressInfo).port;
   endpoints.host = `http://127.0.0.1:${endpoints.port}`;

@@ -1,6 +1,6 @@
 /** What runs inside: puts the planes that the host allows under the cloud, serves until a signal, prints the lines a user reads at start. */
 import path from 'node:path';
-import { type CloudOptions, startCloud, version } from '../boot.ts';
+import { type CloudOptions, insidePort, startCloud, version } from '../boot.ts';
 import { type Inside, readInside } from '../machine/launch.ts';
 import { AbsentFabric } from '../planes/fabric/absent-fabric.ts';
 import { openLinuxFabric } from '../planes/fabric/linux-fabric.ts';
@@ -39,9 +39,6 @@ export async function serve({ data, port, validateOutput, listen, inside: facts,
   await cloud.close();
   return 0;
 }
-
-/** Port of the gateway on the cloud's own address, for machines inside. */
-const insidePort = 4566;
 
 function planesFor(inside: Inside | undefined, refusal: string | undefined): CloudOptions['planes'] {
   return async (folder) => {

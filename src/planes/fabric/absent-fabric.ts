@@ -4,6 +4,7 @@ import type { Fabric, PortIdentity, PortStatus } from './types.ts';
 
 export class AbsentFabric implements Fabric {
   readonly unavailable: string;
+  readonly hostAddress = undefined;
   readonly metadataListen = { address: '127.0.0.1', port: 0 };
   readonly resolverListen = { address: '127.0.0.1', port: 0 };
 

@@ -2,7 +2,7 @@
  * The fabric's twin without a host: remembers what it was told, answers the same questions, and fails when told to. Most tests and simulations run
  * on it. It checks specs like the real one, so a spec that passes here is one that Linux would be given.
  */
-import { metadataAddress, metadataPort, resolverAddress, resolverPort, ServiceAddresses } from './addresses.ts';
+import { ServiceAddresses } from './addresses.ts';
 import { checkSpec } from './check-spec.ts';
 import type { Fabric, NetworkSpec, PortIdentity, PortStatus } from './types.ts';
 
@@ -16,8 +16,10 @@ export type FabricCall =
 export class FakeFabric implements Fabric {
   /** Settable, to play a host on which nothing works. */
   unavailable: string | undefined;
-  readonly metadataListen = { address: metadataAddress, port: metadataPort };
-  readonly resolverListen = { address: resolverAddress, port: resolverPort };
+  readonly hostAddress = undefined;
+  /** Any free port of loopback: nothing is routed here. */
+  readonly metadataListen = { address: '127.0.0.1', port: 0 };
+  readonly resolverListen = { address: '127.0.0.1', port: 0 };
   /** Everything that was asked for, in order, failures included. */
   readonly calls: FabricCall[] = [];
   readonly #specs = new Map<string, NetworkSpec>();

@@ -10,14 +10,15 @@
 import { PilviError } from '../../base/errors.ts';
 import type { Inside } from '../../machine/launch.ts';
 import { applyIpCommands, readLinks, removeByIpCommands } from '../../machine/link.ts';
-import { listNamespaces, networkNamespace, networkOfNamespace } from '../../machine/netns.ts';
+import { ensureNamespace, listNamespaces, networkNamespace, networkOfNamespace } from '../../machine/netns.ts';
 import { applyPacketRules } from '../../machine/nft.ts';
 import { applySettings } from '../../machine/sysctl.ts';
-import { metadataAddress, metadataPort, portGroup, resolverAddress, resolverPort } from './addresses.ts';
+import { hostAddress, metadataAddress, metadataPort, portGroup, resolverAddress, resolverPort } from './addresses.ts';
 import { checkSpec } from './check-spec.ts';
 import { diffPlans, isEmpty, machinesOf, type Steps } from './diff-plan.ts';
 import { FaultBook } from './faults.ts';
 import { Holdings } from './holdings.ts';
+import { foreignSets } from './plan-firewall.ts';
 import { type FoundPlan, inspectNetwork } from './inspect-network.ts';
 import { NetworkNumbers, Numbers } from './numbers.ts';
 import { type NetworkPlan, planNetwork, rootPlace } from './plan.ts';
@@ -54,6 +55,7 @@ export async function openLinuxFabric(options: LinuxFabricOptions): Promise<Linu
 
 export class LinuxFabric implements Fabric {
   readonly unavailable = undefined;
+  readonly hostAddress = hostAddress;
   readonly metadataListen = { address: metadataAddress, port: metadataPort };
   readonly resolverListen = { address: resolverAddress, port: resolverPort };
   readonly #networks = new Map<string, NetworkState>();
@@ -68,18 +70,19 @@ export class LinuxFabric implements Fabric {
 
   async ensureNetwork(spec: NetworkSpec): Promise<void> {
     await this.#inTurn(spec.key, () => this.#ensure(spec));
-    // A cut path is cut by addresses, which may have changed here while the path's other end is in another network.
-    if (this.#faults.hasPaths) await this.#applyFaults();
+    await this.#followElsewhere(spec);
   }
 
-  removeNetwork(key: string): Promise<void> {
-    return this.#inTurn(key, async () => {
+  async removeNetwork(key: string): Promise<void> {
+    const { spec } = this.#networks.get(key) ?? {};
+    await this.#inTurn(key, async () => {
       const state = this.#networks.get(key)!;
       state.spec = undefined;
       state.applied = undefined;
       await this.#demolish(key);
       await this.#letGo(key, undefined);
     });
+    if (spec !== undefined) await this.#followElsewhere(spec);
   }
 
   async networks(): Promise<string[]> {
@@ -112,11 +115,23 @@ export class LinuxFabric implements Fabric {
 
   async setFault(fault: Parameters<Fabric['setFault']>[0], down: boolean): Promise<void> {
     this.#faults.set(fault, down);
-    await this.#applyFaults();
+    await settle([...this.#networks.keys()].map((key) => this.#refresh(key)));
   }
 
   async close(): Promise<void> {
     await Promise.all([...this.#networks.values()].map(({ tail }) => tail));
+  }
+
+  /** Brings other networks up to date whose rules name sets of this one, or whose ports have a path cut to this one's: by addresses. */
+  async #followElsewhere(spec: NetworkSpec): Promise<void> {
+    const sets = new Set(spec.ruleSets.map(({ key }) => key));
+    const others = this.#specs().filter((other) => other.key !== spec.key);
+    const concerned = others.filter((other) => this.#faults.hasPaths || foreignSets(other).some((key) => sets.has(key)));
+    await settle(concerned.map(({ key }) => this.#refresh(key)));
+  }
+
+  #specs(): NetworkSpec[] {
+    return [...this.#networks.values()].flatMap(({ spec }) => spec ?? []);
   }
 
   async #ensure(spec: NetworkSpec): Promise<void> {
@@ -149,7 +164,8 @@ export class LinuxFabric implements Fabric {
       index: this.#indexes.assign(this.#networks.keys()).get(spec.key)!,
       numbers: state.numbers,
       serviceAddressOf: (port) => this.#holdings.serviceAddressOf(spec.key, port),
-      faults: this.#faults.view([...this.#networks.values()].flatMap((other) => other.spec ?? [])),
+      membersElsewhere: (ruleSet) => membersOf(ruleSet, this.#specs()),
+      faults: this.#faults.view(this.#specs()),
     });
   }
 
@@ -161,6 +177,10 @@ export class LinuxFabric implements Fabric {
     const { namespace } = plan;
     const existing = new Set(await listNamespaces());
     const wanted = [...(steps.fresh ? [namespace] : []), ...machinesOf(plan)];
+    // Two networks may make the namespace between them at the same time.
+    await settle([...steps.settings.keys()].filter((name) => !existing.has(name)).map(ensureNamespace));
+    for (const name of steps.settings.keys()) existing.add(name);
+    const settings = () => [...steps.settings].map(([place, values]) => applySettings(place, values));
     const root = [...wanted.filter((name) => !existing.has(name)).map((name) => `netns add ${name}`), ...steps.root];
     if (steps.fresh) {
       await applyIpCommands(undefined, root);
@@ -168,11 +188,12 @@ export class LinuxFabric implements Fabric {
         applyPacketRules(namespace, steps.packetRules),
         applySettings(namespace, networkSettings(plan.links.keys())),
         applyIpCommands(namespace, steps.network),
+        ...settings(),
       ]);
     } else {
       await removeByIpCommands(namespace, steps.removeLinks);
       await settle([applyPacketRules(namespace, steps.packetRules), applyIpCommands(undefined, root)]);
-      await applyIpCommands(namespace, steps.network);
+      await settle([applyIpCommands(namespace, steps.network), ...settings()]);
     }
     const at = (place: string) => (place === rootPlace ? undefined : place);
     const last = new Set([...steps.machines.keys(), ...steps.raised.keys()]);
@@ -197,8 +218,8 @@ export class LinuxFabric implements Fabric {
     const namespace = networkNamespace(key);
     const existing = new Set(await listNamespaces());
     if (existing.has(namespace)) {
-      const uplinks = [...(await readLinks(namespace)).keys()].filter((device) => device.startsWith('u'));
-      await removeByIpCommands(namespace, [`link del group ${portGroup}`, ...uplinks.map((device) => `link del ${device}`)]);
+      const uplinks = [...(await readLinks(namespace)).keys()].filter((device) => /^[ux]/.test(device));
+      await removeByIpCommands(namespace, [`link del group ${portGroup}`, ...uplinks.map((device) => `link del dev ${device}`)]);
       await removeByIpCommands(undefined, [`netns del ${namespace}`]);
       return;
     }
@@ -206,22 +227,18 @@ export class LinuxFabric implements Fabric {
       this.#holdings
         .endsOf(key)
         .filter((end) => existing.has(end.namespace))
-        .map((end) => removeByIpCommands(end.namespace, [`link del ${end.device}`])),
+        .map((end) => removeByIpCommands(end.namespace, [`link del dev ${end.device}`])),
     );
   }
 
-  /** Brings every network whose plan the faults change up to date. */
-  async #applyFaults(): Promise<void> {
-    await settle(
-      [...this.#networks].map(([key]) =>
-        this.#inTurn(key, async () => {
-          const state = this.#networks.get(key)!;
-          if (state.spec === undefined || state.applied === undefined) return;
-          const plan = this.#plan(state.spec, state);
-          if (!isEmpty(diffPlans(state.applied, plan))) await this.#ensure(state.spec);
-        }),
-      ),
-    );
+  /** Plans a network's latest spec again, for what lies outside it has changed, and does what that brings. */
+  #refresh(key: string): Promise<void> {
+    return this.#inTurn(key, async () => {
+      const state = this.#networks.get(key)!;
+      if (state.spec === undefined || state.applied === undefined) return;
+      const plan = this.#plan(state.spec, state);
+      if (!isEmpty(diffPlans(state.applied, plan))) await this.#ensure(state.spec);
+    });
   }
 
   #inTurn(key: string, work: () => Promise<void>): Promise<void> {
@@ -240,6 +257,12 @@ export class LinuxFabric implements Fabric {
     void tail.then(forget);
     return done;
   }
+}
+
+/** Private addresses of the ports that carry the rule set, in all networks. */
+function membersOf(ruleSet: string, specs: readonly NetworkSpec[]): string[] {
+  const ports = specs.flatMap((spec) => spec.ports.filter((port) => port.ruleSets.includes(ruleSet)));
+  return [...new Set(ports.flatMap((port) => port.addresses.map((address) => address.private)))];
 }
 
 /** Waits for all, then throws the first failure: work that goes on behind a failure would meet what comes next. */

@@ -123,6 +123,8 @@ export interface Fabric {
    * address and port, with a source address that `identify` knows.
    */
   readonly metadataListen: { address: string; port: number };
+  /** Address of the platform itself in the internet that the networks join: where machines reach its API. Absent when there is none. */
+  readonly hostAddress: string | undefined;
   /** The same for DNS: the network's base address plus two, and 169.254.169.253, port 53 over UDP and TCP. */
   readonly resolverListen: { address: string; port: number };
   /** Cuts or restores all ports of a zone, one port, or the path between two ports. Survives ensureNetwork, not a restart. */
