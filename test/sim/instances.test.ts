@@ -22,7 +22,10 @@ import { type Cloud, startCloud } from '../../src/boot.ts';
 import { FakeFabric } from '../../src/planes/fabric/fake-fabric.ts';
 import { FakeMachines } from '../../src/planes/machines/fake-machines.ts';
 
-type Step = { kind: 'launch' | 'restart' } | { kind: 'stop' | 'start' | 'reboot' | 'terminate' | 'die' | 'refuse'; pick: number };
+type Step =
+  | { kind: 'launch' }
+  | { kind: 'restart' }
+  | { kind: 'stop' | 'start' | 'reboot' | 'terminate' | 'die' | 'refuse'; pick: number };
 
 const steps: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('launch' as const) }) },
