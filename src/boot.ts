@@ -12,6 +12,7 @@ import { forwardSocketName, listenForward } from './gateway/forward.ts';
 import { createInsideProxy } from './gateway/inside-proxy.ts';
 import { createPipeline } from './gateway/pipeline.ts';
 import { createServer } from './gateway/server.ts';
+import { createWelcome } from './gateway/welcome.ts';
 import { Kernel } from './kernel/kernel.ts';
 import { createLog, type Log } from './kernel/log.ts';
 import { loadIndex } from './model/wire.ts';
@@ -67,7 +68,12 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const admin = createAdmin({ kernel, index, version, limits, saveClock });
   const proxy = createInsideProxy();
   const pipeline = createPipeline({ kernel, index, validateOutput: options.validateOutput });
-  const server = createServer({ kernel, pipeline, routers: [admin, proxy.route], upgrade: proxy.upgrade });
+  const server = createServer({
+    kernel,
+    pipeline,
+    routers: [admin, proxy.route, createWelcome(version)],
+    upgrade: proxy.upgrade,
+  });
   await listen(server, options.listen);
   const inside = endpoints.inside === undefined ? undefined : createServer({ kernel, pipeline, routers: [] });
   if (inside !== undefined && fabric.hostAddress !== undefined)

@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { findRegion, findZone } from '../base/regions.ts';
 import type { ApiFault } from '../kernel/chaos.ts';
 import type { Kernel } from '../kernel/kernel.ts';
+import { describeError, type Log } from '../kernel/log.ts';
 import type { ServiceIndex } from '../model/service-model.ts';
 import type { Value } from '../store/store.ts';
 
@@ -57,11 +58,11 @@ export function createAdmin(
   return (request, response) => {
     const url = request.url ?? '/';
     if (!url.startsWith('/_pilvi') && !url.startsWith('/_localstack')) return false;
-    return answer(routes, request, response).then(() => true);
+    return answer(routes, options.kernel.log, request, response).then(() => true);
   };
 }
 
-async function answer(routes: readonly Route[], request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function answer(routes: readonly Route[], log: Log, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://localhost');
   const atPath = routes.filter((route) => route.pattern.test(url.pathname));
   const route = atPath.find(({ method }) => method === request.method);
@@ -74,10 +75,16 @@ async function answer(routes: readonly Route[], request: IncomingMessage, respon
     result = await route.handle({ params: route.pattern.exec(url.pathname)?.slice(1) ?? [], query: url.searchParams, body });
   } catch (error) {
     status = error instanceof AdminError ? error.status : 500;
+    if (status === 500 && !request.destroyed)
+      log('error', 'An admin request failed by a bug of Pilvi.', { cause: describeError(error) });
     result = { error: error instanceof Error ? error.message : String(error) };
   }
   const text = `${JSON.stringify(result ?? {}, plainJson, 2)}\n`;
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }).end(text);
+  // What is left of a refused body is not read, so nothing may follow it on this connection.
+  const rest = request.complete ? {} : { connection: 'close' };
+  response
+    .writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text), ...rest })
+    .end(text);
 }
 
 function plainJson(_name: string, value: unknown): unknown {
@@ -103,7 +110,15 @@ async function readJson(request: IncomingMessage): Promise<Readonly<Record<strin
   throw new AdminError(400, 'The body must be a JSON object.');
 }
 
-function lifeRoutes({ kernel, version, limits, index }: AdminOptions): Route[] {
+/** Empties the cloud or one account. The clock is no part of what is emptied: time never goes back, so its row is written again. */
+async function reset({ kernel, saveClock }: AdminOptions, account?: string): Promise<Record<string, never>> {
+  await kernel.reset(account);
+  if (account === undefined) await saveClock();
+  return {};
+}
+
+function lifeRoutes(options: AdminOptions): Route[] {
+  const { kernel, version, limits, index } = options;
   return [
     {
       method: 'GET',
@@ -131,8 +146,7 @@ function lifeRoutes({ kernel, version, limits, index }: AdminOptions): Route[] {
         const account = body['account'] ?? query.get('account') ?? undefined;
         if (account !== undefined && !/^\d{12}$/.test(String(account)))
           throw new AdminError(400, 'account must be twelve digits.');
-        await kernel.reset(account === undefined ? undefined : String(account));
-        return {};
+        return reset(options, account === undefined ? undefined : String(account));
       },
     },
   ];
@@ -183,7 +197,7 @@ function insightRoutes({ kernel }: AdminOptions): Route[] {
       handle: async ({ query }) => {
         await kernel.recorder.flush();
         const prefix = (query.get('prefix') ?? '').split('/').filter((part) => part !== '');
-        const entries = await kernel.store.scan({ prefix, limit: Math.min(Number(query.get('limit') ?? 100), 1000) });
+        const entries = await kernel.store.scan({ prefix, limit: parseRows(query.get('limit')) });
         return {
           rows: entries.map(({ key, value }): { key: string; value: Value } => ({ key: key.join('/'), value })),
           due: await kernel.scheduler.list(),
@@ -194,6 +208,14 @@ function insightRoutes({ kernel }: AdminOptions): Route[] {
       },
     },
   ];
+}
+
+/** How many rows `inspect` shows: 1 to 1000, 100 unless told. Throws AdminError for anything else. */
+function parseRows(text: string | null): number {
+  const rows = Number(text ?? 100);
+  if (!Number.isInteger(rows) || rows < 1 || rows > 1000)
+    throw new AdminError(400, 'limit must be a whole number from 1 to 1000.');
+  return rows;
 }
 
 function chaosRoutes({ kernel }: AdminOptions): Route[] {
@@ -250,19 +272,18 @@ function parseFault(body: Readonly<Record<string, unknown>>): ApiFault {
   };
   const region = text('region');
   if (region !== undefined && findRegion(region) === undefined) throw new AdminError(400, 'There is no such Region.');
-  return {
-    kind,
-    region,
-    service: text('service'),
-    operation: text('operation'),
-    account: text('account'),
-    delay: number('delay'),
-    times: number('times'),
-  };
+  const delay = number('delay');
+  if (kind === 'delay' && !(delay !== undefined && delay > 0))
+    throw new AdminError(400, 'delay must be a number of milliseconds.');
+  const times = number('times');
+  if (times !== undefined && !(Number.isInteger(times) && times > 0))
+    throw new AdminError(400, 'times must be a whole number from 1 on.');
+  return { kind, region, service: text('service'), operation: text('operation'), account: text('account'), delay, times };
 }
 
 /** Paths of other local clouds that test suites call; LocalStack's documentation, "Internal endpoints". */
-function neighbourRoutes({ kernel, version, index }: AdminOptions): Route[] {
+function neighbourRoutes(options: AdminOptions): Route[] {
+  const { kernel, version, index } = options;
   return [
     {
       method: 'GET',
@@ -280,10 +301,7 @@ function neighbourRoutes({ kernel, version, index }: AdminOptions): Route[] {
     {
       method: 'POST',
       pattern: /^\/_localstack\/state\/reset$/,
-      handle: async () => {
-        await kernel.reset();
-        return {};
-      },
+      handle: () => reset(options),
     },
   ];
 }

@@ -33,6 +33,10 @@ interface Waiter {
   callback: () => void;
 }
 
+/** Where cloud time ends: the last moment that a four-digit year, and so every wire format, can carry. */
+const timeMax = Date.UTC(9999, 11, 31, 23, 59, 59);
+/** Fastest clock: a day in less than a tenth of a second. */
+const speedMax = 1_000_000;
 /** `setTimeout` overflows above this many milliseconds. */
 const timerMax = 2 ** 31 - 1;
 
@@ -50,7 +54,7 @@ export class CloudClock implements Clock {
 
   now(): Millis {
     const { speed, cloudAnchor, realAnchor } = this.#state;
-    return Math.floor(cloudAnchor + Math.max(0, this.#real() - realAnchor) * speed);
+    return Math.min(timeMax, Math.floor(cloudAnchor + Math.max(0, this.#real() - realAnchor) * speed));
   }
 
   realNow(): Millis {
@@ -62,15 +66,17 @@ export class CloudClock implements Clock {
     return this.#state;
   }
 
-  /** Moves cloud time forward. Throws RangeError for a negative amount: time never goes back. */
+  /** Moves cloud time forward. Throws RangeError for a negative amount, because time never goes back, and for one beyond the year 9999. */
   advance(by: Millis): void {
     if (!(by >= 0)) throw new RangeError('The clock only moves forward.');
+    if (this.now() + by > timeMax) throw new RangeError('The clock ends with the year 9999.');
     this.#rebase(this.#state.speed, by);
   }
 
-  /** Sets cloud milliseconds per real millisecond; 0 freezes. */
+  /** Sets cloud milliseconds per real millisecond; 0 freezes. Throws RangeError for a negative speed, or one above a million. */
   setSpeed(speed: number): void {
-    if (!(speed >= 0) || !Number.isFinite(speed)) throw new RangeError('Speed must be zero or positive.');
+    if (!(speed >= 0)) throw new RangeError('Speed must be zero or positive.');
+    if (speed > speedMax) throw new RangeError(`Speed must be at most ${speedMax}.`);
     this.#rebase(speed, 0);
   }
 

@@ -35,13 +35,15 @@ export function createServer({ kernel, pipeline, routers, upgrade }: ServerOptio
     { maxHeaderSize: headerBytesMax, headersTimeout, requestTimeout, keepAliveTimeout: 75_000 },
     (request, response) => {
       handle(request, response).catch((error) => {
-        kernel.log('error', 'A request could not be answered.', { error });
+        // A client that goes away in the middle is no fault of anybody's.
+        if (!isGone(request)) kernel.log('error', 'A request could not be answered by a bug of Pilvi.', { error });
         response.destroy();
       });
     },
   );
   server.on('checkContinue', (request, response) => {
-    response.writeContinue();
+    // Who announces too much is told before sending it.
+    if (!announcesTooMuch(request, requestBodyBytesMax)) response.writeContinue();
     server.emit('request', request, response);
   });
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
@@ -49,16 +51,13 @@ export function createServer({ kernel, pipeline, routers, upgrade }: ServerOptio
   });
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    toOriginForm(request);
     for (const router of routers) {
       const taken = router(request, response);
       if (taken === true || (taken !== false && (await taken))) return;
     }
     const body = await collect(request);
-    if (body === undefined) {
-      response.writeHead(413, { connection: 'close' }).end();
-      request.destroy();
-      return;
-    }
+    if (body === undefined) return refuseTooLarge(request, response);
     const exchange = openExchange(kernel, request, body);
     await pipeline(exchange);
     if (exchange.response === undefined) throw new Error('The pipeline left no answer.');
@@ -69,15 +68,56 @@ export function createServer({ kernel, pipeline, routers, upgrade }: ServerOptio
 
 /** The whole body, or undefined when it is larger than allowed. */
 export async function collect(request: IncomingMessage, bytesMax = requestBodyBytesMax): Promise<Uint8Array | undefined> {
-  if (Number(request.headers['content-length'] ?? 0) > bytesMax) return undefined;
+  if (announcesTooMuch(request, bytesMax)) return undefined;
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  for await (const chunk of piecesOf(request)) {
     length += chunk.byteLength;
     if (length > bytesMax) return undefined;
     chunks.push(chunk);
   }
   return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
+}
+
+/** The body's pieces; leaving the loop early leaves the connection open, so that an answer can still be sent on it. */
+function piecesOf(request: IncomingMessage): AsyncIterable<Buffer> {
+  return request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+}
+
+function announcesTooMuch(request: IncomingMessage, bytesMax: number): boolean {
+  return Number(request.headers['content-length'] ?? 0) > bytesMax;
+}
+
+/**
+ * Answers 413, then reads and forgets what still comes, within a bound, and closes the connection. Closing at once would reset it, and most
+ * clients, busy sending, would see the reset and not the answer (RFC 9112, 9.6).
+ */
+export async function refuseTooLarge(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const text = `The body is larger than ${requestBodyBytesMax} bytes.\n`;
+  response.writeHead(413, { connection: 'close', 'content-type': 'text/plain', 'content-length': Buffer.byteLength(text) });
+  response.write(text);
+  let length = 0;
+  // A client that waits for `100 Continue` sends nothing after the answer.
+  if (request.headers.expect === undefined) {
+    for await (const chunk of piecesOf(request)) {
+      length += chunk.byteLength;
+      if (length > requestBodyBytesMax) break;
+    }
+  }
+  response.end();
+}
+
+function isGone(request: IncomingMessage): boolean {
+  return request.socket.destroyed || request.errored !== null;
+}
+
+/** A target in absolute form (`GET http://host/path`, as proxies' clients send it) becomes path and host; the target's host counts (RFC 9112, 3.2.2). */
+function toOriginForm(request: IncomingMessage): void {
+  const [whole, host = ''] = /^https?:\/\/([^/?#]*)/i.exec(request.url ?? '') ?? [];
+  if (whole === undefined) return;
+  const rest = (request.url ?? '').slice(whole.length);
+  request.url = rest.startsWith('/') ? rest : `/${rest}`;
+  request.headers.host = host;
 }
 
 function openExchange(kernel: Kernel, request: IncomingMessage, body: Uint8Array): Exchange {
@@ -94,7 +134,7 @@ function openExchange(kernel: Kernel, request: IncomingMessage, body: Uint8Array
     requestId,
     trace: kernel.traces.begin(requestId),
     head,
-    host: head.headers['host'] ?? '',
+    host: request.headers.host ?? '',
     sourceIp: (request.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
     secureTransport: 'encrypted' in request.socket,
     request: wire,

@@ -1,6 +1,7 @@
 /**
  * The bus: domain events from the service where something happened to those that want to know. An event is a due row, written in the transaction
- * that made it true and fired by the scheduler, so none is lost in a crash and order per source is kept. An event nobody subscribes to costs
+ * that made it true and fired by the scheduler, so none is lost in a crash. Deliveries of one source to one
+ * subscriber are a lane in its account and Region: they keep their order. An event nobody subscribes to costs
  * nothing.
  */
 import type { Clock } from '../base/clock.ts';
@@ -43,6 +44,7 @@ export class Bus {
         region,
         key: this.#ids.next('job'),
         due: this.#clock.now(),
+        lane: `${deliveryTask} ${event.source}`,
         payload,
       });
     }
