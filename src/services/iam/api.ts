@@ -36,6 +36,7 @@ export type PasswordAnswer = { state: 'wrong' } | { state: PasswordState; identi
 
 export interface IamApi {
   findUser(account: string, name: string): Promise<UserRow | undefined>;
+  findUserById(account: string, id: string): Promise<UserRow | undefined>;
   findRole(account: string, name: string): Promise<RoleRow | undefined>;
   /** Throws NoSuchEntity. */
   requireRole(account: string, name: string): Promise<RoleRow>;
@@ -70,6 +71,7 @@ export function createApi(system: Context): IamApi {
   const findRole = (account: string, name: string) => of(account).table(Roles).get(name.toLowerCase());
   return {
     findUser: (account, name) => of(account).table(Users).get(name.toLowerCase()),
+    findUserById: (account, id) => of(account).table(Users).firstByIndex('byId', [id]),
     findRole,
     async requireRole(account, name) {
       const row = await findRole(account, name);

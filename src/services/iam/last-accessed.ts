@@ -12,7 +12,7 @@ import type { AuthorisationsOf, CallRecord, Check, HandlersOf } from '../../kern
 import { defineTable } from '../../store/tables.ts';
 import { parseEntityArn } from './arns.ts';
 import { dateOf } from './dates.ts';
-import { noSuchEntity } from './errors.ts';
+import { noSuchEntity, validationError } from './errors.ts';
 import { documentInForce } from './managed-policies.ts';
 import { byKey, pageItems } from './paging.ts';
 import { allIdentities, type Entity, policiesOf, requireEntity, withGroups } from './policy-sources.ts';
@@ -206,8 +206,10 @@ export const lastAccessedHandlers: HandlersOf<IAM> = {
   },
 
   /** The policies of an identity that allow anything of a service, one entry per service asked for. */
-  async ListPoliciesGrantingServiceAccess({ Arn: arn = '', ServiceNamespaces: namespaces = [] }, ctx) {
+  async ListPoliciesGrantingServiceAccess({ Arn: arn = '', ServiceNamespaces: namespaces = [], Marker: marker }, ctx) {
     new RequestCheck().length('arn', arn, 20, 2048).done();
+    // The answer is always whole, so no marker is ours.
+    if (marker !== undefined) throw validationError('Invalid Marker.');
     const entity = await requireEntity(ctx, ctx.account, arn);
     const policies = await policiesOf(ctx, ctx.account, await withGroups(ctx, ctx.account, entity));
     return {

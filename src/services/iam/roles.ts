@@ -7,7 +7,7 @@ import { onNewRole, onPath, onRole } from './authorise.ts';
 import { checkBoundary, describeBoundary } from './boundaries.ts';
 import { dateIfAny, dateOf } from './dates.ts';
 import { encodeDocument } from './documents.ts';
-import { alreadyExists, cannotBeFound, deleteConflict, quotaExceeded, unmodifiable } from './errors.ts';
+import { alreadyExists, cannotBeFound, deleteConflict, invalidInput, quotaExceeded, unmodifiable } from './errors.ts';
 import { pageRows } from './paging.ts';
 import { quotas, RequestCheck, sizes } from './rules.ts';
 import { InstanceProfiles, type Reading, type RoleRow, Roles } from './state.ts';
@@ -75,6 +75,15 @@ function checkRoleMembers(
     .range('maxSessionDuration', input.MaxSessionDuration, sessionSeconds.min, sessionSeconds.max);
 }
 
+/** A description is the account's to write, also on a service-linked role ("Editing a service-linked role description"). */
+async function changeDescription(ctx: Context, name: string | undefined, change: (row: RoleRow) => RoleRow): Promise<RoleRow> {
+  return ctx.transact(async (tx) => {
+    const changed = change(await requireRole(tx, name));
+    await tx.table(Roles).put(changed);
+    return changed;
+  });
+}
+
 async function changeRole(ctx: Context, name: string | undefined, change: (row: RoleRow) => RoleRow): Promise<RoleRow> {
   return ctx.transact(async (tx) => {
     const changed = change(await requireOwnRole(tx, name));
@@ -89,6 +98,9 @@ export const roleHandlers: HandlersOf<IAM> = {
     const { RoleName: name = '', Path: path = '/', AssumeRolePolicyDocument: trust = '', PermissionsBoundary: boundary } = input;
     const check = checkRoleMembers(new RequestCheck().name('roleName', name, sizes.roleName).path('path', path), input);
     const tags = checkNewTags(check, input.Tags, 'insensitive');
+    // Service control policies spare roles of this path, so only service-linked ones may have it.
+    if (path.startsWith('/aws-service-role/'))
+      throw invalidInput('The path /aws-service-role/ is reserved for service-linked roles.');
     checkTrust(trust);
     const row = await ctx.transact(async (tx) => {
       if ((await tx.table(Roles).get(name.toLowerCase())) !== undefined) throw alreadyExists('Role', name);
@@ -129,7 +141,8 @@ export const roleHandlers: HandlersOf<IAM> = {
 
   async UpdateRole(input, ctx) {
     checkRoleMembers(new RequestCheck().name('roleName', input.RoleName, sizes.roleName), input).done();
-    await changeRole(ctx, input.RoleName, (row) => ({
+    const changing = input.MaxSessionDuration === undefined ? changeDescription : changeRole;
+    await changing(ctx, input.RoleName, (row) => ({
       ...row,
       description: input.Description ?? row.description,
       maxSessionDuration: input.MaxSessionDuration ?? row.maxSessionDuration,
@@ -141,7 +154,7 @@ export const roleHandlers: HandlersOf<IAM> = {
     checkRoleMembers(new RequestCheck().name('roleName', input.RoleName, sizes.roleName), {
       Description: input.Description,
     }).done();
-    const row = await changeRole(ctx, input.RoleName, (old) => ({ ...old, description: input.Description }));
+    const row = await changeDescription(ctx, input.RoleName, (old) => ({ ...old, description: input.Description }));
     return { Role: await describeRole(ctx, ctx.account, row) };
   },
 

@@ -106,12 +106,20 @@ export const credentialSource: CredentialSource = {
     if (account === undefined) return undefined;
     const row = await ctx.inScope({ account }).table(Sessions).get(accessKeyId);
     if (row === undefined) return undefined;
+    const identity = await identityOf(ctx, row);
+    if (identity === undefined) return undefined;
     const { secret: secretAccessKey, token: sessionToken, expires } = row;
-    return { accessKeyId, secretAccessKey, sessionToken, expires, active: true, identity: await identityOf(ctx, row) };
+    return { accessKeyId, secretAccessKey, sessionToken, expires, active: true, identity };
   },
 };
 
-async function identityOf(ctx: Context, { identity, policy, policyArns }: SessionRow): Promise<Identity> {
+/** A user's session is the user as it is now, and nobody once the user is gone; other identities are as they were. */
+async function identityOf(ctx: Context, { identity, policy, policyArns }: SessionRow): Promise<Identity | undefined> {
+  if (identity.kind === 'user') {
+    const iam = await ctx.internal<IamApi>('iam');
+    const user = await iam.findUserById(identity.account, identity.userId);
+    return user === undefined ? undefined : { ...iam.userIdentity(identity.account, user), session: identity.session };
+  }
   if (policyArns === undefined || identity.session === undefined) return identity;
   const documents = await documentsOf(ctx, identity.account, policyArns);
   // A managed policy that is gone allows nothing any more; the others still count.

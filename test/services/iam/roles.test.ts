@@ -123,6 +123,35 @@ test('IAM-018 IAM-017 trust policies take the principals there are and no others
   );
 });
 
+test('IAM-020 a policy reaches the resources it names', async () => {
+  const root = rooted();
+  const { account, iam } = root;
+  const ann = await userWithKey(root, 'ann');
+  for (const UserName of ['b1', 'b2']) await iam.createUser({ UserName, Path: '/team/' });
+  const on = (name: string): string => policy(allow('iam:GetUser', `arn:aws:iam::${account.id}:user/team/${name}`));
+  await iam.putUserPolicy({ UserName: 'ann', PolicyName: 'one', PolicyDocument: on('b1') });
+  await ann.iam.getUser({ UserName: 'b1' });
+  await refused(
+    ann.iam.getUser({ UserName: 'b2' }),
+    'AccessDenied',
+    `User: arn:aws:iam::${account.id}:user/ann is not authorized to perform: iam:GetUser on resource: arn:aws:iam::${account.id}:user/team/b2 because no identity-based policy allows the iam:GetUser action`,
+    403,
+  );
+  await iam.putUserPolicy({ UserName: 'ann', PolicyName: 'two', PolicyDocument: on('*') });
+  await ann.iam.getUser({ UserName: 'b2' });
+  await refused(ann.iam.getUser({ UserName: 'ann' }), 'AccessDenied', undefined, 403);
+});
+
+test('only service-linked roles have their path', async () => {
+  const { iam } = rooted();
+  await refused(
+    iam.createRole({ RoleName: 'r', Path: '/aws-service-role/x/', AssumeRolePolicyDocument: ec2 }),
+    'InvalidInput',
+    undefined,
+    400,
+  );
+});
+
 test('roles have inline and attached policies and a boundary', async () => {
   const { account, iam } = rooted();
   await iam.createRole({ RoleName: 'r', AssumeRolePolicyDocument: ec2 });
@@ -151,7 +180,7 @@ test('roles have inline and attached policies and a boundary', async () => {
   await refused(iam.detachRolePolicy({ RoleName: 'r', PolicyArn: gone }), 'NoSuchEntity', undefined, 404);
 });
 
-test('IAM-037 an instance profile holds one role, and putting it there needs iam:PassRole', async () => {
+test('an instance profile holds one role, and putting it there needs iam:PassRole', async () => {
   const root = rooted();
   const { account, iam } = root;
   const { InstanceProfile: made } = await iam.createInstanceProfile({ InstanceProfileName: 'web', Path: '/app/' });
@@ -225,7 +254,9 @@ test('a service-linked role is its service’s alone', async () => {
     "Cannot perform the operation on the protected role 'AWSServiceRoleForAutoScaling' - this role is only modifiable by AWS";
   const RoleName = 'AWSServiceRoleForAutoScaling';
   await refused(iam.deleteRole({ RoleName }), 'UnmodifiableEntity', words, 400);
-  await refused(iam.updateRole({ RoleName, Description: 'x' }), 'UnmodifiableEntity', words, 400);
+  await iam.updateRole({ RoleName, Description: 'scales' });
+  expect((await iam.getRole({ RoleName })).Role?.Description).toBe('scales');
+  await refused(iam.updateRole({ RoleName, MaxSessionDuration: 7200 }), 'UnmodifiableEntity', words, 400);
   await refused(iam.updateAssumeRolePolicy({ RoleName, PolicyDocument: ec2 }), 'UnmodifiableEntity', words, 400);
   await refused(
     iam.putRolePolicy({ RoleName, PolicyName: 'p', PolicyDocument: policy(allow('*')) }),

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { refused } from '../../support/cloud.ts';
 import { allow, deny, policy, rooted, userWithKey } from './support.ts';
 
-test('IAM-020 the simulator decides as the cloud does, resource by resource', async () => {
+test('the simulator decides as the cloud does, resource by resource', async () => {
   const { iam } = rooted();
   const answer = await iam.simulateCustomPolicy({
     PolicyInputList: [policy(allow('s3:GetObject', 'arn:aws:s3:::b1/*'), deny('s3:GetObject', 'arn:aws:s3:::b1/secret'))],

@@ -111,6 +111,21 @@ test('session tokens of users without MFA call neither IAM nor most of STS', asy
   await plain.sts.getCallerIdentity({});
 });
 
+test('a session token goes with its user: renamed it stays, deleted it is none', async () => {
+  const root = rooted();
+  const ann = await userWithKey(root, 'ann');
+  await root.iam.putUserPolicy({ UserName: 'ann', PolicyName: 'p', PolicyDocument: policy(allow('ec2:DescribeVpcs')) });
+  const held = session(root.account, (await ann.sts.getSessionToken({})).Credentials);
+  await held.ec2.describeVpcs({});
+  await root.iam.updateUser({ UserName: 'ann', NewUserName: 'anna' });
+  await held.ec2.describeVpcs({});
+  expect((await held.sts.getCallerIdentity({})).Arn).toBe(userArn(root.account, 'anna'));
+  await root.iam.deleteAccessKey({ UserName: 'anna', AccessKeyId: ann.key.AccessKeyId });
+  await root.iam.deleteUserPolicy({ UserName: 'anna', PolicyName: 'p' });
+  await root.iam.deleteUser({ UserName: 'anna' });
+  await refused(held.sts.getCallerIdentity({}), 'InvalidClientTokenId', undefined, 403);
+});
+
 test('session tokens last from 900 to 129600 seconds, and those of root an hour', async () => {
   const root = rooted();
   const ann = await userWithKey(root, 'ann');
