@@ -20,6 +20,12 @@ export function networkNamespace(key: string): string {
   return namespaceName('n', key);
 }
 
+/** Name of the namespace between two linked networks, the same from both sides. */
+export function linkNamespace(one: string, other: string): string {
+  const [first = '', second = ''] = [one, other].sort();
+  return `${namespaceName('x', first)}.${second}`;
+}
+
 /** The key behind a name made by `networkNamespace`, or undefined for any other name. */
 export function networkOfNamespace(name: string): string | undefined {
   return name.startsWith('n-') ? name.slice(2) : undefined;

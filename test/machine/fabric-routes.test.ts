@@ -4,7 +4,7 @@ import { hostAddress } from '../../src/planes/fabric/addresses.ts';
 import type { NetworkSpec, RouteSpec } from '../../src/planes/fabric/types.ts';
 import { openPort, useLab } from './support-fabric.ts';
 import { insideNamespaces } from './support-inside.ts';
-import { network, port } from './support-network.ts';
+import { network, port, tcp } from './support-network.ts';
 
 const toInternet: RouteSpec = { cidr: '0.0.0.0/0', via: { kind: 'internet' } };
 
@@ -127,6 +127,72 @@ await insideNamespaces(import.meta.url, () => {
       await lab.fabric.ensureNetwork(spec(false));
       expect(await one.connect(hostAddress, openPort)).toBe('timeout');
       expect(await lab.internet.connect('198.18.1.1', 80)).not.toMatch(/^open|refused/);
+    });
+  });
+
+  describe('links between networks', () => {
+    const linked = (key: string, n: number, peers: Record<string, number>, change: Partial<NetworkSpec> = {}): NetworkSpec => ({
+      ...network(key, n),
+      ports: [port(key, `${key}-1`, `10.${n}.1.10`)],
+      routeTables: [
+        {
+          key: `${key}-public`,
+          routes: Object.entries(peers).map(([peer, m]) => ({ cidr: `10.${m}.0.0/16`, via: { kind: 'peer', network: peer } })),
+        },
+      ],
+      ...change,
+    });
+
+    test('carry private traffic once the routes of both sides lead over them, and are not a way through', async () => {
+      await Promise.all([
+        lab.fabric.ensureNetwork(linked('mid', 1, { left: 0, right: 2 })),
+        lab.fabric.ensureNetwork(linked('left', 0, { mid: 1 })),
+      ]);
+      await lab.fabric.ensureNetwork(network('right', 2, { ports: [port('right', 'right-1', '10.2.1.10')] }));
+      const [left, mid, right] = await lab.agents('left-1', 'mid-1', 'right-1');
+      await Promise.all([left.listen(80), mid.listen(80), right.listen(80)]);
+      expect(await left.connect('10.1.1.10', 80)).toBe('open 10.0.1.10');
+      expect(await mid.connect('10.0.1.10', 80)).toBe('open 10.1.1.10');
+      expect(await mid.connect('10.2.1.10', 80), 'only one side has a route').toBe('timeout');
+      await lab.fabric.ensureNetwork(linked('right', 2, { mid: 1, left: 1 }));
+      expect(await mid.connect('10.2.1.10', 80)).toBe('open 10.1.1.10');
+      const through = { cidr: '10.2.0.0/16', via: { kind: 'peer', network: 'mid' } } as const;
+      const spec = linked('left', 0, { mid: 1 });
+      await lab.fabric.ensureNetwork({
+        ...spec,
+        routeTables: [{ ...spec.routeTables[0]!, routes: [...spec.routeTables[0]!.routes, through] }],
+      });
+      expect(await left.connect('10.2.1.10', 80), 'not through the one in the middle').toBe('timeout');
+      expect(await left.connect('169.254.169.253', 80), 'nor to its services').toBe('timeout');
+      await lab.fabric.removeNetwork('mid');
+      expect(await left.connect('10.1.1.10', 80)).toBe('timeout');
+      await lab.fabric.ensureNetwork(linked('mid', 1, { left: 0 }));
+      const [again] = await lab.agents('mid-1');
+      await again.listen(80);
+      expect(await left.connect('10.1.1.10', 80)).toBe('open 10.0.1.10');
+    });
+
+    test('let rules name rule sets of the other network, as its members come and go', async () => {
+      const web = (ruleSets: string[]) =>
+        linked(
+          'there',
+          1,
+          { here: 0 },
+          {
+            ruleSets: [...network('there', 1).ruleSets, { key: 'web', ingress: [], egress: [] }],
+            ports: [port('there', 'there-1', '10.1.1.10', { ruleSets })],
+          },
+        );
+      await lab.fabric.ensureNetwork(web(['there-open']));
+      const onlyWeb = { key: 'only-web', ingress: [tcp(80, { ruleSet: 'web' })], egress: [] };
+      const ports = [port('here', 'here-1', '10.0.1.10', { ruleSets: ['only-web'] })];
+      await lab.fabric.ensureNetwork(linked('here', 0, { there: 1 }, { ruleSets: [onlyWeb], ports }));
+      const [there] = await lab.agents('there-1');
+      expect(await there.connect('10.0.1.10', 80)).toBe('timeout');
+      await lab.fabric.ensureNetwork(web(['there-open', 'web']));
+      expect(await there.connect('10.0.1.10', 80)).toBe('refused');
+      await lab.fabric.ensureNetwork(web(['there-open']));
+      expect(await there.connect('10.0.1.10', 80)).toBe('timeout');
     });
   });
 

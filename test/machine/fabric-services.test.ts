@@ -236,16 +236,18 @@ await insideNamespaces(import.meta.url, () => {
     });
 
     test('a change that meets damage builds the network anew around running machines', async () => {
-      await lab.fabric.ensureNetwork(pair());
+      const second = port('net', 'second', '10.0.2.50', { attachment: { machine: 'one', device: 'eth1' } });
+      await lab.fabric.ensureNetwork(pair({ ports: [...pair().ports, second] }));
       const [a, b] = await lab.agents('one', 'two');
-      await b.listen(80);
+      await Promise.all([a.listen(80), b.listen(80)]);
       await applyIpCommands(namespace, ['link del p1']);
-      const spec = pair({ ports: [port('net', 'one', one, { public: '198.18.1.1' }), ...pair().ports.slice(1)] });
+      const spec = pair({ ports: [port('net', 'one', one, { public: '198.18.1.1' }), ...pair().ports.slice(1), second] });
       await lab.fabric.ensureNetwork({
         ...spec,
         routeTables: [{ key: 'net-public', routes: [{ cidr: '198.18.0.0/15', via: { kind: 'port', port: 'one-port' } }] }],
       });
       expect(await a.connect(two, 80)).toBe(`open ${one}`);
+      expect(await b.connect('10.0.2.50', 80)).toBe(`open ${two}`);
     });
 
     test('a network that another fabric left is listed, built anew, or removed', async () => {

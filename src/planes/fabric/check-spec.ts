@@ -45,7 +45,7 @@ export function checkSpec(spec: NetworkSpec): void {
     if (!known.routeTables.has(subnet.routeTable)) throw unknown('route table', subnet.routeTable, subnet.key);
     if (subnet.gate !== undefined && !known.gates.has(subnet.gate)) throw unknown('gate', subnet.gate, subnet.key);
   }
-  for (const table of spec.routeTables) for (const route of table.routes) checkRoute(route, known.ports);
+  for (const table of spec.routeTables) for (const route of table.routes) checkRoute(spec.key, route, known.ports);
   for (const set of spec.ruleSets) checkRuleSet(set);
   for (const gate of spec.gates) checkGate(gate);
   const taken = new Set<string>();
@@ -103,9 +103,12 @@ function checkPublic(what: string, text: string): void {
     );
 }
 
-function checkRoute({ cidr, via }: RouteSpec, ports: ReadonlySet<string>): void {
+function checkRoute(network: string, { cidr, via }: RouteSpec, ports: ReadonlySet<string>): void {
   checkAnyCidr('destination of a route', cidr);
-  if (via.kind === 'peer') throw new SpecError(`Routes to another network (${via.network}) are not supported yet.`);
+  if (via.kind === 'peer') {
+    checkKey('network', via.network);
+    if (via.network === network) throw new SpecError(`Network ${network} has a route to itself.`);
+  }
   if (via.kind === 'port' && !ports.has(via.port)) throw unknown('port', via.port, `Route ${cidr}`);
   if (via.kind === 'nat') {
     checkAddress('private address of a translator', via.address);

@@ -5,18 +5,22 @@
 import { goingGroup } from './addresses.ts';
 import { diffFirewall } from './diff-firewall.ts';
 import type { FoundPlan } from './inspect-network.ts';
-import { type NetworkPlan, rootPlace } from './plan.ts';
+import { type LinkPlan, type NetworkPlan, rootPlace } from './plan.ts';
 
 /** Commands for `ip`, by the place they are run in, and rules for `nft`. */
 export interface Steps {
   /** True when the network's namespace has to be made, with everything in it. */
   fresh: boolean;
+  /** First, by place, for a fresh network: what one of the same name may have left in machines and between networks, and cannot be added twice. */
+  clear: ReadonlyMap<string, readonly string[]>;
   /** In the network's namespace, first: links that go. */
   removeLinks: readonly string[];
   /** Devices that come up before their other end and have to be waited for, by place. */
   raised: ReadonlyMap<string, readonly string[]>;
   /** In the root namespace: links that come, then its own facts. */
   root: readonly string[];
+  /** Kernel settings for other ends of links that come, by place. */
+  settings: ReadonlyMap<string, Readonly<Record<string, string>>>;
   /** One transaction in the network's namespace. */
   packetRules: string;
   network: readonly string[];
@@ -51,15 +55,21 @@ export function diffPlans(before: FoundPlan | undefined, after: NetworkPlan): St
     if (after.facts.has(id) || fact.remove === undefined) continue;
     if (fact.link === undefined || !gone.has(fact.link)) append(removals, fact.place, fact.remove);
   }
+  const clear = new Map<string, string[]>();
+  if (before === undefined)
+    for (const { place, link, remove } of after.facts.values())
+      if (link === undefined && remove !== undefined && place !== after.namespace) append(clear, place, remove);
   const root = adds.get(rootPlace) ?? [];
   const network = adds.get(after.namespace) ?? [];
   adds.delete(rootPlace);
   adds.delete(after.namespace);
   return {
     fresh: before === undefined,
+    clear,
     raised,
     removeLinks: removeTogether([...gone]),
     root: [...[...madeAnew].map((device) => after.links.get(device)!.create), ...root],
+    settings: settingsOf([...madeAnew].map((device) => after.links.get(device)!)),
     packetRules: diffFirewall(before?.firewall, after.firewall),
     network,
     machines: adds,
@@ -76,10 +86,18 @@ export function isEmpty(steps: Steps): boolean {
   );
 }
 
+function settingsOf(links: readonly LinkPlan[]): Map<string, Readonly<Record<string, string>>> {
+  return new Map(
+    links.flatMap(({ machine, settings }) =>
+      machine === undefined || settings === undefined ? [] : [[machine.namespace, settings] as const],
+    ),
+  );
+}
+
 /** The kernel waits some 20 ms for each removal, or once for a whole group. */
 function removeTogether(devices: readonly string[]): string[] {
-  if (devices.length < 2) return devices.map((device) => `link del ${device}`);
-  return [...devices.map((device) => `link set ${device} group ${goingGroup}`), `link del group ${goingGroup}`];
+  if (devices.length < 2) return devices.map((device) => `link del dev ${device}`);
+  return [...devices.map((device) => `link set dev ${device} group ${goingGroup}`), `link del group ${goingGroup}`];
 }
 
 /** Namespaces of the machines that hold a port of the plan. */

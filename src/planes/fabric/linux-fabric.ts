@@ -183,7 +183,8 @@ export class LinuxFabric implements Fabric {
     const settings = () => [...steps.settings].map(([place, values]) => applySettings(place, values));
     const root = [...wanted.filter((name) => !existing.has(name)).map((name) => `netns add ${name}`), ...steps.root];
     if (steps.fresh) {
-      await applyIpCommands(undefined, root);
+      const left = [...steps.clear].filter(([place]) => existing.has(place));
+      await settle([applyIpCommands(undefined, root), ...left.map(([place, lines]) => removeByIpCommands(place, lines))]);
       await settle([
         applyPacketRules(namespace, steps.packetRules),
         applySettings(namespace, networkSettings(plan.links.keys())),

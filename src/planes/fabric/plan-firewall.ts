@@ -21,7 +21,7 @@
  * Public addresses are translated without state, since the real translation has none: a moved address takes effect for flows that exist, too.
  * The cost: the packet quoted inside an ICMP error from a machine keeps its private address, so UDP senders on the internet do not see "refused".
  */
-import { addressAt, formatIp4, parseCidr4 } from '../../base/cidr.ts';
+import { addressAt, canonicalCidr, formatIp4, parseCidr4 } from '../../base/cidr.ts';
 import { internetCidr, metadataAddress, metadataPort, resolverAddress, resolverPort, serviceCidr } from './addresses.ts';
 import type { PlanContext, PlannedNat, PlannedPort } from './plan.ts';
 import { gateVerdicts, isOpen, ruleLines, type TrackedProtocol, trackedProtocols } from './plan-rules.ts';
@@ -59,7 +59,7 @@ export function planFirewall(
   ports: readonly PlannedPort[],
   nats: readonly PlannedNat[],
 ): FirewallPlan {
-  const chains = new Map<string, ChainPlan>(baseChains(resolverOf(spec)));
+  const chains = new Map<string, ChainPlan>(baseChains(spec));
   const profiles = planProfiles(spec, context, ports, chains);
   for (const gate of spec.gates)
     for (const direction of ['ingress', 'egress'] as const)
@@ -70,7 +70,7 @@ export function planFirewall(
     const rules = [`jump ${gateChain(gate, 'ingress')}`, `jump ${gateChain(gate, 'egress')}`];
     chains.set(`nat.${nat.device}`, { hook: '', rules });
   }
-  return { sets: planSets(spec, context.faults, ports, nats, profiles), chains };
+  return { sets: planSets(spec, context, ports, nats, profiles), chains };
 }
 
 /** The address at which AWS puts a network's resolver: base of the first block plus two (VPC User Guide, "Amazon DNS"). */
@@ -78,8 +78,9 @@ function resolverOf(spec: NetworkSpec): string {
   return formatIp4(addressAt(parseCidr4(spec.cidrs[0]!)!, 2));
 }
 
-function baseChains(resolver: string): [string, ChainPlan][] {
-  return [...forwardChains(), ...translationChains(resolver), ...routerChains()];
+function baseChains(spec: NetworkSpec): [string, ChainPlan][] {
+  const own = spec.cidrs.map((cidr) => canonicalCidr(cidr)).join(', ');
+  return [...forwardChains(`{ ${own} }`), ...translationChains(resolverOf(spec)), ...routerChains()];
 }
 
 const dns = `meta l4proto { tcp, udp } th dport ${resolverPort}`;
@@ -88,7 +89,8 @@ function baseChain(type: string, hook: string, priority: number, policy: string,
   return { hook: `type ${type} hook ${hook} priority ${priority}; policy ${policy};`, rules };
 }
 
-function forwardChains(): [string, ChainPlan][] {
+/** `own` are the network's own blocks: only they travel over links to other networks, and only to ports. */
+function forwardChains(own: string): [string, ChainPlan][] {
   const enter = [
     ...trackedRules(2, 1, 'accept'),
     'oifname vmap @enters',
@@ -115,6 +117,8 @@ function forwardChains(): [string, ChainPlan][] {
     `iifname "u0" ip saddr ${services} ct state established,related accept`,
     'iifname "p*" iifname . ip saddr != @own iifname != @unchecked drop',
     'oifname "p*" oifname . ip daddr != @own oifname != @unchecked drop',
+    `oifname "x*" ip saddr != ${own} drop`,
+    'iifname "x*" oifname != "p*" drop',
     'oifname . meta mark != @home jump gates',
     'goto leave',
   ];
@@ -176,7 +180,7 @@ function planProfiles(
   const keyOf = (port: PlannedPort) => [...new Set(port.spec.ruleSets)].sort().join(' ');
   const known = numbers.profiles.assign(ports.map(keyOf));
   const ruleSets = new Map(spec.ruleSets.map((set) => [set.key, set]));
-  const memberSets = new Set(ruleSets.keys());
+  const memberSets = new Set([...ruleSets.keys(), ...foreignSets(spec)]);
   const profiles = new Map<string, Profile>();
   for (const port of ports) {
     const key = keyOf(port);
@@ -218,6 +222,15 @@ function planRuleSet(
   return name;
 }
 
+/** Rule sets of other networks that rules of this one name as their peer. */
+export function foreignSets(spec: NetworkSpec): string[] {
+  const own = new Set(spec.ruleSets.map(({ key }) => key));
+  const named = spec.ruleSets.flatMap(({ ingress, egress }) =>
+    [...ingress, ...egress].flatMap(({ peer }) => ('ruleSet' in peer ? peer.ruleSet : [])),
+  );
+  return [...new Set(named)].filter((key) => !own.has(key));
+}
+
 function memberSetName(ruleSet: string): string {
   return `members.${ruleSet}`;
 }
@@ -228,7 +241,7 @@ function gateChain(gate: string, direction: 'ingress' | 'egress'): string {
 
 function planSets(
   spec: NetworkSpec,
-  faults: PlanContext['faults'],
+  { faults, membersElsewhere }: PlanContext,
   ports: readonly PlannedPort[],
   nats: readonly PlannedNat[],
   profiles: ReadonlyMap<string, Profile>,
@@ -237,6 +250,7 @@ function planSets(
     ...sourceSets(ports),
     ...faultSets(faults, ports, nats),
     ...spec.ruleSets.map((ruleSet) => memberSet(ruleSet.key, spec)),
+    ...foreignSets(spec).map((ruleSet) => set(memberSetName(ruleSet), 'type ipv4_addr', membersElsewhere(ruleSet))),
     ...addressMaps(spec.internet, ports, nats),
     ...verdictMaps(ports, nats, profiles),
   ]);

@@ -35,7 +35,7 @@ export function planUplink(target: Target, device: string, rootDevice: string, p
   links.set(device, {
     device,
     create:
-      `link add ${rootDevice} up mtu ${mtu} address ${uplinkInternetEnd.mac} type veth ` +
+      `link add name ${rootDevice} up mtu ${mtu} address ${uplinkInternetEnd.mac} type veth ` +
       `peer name ${device} mtu ${mtu} address ${uplinkNetworkEnd.mac} netns ${namespace}`,
   });
   planDevice(facts, namespace, device, device, uplinkInternetEnd);
@@ -60,12 +60,12 @@ export function planPort(target: Target, port: PlannedPort, uplink: string, inte
     machine: { namespace: machine, device: machineDevice },
     primaryAddress: `${spec.addresses[0]!.private}/${parseCidr4(port.subnet.cidr)!.prefix}`,
     create:
-      `link add ${machineDevice} up mtu ${mtu} address ${spec.mac} netns ${machine} type veth ` +
+      `link add name ${machineDevice} up mtu ${mtu} address ${spec.mac} netns ${machine} type veth ` +
       `peer name ${device} mtu ${mtu} address ${routerMac} netns ${namespace}`,
   });
   // Proxy ARP waits up to 0.8 s before it answers, unless told not to.
   facts.add(`arp ${device}`, { place: namespace, add: `ntable change name arp_cache dev ${device} proxy_delay 0`, link: device });
-  facts.add(`group ${device}`, { place: namespace, add: `link set ${device} group ${portGroup}`, link: device });
+  facts.add(`group ${device}`, { place: namespace, add: `link set dev ${device} group ${portGroup}`, link: device });
   facts.add(`up ${device}`, upFact(namespace, device, device, false));
   for (const { private: address } of spec.addresses) {
     facts.add(`neighbour ${device} ${address}`, {
@@ -147,7 +147,7 @@ function planDevice(facts: FactList, place: string, device: string, link: string
 }
 
 function upFact(place: string, device: string, link: string, first: boolean) {
-  return { place, add: `link set ${device} up`, link, check: { kind: 'up', device, first } } as const;
+  return { place, add: `link set dev ${device} up`, link, check: { kind: 'up', device, first } } as const;
 }
 
 /** The removal names the device: the address may belong to another network by then, whose route must stay. */

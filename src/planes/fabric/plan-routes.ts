@@ -8,19 +8,26 @@ import { canonicalCidr, contains, isCidr4, parseCidr, parseCidr4 } from '../../b
 import { metadataAddress, resolverAddress, uplinkInternetEnd } from './addresses.ts';
 import type { NetworkNumbers } from './numbers.ts';
 import type { FactList, PlannedNat, PlannedPort } from './plan.ts';
+import type { PlannedPeer } from './plan-peers.ts';
 import type { NetworkSpec, RouteSpec, RouteTableSpec } from './types.ts';
 
 const defaultCidr = '0.0.0.0/0';
 /** Policy rules of subnets come before the kernel's own for the main table (32766). */
 const rulePriorityBase = 1000;
 
+/** What routes may lead to. */
+interface Targets {
+  ports: readonly PlannedPort[];
+  nats: readonly PlannedNat[];
+  peers: readonly PlannedPeer[];
+}
+
 /** Adds the facts of all tables and of the subnets' policy rules. */
 export function planRouteTables(
   { facts, namespace }: { facts: FactList; namespace: string },
   spec: NetworkSpec,
   numbers: NetworkNumbers,
-  ports: readonly PlannedPort[],
-  nats: readonly PlannedNat[],
+  targets: Targets,
 ): void {
   const tables = numbers.routeTables.assign(spec.routeTables.map(({ key }) => key));
   const marks = numbers.subnets.assign(spec.subnets.map(({ key }) => key));
@@ -36,7 +43,7 @@ export function planRouteTables(
     for (const cidr of [...spec.cidrs, `${metadataAddress}/32`, `${resolverAddress}/32`]) add(canonicalCidr(cidr)!, 'throw', '');
     for (const route of table.routes) {
       if (parseCidr4(route.cidr) === undefined) continue;
-      const target = findTarget(route, spec, ports, nats);
+      const target = findTarget(route, spec, targets);
       if (target === undefined) add(canonicalCidr(route.cidr)!, 'blackhole', '');
       else add(canonicalCidr(route.cidr)!, '', target.words, target.link);
     }
@@ -59,8 +66,7 @@ export function planRouteTables(
 function findTarget(
   { cidr, via }: RouteSpec,
   spec: NetworkSpec,
-  ports: readonly PlannedPort[],
-  nats: readonly PlannedNat[],
+  { ports, nats, peers }: Targets,
 ): { words: string; link: string } | undefined {
   const uplink = (device: string) => ({ words: `via ${uplinkInternetEnd.address} dev ${device} onlink`, link: device });
   switch (via.kind) {
@@ -78,6 +84,8 @@ function findTarget(
       const open = spec.internet && nat !== undefined && table !== undefined && leadsToInternet(table, cidr);
       return open ? uplink(nat.device) : undefined;
     }
+    case 'peer':
+      return uplink(peers.find(({ network }) => network === via.network)!.device);
     default:
       return undefined;
   }

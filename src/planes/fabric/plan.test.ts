@@ -43,6 +43,7 @@ function planner(): (wanted: NetworkSpec, change?: Partial<PlanContext>) => Netw
       index: 1,
       numbers,
       serviceAddressOf: (key) => `100.64.0.${key.slice(-1)}`,
+      membersElsewhere: () => [],
       faults: faults.view([wanted]),
       ...change,
     });
@@ -124,6 +125,24 @@ describe('planNetwork', () => {
     expect(commands).toContain('route replace default via 10.0.1.1 dev eth0');
   });
 
+  test('each side of a link plans its own half, whichever comes first', () => {
+    const to = (network: string, cidr: string) => [{ key: 'main', routes: [{ cidr, via: { kind: 'peer', network } }] }] as const;
+    const here = planner()(spec({ key: 'here', routeTables: to('there', '10.1.0.0/16') }));
+    const there = planner()(spec({ key: 'there', routeTables: to('here', '10.0.0.0/16') }));
+    const half = (plan: NetworkPlan) =>
+      [...plan.facts.values()].filter(({ place }) => place === 'x-here.there').map(({ add }) => add);
+    expect(half(here)).toEqual([
+      'link set lo up',
+      'link set dev end-a up',
+      'neighbour replace 169.254.0.2 lladdr 02:00:00:00:00:02 dev end-a nud permanent',
+      'route replace default via 169.254.0.2 dev end-a onlink table 1',
+      'rule add iif end-b lookup 1 priority 1',
+    ]);
+    expect(half(there)).toContain('route replace default via 169.254.0.2 dev end-b onlink table 2');
+    expect(half(there)).toContain('rule add iif end-a lookup 2 priority 2');
+    expect(commandsOf(here)).toContain('route replace 10.1.0.0/16 via 169.254.0.1 dev x1 onlink table 1000');
+  });
+
   test('faults are elements of sets, nothing else', () => {
     const plan = planner();
     const faults = new FaultBook();
@@ -164,6 +183,7 @@ describe('rules', () => {
       'icmp type 3 icmp code 4 accept',
       'meta l4proto 47 accept',
       'meta l4proto tcp ip saddr @members.tested accept',
+      'meta l4proto tcp ip saddr @members.elsewhere accept',
     ]);
     expect(chains.get('out.tested')!.rules).toEqual(['tcp dport 443 ip daddr 198.18.0.0/15 goto enter']);
     expect(chains.get('enter.1')!.rules).toEqual(['jump in.tested', 'drop']);
@@ -225,9 +245,9 @@ describe('diffPlans', () => {
     const before = plan(spec());
     const after = plan(spec({ ports: [port(1), port(2, { attachment: { machine: 'machine-1', device: 'eth1' } })] }));
     const steps = diffPlans(before, after);
-    expect(steps.removeLinks).toEqual(['link del p2']);
+    expect(steps.removeLinks).toEqual(['link del dev p2']);
     expect(steps.root[0]).toContain(
-      'link add eth1 up mtu 9001 address 02:00:00:00:00:02 netns m-machine-1 type veth peer name p2',
+      'link add name eth1 up mtu 9001 address 02:00:00:00:00:02 netns m-machine-1 type veth peer name p2',
     );
     expect(steps.network).toContain('route replace 10.0.1.12/32 dev p2 scope link');
     expect([...steps.removals]).toEqual([]);
@@ -250,10 +270,10 @@ describe('diffPlans', () => {
     const steps = diffPlans(undefined, planner()(spec()));
     expect(steps.fresh).toBe(true);
     expect(steps.packetRules).toMatch(/^add table inet pilvi\ndelete table inet pilvi\nadd table inet pilvi\n/);
-    expect(steps.root.slice(0, 3).map((command) => command.split(' ').slice(0, 3).join(' '))).toEqual([
-      'link add n1',
-      'link add eth0',
-      'link add eth0',
+    expect(steps.root.slice(0, 3).map((command) => command.split(' ').slice(0, 4).join(' '))).toEqual([
+      'link add name n1',
+      'link add name eth0',
+      'link add name eth0',
     ]);
   });
 });
@@ -296,9 +316,9 @@ describe('checkSpec', () => {
       /not a block/,
     ],
     [
-      'a route to a network',
-      { routeTables: [{ key: 'main', routes: [{ cidr: '10.1.0.0/16', via: { kind: 'peer', network: 'x' } }] }] },
-      /not supported yet/,
+      'a route to itself',
+      { routeTables: [{ key: 'main', routes: [{ cidr: '10.1.0.0/16', via: { kind: 'peer', network: 'net' } }] }] },
+      /route to itself/,
     ],
     [
       'a route to an unknown port',

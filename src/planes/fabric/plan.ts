@@ -10,6 +10,7 @@ import { machineNamespace, networkNamespace } from '../../machine/netns.ts';
 import type { NetworkNumbers } from './numbers.ts';
 import { type FirewallPlan, planFirewall } from './plan-firewall.ts';
 import { planPort, planUplink } from './plan-links.ts';
+import { listPeers, planPeer } from './plan-peers.ts';
 import { planRouteTables } from './plan-routes.ts';
 import type { NetworkSpec, PortSpec, SubnetSpec } from './types.ts';
 
@@ -22,10 +23,12 @@ export interface LinkPlan {
   device: string;
   /** Command for the root namespace that makes the pair and puts the ends where they belong. */
   create: string;
-  /** Machine namespace and device of the other end; undefined when it stays in the root namespace. */
+  /** Namespace and device of the other end, in a machine or between networks; undefined when it stays in the root namespace. */
   machine?: { namespace: string; device: string } | undefined;
   /** First address inside the machine with its prefix: the kernel drops the others with it, so it cannot be exchanged in place. */
   primaryAddress?: string | undefined;
+  /** Kernel settings that the namespace of the other end needs for it. */
+  settings?: Readonly<Record<string, string>> | undefined;
 }
 
 /** How to see that a fact is true: by what readLinks or readRoutes of src/machine found. */
@@ -68,6 +71,8 @@ export interface PlanContext {
   index: number;
   numbers: NetworkNumbers;
   serviceAddressOf: (port: string) => string;
+  /** Private addresses of the ports that carry a rule set in other networks. */
+  membersElsewhere: (ruleSet: string) => readonly string[];
   faults: Faults;
 }
 
@@ -98,6 +103,7 @@ export function planNetwork(spec: NetworkSpec, context: PlanContext): NetworkPla
   const namespace = networkNamespace(spec.key);
   const ports = listPorts(spec, context);
   const nats = listNats(spec, context);
+  const peers = listPeers(spec, context.numbers);
   const links = new Map<string, LinkPlan>();
   const facts = new FactList();
   facts.add('router up', { place: namespace, add: 'link set lo up', check: { kind: 'up', device: 'lo' } });
@@ -105,7 +111,8 @@ export function planNetwork(spec: NetworkSpec, context: PlanContext): NetworkPla
   planUplink({ facts, links, namespace }, 'u0', `n${context.index}`);
   for (const nat of nats) planUplink({ facts, links, namespace }, nat.device, nat.rootDevice, nat.publicAddress);
   for (const port of ports) planPort({ facts, links, namespace }, port, `n${context.index}`, spec.internet);
-  planRouteTables({ facts, namespace }, spec, context.numbers, ports, nats);
+  for (const peer of peers) planPeer({ facts, links, namespace }, peer);
+  planRouteTables({ facts, namespace }, spec, context.numbers, { ports, nats, peers });
   return {
     namespace,
     links,
