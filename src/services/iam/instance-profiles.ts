@@ -14,7 +14,7 @@ import { checkNewTags, checkTagKeys, checkTagMembers, describeTags, pageTags, re
 import type { ReadingAnywhere } from './trust.ts';
 
 /** The instance profile of this name. Throws NoSuchEntity. */
-export async function requireInstanceProfile(reading: Reading, name: string | undefined): Promise<InstanceProfileRow> {
+async function requireInstanceProfile(reading: Reading, name: string | undefined): Promise<InstanceProfileRow> {
   const row = await reading.table(InstanceProfiles).get((name ?? '').toLowerCase());
   if (row === undefined) throw cannotBeFound('Instance Profile', name ?? '');
   return row;

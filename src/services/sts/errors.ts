@@ -51,11 +51,6 @@ export function expiredToken(message: string): AwsError {
   return new AwsError('ExpiredTokenException', message);
 }
 
-/** The provider's claims do not allow a session. */
-export function rejectedClaim(message: string): AwsError {
-  return new AwsError('IDPRejectedClaim', message, { status: 403 });
-}
-
 /** The provider's keys could not be fetched. */
 export function idpCommunication(message: string, cause?: unknown): AwsError {
   return new AwsError('IDPCommunicationError', message, cause === undefined ? {} : { cause });
