@@ -66,11 +66,27 @@ export const idKinds = {
 
 export type IdSort = keyof typeof idKinds;
 
+/** Random bytes are drawn from the system in batches: one draw costs some microseconds, however few bytes are asked for. */
+const batchBytes = 4096;
+let batch = Buffer.alloc(0);
+let batchUsed = 0;
+
+/** Fresh random bytes. Every byte of a batch is handed out once, and a batch is never written again, so the views need no copy. */
+function drawBytes(count: number): Uint8Array {
+  if (count > batchBytes / 8) return randomBytes(count);
+  if (batchUsed + count > batch.byteLength) {
+    batch = randomBytes(batchBytes);
+    batchUsed = 0;
+  }
+  batchUsed += count;
+  return batch.subarray(batchUsed - count, batchUsed);
+}
+
 /** Draws ids; tests hand in a seeded source of bytes. */
 export class IdSource {
   readonly #bytes: (count: number) => Uint8Array;
 
-  constructor(bytes: (count: number) => Uint8Array = randomBytes) {
+  constructor(bytes: (count: number) => Uint8Array = drawBytes) {
     this.#bytes = bytes;
   }
 

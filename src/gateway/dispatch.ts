@@ -1,9 +1,29 @@
 /** Stage `dispatch`: authorisation, the handler and the record, which are the kernel's, so that calls between services take the same way. */
+import type { Caller, Identity } from '../kernel/caller.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { notImplemented } from '../kernel/errors.ts';
 import type { Shape } from '../model/types.ts';
 import { validateOutput } from '../model/wire.ts';
-import type { Stage } from './exchange.ts';
+import type { Exchange, Stage } from './exchange.ts';
+
+/** Member by member and not by a spread, which costs microseconds here: every request passes. */
+function callerOf(identity: Identity, exchange: Exchange): Caller {
+  return {
+    kind: identity.kind,
+    account: identity.account,
+    arn: identity.arn,
+    userId: identity.userId,
+    userName: identity.userName,
+    principal: identity.principal,
+    tags: identity.tags,
+    session: identity.session,
+    accessKeyId: exchange.credential?.accessKeyId,
+    sourceIp: exchange.sourceIp,
+    userAgent: exchange.head.headers['user-agent'] ?? '',
+    secureTransport: exchange.secureTransport,
+    calledVia: [],
+  } satisfies Record<keyof Identity, unknown> & Caller;
+}
 
 /** Runs the operation. With `validate`, an output that its model does not allow is a bug, answered with 500 (on in tests always). */
 export function dispatchStage(kernel: Kernel, validate: boolean): Stage {
@@ -21,14 +41,7 @@ export function dispatchStage(kernel: Kernel, validate: boolean): Stage {
         requestId: exchange.requestId,
         now: kernel.clock.now(),
         trace: exchange.trace,
-        caller: {
-          ...identity,
-          accessKeyId: exchange.credential?.accessKeyId,
-          sourceIp: exchange.sourceIp,
-          userAgent: exchange.head.headers['user-agent'] ?? '',
-          secureTransport: exchange.secureTransport,
-          calledVia: [],
-        },
+        caller: callerOf(identity, exchange),
       },
       input,
     );

@@ -5,6 +5,7 @@
 import type { ServiceDefinition, ServiceEntry } from './service.ts';
 
 export class Registry {
+  readonly entries: readonly ServiceEntry[];
   readonly #entries = new Map<string, ServiceEntry>();
   readonly #loaded = new Map<string, Promise<ServiceDefinition>>();
   readonly #ready = new Map<string, ServiceDefinition>();
@@ -12,12 +13,9 @@ export class Registry {
 
   /** `onLoad` runs once per service, before its first request is answered. */
   constructor(entries: readonly ServiceEntry[], onLoad: (definition: ServiceDefinition) => Promise<void>) {
+    this.entries = entries;
     for (const entry of entries) this.#entries.set(entry.name, entry);
     this.#onLoad = onLoad;
-  }
-
-  get entries(): readonly ServiceEntry[] {
-    return [...this.#entries.values()];
   }
 
   /** The definition if it is loaded already: the fast path. */

@@ -36,9 +36,10 @@ export class Trace {
   }
 }
 
-/** The latest traces by request id. */
+/** The latest traces, in a ring: beginning one happens with every request and must be cheap, finding one may look at all. */
 export class Traces {
-  readonly #byId = new Map<string, Trace>();
+  readonly #ring: Trace[] = [];
+  #next = 0;
   readonly #now: () => Millis;
 
   constructor(now: () => Millis) {
@@ -48,18 +49,13 @@ export class Traces {
   /** Begins a trace; the oldest is dropped when there are too many. */
   begin(requestId: string): Trace {
     const trace = new Trace(requestId, this.#now);
-    this.#byId.set(requestId, trace);
-    if (this.#byId.size > tracesKeptMax) {
-      for (const oldest of this.#byId.keys()) {
-        this.#byId.delete(oldest);
-        break;
-      }
-    }
+    this.#ring[this.#next] = trace;
+    this.#next = (this.#next + 1) % tracesKeptMax;
     return trace;
   }
 
   /** The trace of a request, unless it is too long ago. */
   find(requestId: string): Trace | undefined {
-    return this.#byId.get(requestId);
+    return this.#ring.find((trace) => trace.requestId === requestId);
   }
 }

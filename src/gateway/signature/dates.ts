@@ -2,9 +2,9 @@
 
 /** `20260926T120000Z` in milliseconds since the epoch; undefined for anything else, also for a day or an hour that does not exist. */
 export function parseAmzDate(text: string): number | undefined {
-  const match = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text);
-  if (match === null) return undefined;
-  const [year, month, day, hour, minute, second] = match.slice(1).map(Number) as [number, number, number, number, number, number];
+  if (!/^\d{8}T\d{6}Z$/.test(text)) return undefined;
+  const at = (from: number, to: number) => Number(text.slice(from, to));
+  const [year, month, day, hour, minute, second] = [at(0, 4), at(4, 6), at(6, 8), at(9, 11), at(11, 13), at(13, 15)] as const;
   if (hour > 23 || minute > 59 || second > 59) return undefined;
   const millis = Date.UTC(year, month - 1, day, hour, minute, second);
   const back = new Date(millis);
