@@ -1,7 +1,8 @@
 import { EC2 } from '@aws-sdk/client-ec2';
+import { IAM } from '@aws-sdk/client-iam';
 import { STS } from '@aws-sdk/client-sts';
 import { expect, test } from 'vitest';
-import { advanceClock, refused, startOwnCloud } from '../../support/cloud.ts';
+import { advanceClock, freshAccount, refused, startOwnCloud } from '../../support/cloud.ts';
 import { allow, deny, policy, rooted, userWithKey } from '../iam/support.ts';
 import { makeRole, roleArn, secondsLeft, session, trusting, userArn } from './support.ts';
 
@@ -349,3 +350,28 @@ test('members that break their rules are refused with their value', async () => 
     400,
   );
 });
+
+test('a session survives the death of the cloud, and a managed session policy counts as it is now', async () => {
+  const first = await startOwnCloud();
+  const root = rooted(first.endpoint);
+  const ann = await userWithKey(root, 'ann');
+  const role = await makeRole(root, 'r', trusting({ AWS: userArn(root.account, 'ann') }), allow('iam:List*'));
+  const { Policy: made } = await root.iam.createPolicy({ PolicyName: 'm', PolicyDocument: policy(allow('iam:ListRoles')) });
+  const answer = await ann.sts.assumeRole({ RoleArn: role, RoleSessionName: 'work', PolicyArns: [{ arn: made?.Arn }] });
+  await first.kill();
+  const second = await startOwnCloud({ data: first.data });
+  try {
+    const again = freshAccount(second.endpoint);
+    const work = session(again, answer.Credentials);
+    expect((await work.sts.getCallerIdentity({})).Arn).toBe(answer.AssumedRoleUser?.Arn);
+    await work.iam.listRoles({});
+    await refused(work.iam.listUsers({}), 'AccessDenied', /because no session policy allows/, 403);
+    const iam = new IAM(again.config({ credentials: { accessKeyId: root.account.id, secretAccessKey: 'test' } }));
+    const PolicyDocument = policy(allow('iam:ListUsers'));
+    await iam.createPolicyVersion({ PolicyArn: made?.Arn, PolicyDocument, SetAsDefault: true });
+    await work.iam.listUsers({});
+    await refused(work.iam.listRoles({}), 'AccessDenied', undefined, 403);
+  } finally {
+    await second.stop();
+  }
+}, 60_000);
