@@ -14,7 +14,8 @@ import { findProgram } from '../../machine/command.ts';
 import { ImageFolder } from '../../machine/image.ts';
 import { ensureHostImage, type HostTree } from '../../machine/image-host.ts';
 import type { Inside } from '../../machine/launch.ts';
-import { ensureNamespace, machineNamespace, removeNamespace } from '../../machine/netns.ts';
+import { readLinks } from '../../machine/link.ts';
+import { ensureNamespace, listNamespaces, machineNamespace, removeNamespace } from '../../machine/netns.ts';
 import { probeOverlay } from '../../machine/overlay.ts';
 import { execInContainer, probeRuntime, probeTimeNamespace, type RuntimeOptions } from '../../machine/runtime.ts';
 import { AbsentMachines } from './absent-machines.ts';
@@ -114,8 +115,7 @@ class LinuxMachines implements Machines {
       }
       this.#entries.delete(key);
       await (entry?.console ?? this.#console(key)).remove();
-      // The namespace of a machine with devices is the fabric's, which may still hold them for it.
-      if (entry?.spec.ports.length === 0) await removeNamespace(machineNamespace(key));
+      if (entry !== undefined) await removeOwnNamespace(entry.spec);
     });
   }
 
@@ -321,6 +321,17 @@ class LinuxMachines implements Machines {
   #console(key: string): ConsoleLog {
     return new ConsoleLog(`${this.#folder}/consoles/${key}.log`);
   }
+}
+
+/**
+ * A namespace with the machine's devices is the fabric's, which removes it with the last of them. One without is nobody's: the machine has no devices,
+ * or its network went while it was being started.
+ */
+async function removeOwnNamespace({ key, ports }: MachineSpec): Promise<void> {
+  const name = machineNamespace(key);
+  if (!(await listNamespaces()).includes(name)) return;
+  const links = await readLinks(name);
+  if (!ports.some(({ device }) => links.has(device))) await removeNamespace(name);
 }
 
 function volumeInUse(rootVolume: string, user: MachineSpec): PilviError {

@@ -82,10 +82,11 @@ export class Lab {
   readonly ec2: EC2Client;
   readonly endpoint: string | undefined;
 
-  constructor(endpoint?: string) {
+  /** With a fresh account, or another lab's: a cloud that was started again has another port. */
+  constructor(endpoint?: string, account?: TestAccount) {
     this.endpoint = endpoint;
-    this.account = endpoint === undefined ? freshAccount() : freshAccount(endpoint);
-    this.ec2 = new EC2Client(this.account.config());
+    this.account = account ?? (endpoint === undefined ? freshAccount() : freshAccount(endpoint));
+    this.ec2 = new EC2Client(this.account.config(endpoint === undefined ? {} : { endpoint }));
   }
 
   async image(ec2: EC2Client = this.ec2): Promise<string> {
