@@ -1,10 +1,11 @@
 /** Platform services, second devices, faults, counters and repair on the real kernel. */
 import dgram from 'node:dgram';
+import { rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import net from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { applyIpCommands, removeByIpCommands } from '../../src/machine/link.ts';
-import { machineNamespace, networkNamespace } from '../../src/machine/netns.ts';
+import { machineNamespace, namespacePath, networkNamespace } from '../../src/machine/netns.ts';
 import { applyPacketRules } from '../../src/machine/nft.ts';
 import { openLinuxFabric } from '../../src/planes/fabric/linux-fabric.ts';
 import type { NetworkSpec } from '../../src/planes/fabric/types.ts';
@@ -248,6 +249,37 @@ await insideNamespaces(import.meta.url, () => {
       });
       expect(await a.connect(two, 80)).toBe(`open ${one}`);
       expect(await b.connect('10.0.2.50', 80)).toBe(`open ${two}`);
+    });
+
+    test('a device that someone made under a port’s name gives way', async () => {
+      const [a, b] = await lab.agents('one', 'two');
+      const make = (machine: string, device: string) =>
+        applyIpCommands(machineNamespace(machine), [`link add name ${device} type veth peer name taken`]);
+      await make('two', 'eth0');
+      await lab.fabric.ensureNetwork(pair());
+      expect(await a.connect(two, 80)).toBe('refused');
+      await make('one', 'eth1');
+      const second = port('net', 'second', '10.0.2.50', { attachment: { machine: 'one', device: 'eth1' } });
+      await lab.fabric.ensureNetwork(pair({ ports: [...pair().ports, second] }));
+      expect(await b.connect('10.0.2.50', 80)).toBe('refused');
+    });
+
+    test('what fails half-way can be removed, and works once the reason is gone', async () => {
+      const spoilt = namespacePath(machineNamespace('spoilt'));
+      const third = port('net', 'third', '10.0.1.30', { attachment: { machine: 'spoilt', device: 'eth0' } });
+      const three = pair({ ports: [...pair().ports, third] });
+      await writeFile(spoilt, 'no namespace');
+      await expect(lab.fabric.ensureNetwork(three)).rejects.toThrow(/A program of the host failed/);
+      await lab.fabric.removeNetwork('net');
+      expect(await lab.fabric.networks()).toEqual([]);
+      await lab.fabric.ensureNetwork(pair());
+      const [a] = await lab.agents('one');
+      await writeFile(spoilt, 'no namespace');
+      await expect(lab.fabric.ensureNetwork(three)).rejects.toThrow(/A program of the host failed/);
+      await rm(spoilt, { force: true });
+      await lab.fabric.ensureNetwork(three);
+      expect(await a.connect(two, 80)).toBe('refused');
+      expect(await a.connect('10.0.1.30', 80)).toBe('refused');
     });
 
     test('a network that another fabric left is listed, built anew, or removed', async () => {

@@ -213,7 +213,8 @@ export class LinuxFabric implements Fabric {
 
   /**
    * Takes a network away, also when this fabric did not make it. Links go by name first: with the namespace alone the kernel would remove them later,
-   * and their names inside machines would be taken until then. Machines' namespaces stay: machines run in them.
+   * and their names inside machines would be taken until then, as they are when someone else made a device there. Machines' namespaces stay: machines
+   * run in them.
    */
   async #demolish(key: string): Promise<void> {
     const namespace = networkNamespace(key);
@@ -222,7 +223,6 @@ export class LinuxFabric implements Fabric {
       const uplinks = [...(await readLinks(namespace)).keys()].filter((device) => /^[ux]/.test(device));
       await removeByIpCommands(namespace, [`link del group ${portGroup}`, ...uplinks.map((device) => `link del dev ${device}`)]);
       await removeByIpCommands(undefined, [`netns del ${namespace}`]);
-      return;
     }
     await settle(
       this.#holdings

@@ -157,11 +157,15 @@ function routerChains(): [string, ChainPlan][] {
   ];
 }
 
-/** Packets of flows that this side tracks pass. The side is the sender's for a packet in the flow's own direction, the receiver's for an answer. */
+/**
+ * Packets of flows that this side tracks pass, and errors about any flow that passed. The side is the sender's for a packet in the flow's own
+ * direction, the receiver's for an answer.
+ */
 function trackedRules(bitOriginal: number, bitReply: number, verdict: string): string[] {
   return [
-    `ct state established,related ct direction original ct mark and ${bitOriginal} == 0 ${verdict}`,
-    `ct state established,related ct direction reply ct mark and ${bitReply} == 0 ${verdict}`,
+    `ct state established ct direction original ct mark and ${bitOriginal} == 0 ${verdict}`,
+    `ct state established ct direction reply ct mark and ${bitReply} == 0 ${verdict}`,
+    `ct state related ${verdict}`,
   ];
 }
 
