@@ -28,6 +28,9 @@ export function identifyStage(index: ServiceIndex): Stage {
 
 /** AWS's answers to an operation that the service does not have ("Common errors" of the query services; JSON services' UnknownOperationException). */
 function unknownOperation(protocol: string, operation: string, version: string): AwsError {
+  // Without an Action the model names the request by its method and path.
+  if (protocol.endsWith('Query') && operation.includes(' /'))
+    return new AwsError('MissingAction', 'The request is missing an action or a required parameter.');
   if (protocol === 'awsQuery')
     return new AwsError('InvalidAction', `Could not find operation ${operation} for version ${version}`);
   if (protocol === 'ec2Query') return new AwsError('InvalidAction', `The action ${operation} is not valid for this web service.`);

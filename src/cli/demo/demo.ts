@@ -63,6 +63,12 @@ function parseOptions(args: readonly string[]): { port: number; until: string } 
 async function findOrStart(port: number): Promise<DemoCloud> {
   const run = await readRunFile(defaultData(port));
   if (run !== undefined) return { gateway: new URL(`http://127.0.0.1:${run.port}`), end: async () => {} };
+  const there = new URL(`http://127.0.0.1:${port}`);
+  const answers = await fetch(new URL('/_pilvi/health', there)).then(
+    ({ ok }) => ok,
+    () => false,
+  );
+  if (answers) return { gateway: there, end: async () => {} };
   const data = await mkdtemp(path.join(tmpdir(), 'pilvi-demo-'));
   const child = spawn(process.execPath, [process.argv[1] ?? '', 'start', '--port', '0', '--data', data], {
     stdio: ['ignore', 'pipe', 'inherit'],
