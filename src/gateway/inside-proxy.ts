@@ -16,7 +16,7 @@ const machineName =
   /^(?:(\d{1,5})\.)?(?:ec2|ip)-(\d{1,3})-(\d{1,3})-(\d{1,3})-(\d{1,3})\.(?:[a-z0-9.-]+\.)?(?:localhost|localhost\.localstack\.cloud)(?::\d+)?$/i;
 
 /** Address and port behind a host name, or undefined when the name does not lead inside. */
-export function insideTarget(host: string): { address: string; port: number } | undefined {
+function insideTarget(host: string): { address: string; port: number } | undefined {
   const match = machineName.exec(host);
   if (match === null) return undefined;
   const address = match.slice(2, 6).join('.');

@@ -70,7 +70,7 @@ export function createServer({ kernel, pipeline, routers, upgrade }: ServerOptio
  * The whole body, or undefined when it is larger than allowed; the request is then paused. Rejects when the client goes away before its end. By
  * events, because an iterator over a request costs more than all else that reads it.
  */
-export function collect(request: IncomingMessage, bytesMax = requestBodyBytesMax): Promise<Uint8Array | undefined> {
+function collect(request: IncomingMessage, bytesMax = requestBodyBytesMax): Promise<Uint8Array | undefined> {
   if (announcesTooMuch(request, bytesMax)) return Promise.resolve(undefined);
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -106,7 +106,7 @@ function announcesTooMuch(request: IncomingMessage, bytesMax: number): boolean {
  * Answers 413, then reads and forgets what still comes, within a bound, and closes the connection. Closing at once would reset it, and most
  * clients, busy sending, would see the reset and not the answer (RFC 9112, 9.6).
  */
-export async function refuseTooLarge(request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function refuseTooLarge(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const text = `The body is larger than ${requestBodyBytesMax} bytes.\n`;
   response.writeHead(413, { connection: 'close', 'content-type': 'text/plain', 'content-length': Buffer.byteLength(text) });
   response.write(text);
@@ -156,7 +156,7 @@ function openExchange(kernel: Kernel, request: IncomingMessage, body: Uint8Array
 }
 
 /** Query parameters in order. A name without `=` has an empty value; broken escapes stay as they are. */
-export function parseQuery(rawQuery: string): [string, string][] {
+function parseQuery(rawQuery: string): [string, string][] {
   if (rawQuery === '') return [];
   return rawQuery.split('&').map((part) => {
     const equals = part.indexOf('=');

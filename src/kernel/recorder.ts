@@ -29,14 +29,14 @@ export interface CallRow {
 }
 
 /** Calls of one account in one Region, in order of time. */
-export const Calls = defineTable<CallRow>()({ name: 'kernel.calls', scope: 'region', key: (row) => [row.at, row.requestId] });
+const Calls = defineTable<CallRow>()({ name: 'kernel.calls', scope: 'region', key: (row) => [row.at, row.requestId] });
 
 /** Real milliseconds between batches. */
 const flushInterval = 100;
 /** Calls kept in memory before a batch is forced. */
 const batchMax = 5000;
 /** CloudTrail's event history holds 90 days ("Working with CloudTrail event history"). */
-export const historyKept: Millis = 90 * 86_400_000;
+const historyKept: Millis = 90 * 86_400_000;
 /** Calls kept per account and Region. */
 const historyRowsMax = 20_000;
 /** Every so many batches the history is trimmed. */
@@ -61,7 +61,7 @@ const hidden = 'HIDDEN_DUE_TO_SECURITY_REASONS';
 const inputDepthMax = 12;
 
 /** Plain data of an operation's input, with secrets hidden as CloudTrail hides them and blobs by their size. */
-export function recordableInput(input: unknown, depth = 0): Value | undefined {
+function recordableInput(input: unknown, depth = 0): Value | undefined {
   if (input === null || typeof input === 'string' || typeof input === 'number' || typeof input === 'boolean') return input;
   if (input === undefined || depth > inputDepthMax) return undefined;
   if (typeof input === 'bigint') return input.toString();

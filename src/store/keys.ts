@@ -15,7 +15,7 @@ const numberTag = '\x10';
 const textTag = '\x20';
 
 /** Longest encoded key, in bytes: what LMDB takes with 8 KB pages. Both keys of a DynamoDB item (2048 + 1024) fit with their table. */
-export const keyBytesMax = 4026;
+const keyBytesMax = 4026;
 
 /** A key outside what the store holds: longer than `keyBytesMax`, empty, with NaN or half a surrogate pair. */
 export class InvalidKeyError extends Error {

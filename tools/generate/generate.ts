@@ -31,11 +31,11 @@ export async function generate(argv: string[]): Promise<number> {
 }
 
 function clientNames(root: string): string[] {
-  const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
-    devDependencies: Record<string, string>;
-  };
+  const { dependencies = {}, devDependencies = {} } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Partial<
+    Record<'dependencies' | 'devDependencies', Record<string, string>>
+  >;
   const prefix = '@aws-sdk/client-';
-  return Object.keys(devDependencies)
+  return [...Object.keys(dependencies), ...Object.keys(devDependencies)]
     .filter((name) => name.startsWith(prefix))
     .map((name) => name.slice(prefix.length))
     .sort();

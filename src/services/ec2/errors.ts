@@ -66,13 +66,3 @@ export function invalidParameterCombination(message: string): AwsError {
 export function dependencyViolation(message: string): AwsError {
   return new AwsError('DependencyViolation', message);
 }
-
-/** An action that the resource's state does not allow. */
-export function incorrectState(code: string, message: string): AwsError {
-  return new AwsError(code, message);
-}
-
-/** A quota is used up. */
-export function limitExceeded(code: string, message: string): AwsError {
-  return new AwsError(code, message);
-}

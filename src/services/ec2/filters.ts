@@ -29,7 +29,7 @@ export function applyFilters<Row extends Tagged>(
 }
 
 /** One test per filter. */
-export function compileFilters<Row extends Tagged>(
+function compileFilters<Row extends Tagged>(
   filters: readonly Filter[] | undefined,
   values: FilterValues<Row>,
 ): ((row: Row) => boolean)[] {
@@ -61,7 +61,7 @@ function tagReader<Row extends Tagged>(name: string): ((row: Row) => readonly (s
 }
 
 /** A test for one filter value; case counts. */
-export function compilePattern(pattern: string): (value: string) => boolean {
+function compilePattern(pattern: string): (value: string) => boolean {
   if (!/[*?\\]/.test(pattern)) return (value) => value === pattern;
   let source = '';
   for (let index = 0; index < pattern.length; index += 1) {

@@ -128,7 +128,7 @@ export function requestTagConditions(tags: readonly Tag[] | undefined): Record<s
 }
 
 /** Condition values of a resource's own tags. */
-export function resourceTagConditions(tags: TagMap | undefined): Record<string, string> {
+function resourceTagConditions(tags: TagMap | undefined): Record<string, string> {
   return Object.fromEntries(
     Object.entries(tags ?? {}).flatMap(([key, value]) => [
       [`aws:ResourceTag/${key}`, value],

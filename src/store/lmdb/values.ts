@@ -16,7 +16,7 @@
 import type { Value } from '../store.ts';
 
 /** What a program tried to store is not a `Value`. The message says where. */
-export class InvalidValueError extends Error {
+class InvalidValueError extends Error {
   override readonly name = 'InvalidValueError';
 }
 

@@ -91,7 +91,7 @@ async function freeAddress(tx: Transaction, subnet: SubnetRow): Promise<string> 
 }
 
 /** Takes a certain address of the subnet. Throws InvalidParameterValue outside it or for a reserved one, InvalidIPAddress.InUse. */
-export async function claimAddress(tx: Transaction, subnet: SubnetRow, text: string): Promise<string> {
+async function claimAddress(tx: Transaction, subnet: SubnetRow, text: string): Promise<string> {
   const block = parseCidr4(subnet.cidr)!;
   const number = parseIp4(text);
   const place = number === undefined ? -1 : number - block.base;

@@ -17,7 +17,7 @@ const protocolNames: Readonly<Record<number, string>> = { 6: 'tcp', 17: 'udp', 1
 const descriptionForm = /^[a-zA-Z0-9. _\-:/()#,@[\]+=&;{}!$*]{0,255}$/;
 
 /** Protocol number of `tcp`, `6`, `-1`. Throws InvalidParameterValue. */
-export function parseProtocol(text: string | undefined): number {
+function parseProtocol(text: string | undefined): number {
   const number = protocolNumbers[(text ?? '').toLowerCase()] ?? (/^(-1|\d{1,3})$/.test(text ?? '') ? Number(text) : Number.NaN);
   if (Number.isNaN(number) || number > 255)
     throw invalidParameterValue(`Invalid value '${text ?? ''}' for IP protocol. Unknown protocol.`);

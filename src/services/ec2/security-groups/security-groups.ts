@@ -31,7 +31,7 @@ function checkText(text: string | undefined, parameter: 'groupName' | 'groupDesc
 }
 
 /** The default VPC of the Region, for calls that name none. Throws VPCIdNotSpecified. */
-export async function requireDefaultVpcId(source: Pick<Context | Transaction, 'table'>): Promise<string> {
+async function requireDefaultVpcId(source: Pick<Context | Transaction, 'table'>): Promise<string> {
   const found = (await source.table(Vpcs).list()).find((vpc) => vpc.isDefault);
   if (found === undefined) throw new AwsError('VPCIdNotSpecified', 'No default VPC for this user');
   return found.id;

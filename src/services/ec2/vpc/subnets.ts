@@ -52,7 +52,7 @@ export async function addSubnet(
 }
 
 /** Addresses of a subnet that nothing holds yet: its size less the five reserved ones and those of its interfaces. */
-export async function availableAddresses(source: Pick<Context | Transaction, 'table'>, row: SubnetRow): Promise<number> {
+async function availableAddresses(source: Pick<Context | Transaction, 'table'>, row: SubnetRow): Promise<number> {
   const interfaces = await source.table(Interfaces).byIndex('bySubnet', [row.id]);
   const used = interfaces.reduce((sum, { addresses }) => sum + addresses.length, 0);
   return addressCount(parseCidr4(row.cidr)!) - reservedAddresses.first - reservedAddresses.last - used;

@@ -23,7 +23,7 @@ const reservedBlocks = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0
 );
 
 /** Checks a VPC's block: well-formed (InvalidParameterValue), /16 to /28 and not reserved (InvalidVpc.Range). Returns its canonical form. */
-export function checkVpcCidr(text: string): string {
+function checkVpcCidr(text: string): string {
   const block = parseCidr4(text);
   if (block === undefined)
     throw invalidParameterValue(`Value (${text}) for parameter cidrBlock is invalid. This is not a valid CIDR block.`);
