@@ -1,0 +1,43 @@
+/** What is not there says so: 501 NotImplemented, in each protocol's form, which the official client of the service shows as that error. */
+import { CloudFrontClient, ListDistributionsCommand } from '@aws-sdk/client-cloudfront';
+import { CloudWatchClient, ListMetricsCommand } from '@aws-sdk/client-cloudwatch';
+import { DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb';
+import { DescribeFleetsCommand, EC2Client } from '@aws-sdk/client-ec2';
+import { LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
+import { ListBucketsCommand, S3Client } from '@aws-sdk/client-s3';
+import { ListTopicsCommand, SNSClient } from '@aws-sdk/client-sns';
+import { ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { expect, inject, test } from 'vitest';
+import { type ClientConfig, freshAccount, refused } from '../support/cloud.ts';
+
+const account = freshAccount();
+
+interface ServiceLine {
+  name: string;
+  implemented: string[];
+}
+
+const calls: Readonly<Record<string, [string, string, (config: ClientConfig) => Promise<unknown>]>> = {
+  awsQuery: ['sns', 'ListTopics', (config) => new SNSClient(config).send(new ListTopicsCommand({}))],
+  ec2Query: ['ec2', 'DescribeFleets', (config) => new EC2Client(config).send(new DescribeFleetsCommand({}))],
+  'awsJson 1.0': ['dynamodb', 'ListTables', (config) => new DynamoDBClient(config).send(new ListTablesCommand({}))],
+  'awsJson 1.0 of a former query service': [
+    'sqs',
+    'ListQueues',
+    (config) => new SQSClient(config).send(new ListQueuesCommand({})),
+  ],
+  restJson1: ['lambda', 'ListFunctions', (config) => new LambdaClient(config).send(new ListFunctionsCommand({}))],
+  restXml: ['cloudfront', 'ListDistributions', (config) => new CloudFrontClient(config).send(new ListDistributionsCommand({}))],
+  'restXml of S3': ['s3', 'ListBuckets', (config) => new S3Client(config).send(new ListBucketsCommand({}))],
+  rpcv2Cbor: ['cloudwatch', 'ListMetrics', (config) => new CloudWatchClient(config).send(new ListMetricsCommand({}))],
+};
+
+test.each(Object.entries(calls))(
+  '%s: an operation that is missing names itself',
+  async (_protocol, [service, operation, call]) => {
+    const services = (await (await fetch(`${inject('endpoint')}/_pilvi/services`)).json()) as ServiceLine[];
+    const found = services.find(({ name }) => name === service);
+    expect(found?.implemented, `${service}:${operation} is there now; take another for this test`).not.toContain(operation);
+    await refused(call(account.config()), 'NotImplemented', `Pilvi does not implement ${service}:${operation}.`, 501);
+  },
+);
