@@ -61,6 +61,8 @@ async function credentialFor(kernel: Kernel, exchange: Exchange, accessKeyId: st
 
 /** Temporary credentials need exactly their token and live until they expire, by the cloud's clock. */
 function checkSession(kernel: Kernel, credential: Credential, sent: string | undefined): void {
-  if (credential.sessionToken !== undefined && credential.sessionToken !== sent) throw new SignatureError('bad-token', { sessionToken: sent });
-  if (credential.expires !== undefined && credential.expires <= kernel.clock.now()) throw new SignatureError('expired-token', { sessionToken: sent });
+  if (credential.sessionToken !== undefined && credential.sessionToken !== sent)
+    throw new SignatureError('bad-token', { sessionToken: sent });
+  if (credential.expires !== undefined && credential.expires <= kernel.clock.now())
+    throw new SignatureError('expired-token', { sessionToken: sent });
 }
