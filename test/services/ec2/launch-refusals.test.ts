@@ -70,7 +70,9 @@ describe('counts', () => {
       'Value (1) for parameter maxCount is invalid. Expecting a number greater than or equal to minCount.',
     ],
   ];
-  test.each(cases)('%j is refused with %s', (input, code, message) => refused(ask(input), code, message));
+  test.each(cases)('%j is refused with %s', async (input, code, message) => {
+    await refused(ask(input), code, message);
+  });
 
   test('as many start as there are addresses, when that is enough', async () => {
     const small = await lab.subnet(net.vpcId, '10.70.9.0/28');
@@ -196,7 +198,9 @@ describe('what a launch names must exist and fit', () => {
       "Tag keys starting with 'aws:' are reserved for internal use",
     ],
   ];
-  test.each(cases)('%s', (_what, input, code, message) => refused(ask(input()), code, message));
+  test.each(cases)('%s', async (_what, input, code, message) => {
+    await refused(ask(input()), code, message);
+  });
 
   test('SG-012 five groups at most on one interface, all of its VPC', async () => {
     const groups = await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map((name) => lab.group(net.vpcId, name)));
@@ -228,9 +232,9 @@ describe('what is not built is refused by name, never ignored', () => {
     ['Placement.Tenancy', { Placement: { Tenancy: 'dedicated' } }],
     ['Ipv6AddressCount', { Ipv6AddressCount: 1 }],
   ];
-  test.each(cases)('%s', (name, input) =>
-    refused(ask(input), 'NotImplemented', `Pilvi does not implement the parameter ${name} of RunInstances.`, 501),
-  );
+  test.each(cases)('%s', async (name, input) => {
+    await refused(ask(input), 'NotImplemented', `Pilvi does not implement the parameter ${name} of RunInstances.`, 501);
+  });
 
   test('DryRun says what would happen and launches nothing', async () => {
     const before = (await lab.ec2.send(new DescribeInstancesCommand({}))).Reservations!.length;

@@ -212,7 +212,7 @@ describe('instances in two VPCs', () => {
   });
 
   test(
-    'a network ACL forgets: the reply needs a rule of its own, and the lowest number decides',
+    'NACL-001 NACL-002 NACL-003 NACL-004 a network ACL forgets: the reply needs a rule of its own, and the lowest number decides',
     async () => {
       const acl = (await ec2.send(new CreateNetworkAclCommand({ VpcId: right.vpcId }))).NetworkAcl!.NetworkAclId!;
       const before = await ec2.send(
@@ -226,6 +226,19 @@ describe('instances in two VPCs', () => {
             PortRange: { From, To },
           }),
         );
+      const fresh = await ec2.send(new DescribeNetworkAclsCommand({ NetworkAclIds: [acl] }));
+      const last = { RuleNumber: 32_767, RuleAction: 'deny', Protocol: '-1', CidrBlock: '0.0.0.0/0' };
+      expect(fresh.NetworkAcls![0]!.Entries).toEqual([
+        { ...last, Egress: true },
+        { ...last, Egress: false },
+      ]);
+      const all = { RuleNumber: 100, RuleAction: 'allow', Protocol: '-1', CidrBlock: '0.0.0.0/0' };
+      expect(before.NetworkAcls![0]!.Entries).toEqual([
+        { ...all, Egress: true },
+        { ...last, Egress: true },
+        { ...all, Egress: false },
+        { ...last, Egress: false },
+      ]);
       await add(100, false, 'allow', 80, 80);
       await refused(
         add(100, false, 'deny', 80, 80),
@@ -233,6 +246,8 @@ describe('instances in two VPCs', () => {
         'The network acl entry identified by 100 already exists.',
       );
       await refused(add(32_767, false, 'allow', 80, 80), 'InvalidParameterValue');
+      const removeLast = new DeleteNetworkAclEntryCommand({ NetworkAclId: acl, RuleNumber: 32_767, Egress: false });
+      await refused(ec2.send(removeLast), 'InvalidParameterValue');
       const moved = await ec2.send(
         new ReplaceNetworkAclAssociationCommand({ AssociationId: association.NetworkAclAssociationId!, NetworkAclId: acl }),
       );
