@@ -15,17 +15,23 @@ import { createServer } from './gateway/server.ts';
 import { createWelcome } from './gateway/welcome.ts';
 import { Kernel } from './kernel/kernel.ts';
 import { createLog, type Log } from './kernel/log.ts';
+import type { ServiceIndex } from './model/service-model.ts';
 import { loadIndex } from './model/wire.ts';
 import type { Fabric } from './planes/fabric/types.ts';
 import type { Machines } from './planes/machines/types.ts';
 import { services } from './services/index.ts';
 import { openLmdbStore } from './store/lmdb/lmdb-store.ts';
-import type { Value } from './store/store.ts';
+import type { Store, Value } from './store/store.ts';
 
 export const version = '0.1.0';
 
 /** Port of the gateway for machines inside, on the cloud's own address. */
 export const insidePort = 4566;
+
+export interface Planes {
+  fabric: Fabric;
+  machines: Machines;
+}
 
 export interface CloudOptions {
   /** Folder of everything that survives: rows, bytes, layers. Made when it does not exist. */
@@ -34,8 +40,11 @@ export interface CloudOptions {
   listen: { fd: number } | { host: string; port: number };
   /** Port under which users reach it; the socket's own unless told. */
   port?: number;
-  /** Planes; boot does not choose them, because only the launcher knows what the host allows. */
-  planes: (folder: string, clock: CloudClock, log: Log) => Promise<{ fabric: Fabric; machines: Machines }>;
+  /**
+   * Planes; boot does not choose them, because only the launcher knows what the host allows. They open beside the store and touch the folder only
+   * when `owned` has resolved: before, it may be another cloud's.
+   */
+  planes: (folder: string, owned: Promise<unknown>) => Promise<Planes>;
   /** Also check every output against its model (tests). */
   validateOutput: boolean;
   log?: Log;
@@ -53,11 +62,10 @@ const clockKey = ['k', 'clock'] as const;
 export async function startCloud(options: CloudOptions): Promise<Cloud> {
   await mkdir(options.data, { recursive: true });
   const log = options.log ?? createLog(() => new CloudClock().realNow());
-  const [store, index] = await Promise.all([openLmdbStore(path.join(options.data, 'store')), loadIndex()]);
+  const [store, index, { fabric, machines }] = await openParts(options);
   const clock = new CloudClock((await store.get(clockKey)) as ClockState | undefined);
   const saveClock = () => store.transact((tx) => tx.put(clockKey, clock.state as unknown as Value));
   await saveClock();
-  const { fabric, machines } = await options.planes(options.data, clock, log);
   const limits = [...new Set([fabric.unavailable, machines.unavailable])].filter((limit) => limit !== undefined);
   const endpoints = {
     host: '',
@@ -98,6 +106,12 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       await store.close();
     },
   };
+}
+
+/** Opens everything that takes time, at once. A failure ends the process, and with its namespaces what a plane had made already. */
+function openParts({ data, planes }: CloudOptions): Promise<[Store, ServiceIndex, Planes]> {
+  const store = openLmdbStore(path.join(data, 'store'));
+  return Promise.all([store, loadIndex(), planes(data, store)]);
 }
 
 function listen(server: Server, where: CloudOptions['listen']): Promise<void> {

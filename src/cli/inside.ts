@@ -41,7 +41,7 @@ export async function serve({ data, port, validateOutput, listen, inside: facts,
 }
 
 function planesFor(inside: Inside | undefined, refusal: string | undefined): CloudOptions['planes'] {
-  return async (folder) => {
+  return async (folder, owned) => {
     if (inside === undefined) {
       const reason = refusal ?? 'Pilvi does not run in namespaces of its own.';
       return { fabric: new AbsentFabric(reason), machines: new AbsentMachines(reason) };
@@ -50,7 +50,7 @@ function planesFor(inside: Inside | undefined, refusal: string | undefined): Clo
       openLinuxFabric({ inside, openPorts: [insidePort] }).catch(
         (error: Error) => new AbsentFabric(`Networks cannot be made: ${error.message}`),
       ),
-      openLinuxMachines({ folder: path.join(folder, 'machines'), inside }),
+      owned.then(() => openLinuxMachines({ folder: path.join(folder, 'machines'), inside })),
     ]);
     return { fabric, machines };
   };

@@ -32,7 +32,8 @@ async function startHere(options: StartOptions): Promise<number> {
   const script = process.argv[1] ?? '';
   const inner = ['--port', String(port), '--data', options.data, ...(options.validateOutput ? ['--validate-output'] : [])];
   const launched = await launchInside({
-    entry: ['--enable-source-maps', script, 'inside', ...inner],
+    // No --enable-source-maps: reading them takes 20 ms and 7 MB of every start. Who needs them sets NODE_OPTIONS, which is passed on.
+    entry: [script, 'inside', ...inner],
     sockets: [server],
     env: process.env,
   });
