@@ -141,7 +141,7 @@ test('IAM-030 a hardware token is enabled by its serial number and two consecuti
   expect((await iam.listMFADevices({ UserName: 'u' })).MFADevices).toEqual([]);
 });
 
-test('IAM-026 a device is optional for users, who may have up to eight', async () => {
+test('a device is optional for users, who may have up to eight', async () => {
   const { iam } = rooted();
   await iam.createUser({ UserName: 'u' });
   await iam.createLoginProfile({ UserName: 'u', Password: 'Correct-Horse-7' });
@@ -159,7 +159,7 @@ test('IAM-026 a device is optional for users, who may have up to eight', async (
   expect([...(page.MFADevices ?? []), ...(rest ?? [])].map(({ SerialNumber }) => SerialNumber)).toEqual(serials.slice(0, 8));
 });
 
-test('IAM-024 the root user has devices of its own, and the account summary tells', async () => {
+test('the root user has devices of its own, and the account summary tells', async () => {
   const root = rooted();
   const { iam, account } = root;
   expect((await iam.getAccountSummary({})).SummaryMap).toMatchObject({ AccountMFAEnabled: 0, MFADevices: 0, MFADevicesInUse: 0 });

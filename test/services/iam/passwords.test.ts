@@ -190,7 +190,7 @@ test('IAM-033 users change their own password when the password policy, or one o
   );
 });
 
-test('IAM-034 the password policy can make passwords expire after 1 to 1095 days', async () => {
+test('the password policy can make passwords expire after 1 to 1095 days', async () => {
   const { iam } = rooted();
   const atMember = (constraint: string) =>
     `1 validation error detected: Value at 'maxPasswordAge' failed to satisfy constraint: Member must have value ${constraint}`;
