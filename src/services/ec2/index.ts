@@ -16,6 +16,7 @@ import { monitoringAuthorisations, monitoringHandlers } from './instances/monito
 import { profileAssociationAuthorisations, profileAssociationHandlers } from './instances/profile-associations.ts';
 import { Instances, LaunchTokens } from './instances/state.ts';
 import { networkInterfaceAuthorisations, networkInterfaceHandlers } from './interfaces/network-interfaces.ts';
+import { privateAddressAuthorisations, privateAddressHandlers } from './interfaces/private-addresses.ts';
 import { Interfaces } from './interfaces/state.ts';
 import { keyPairAuthorisations, keyPairHandlers } from './key-pairs/key-pairs.ts';
 import { KeyPairs } from './key-pairs/state.ts';
@@ -60,6 +61,7 @@ export default defineService({
     ...instanceTypeHandlers,
     ...keyPairHandlers,
     ...networkInterfaceHandlers,
+    ...privateAddressHandlers,
     ...instanceAttributeHandlers,
     ...launchHandlers,
     ...describeInstanceHandlers,
@@ -85,6 +87,7 @@ export default defineService({
     ...networkAclAuthorisations,
     ...keyPairAuthorisations,
     ...networkInterfaceAuthorisations,
+    ...privateAddressAuthorisations,
     ...instanceAttributeAuthorisations,
     RunInstances: checkLaunch,
     ...securityGroupRuleAuthorisations,

@@ -1,6 +1,7 @@
 /** Elastic IPs and network interfaces at the API, and Elastic IPs moving between instances. */
 import {
   AllocateAddressCommand,
+  AssignPrivateIpAddressesCommand,
   AssociateAddressCommand,
   AttachNetworkInterfaceCommand,
   CreateNetworkInterfaceCommand,
@@ -14,6 +15,7 @@ import {
   type Instance,
   ModifyNetworkInterfaceAttributeCommand,
   ReleaseAddressCommand,
+  UnassignPrivateIpAddressesCommand,
 } from '@aws-sdk/client-ec2';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { eventually, machinesRefused, refused } from '../../support/cloud.ts';
@@ -86,6 +88,49 @@ describe('Elastic IPs', () => {
     expect((await lab.instance(a.InstanceId!)).PublicIpAddress).not.toBe(PublicIp);
     await ec2.send(new ReleaseAddressCommand({ AllocationId }));
   });
+
+  test(
+    'ENI-004 ENI-005 each private address of an interface takes an Elastic IP of its own',
+    async (context) => {
+      context.skip(machinesRefused() !== undefined, machinesRefused());
+      const card = b.NetworkInterfaces![0]!.NetworkInterfaceId!;
+      const assign = (input: object) => ec2.send(new AssignPrivateIpAddressesCommand({ NetworkInterfaceId: card, ...input }));
+      await refused(
+        assign({ PrivateIpAddresses: [a.PrivateIpAddress] }),
+        'InvalidIPAddress.InUse',
+        `Address ${a.PrivateIpAddress} is in use.`,
+      );
+      const second = (await assign({ SecondaryPrivateIpAddressCount: 1 })).AssignedPrivateIpAddresses![0]!.PrivateIpAddress!;
+      expect(second).toMatch(/^10\.90\.1\./);
+      await refused(
+        assign({ SecondaryPrivateIpAddressCount: 1 }),
+        'PrivateIpAddressLimitExceeded',
+        'Number of private addresses will exceed limit.',
+      );
+      const [one, two] = [await allocate(), await allocate()];
+      const give = (AllocationId: string, PrivateIpAddress: string) =>
+        ec2.send(new AssociateAddressCommand({ AllocationId, NetworkInterfaceId: card, PrivateIpAddress }));
+      await give(one.AllocationId, b.PrivateIpAddress!);
+      await give(two.AllocationId, second);
+      for (const { PublicIp } of [one, two])
+        await eventually(async () => expect(await lab.run(PublicIp, 'hostname -I')).toContain(second), {
+          why: `${PublicIp} answers`,
+        });
+      expect((await holder(two.AllocationId)).PrivateIpAddress).toBe(second);
+      const remove = (address: string) =>
+        ec2.send(new UnassignPrivateIpAddressesCommand({ NetworkInterfaceId: card, PrivateIpAddresses: [address] }));
+      await refused(
+        remove(b.PrivateIpAddress!),
+        'InvalidParameterValue',
+        `Some of the specified addresses are not assigned to interface ${card}`,
+      );
+      await remove(second);
+      expect((await holder(two.AllocationId)).AssociationId).toBeUndefined();
+      await ec2.send(new DisassociateAddressCommand({ AssociationId: (await holder(one.AllocationId)).AssociationId! }));
+      for (const { AllocationId } of [one, two]) await ec2.send(new ReleaseAddressCommand({ AllocationId }));
+    },
+    slow,
+  );
 
   test('EIP-008 five in a Region, five more in another', async () => {
     for (let count = 0; count < 5; count += 1) await allocate();

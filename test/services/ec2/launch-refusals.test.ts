@@ -3,12 +3,14 @@ import {
   EC2Client,
   type RunInstancesCommandInput,
   RunInstancesCommand,
+  DescribeInstanceTypesCommand,
   DescribeInstancesCommand,
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { refused } from '../../support/cloud.ts';
-import { base64, Lab, type Network } from './support.ts';
+import { machinesRefused, refused } from '../../support/cloud.ts';
+import { fetchInside } from '../../support/inside.ts';
+import { agentScript, base64, Lab, type Network } from './support.ts';
 
 const lab = new Lab();
 let image = '';
@@ -267,3 +269,25 @@ test('instances named by id must have the form of one and exist', async () => {
     'Value ( 1 ) for parameter maxResults is invalid. Expecting a value between 5 and 1000.',
   );
 });
+
+test('EC2-007 EC2-008 speed by type; public address and groups as the launch asks', async () => {
+  const types = await lab.ec2.send(new DescribeInstanceTypesCommand({ InstanceTypes: ['t2.micro', 'c5n.xlarge'] }));
+  expect(new Set(types.InstanceTypes!.map((type) => type.NetworkInfo!.NetworkPerformance)).size).toBe(2);
+  const chosen = await lab.group(net.vpcId, 'chosen');
+  const start = async (AssociatePublicIpAddress: boolean) =>
+    lab.inState(
+      await lab.launch({
+        NetworkInterfaces: [{ DeviceIndex: 0, SubnetId: net.subnetId, Groups: [chosen], AssociatePublicIpAddress }],
+        UserData: base64(agentScript),
+      }),
+      'running',
+    );
+  const [shown, hidden] = [await start(true), await start(false)];
+  expect(hidden.PublicIpAddress).toBeUndefined();
+  expect(shown.PublicIpAddress).toMatch(/^198\.1[89]\./);
+  expect(shown.SecurityGroups).toEqual([{ GroupId: chosen, GroupName: 'chosen' }]);
+  if (machinesRefused() !== undefined) return;
+  expect(await fetchInside(shown.PublicIpAddress!, 80)).toBe('ETIMEDOUT');
+  await lab.allow(chosen, 'tcp', 80, 80, '0.0.0.0/0');
+  await lab.answers(shown.PublicIpAddress!);
+}, 60_000);

@@ -21,7 +21,7 @@ import { eventually, freshAccount, type TestAccount } from '../../support/cloud.
 import { fetchInside } from '../../support/inside.ts';
 
 /** User data of an instance that runs, as root, whatever a GET of `/?COMMAND` on port 80 asks for. Appends a line to /boots, so its runs can be counted. */
-const agentScript = `#!/bin/bash
+export const agentScript = `#!/bin/bash
 echo run >> /boots
 cat > /agent.py <<'END'
 import http.server, subprocess, urllib.parse

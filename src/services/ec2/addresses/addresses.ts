@@ -94,7 +94,7 @@ async function targetOf(
  * Takes an association away, if there is one: the interface forgets the address. An instance that was launched with a public address gets a new one
  * in its place ("Public IPv4 addresses": on disassociation "it receives a new public IP address").
  */
-async function disassociate(tx: Transaction, ctx: Context, row: AddressRow): Promise<AddressRow> {
+export async function disassociate(tx: Transaction, ctx: Context, row: AddressRow): Promise<AddressRow> {
   const { association } = row;
   if (association === undefined) return row;
   const card = await tx.table(Interfaces).get(association.interfaceId);

@@ -73,7 +73,8 @@ export async function checkGroups(
   return groups;
 }
 
-async function freeAddress(tx: Transaction, subnet: SubnetRow): Promise<string> {
+/** The lowest free address of the subnet. Throws InsufficientFreeAddressesInSubnet. */
+export async function freeAddress(tx: Transaction, subnet: SubnetRow): Promise<string> {
   const block = parseCidr4(subnet.cidr)!;
   const used = new Set(
     (await tx.table(Interfaces).byIndex('bySubnet', [subnet.id])).flatMap((card) => card.addresses.map(({ address }) => address)),
@@ -91,7 +92,7 @@ async function freeAddress(tx: Transaction, subnet: SubnetRow): Promise<string> 
 }
 
 /** Takes a certain address of the subnet. Throws InvalidParameterValue outside it or for a reserved one, InvalidIPAddress.InUse. */
-async function claimAddress(tx: Transaction, subnet: SubnetRow, text: string): Promise<string> {
+export async function claimAddress(tx: Transaction, subnet: SubnetRow, text: string): Promise<string> {
   const block = parseCidr4(subnet.cidr)!;
   const number = parseIp4(text);
   const place = number === undefined ? -1 : number - block.base;
