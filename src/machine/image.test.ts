@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { ImageFolder, imageLayersMax, treeName } from './image.ts';
-import { overlayOptionBytesMax, overlayOptions } from './overlay.ts';
+import { overlayOptionBytesMax, overlayOptions, probeOverlay } from './overlay.ts';
 
 const parent = mkdtempSync(join(tmpdir(), 'pilvi-image-'));
 afterAll(() => rmSync(parent, { recursive: true }));
@@ -83,11 +83,18 @@ test('names of trees', () => {
 });
 
 describe('overlay options', () => {
-  const spec = { lower: ['/a:b', '/c,d'], upper: '/u,p', work: '/w', userAttributes: false };
+  const spec = { lower: ['/a', '/b'], upper: '/u', work: '/w', userAttributes: false };
 
-  test('separators in paths are escaped', () => {
-    expect(overlayOptions(spec)).toEqual(['lowerdir=/a\\:b:/c\\,d', 'upperdir=/u\\,p', 'workdir=/w']);
+  test('layers are listed from the top', () => {
+    expect(overlayOptions(spec)).toEqual(['lowerdir=/a:/b', 'upperdir=/u', 'workdir=/w']);
     expect(overlayOptions({ ...spec, userAttributes: true })[0]).toBe('userxattr');
+  });
+
+  test('a path that would be read as two is refused', async () => {
+    for (const path of ['/a:b', '/a,b', '/a\\b', '/a"b']) {
+      expect(() => overlayOptions({ ...spec, upper: path }), path).toThrow('overlay mounts cannot have');
+      expect(await probeOverlay(path, false), path).toContain('overlay mounts cannot have');
+    }
   });
 
   test('more than the kernel takes is refused', () => {

@@ -1,6 +1,6 @@
 /**
- * Overlay file systems: a stack of read-only folders with a writable one on top. The container runtime mounts them, inside the machine's own mount
- * namespace, so nothing has to be unmounted; this file writes the mount's options and finds out whether the kernel takes them.
+ * Overlay file systems: a stack of read-only folders with a writable one on top. They are mounted in a machine's own mount namespace (runtime.ts), so
+ * nothing has to be unmounted; this file writes the mount's options and finds out whether the kernel takes them.
  *
  * Inside a user namespace the marks of deleted folders are kept in `user.` attributes, because `trusted.` ones are the real root's.
  */
@@ -21,13 +21,19 @@ export interface OverlaySpec {
 /** The kernel takes one page of mount options; the rest of the page is left for what a runtime adds. */
 export const overlayOptionBytesMax = 4000;
 
-/** Mount options for an overlay. Throws `CommandFailed` when the stack is too long for the kernel. */
+/** Characters that separate or quote in mount options, to the kernel or to the programs on the way there, each in its own manner. */
+const separators = /[\\:,"]/;
+
+/** Mount options for an overlay. Throws `CommandFailed` when a path cannot be written there, or the stack is too long for the kernel. */
 export function overlayOptions(spec: OverlaySpec): string[] {
+  const unfit = [...spec.lower, spec.upper, spec.work].find((path) => separators.test(path));
+  if (unfit !== undefined)
+    throw new PilviError('CommandFailed', `${unfit} has a character that overlay mounts cannot have in a path.`);
   const options = [
     ...(spec.userAttributes ? ['userxattr'] : []),
-    `lowerdir=${spec.lower.map((path) => path.replace(/[\\:,]/g, '\\$&')).join(':')}`,
-    `upperdir=${spec.upper.replace(/[\\,]/g, '\\$&')}`,
-    `workdir=${spec.work.replace(/[\\,]/g, '\\$&')}`,
+    `lowerdir=${spec.lower.join(':')}`,
+    `upperdir=${spec.upper}`,
+    `workdir=${spec.work}`,
   ];
   const bytes = Buffer.byteLength(options.join(','));
   if (bytes > overlayOptionBytesMax) {
@@ -41,6 +47,7 @@ export function overlayOptions(spec: OverlaySpec): string[] {
 
 /** Why overlays with their writable layer in `folder` cannot be mounted here; undefined when they can. */
 export async function probeOverlay(folder: string, userAttributes: boolean): Promise<string | undefined> {
+  if (separators.test(folder)) return `${folder} has a character that overlay mounts cannot have in a path`;
   const probe = await mkdtemp(`${folder}/probe-`);
   try {
     for (const name of ['lower', 'upper', 'work', 'merged']) await mkdir(`${probe}/${name}`);

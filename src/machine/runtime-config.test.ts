@@ -6,7 +6,7 @@ const spec: ContainerSpec = {
   argv: ['/bin/sh'],
   environment: { A: '1' },
   rootFolder: '/root-folder',
-  trees: [{ destination: '/', type: 'overlay', source: 'root', options: [] }],
+  trees: [{ destination: '/usr', type: 'overlay', source: 'root', options: [] }],
   binds: new Map([['/inside', '/outside']]),
   network: '/run/netns/m-a',
   sysctlFolders: ['kernel', 'net', 'vm'],
@@ -41,9 +41,9 @@ test('nothing that reaches the host’s kernel', () => {
   expect(linux.maskedPaths).toEqual(expect.arrayContaining(['/proc/kcore', '/proc/sysrq-trigger', '/proc/keys']));
 });
 
-test('the root comes first, files shown inside come last and read-only', () => {
+test('the rest of the root comes first, files shown inside come last and read-only', () => {
   const { mounts } = plan();
-  expect(mounts[0]?.destination).toBe('/');
+  expect(mounts[0]?.destination).toBe('/usr');
   expect(mounts.at(-1)).toMatchObject({ destination: '/inside', options: expect.arrayContaining(['bind', 'ro']) });
 });
 

@@ -19,9 +19,9 @@ export interface ContainerSpec {
   hostname: string;
   argv: readonly string[];
   environment: Readonly<Record<string, string>>;
-  /** Empty folder that the root is mounted on. */
+  /** Folder that the root is mounted on when the runtime starts. */
   rootFolder: string;
-  /** Overlays of the root, `/` first. */
+  /** Mounts that complete the root. */
   trees: readonly OciMount[];
   /** Single files and folders shown read-only inside: path inside to path outside. */
   binds: ReadonlyMap<string, string>;

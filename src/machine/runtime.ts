@@ -24,6 +24,17 @@ export interface RuntimeOptions {
   withoutCgroups: boolean;
 }
 
+/** What a container is started from. */
+export interface ContainerStart {
+  id: string;
+  /** Folder with config.json. */
+  bundle: string;
+  /** Folder that the configuration names as the root, and the options of the overlay to be mounted on it. */
+  root: { folder: string; options: readonly string[] };
+  /** Open file descriptor that becomes standard output and error of the first process. */
+  output: number;
+}
+
 export interface StartedContainer {
   /** Its first process, as seen from here. */
   handle: ProcessHandle;
@@ -48,14 +59,17 @@ export async function probeTimeNamespace(): Promise<boolean> {
 }
 
 /**
- * Starts a container from the folder `bundle`, which holds config.json. Its first process gets `output` (an open file descriptor) as standard output
- * and error; `hear` is called with each line that it writes to file descriptor 3. Throws `CommandFailed` with the runtime's words when it does not
- * start.
+ * Mounts the root in the namespace that only the runtime and the container have, then becomes the runtime. runc before its releases of November 2025
+ * would mount the root itself, as an entry for `/`; since then it refuses to.
+ */
+const startScript = 'mount -t overlay -o "$1" overlay "$2" && shift 2 && exec "$@"';
+
+/**
+ * Starts a container. `hear` is called with each line that its first process writes to file descriptor 3. Throws `CommandFailed` with the runtime's words
+ * when it does not start.
  */
 export async function startContainer(
-  id: string,
-  bundle: string,
-  output: number,
+  { id, bundle, root, output }: ContainerStart,
   hear: (line: string) => void,
   options: RuntimeOptions,
 ): Promise<StartedContainer> {
@@ -64,10 +78,11 @@ export async function startContainer(
   for (const file of [log, pidFile]) await rm(file, { force: true });
   const global = ['--root', options.stateFolder, '--log', log, ...(options.withoutCgroups ? ['--rootless', 'true'] : [])];
   const run = ['runc', ...global, 'run', '--detach', '--preserve-fds', '1', '--pid-file', pidFile, '--bundle', bundle, id];
-  const argv = options.ownTime ? [...(await newTime()), ...run] : run;
-  const program = findProgram(argv[0] as string);
-  if (program === undefined) throw new PilviError('ProgramMissing', `${argv[0]} is not installed.`);
-  const child = spawn(program, argv.slice(1), {
+  const inRoot = ['sh', '-c', startScript, 'pilvi-start', root.options.join(','), root.folder, ...run];
+  const argv = ['--mount', ...(options.ownTime ? await newTime() : []), '--', ...inRoot];
+  const program = findProgram('unshare');
+  if (program === undefined) throw new PilviError('ProgramMissing', 'unshare is not installed.');
+  const child = spawn(program, argv, {
     stdio: ['ignore', output, output, 'pipe'],
     env: programEnvironment,
     timeout: startTimeoutMillis,
@@ -141,5 +156,5 @@ export async function removeContainer(id: string, options: RuntimeOptions): Prom
 async function newTime(): Promise<string[]> {
   const sinceBoot = Math.floor(Number((await readFile('/proc/uptime', 'utf8')).split(' ')[0]));
   const [monotonic] = process.hrtime();
-  return ['unshare', '--time', `--boottime=-${sinceBoot}`, `--monotonic=-${monotonic}`, '--'];
+  return ['--time', `--boottime=-${sinceBoot}`, `--monotonic=-${monotonic}`];
 }

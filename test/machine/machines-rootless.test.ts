@@ -26,7 +26,7 @@ test('a user without rights gets machines, without limits', { timeout: 120_000 }
       target: 'node20',
       format: 'esm',
       // The checkout may lie in a folder that the other user cannot read, so packages are bundled too, and some of them still call require.
-      banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+      banner: { js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);" },
       logLevel: 'error',
     });
     const output = join(folder, 'report.json');

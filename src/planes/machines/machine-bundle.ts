@@ -12,7 +12,7 @@ import { treeName, type VolumeTree } from '../../machine/image.ts';
 import type { HostTree } from '../../machine/image-host.ts';
 import { machineNamespace, namespacePath } from '../../machine/netns.ts';
 import { overlayOptions } from '../../machine/overlay.ts';
-import { type ContainerLimits, type OciMount, planContainer } from '../../machine/runtime-config.ts';
+import { type ContainerLimits, planContainer } from '../../machine/runtime-config.ts';
 import { initScript, seedFolder } from './guest-init.ts';
 import type { MachineHost } from './machine-host.ts';
 import { formatMemory, formatProcessors, swapsText } from './proc-view.ts';
@@ -21,6 +21,8 @@ import { planUserData } from './user-data.ts';
 
 export interface Bundle {
   folder: string;
+  /** Folder that the root is mounted on, and the options of that mount. */
+  root: { folder: string; options: readonly string[] };
   /** Named pipe that the machine prints to. */
   console: string;
   /** File behind /proc/meminfo. */
@@ -34,6 +36,7 @@ const pathInside = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export interface BundleParts {
   host: MachineHost;
   spec: MachineSpec;
+  /** The root's own tree first. */
   trees: readonly HostTree[];
   volume: ReadonlyMap<string, VolumeTree>;
   limits: ContainerLimits | undefined;
@@ -44,8 +47,11 @@ export async function writeBundle(folder: string, parts: BundleParts): Promise<B
   const { host, spec, limits } = parts;
   await rm(folder, { recursive: true, force: true });
   for (const name of ['root', 'view']) await mkdir(`${folder}/${name}`, { recursive: true });
+  const [rootTree, ...otherTrees] = parts.trees;
+  const overlay = (tree: HostTree): string[] => planOverlay(tree, parts.volume, host.userNamespace);
   const bundle: Bundle = {
     folder,
+    root: { folder: `${folder}/root`, options: overlay(rootTree as HostTree) },
     console: `${folder}/console`,
     memoryView: `${folder}/view/meminfo`,
     memoryBytes: Math.min(host.memoryBytes, spec.memoryMiB * 1024 * 1024),
@@ -55,8 +61,13 @@ export async function writeBundle(folder: string, parts: BundleParts): Promise<B
     hostname: spec.hostname,
     argv: ['/bin/sh', `${seedFolder}/init`],
     environment: { PATH: pathInside, ...spec.environment },
-    rootFolder: `${folder}/root`,
-    trees: parts.trees.map((tree) => planTree(tree, parts.volume.get(tree.path) as VolumeTree, host.userNamespace)),
+    rootFolder: bundle.root.folder,
+    trees: otherTrees.map((tree) => ({
+      destination: tree.path,
+      type: 'overlay',
+      source: treeName(tree.path),
+      options: overlay(tree),
+    })),
     binds: planBinds(bundle, limits !== undefined),
     network: namespacePath(machineNamespace(spec.key)),
     limits,
@@ -81,14 +92,9 @@ export function treePaths(trees: readonly HostTree[]): string[] {
   return trees.map((tree) => tree.path);
 }
 
-function planTree(tree: HostTree, volume: VolumeTree, userAttributes: boolean): OciMount {
-  const options = overlayOptions({
-    lower: [...volume.frozen, ...tree.lower],
-    upper: volume.upper,
-    work: volume.work,
-    userAttributes,
-  });
-  return { destination: tree.path, type: 'overlay', source: treeName(tree.path), options };
+function planOverlay(tree: HostTree, volume: BundleParts['volume'], userAttributes: boolean): string[] {
+  const { frozen, upper, work } = volume.get(tree.path) as VolumeTree;
+  return overlayOptions({ lower: [...frozen, ...tree.lower], upper, work, userAttributes });
 }
 
 /** Without limits the machine has the host's memory and processors, and is told so. */

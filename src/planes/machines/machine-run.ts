@@ -82,7 +82,11 @@ export class MachineRun {
     const words = new InitWords();
     let started: StartedContainer;
     try {
-      started = await startContainer(key, bundle.folder, writer, (line) => words.hear(line), runtime);
+      started = await startContainer(
+        { id: key, bundle: bundle.folder, root: bundle.root, output: writer },
+        (line) => words.hear(line),
+        runtime,
+      );
     } catch (error) {
       await removeLeftovers(context);
       throw error;
