@@ -52,7 +52,10 @@ export interface CloudOptions {
 
 export interface Cloud {
   readonly port: number;
+  /** Why machines or networks do not run here; empty when they do. */
   readonly limits: readonly string[];
+  /** What machines that run lack here. */
+  readonly shortcomings: readonly string[];
   close(): Promise<void>;
 }
 
@@ -67,13 +70,14 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const saveClock = () => store.transact((tx) => tx.put(clockKey, clock.state as unknown as Value));
   await saveClock();
   const limits = [...new Set([fabric.unavailable, machines.unavailable])].filter((limit) => limit !== undefined);
+  const shortcomings = machines.shortcomings ?? [];
   const endpoints = {
     host: '',
     port: 0,
     inside: fabric.hostAddress === undefined ? undefined : `http://${fabric.hostAddress}:${insidePort}`,
   };
   const kernel = new Kernel({ store, clock, ids: new IdSource(), log, services, parts: { fabric, machines, endpoints } });
-  const admin = createAdmin({ kernel, index, version, limits, saveClock });
+  const admin = createAdmin({ kernel, index, version, limits, shortcomings, saveClock });
   const proxy = createInsideProxy();
   const pipeline = createPipeline({ kernel, index, validateOutput: options.validateOutput });
   const server = createServer({
@@ -93,6 +97,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   return {
     port: endpoints.port,
     limits,
+    shortcomings,
     async close() {
       await started;
       for (const one of [server, inside]) {

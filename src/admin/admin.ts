@@ -17,8 +17,10 @@ export interface AdminOptions {
   kernel: Kernel;
   index: ServiceIndex;
   version: string;
-  /** What of the machine is limited, in words; empty when nothing is. */
+  /** Why machines or networks do not run on this host, in words; empty when they do. */
   limits: readonly string[];
+  /** What machines that run lack on this host, in words. */
+  shortcomings: readonly string[];
   /** Writes the clock's state so that a restart continues from it. */
   saveClock: () => Promise<void>;
 }
@@ -136,12 +138,18 @@ async function reset({ kernel, saveClock }: AdminOptions, account?: string): Pro
 }
 
 function lifeRoutes(options: AdminOptions): Route[] {
-  const { kernel, version, limits, index } = options;
+  const { kernel, version, limits, shortcomings, index } = options;
   return [
     {
       method: 'GET',
       pattern: /^\/_pilvi\/health$/,
-      handle: async () => ({ status: 'running', version, limits, time: new Date(kernel.clock.now()).toISOString() }),
+      handle: async () => ({
+        status: 'running',
+        version,
+        limits,
+        shortcomings,
+        time: new Date(kernel.clock.now()).toISOString(),
+      }),
     },
     {
       method: 'GET',

@@ -11,6 +11,7 @@ interface Health {
   status: string;
   version: string;
   limits: string[];
+  shortcomings: string[];
   time: string;
 }
 
@@ -18,7 +19,7 @@ interface Health {
 export async function status(args: readonly string[]): Promise<number> {
   const target = await findTarget(args);
   const health = await callAdmin<Health>(target, 'GET', 'health');
-  const limits = health.limits.map((limit) => `\nLimited: ${limit}`).join('');
+  const limits = [...health.limits, ...health.shortcomings].map((limit) => `\nLimited: ${limit}`).join('');
   return print(target, health, `Pilvi ${health.version} runs on ${target.url}. Cloud time is ${health.time}.${limits}`);
 }
 

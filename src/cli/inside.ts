@@ -32,7 +32,7 @@ export async function serve({ data, port, validateOutput, listen, inside: facts,
   console.log(
     `Pilvi ${version} is ready: http://127.0.0.1:${cloud.port} (data in ${path.relative('.', data).startsWith('..') ? data : path.relative('.', data)})`,
   );
-  for (const limit of cloud.limits) console.log(`Limited: ${limit}`);
+  for (const limit of [...cloud.limits, ...cloud.shortcomings]) console.log(`Limited: ${limit}`);
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
   });

@@ -9,6 +9,7 @@ export interface DemoLine {
 export class DemoReport {
   readonly lines: DemoLine[] = [];
   readonly #print: (text: string) => void;
+  #skipped = 0;
 
   constructor(print: (text: string) => void) {
     this.#print = print;
@@ -18,6 +19,18 @@ export class DemoReport {
   see(step: string, asked: string, seen: string, ok: boolean): void {
     this.lines.push({ step, asked, seen, ok });
     this.#print(`${ok ? 'ok  ' : 'FAIL'}  ${step.padEnd(8)} ${asked.padEnd(58)} ${seen}`);
+  }
+
+  /** Notes what could not be looked at on this host, and why. */
+  skip(step: string, asked: string, reason: string): void {
+    this.#skipped += 1;
+    this.#print(`skip  ${step.padEnd(8)} ${asked.padEnd(58)} ${reason}`);
+  }
+
+  /** The last line. */
+  get summary(): string {
+    if (!this.passed) return '\nSomething differs.';
+    return `\nEverything is as it should be${this.#skipped === 0 ? '' : `; ${this.#skipped} not looked at`}.`;
   }
 
   /** True when everything was as it should be. */

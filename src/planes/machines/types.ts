@@ -59,6 +59,8 @@ export interface MachineStatus {
 export interface Machines {
   /** Why machines cannot run on this host, or undefined when they can. */
   readonly unavailable: string | undefined;
+  /** What machines lack here though they run (limits of memory, an uptime of their own), in sentences for the user; absent when nothing. */
+  readonly shortcomings?: readonly string[];
   /**
    * Makes the machine so: idempotent, one at a time for each key. Resolves when it runs (init is up), has stopped, or could not start (`failed`, with
    * the reason; the next call tries again). While it runs, only `running` and `bootNumber` have an effect at once; the rest waits for the next
