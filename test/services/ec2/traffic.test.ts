@@ -34,6 +34,7 @@ describe('instances in two VPCs', () => {
   let hidden: Instance;
   let c: Instance;
   let privateSubnet = '';
+  let privateTable = '';
 
   beforeEach((context) => context.skip(machinesRefused() !== undefined, machinesRefused()));
 
@@ -42,8 +43,8 @@ describe('instances in two VPCs', () => {
     left = await lab.network('10.0');
     right = await lab.network('10.0');
     privateSubnet = await lab.subnet(left.vpcId, '10.0.2.0/24', 'us-east-1b');
-    const table = (await ec2.send(new CreateRouteTableCommand({ VpcId: left.vpcId }))).RouteTable!.RouteTableId!;
-    await ec2.send(new AssociateRouteTableCommand({ RouteTableId: table, SubnetId: privateSubnet }));
+    privateTable = (await ec2.send(new CreateRouteTableCommand({ VpcId: left.vpcId }))).RouteTable!.RouteTableId!;
+    await ec2.send(new AssociateRouteTableCommand({ RouteTableId: privateTable, SubnetId: privateSubnet }));
     [a, c, hidden] = await Promise.all([
       lab.launchAgent({ SubnetId: left.subnetId, SecurityGroupIds: [left.groupId], PrivateIpAddress: '10.0.1.10' }),
       lab.launchAgent({ SubnetId: right.subnetId, SecurityGroupIds: [right.groupId], PrivateIpAddress: '10.0.1.10' }),
@@ -126,6 +127,31 @@ describe('instances in two VPCs', () => {
     await ec2.send(new DeleteRouteCommand({ RouteTableId: left.routeTableId, DestinationCidrBlock: `${at(c)}/32` }));
     await eventually(async () => expect(await reach(lab, at(a), url(at(c)))).toBe('open'), { why: 'the default route serves' });
   });
+
+  test(
+    'VPC-030 an instance with the source check off forwards for a private subnet, and not with it on',
+    async () => {
+      const through = (command: string) =>
+        lab.run(at(a), `curl -s -m 2 'http://${hidden.PrivateIpAddress}/?${encodeURIComponent(command)}'`);
+      const out = () => through(`curl -s -o /dev/null -m 1 http://${at(c)}/?true; echo $?`);
+      await lab.run(
+        at(a),
+        'echo 1 > /proc/sys/net/ipv4/ip_forward && nft add table ip nat && nft "add chain ip nat out { type nat hook postrouting priority 100 ; }" && nft add rule ip nat out ip saddr 10.0.2.0/24 ip daddr != 10.0.0.0/16 masquerade',
+      );
+      const check = (Value: boolean) =>
+        ec2.send(new ModifyInstanceAttributeCommand({ InstanceId: a.InstanceId!, SourceDestCheck: { Value } }));
+      await ec2.send(
+        new CreateRouteCommand({ RouteTableId: privateTable, DestinationCidrBlock: '0.0.0.0/0', InstanceId: a.InstanceId! }),
+      );
+      expect(await out()).toBe('28');
+      await check(false);
+      await eventually(async () => expect(await out()).toBe('0'), { why: 'the NAT instance forwards' });
+      await check(true);
+      await eventually(async () => expect(await out()).toBe('28'), { why: 'the check is on again' });
+      await ec2.send(new DeleteRouteCommand({ RouteTableId: privateTable, DestinationCidrBlock: '0.0.0.0/0' }));
+    },
+    slow,
+  );
 
   test('SG-008 replies pass without an egress rule, and the instance itself cannot connect', async () => {
     const every = { IpProtocol: '-1', IpRanges: [{ CidrIp: '0.0.0.0/0' }] };
