@@ -189,9 +189,11 @@ function clockRoutes({ kernel, saveClock }: AdminOptions): Route[] {
         const { advanceMillis, speed } = body;
         if (advanceMillis === undefined && speed === undefined)
           throw new AdminError(400, 'clock takes advanceMillis, speed, or both.');
+        for (const [name, value] of Object.entries({ advanceMillis, speed }))
+          if (value !== undefined && typeof value !== 'number') throw new AdminError(400, `${name} must be a number.`);
         try {
-          if (speed !== undefined) kernel.clock.setSpeed(Number(speed));
-          if (advanceMillis !== undefined) kernel.clock.advance(Number(advanceMillis));
+          if (typeof speed === 'number') kernel.clock.setSpeed(speed);
+          if (typeof advanceMillis === 'number') kernel.clock.advance(advanceMillis);
         } catch (error) {
           if (error instanceof RangeError) throw new AdminError(400, error.message);
           throw error;

@@ -62,6 +62,12 @@ export function parseDuration(text: string): number {
   return total;
 }
 
+/** A factor such as `60` or `0.5`. Throws PilviError BadOption. */
+function parseSpeed(text: string): number {
+  if (!/^\d+(\.\d+)?$/.test(text)) throw new PilviError('BadOption', `${text} is not a speed such as 60, 1 or 0.`);
+  return Number(text);
+}
+
 /** `pilvi clock`, `clock advance 1h`, `clock speed 60`, `clock freeze`, `clock resume`. */
 export async function clock(args: readonly string[]): Promise<number> {
   const target = await findTarget(args);
@@ -73,7 +79,7 @@ export async function clock(args: readonly string[]): Promise<number> {
       case 'advance':
         return { advanceMillis: parseDuration(value) };
       case 'speed':
-        return { speed: Number(value) };
+        return { speed: parseSpeed(value) };
       case 'freeze':
         return { speed: 0 };
       case 'resume':

@@ -18,7 +18,12 @@ export async function publish(args: readonly string[]): Promise<number> {
     throw new PilviError('BadOption', `${inside} is not a public address of the cloud with a port, such as 198.18.4.7:80.`);
   }
   if ((await readRunFile(data)) === undefined) throw new PilviError('NotRunning', `No process serves ${data}.`);
-  const server = net.createServer((socket) => forward(socket, path.join(data, forwardSocketName), inside));
+  const clients = new Set<Socket>();
+  const server = net.createServer((socket) => {
+    clients.add(socket);
+    socket.once('close', () => clients.delete(socket));
+    forward(socket, path.join(data, forwardSocketName), inside);
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(new PilviError('PortTaken', `127.0.0.1:${hostPort}`, { cause: error })));
     server.listen({ host: '127.0.0.1', port: parsePort(hostPort) }, resolve);
@@ -27,6 +32,8 @@ export async function publish(args: readonly string[]): Promise<number> {
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
   });
+  server.close();
+  for (const client of clients) client.destroy();
   return 0;
 }
 

@@ -64,6 +64,8 @@ describe('what is wrong is refused with a reason', () => {
     ['clock', 'zz', 400, 'The body must be a JSON object.'],
     ['clock', '{"advanceMillis":-5}', 400, 'The clock only moves forward.'],
     ['clock', '{"advanceMillis":1e300}', 400, 'The clock ends with the year 9999.'],
+    ['clock', '{"speed":null}', 400, 'speed must be a number.'],
+    ['clock', '{"advanceMillis":"5"}', 400, 'advanceMillis must be a number.'],
     ['clock', '{"speed":-1}', 400, 'Speed must be zero or positive.'],
     ['clock', '{"speed":1e300}', 400, 'Speed must be at most 1000000.'],
     ['chaos/api', '{"kind":"x"}', 400, 'kind is throttle, error or delay.'],
