@@ -10,7 +10,7 @@ import { CloudClock } from '../base/clock.ts';
 import { PilviError } from '../base/errors.ts';
 import { removeDeadRuns } from '../machine/launch-leftovers.ts';
 import { launchInside, processOneOf, superviseInside } from '../machine/launch.ts';
-import { parseStartOptions, type StartOptions } from './options.ts';
+import { defaultData, parseStartOptions, type StartOptions } from './options.ts';
 import { readRunFile, removeRunFile, writeRunFile } from './run-file.ts';
 
 /** Real milliseconds that `--detach` waits for the first answer. */
@@ -84,9 +84,13 @@ async function startDetached(options: StartOptions): Promise<number> {
   child.removeAllListeners('exit');
   child.unref();
   await log.close();
+  const which = options.data === path.resolve(defaultData(port)) ? `--port ${port}` : `--data ${options.data}`;
   console.log(
-    `Pilvi runs in the background on http://${options.host}:${port} (data and log in ${options.data}). Stop it with: pilvi stop --port ${port}`,
+    `Pilvi runs in the background on http://${options.host}:${port} (data and log in ${options.data}). Stop it with: pilvi stop ${which}`,
   );
+  const health = await fetch(`http://${options.host}:${port}/_pilvi/health`);
+  const { limits, shortcomings } = (await health.json()) as { limits: string[]; shortcomings: string[] };
+  for (const limit of [...limits, ...shortcomings]) console.log(`Limited: ${limit}`);
   return 0;
 }
 

@@ -287,6 +287,7 @@ describe('several clouds', () => {
     const data = await folder();
     const started = await pilvi(['start', '--detach', '--port', '0', '--data', data]);
     expect(started.text).toContain('Pilvi runs in the background on http://127.0.0.1:');
+    expect(started.text).toContain(`Stop it with: pilvi stop --data ${data}\n`);
     const network = networkOf(data);
     const stopped = await pilvi(['stop', '--data', data]);
     expect(stopped).toEqual({ status: 0, text: `Stopped. The data stays in ${data}.\n` });
