@@ -64,9 +64,9 @@ describe('instances in two VPCs', () => {
     await lab.run(at(c), 'echo right > /which');
     expect(await lab.run(at(a), 'cat /which')).toBe('left');
     expect(await lab.run(at(c), 'cat /which')).toBe('right');
-    expect(await eventually(() => reach(lab, at(a), url(hidden.PrivateIpAddress)), { why: 'the neighbour answers' })).toBe(
-      'open',
-    );
+    await eventually(async () => expect(await reach(lab, at(a), url(hidden.PrivateIpAddress))).toBe('open'), {
+      why: 'the neighbour answers',
+    });
     expect(await reach(lab, at(c), url(hidden.PrivateIpAddress))).toBe('silent');
   });
 

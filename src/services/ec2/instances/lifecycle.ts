@@ -79,6 +79,7 @@ export const lifecycleHandlers: HandlersOf<EC2> = {
         if (row.publicIpWanted && card !== undefined) await assignPublicIp(tx, ctx, card);
         await move(tx, row, {
           intent: 'running',
+          linkDown: undefined,
           state: 'pending',
           launchedAt: ctx.now,
           stateReason: undefined,

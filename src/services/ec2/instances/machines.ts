@@ -83,6 +83,12 @@ async function bringDown(ctx: Context, row: InstanceRow, cards: readonly Interfa
   const machines = ctx.part('machines');
   if (machines.unavailable === undefined) await machines.ensureMachine(await machineSpec(ctx, row, cards));
   await ctx.transact(async (tx) => {
+    await tx
+      .table(Instances)
+      .update([row.id], (latest) => (latest.intent === 'stopped' ? { ...latest, linkDown: true } : latest));
+  });
+  await applyNetwork(ctx, row.vpcId);
+  await ctx.transact(async (tx) => {
     const latest = await tx.table(Instances).get(row.id);
     if (latest?.state !== 'stopping' || latest.intent !== 'stopped') return;
     for (const card of await tx.table(Interfaces).byIndex('byInstance', [row.id])) await dropPublicIp(tx, card);

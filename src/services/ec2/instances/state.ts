@@ -19,6 +19,8 @@ export interface InstanceRow {
   keyName?: string | undefined;
   intent: InstanceIntent;
   state: InstanceState;
+  /** The machine is off: its interfaces hang on nothing until the next start, so that the network is silent before the state says `stopped`. */
+  linkDown?: boolean | undefined;
   /** Rises with each reboot asked for. */
   bootNumber: number;
   stateReason?: { code: string; message: string } | undefined;

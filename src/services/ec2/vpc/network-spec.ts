@@ -62,7 +62,9 @@ async function instancesUp(ctx: Context, cards: readonly InterfaceRow[]): Promis
   const ids = [...new Set(cards.flatMap((card) => card.attachment?.instanceId ?? []))];
   const rows = await Promise.all(ids.map((id) => ctx.table(Instances).get(id)));
   return new Set(
-    rows.flatMap((row) => (row === undefined || row.state === 'stopped' || row.state === 'terminated' ? [] : row.id)),
+    rows.flatMap((row) =>
+      row === undefined || row.linkDown === true || row.state === 'stopped' || row.state === 'terminated' ? [] : row.id,
+    ),
   );
 }
 

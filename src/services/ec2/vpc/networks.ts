@@ -13,8 +13,12 @@ export async function applyNetwork(ctx: Context, vpcId: string): Promise<void> {
   const fabric = ctx.part('fabric');
   if (fabric.unavailable !== undefined) return;
   const inUse = (await ctx.table(Interfaces).firstByIndex('byVpc', [vpcId])) !== undefined;
-  const spec = inUse ? await readNetworkSpec(ctx, vpcId) : undefined;
-  if (spec !== undefined) await fabric.ensureNetwork(spec);
+  let spec = inUse ? await readNetworkSpec(ctx, vpcId) : undefined;
+  // Launches apply networks too, so an older spec may have been applied after a newer one: go on until the rows say what was applied.
+  for (let applied = ''; spec !== undefined && applied !== JSON.stringify(spec); spec = await readNetworkSpec(ctx, vpcId)) {
+    applied = JSON.stringify(spec);
+    await fabric.ensureNetwork(spec);
+  }
   // A reset may have taken the rows away meanwhile, and nobody would look at this key again.
   if (spec === undefined || (await ctx.table(Vpcs).get(vpcId)) === undefined) await fabric.removeNetwork(vpcId);
 }
