@@ -4,7 +4,8 @@
  *
  * One network is worked on by one caller at a time, different networks in parallel. What was carried out is remembered, so a change costs what
  * changes, about four program runs. A spec that brings no change is taken as a request to repair: the network is compared with the kernel's
- * view and what is missing is made again. When a step fails, because someone removed what it builds on, the network is built anew, once.
+ * view and what is missing is made again; unless the network was changed or compared while the request waited its turn, as when many machines of one
+ * network start at once. When a step fails, because someone removed what it builds on, the network is built anew, once.
  * Networks that an earlier fabric left in this namespace are listed and can be removed; ensuring one of them builds it anew.
  */
 import { PilviError } from '../../base/errors.ts';
@@ -37,6 +38,8 @@ interface NetworkState {
   /** Latest spec that was asked for: what a fault applies to. */
   spec: NetworkSpec | undefined;
   applied: FoundPlan | undefined;
+  /** On the fabric's count of events: when the last change ended or the last comparison with the kernel began. */
+  checkedAt: number;
   /** End of the work in hand. Never rejects. */
   tail: Promise<void>;
 }
@@ -62,6 +65,8 @@ export class LinuxFabric implements Fabric {
   readonly #faults = new FaultBook();
   readonly #holdings = new Holdings();
   readonly #indexes: Numbers;
+  /** Counts requests, changes and comparisons, to tell which was first. */
+  #events = 0;
 
   /** `firstIndex` numbers the devices `n<index>` of networks in the root namespace. */
   constructor(firstIndex: number) {
@@ -69,7 +74,8 @@ export class LinuxFabric implements Fabric {
   }
 
   async ensureNetwork(spec: NetworkSpec): Promise<void> {
-    await this.#inTurn(spec.key, () => this.#ensure(spec));
+    const askedAt = ++this.#events;
+    await this.#inTurn(spec.key, () => this.#ensure(spec, askedAt));
     await this.#followElsewhere(spec);
   }
 
@@ -134,13 +140,15 @@ export class LinuxFabric implements Fabric {
     return [...this.#networks.values()].flatMap(({ spec }) => spec ?? []);
   }
 
-  async #ensure(spec: NetworkSpec): Promise<void> {
+  async #ensure(spec: NetworkSpec, askedAt: number): Promise<void> {
     checkSpec(spec);
     const state = this.#networks.get(spec.key)!;
     state.spec = spec;
     const plan = this.#plan(spec, state);
     let steps = diffPlans(state.applied, plan);
     if (isEmpty(steps)) {
+      if (state.checkedAt > askedAt) return;
+      state.checkedAt = ++this.#events;
       state.applied = await inspectNetwork(plan);
       steps = diffPlans(state.applied, plan);
     }
@@ -156,6 +164,7 @@ export class LinuxFabric implements Fabric {
       await this.#carryOut(plan, diffPlans(undefined, plan));
     }
     state.applied = plan;
+    state.checkedAt = ++this.#events;
     await this.#letGo(spec.key, plan);
   }
 
@@ -238,14 +247,14 @@ export class LinuxFabric implements Fabric {
       const state = this.#networks.get(key)!;
       if (state.spec === undefined || state.applied === undefined) return;
       const plan = this.#plan(state.spec, state);
-      if (!isEmpty(diffPlans(state.applied, plan))) await this.#ensure(state.spec);
+      if (!isEmpty(diffPlans(state.applied, plan))) await this.#ensure(state.spec, this.#events);
     });
   }
 
   #inTurn(key: string, work: () => Promise<void>): Promise<void> {
     let state = this.#networks.get(key);
     if (state === undefined) {
-      state = { numbers: new NetworkNumbers(), spec: undefined, applied: undefined, tail: Promise.resolve() };
+      state = { numbers: new NetworkNumbers(), spec: undefined, applied: undefined, checkedAt: 0, tail: Promise.resolve() };
       this.#networks.set(key, state);
     }
     const done = state.tail.then(work);
