@@ -8,6 +8,7 @@ import path from 'node:path';
 import { createAdmin } from './admin/admin.ts';
 import { CloudClock, type ClockState } from './base/clock.ts';
 import { IdSource } from './base/ids.ts';
+import { createConsole } from './console/console.ts';
 import { forwardSocketName, listenForward } from './gateway/forward.ts';
 import { createInsideProxy } from './gateway/inside-proxy.ts';
 import { createPipeline } from './gateway/pipeline.ts';
@@ -19,6 +20,7 @@ import type { ServiceIndex } from './model/service-model.ts';
 import { loadIndex } from './model/wire.ts';
 import type { Fabric } from './planes/fabric/types.ts';
 import type { Machines } from './planes/machines/types.ts';
+import type { IamApi } from './services/iam/api.ts';
 import { services } from './services/index.ts';
 import { openLmdbStore } from './store/lmdb/lmdb-store.ts';
 import type { Store, Value } from './store/store.ts';
@@ -78,12 +80,16 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   };
   const kernel = new Kernel({ store, clock, ids: new IdSource(), log, services, parts: { fabric, machines, endpoints } });
   const admin = createAdmin({ kernel, index, version, limits, shortcomings, saveClock });
+  const pages = createConsole(kernel, async (account, userName, password) => {
+    const iam = (await kernel.api('iam', kernel.systemContext('iam', { account, region: '' }, 'ConsoleLogin'))) as IamApi;
+    return iam.checkPassword(account, userName, password);
+  });
   const proxy = createInsideProxy();
   const pipeline = createPipeline({ kernel, index, validateOutput: options.validateOutput });
   const server = createServer({
     kernel,
     pipeline,
-    routers: [admin, proxy.route, createWelcome(version)],
+    routers: [pages, admin, proxy.route, createWelcome(version)],
     upgrade: proxy.upgrade,
   });
   await listen(server, options.listen);

@@ -3,6 +3,7 @@
  * listens where the gateway listens, on loopback. Under /_localstack the few paths that scripts for other local clouds call are answered too.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isLocalRequest } from '../base/local-request.ts';
 import { findRegion, findZone } from '../base/regions.ts';
 import type { ApiFault } from '../kernel/chaos.ts';
 import type { Kernel } from '../kernel/kernel.ts';
@@ -60,7 +61,7 @@ export function createAdmin(
   return (request, response) => {
     const url = request.url ?? '/';
     if (!url.startsWith('/_pilvi') && !url.startsWith('/_localstack')) return false;
-    if (!isLocal(request)) {
+    if (!isLocalRequest(request.headers)) {
       response
         .writeHead(403, { 'content-type': 'text/plain' })
         .end('The admin API answers to local names and local pages only.\n');
@@ -68,18 +69,6 @@ export function createAdmin(
     }
     return answer(routes, options.kernel.log, request, response).then(() => true);
   };
-}
-
-const localName =
-  /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\]|(?:[a-z0-9-]+\.)+localhost|(?:[a-z0-9-]+\.)*localhost\.localstack\.cloud)(?::\d+)?$/i;
-
-/**
- * Nobody signs here, so a page from elsewhere in the user's browser must not reach it: its requests carry a foreign Origin, or, when its name was
- * rebound to loopback, a foreign Host.
- */
-function isLocal({ headers }: IncomingMessage): boolean {
-  const origin = headers.origin?.replace(/^https?:\/\//, '');
-  return localName.test(headers.host ?? '') && (origin === undefined || localName.test(origin));
 }
 
 async function answer(routes: readonly Route[], log: Log, request: IncomingMessage, response: ServerResponse): Promise<void> {

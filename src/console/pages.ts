@@ -1,0 +1,124 @@
+/** The console's HTML. Plain pages and forms without scripts: what a browser shows is what the server wrote, and every text in it is escaped. */
+import type { Image, Instance } from '@aws-sdk/client-ec2';
+import { regions } from '../base/regions.ts';
+
+export const base = '/_pilvi/console';
+
+const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+
+/** Text as it may stand in an element or a quoted attribute. */
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => entities[character] ?? '');
+}
+
+export const styleSheet = `body { font: 15px/1.5 system-ui, sans-serif; max-width: 70em; margin: 2em auto; padding: 0 1em }
+table { border-collapse: collapse } td, th { border: 1px solid #ccc; padding: .3em .7em; text-align: left }
+label { display: block; margin: .5em 0 } header form { display: inline-block; margin-right: 1em }
+.error { border-left: 4px solid #b00020; padding: .5em 1em; background: #fdecee }
+`;
+
+function page(title: string, body: string): string {
+  return `<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>${escapeHtml(title)} - Pilvi</title><link rel="stylesheet" href="${base}/style.css"></head>
+<body>
+${body}
+</body>
+</html>
+`;
+}
+
+/** The words of a failure, or nothing. */
+function failure(words: string | undefined): string {
+  return words === undefined ? '' : `<p class="error" role="alert">${escapeHtml(words)}</p>`;
+}
+
+export function signInPage(words?: string): string {
+  return page(
+    'Sign in',
+    `<h1>Sign in as IAM user</h1>${failure(words)}
+<form method="post" action="${base}/sign-in">
+<label>Account ID <input name="account" required pattern="[0-9]{12}" inputmode="numeric"></label>
+<label>IAM user name <input name="user" required autocomplete="username"></label>
+<label>Password <input name="password" type="password" required autocomplete="current-password"></label>
+<button>Sign in</button>
+</form>`,
+  );
+}
+
+/** The second step: the code of one of the user's devices. */
+export function codePage(serials: readonly string[], words?: string): string {
+  const options = serials.map((serial) => `<option>${escapeHtml(serial)}</option>`).join('');
+  return page(
+    'Multi-factor authentication',
+    `<h1>Multi-factor authentication</h1>${failure(words)}
+<form method="post" action="${base}/mfa">
+<label>Device <select name="serial">${options}</select></label>
+<label>MFA code <input name="code" required pattern="[0-9]{6}" inputmode="numeric" autocomplete="one-time-code"></label>
+<button>Submit</button>
+</form>`,
+  );
+}
+
+export function newPasswordPage(words?: string): string {
+  return page(
+    'Set a new password',
+    `<h1>You must set a new password</h1>${failure(words)}
+<form method="post" action="${base}/password">
+<label>Old password <input name="old" type="password" required autocomplete="current-password"></label>
+<label>New password <input name="new" type="password" required autocomplete="new-password"></label>
+<button>Change password</button>
+</form>`,
+  );
+}
+
+export interface InstancesView {
+  account: string;
+  userName: string;
+  region: string;
+  /** Port under which names of instances lead inside. */
+  port: number;
+  instances: readonly Instance[];
+  images: readonly Image[];
+  /** What the API refused, in its own words. */
+  failures: readonly string[];
+}
+
+function regionMenu(current: string): string {
+  const options = regions.map(({ name, longName }) => {
+    const selected = name === current ? ' selected' : '';
+    return `<option value="${escapeHtml(name)}"${selected}>${escapeHtml(longName)} ${escapeHtml(name)}</option>`;
+  });
+  return `<form method="get" action="${base}/ec2/instances"><select name="region" aria-label="Region">${options.join('\n')}</select> <button>Go</button></form>`;
+}
+
+function instanceRow(instance: Instance, { region, port }: InstancesView): string {
+  const { InstanceId: id = '', Tags: tags = [], State: state, InstanceType: type = '', PublicIpAddress: address } = instance;
+  const name = tags.find(({ Key }) => Key === 'Name')?.Value ?? '';
+  const cells = [id, name, state?.Name ?? '', type].map((text) => `<td>${escapeHtml(text)}</td>`);
+  const host = `ec2-${address?.replaceAll('.', '-')}.${region}.compute.localhost:${port}`;
+  const link = address === undefined ? '' : `<a href="http://${escapeHtml(host)}/" rel="noreferrer">${escapeHtml(address)}</a>`;
+  return `<tr>${cells.join('')}<td>${link}</td></tr>`;
+}
+
+export function instancesPage(view: InstancesView): string {
+  const images = view.images.map(
+    ({ ImageId: id = '', Name: name = '' }) =>
+      `<option value="${escapeHtml(id)}">${escapeHtml(name)} (${escapeHtml(id)})</option>`,
+  );
+  return page(
+    'Instances',
+    `<header>${regionMenu(view.region)}
+<form method="post" action="${base}/sign-out">${escapeHtml(view.userName)} @ ${escapeHtml(view.account)} <button>Sign out</button></form></header>
+<h1>Instances</h1>${view.failures.map(failure).join('')}
+<table><thead><tr><th>Instance ID</th><th>Name</th><th>State</th><th>Type</th><th>Public IPv4 address</th></tr></thead>
+<tbody>${view.instances.map((instance) => instanceRow(instance, view)).join('\n')}</tbody></table>
+<h2>Launch an instance</h2>
+<form method="post" action="${base}/ec2/instances">
+<input type="hidden" name="region" value="${escapeHtml(view.region)}">
+<label>Image <select name="image">${images.join('\n')}</select></label>
+<p>One instance of type t3.micro, with the default network.</p>
+<button>Launch instance</button>
+</form>`,
+  );
+}

@@ -1,0 +1,181 @@
+/** The web console as a browser without scripts sees it: forms, cookies, pages. */
+import { DescribeInstancesCommand, EC2Client } from '@aws-sdk/client-ec2';
+import { expect, inject, test } from 'vitest';
+import { advanceClock, startOwnCloud } from '../support/cloud.ts';
+import { allow, fromBase32, policy, type Rooted, rooted, totp } from '../services/iam/support.ts';
+
+const password = 'Correct-horse-1';
+const wrongWords = 'Your authentication information is incorrect.';
+
+/** Keeps the console's cookie as a browser does. */
+class Browser {
+  readonly endpoint: string;
+  cookie = '';
+
+  constructor(endpoint: string = inject('endpoint')) {
+    this.endpoint = endpoint;
+  }
+
+  async get(path: string): Promise<{ status: number; text: string; headers: Headers }> {
+    return this.#take(await fetch(this.#url(path), { headers: { cookie: this.cookie }, redirect: 'manual' }));
+  }
+
+  async post(path: string, fields: Record<string, string>, origin = this.endpoint) {
+    const headers = { cookie: this.cookie, origin };
+    return this.#take(
+      await fetch(this.#url(path), { method: 'POST', body: new URLSearchParams(fields), headers, redirect: 'manual' }),
+    );
+  }
+
+  signIn(account: string, user: string, secret = password) {
+    return this.post('/sign-in', { account, user, password: secret });
+  }
+
+  #url(path: string): string {
+    return `${this.endpoint}/_pilvi/console${path}`;
+  }
+
+  async #take(answer: Response): Promise<{ status: number; text: string; headers: Headers }> {
+    const set = answer.headers.get('set-cookie');
+    if (set !== null) this.cookie = set.split(';')[0] ?? '';
+    return { status: answer.status, text: await answer.text(), headers: answer.headers };
+  }
+}
+
+async function withProfile({ iam }: Rooted, UserName: string): Promise<void> {
+  await iam.createUser({ UserName });
+  await iam.createLoginProfile({ UserName, Password: password });
+}
+
+const isIn = async (browser: Browser): Promise<boolean> =>
+  (await browser.get('/ec2/instances')).text.includes('<h1>Instances</h1>');
+
+test('ACCESS-003 IAM-026 the password alone signs in, until a device is enabled: then its code is asked for', async () => {
+  const root = rooted();
+  await withProfile(root, 'ann');
+  await root.iam.createUser({ UserName: 'keys-only' });
+  for (const [user, secret] of [
+    ['ann', 'wrong'],
+    ['keys-only', password],
+    ['nobody', password],
+  ] as const) {
+    const browser = new Browser();
+    const answer = await browser.signIn(root.account.id, user, secret);
+    expect([answer.status, answer.text.includes(wrongWords), browser.cookie]).toEqual([401, true, '']);
+  }
+  const first = new Browser();
+  expect(await isIn(first)).toBe(false);
+  const entered = await first.signIn(root.account.id, 'ann');
+  expect(entered.headers.get('set-cookie')).toMatch(/; HttpOnly; SameSite=Strict$/);
+  expect(await isIn(first)).toBe(true);
+
+  const { VirtualMFADevice: device } = await root.iam.createVirtualMFADevice({ VirtualMFADeviceName: 'phone' });
+  const seed = fromBase32(Buffer.from(device!.Base32StringSeed!).toString());
+  const serial = device!.SerialNumber!;
+  const time = Date.now();
+  const codes = { AuthenticationCode1: totp(seed, -2, time), AuthenticationCode2: totp(seed, -1, time) };
+  await root.iam.enableMFADevice({ UserName: 'ann', SerialNumber: serial, ...codes });
+
+  const second = new Browser();
+  const asked = await second.signIn(root.account.id, 'ann');
+  expect(asked.text).toContain('name="code"');
+  expect(asked.text).toContain(serial);
+  expect(await isIn(second)).toBe(false);
+  const code = totp(seed, 0, time);
+  const wrong = await second.post('/mfa', { serial, code: code === '000000' ? '000001' : '000000' });
+  expect([wrong.status, wrong.text.includes(wrongWords)]).toEqual([401, true]);
+  expect(await isIn(second)).toBe(false);
+  expect((await second.post('/mfa', { serial, code })).status).toBe(303);
+  expect(await isIn(second)).toBe(true);
+  const cookie = second.cookie;
+  await second.post('/sign-out', {});
+  second.cookie = cookie;
+  expect(await isIn(second)).toBe(false);
+});
+
+test('tries slow down, and forms of other pages are refused', async () => {
+  const root = rooted();
+  await withProfile(root, 'bob');
+  const fields = { account: root.account.id, user: 'bob', password };
+  for (const origin of ['http://evil.example', 'http://ec2-198-18-0-1.us-east-1.compute.localhost', 'null'])
+    expect((await new Browser().post('/sign-in', fields, origin)).status).toBe(403);
+  const browser = new Browser();
+  for (let tries = 0; tries < 5; tries += 1) expect((await browser.signIn(root.account.id, 'bob', 'no')).status).toBe(401);
+  expect((await browser.signIn(root.account.id, 'bob')).status).toBe(429);
+});
+
+test('ACCESS-002 an instance launched in the pages is the one DescribeInstances shows', async () => {
+  const root = rooted();
+  for (const name of ['operator', 'guest']) await withProfile(root, name);
+  await root.iam.putUserPolicy({ UserName: 'operator', PolicyName: 'p', PolicyDocument: policy(allow('ec2:*')) });
+  const operator = new Browser();
+  await operator.signIn(root.account.id, 'operator');
+  const before = await operator.get('/ec2/instances?region=eu-west-1');
+  expect(before.headers.get('content-security-policy')).toContain("default-src 'none'");
+  const image = /<option value="(ami-[0-9a-f]+)">al2023-ami-/.exec(before.text)?.[1] ?? '';
+  const launched = await operator.post('/ec2/instances', { region: 'eu-west-1', image });
+  expect(launched.status).toBe(303);
+  const ec2 = new EC2Client(root.account.config({ region: 'eu-west-1' }));
+  const instances = (await ec2.send(new DescribeInstancesCommand({}))).Reservations!.flatMap(({ Instances }) => Instances!);
+  expect(instances.map(({ ImageId, InstanceType }) => [ImageId, InstanceType])).toEqual([[image, 't3.micro']]);
+  const after = await operator.get('/ec2/instances?region=eu-west-1');
+  expect(after.text).toContain(`<td>${instances[0]!.InstanceId}</td>`);
+  const host = `ec2-${instances[0]!.PublicIpAddress!.replaceAll('.', '-')}.eu-west-1.compute.localhost`;
+  expect(after.text).toContain(`<a href="http://${host}:${new URL(inject('endpoint')).port}/"`);
+  expect((await operator.get('/ec2/instances')).text).not.toContain(instances[0]!.InstanceId);
+  const broken = await operator.post('/ec2/instances', { region: 'eu-west-1', image: '<b>' });
+  expect(broken.text).toContain('InvalidAMIID.Malformed: Invalid id: &quot;&lt;b&gt;&quot;');
+
+  const guest = new Browser();
+  await guest.signIn(root.account.id, 'guest');
+  const refusal = 'UnauthorizedOperation: You are not authorized to perform this operation.';
+  expect((await guest.get('/ec2/instances')).text).toContain(refusal);
+  expect((await guest.post('/ec2/instances', { region: 'us-east-1', image })).text).toContain(refusal);
+});
+
+test('INFRA-004 the Region menu shows codes with place names', async () => {
+  const root = rooted();
+  await withProfile(root, 'u');
+  const browser = new Browser();
+  await browser.signIn(root.account.id, 'u');
+  const { text } = await browser.get('/ec2/instances?region=ap-northeast-2');
+  expect(text).toContain('<option value="ap-northeast-2" selected>Asia Pacific (Seoul) ap-northeast-2</option>');
+  expect(text).toContain('<option value="ap-northeast-1">Asia Pacific (Tokyo) ap-northeast-1</option>');
+  expect(text).toContain('<option value="us-east-2">US East (Ohio) us-east-2</option>');
+});
+
+test('IAM-034 an expired password must be replaced, with HardExpiry it lets nobody in', async () => {
+  const cloud = await startOwnCloud();
+  try {
+    const root = rooted(cloud.endpoint);
+    await withProfile(root, 'old');
+    const rules = { MaxPasswordAge: 90, AllowUsersToChangePassword: true };
+    await root.iam.updateAccountPasswordPolicy(rules);
+    expect((await root.iam.getAccountPasswordPolicy({})).PasswordPolicy?.ExpirePasswords).toBe(true);
+    const early = new Browser(cloud.endpoint);
+    await early.signIn(root.account.id, 'old');
+    expect(await isIn(early)).toBe(true);
+    await advanceClock(cloud.endpoint, 90 * 86_400_000);
+    expect(await isIn(early)).toBe(false);
+
+    await root.iam.updateAccountPasswordPolicy({ ...rules, HardExpiry: true });
+    const hard = new Browser(cloud.endpoint);
+    const refused = await hard.signIn(root.account.id, 'old');
+    expect([refused.status, hard.cookie]).toEqual([403, '']);
+    expect(refused.text).toContain('Your password has expired. Contact your administrator');
+
+    await root.iam.updateAccountPasswordPolicy(rules);
+    const soft = new Browser(cloud.endpoint);
+    expect((await soft.signIn(root.account.id, 'old')).text).toContain('You must set a new password');
+    expect(await isIn(soft)).toBe(false);
+    const short = await soft.post('/password', { old: password, new: 'abc' });
+    expect(short.text).toContain('PasswordPolicyViolation: Password should have a minimum length of 6');
+    expect((await soft.post('/password', { old: password, new: 'Another-horse-2' })).status).toBe(303);
+    expect(await isIn(soft)).toBe(true);
+    const again = new Browser(cloud.endpoint);
+    expect((await again.signIn(root.account.id, 'old')).status).toBe(401);
+    expect((await again.signIn(root.account.id, 'old', 'Another-horse-2')).status).toBe(303);
+  } finally {
+    await cloud.stop();
+  }
+});
