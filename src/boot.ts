@@ -89,7 +89,8 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const server = createServer({
     kernel,
     pipeline,
-    routers: [pages, admin, proxy.route, createWelcome(version)],
+    // Names that lead inside come first: an instance's name is the instance's, whatever the path.
+    routers: [proxy.route, pages, admin, createWelcome(version)],
     upgrade: proxy.upgrade,
   });
   await listen(server, options.listen);
