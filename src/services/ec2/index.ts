@@ -24,7 +24,7 @@ import { startMetadata } from './metadata/server.ts';
 import { securityGroupRuleAuthorisations, securityGroupRuleHandlers } from './security-groups/rules.ts';
 import { securityGroupAuthorisations, securityGroupHandlers } from './security-groups/security-groups.ts';
 import { SecurityGroupRules, SecurityGroups } from './security-groups/state.ts';
-import { tagHandlers } from './tags.ts';
+import { tagAuthorisations, tagHandlers, withTagging } from './tags.ts';
 import { Volumes } from './volumes/state.ts';
 import { volumeAuthorisations, volumeHandlers, volumes } from './volumes/volumes.ts';
 import { dhcpOptionsHandlers } from './vpc/dhcp-options.ts';
@@ -40,6 +40,7 @@ import { ZoneGroups, zoneHandlers } from './zones.ts';
 
 export default defineService({
   name: 'ec2',
+  uses: ['iam', 'sts'],
   tables: [
     ...[Vpcs, Subnets, RouteTables, InternetGateways, NetworkAcls, DhcpOptions, Interfaces, SecurityGroups, SecurityGroupRules],
     ...[Addresses, PublicIps, Instances, LaunchTokens, Images, KeyPairs, Volumes, ZoneGroups],
@@ -71,7 +72,7 @@ export default defineService({
     ...volumeHandlers,
     ...tagHandlers,
   },
-  authorise: {
+  authorise: withTagging({
     ...vpcAuthorisations,
     ...subnetAuthorisations,
     ...routeTableAuthorisations,
@@ -89,9 +90,10 @@ export default defineService({
     ...networkInterfaceAuthorisations,
     ...privateAddressAuthorisations,
     ...instanceAttributeAuthorisations,
+    ...tagAuthorisations,
     RunInstances: checkLaunch,
     ...securityGroupRuleAuthorisations,
-  },
+  }),
   reconcilers: { networks, machines, volumes },
   tasks: { forgetInstance },
   start: async (ctx) => {

@@ -7,7 +7,7 @@ import type { IdSort } from '../../base/ids.ts';
 import { idKinds } from '../../base/ids.ts';
 import type { Context, Transaction } from '../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../kernel/errors.ts';
-import type { Check, HandlersOf } from '../../kernel/service.ts';
+import type { Authorisation, AuthorisationsOf, Check, HandlersOf } from '../../kernel/service.ts';
 import type { Table } from '../../store/tables.ts';
 import { Addresses } from './addresses/state.ts';
 import { type Ec2Noun, invalidParameterValue, notFound } from './errors.ts';
@@ -230,6 +230,33 @@ export const tagHandlers: HandlersOf<EC2> = {
     };
   },
 };
+
+export const tagAuthorisations: AuthorisationsOf<EC2> = {
+  CreateTags: (input, ctx) => checkTagged(input.Resources ?? [], ctx, requestTagConditions(input.Tags)),
+  DeleteTags: (input, ctx) => checkTagged(input.Resources ?? [], ctx, requestTagConditions(input.Tags)),
+};
+
+/**
+ * Creating with tags also needs ec2:CreateTags on what is made, with `ec2:CreateAction` naming the operation ("Grant permission to tag Amazon EC2
+ * resources during creation"). Adds that check to every rule whose request carries tags.
+ */
+export function withTagging(rules: AuthorisationsOf<EC2>): AuthorisationsOf<EC2> {
+  const entries = Object.entries(rules) as [string, Authorisation<{ TagSpecifications?: TagSpecification[] | undefined }>][];
+  const wrapped = entries.map(([operation, rule]) => {
+    if (typeof rule === 'string') return [operation, rule] as const;
+    const both: typeof rule = async (input, ctx) => {
+      const tagged = (input.TagSpecifications ?? []).filter(({ Tags = [] }) => Tags.length > 0);
+      const checks = tagged.map(({ ResourceType = '*', Tags }) => ({
+        action: 'ec2:CreateTags',
+        resource: ec2Arn(ctx, ResourceType, '*'),
+        conditions: { ...requestTagConditions(Tags), 'ec2:CreateAction': operation },
+      }));
+      return [...(await rule(input, ctx)), ...checks];
+    };
+    return [operation, both] as const;
+  });
+  return Object.fromEntries(wrapped) as AuthorisationsOf<EC2>;
+}
 
 function idOf(row: Tagged): string {
   const named = row as Tagged & { id?: string; allocationId?: string };

@@ -132,7 +132,7 @@ describe('Elastic IPs', () => {
     slow,
   );
 
-  test('EIP-008 five in a Region, five more in another', async () => {
+  test('five in a Region, five more in another', async () => {
     for (let count = 0; count < 5; count += 1) await allocate();
     await refused(allocate(), 'AddressLimitExceeded', 'The maximum number of addresses has been reached.', 400);
     const abroad = new EC2Client(lab.account.config({ region: 'eu-west-1' }));

@@ -69,7 +69,7 @@ describe('one instance', () => {
       `t=$(curl -s -m 2 -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' http://169.254.169.254/latest/api/token); curl -s -f -m 2 -H "X-aws-ec2-metadata-token: $t" http://169.254.169.254/latest/${path}`,
     );
 
-  test('EC2-001 both status checks become ok and the web server answers', async () => {
+  test('both status checks become ok and the web server answers', async () => {
     await eventually(
       async () => {
         const found = await ec2.send(new DescribeInstanceStatusCommand({ InstanceIds: [it.InstanceId!] }));
@@ -125,7 +125,7 @@ describe('one instance', () => {
     );
   });
 
-  test('EC2-028 EC2-029 the public half of the key is on the instance; the private half is never shown again', async () => {
+  test('EC2-029 the public half of the key is on the instance; the private half is never shown again', async () => {
     expect(await lab.run(at(it), 'cat /home/ec2-user/.ssh/authorized_keys')).toContain(publicKey.split(' ')[1]);
     const again = await ec2.send(new DescribeKeyPairsCommand({ KeyNames: ['first'] }));
     expect(JSON.stringify(again.KeyPairs)).not.toContain('PRIVATE');

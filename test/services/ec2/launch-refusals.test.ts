@@ -24,7 +24,7 @@ beforeAll(async () => {
 const ask = (input: Partial<RunInstancesCommandInput>) =>
   lab.ec2.send(new RunInstancesCommand({ ImageId: image, InstanceType: 't2.micro', MinCount: 1, MaxCount: 1, ...input }));
 
-test('AMI-001 an image must be named and exist', async () => {
+test('an image must be named and exist', async () => {
   await refused(ask({ ImageId: undefined }), 'MissingParameter', 'The request must contain the parameter ImageId', 400);
   await refused(
     ask({ ImageId: 'ami-0123456789abcdef0' }),

@@ -55,7 +55,7 @@ test('SG-005 rules can be listed, in sets and one by one', async () => {
   expect((await shown(id)).IpPermissions).toHaveLength(2);
 });
 
-test('SG-006 a peer is a block of either version or a group', async () => {
+test('a peer is a block of either version or a group', async () => {
   const id = await lab.group(vpcId, 'peers');
   const other = await lab.group(vpcId, 'other');
   await allow(

@@ -169,7 +169,7 @@ describe('instances in two VPCs', () => {
     expect(await lab.run(at(c), 'echo in')).toBe('in');
   });
 
-  test('SG-006 SG-001 a rule of one /32 lets that client in and no other', async () => {
+  test('SG-001 a rule of one /32 lets that client in and no other', async () => {
     await lab.run(at(c), 'cd / && (python3 -m http.server 8080 > /dev/null 2>&1 &)');
     await lab.allow(right.groupId, 'tcp', 8080, 8080, `${at(a)}/32`);
     await eventually(async () => expect(await reach(lab, at(a), `http://${at(c)}:8080/`)).toBe('open'), {

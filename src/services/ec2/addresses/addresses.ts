@@ -251,6 +251,14 @@ async function associate(
 }
 
 export const addressAuthorisations: AuthorisationsOf<EC2> = {
+  DisassociateAddress: async (input, ctx) => {
+    const rows = await ctx.table(Addresses).list();
+    const row = rows.find((one) =>
+      input.AssociationId === undefined ? one.publicIp === input.PublicIp : one.association?.id === input.AssociationId,
+    );
+    const ids = [row?.allocationId, row?.association?.interfaceId].filter((id) => id !== undefined);
+    return checkTagged(ids.length === 0 ? [input.AssociationId ?? ''] : ids, ctx);
+  },
   AllocateAddress: (input, ctx) => [
     {
       resource: ec2Arn(ctx, 'elastic-ip', '*'),

@@ -248,6 +248,10 @@ export const networkInterfaceHandlers: HandlersOf<EC2> = {
 };
 
 export const networkInterfaceAuthorisations: AuthorisationsOf<EC2> = {
+  DetachNetworkInterface: async (input, ctx) => {
+    const row = (await ctx.table(Interfaces).list()).find((one) => one.attachment?.id === input.AttachmentId);
+    return checkTagged(row?.attachment === undefined ? [input.AttachmentId ?? ''] : [row.id, row.attachment.instanceId], ctx);
+  },
   CreateNetworkInterface: async (input, ctx) => [
     {
       resource: ec2Arn(ctx, 'network-interface', '*'),

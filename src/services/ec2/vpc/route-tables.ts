@@ -368,7 +368,16 @@ async function findAssociation(tx: Transaction, associationId: string): Promise<
   return { table };
 }
 
+/** Ids of the table and the subnet behind an association; the association's own id when there is none, so that only who may ask learns it. */
+async function associatedIds(ctx: Context, associationId: string): Promise<string[]> {
+  const subnet = (await ctx.table(Subnets).list()).find((row) => row.routeTable?.associationId === associationId);
+  if (subnet?.routeTable !== undefined) return [subnet.routeTable.tableId, subnet.id];
+  const main = (await ctx.table(RouteTables).list()).find((row) => row.mainAssociationId === associationId);
+  return [main?.id ?? associationId];
+}
+
 export const routeTableAuthorisations: AuthorisationsOf<EC2> = {
+  DisassociateRouteTable: async (input, ctx) => checkTagged(await associatedIds(ctx, input.AssociationId ?? ''), ctx),
   CreateRouteTable: async (input, ctx) => [
     {
       resource: ec2Arn(ctx, 'route-table', '*'),
