@@ -3,6 +3,7 @@
  * condition values an input names (`authorise` in the service's definition).
  */
 import { sealMessage } from './authorization-message.ts';
+import type { Caller } from './caller.ts';
 import type { Context } from './context.ts';
 import { conditionContext } from './condition-keys.ts';
 import { AwsError } from './errors.ts';
@@ -32,7 +33,7 @@ export async function authorise(
 ): Promise<void> {
   const rule = authorisationOf(definition, ctx.operation);
   const { caller } = ctx;
-  if (rule === 'none' || rule === 'anonymous' || caller.kind === 'service') return;
+  if (rule === 'none' || rule === 'anonymous' || actsFreely(caller)) return;
   const checks = await rule(input, ctx);
   // The root user is bound by nothing but control policies and resource policies; most requests of a test suite end here.
   if (
@@ -52,8 +53,14 @@ export async function authorise(
   }
 }
 
+/** A service acting for itself is the cloud's own hand; one that acts on account of a resource is held to the policies of what it touches. */
+function actsFreely(caller: Caller): boolean {
+  return caller.kind === 'service' && caller.sourceArn === undefined;
+}
+
 function ownAndOpen(check: Check, account: string): boolean {
-  return check.resourcePolicy === undefined && (check.resourceAccount === undefined || check.resourceAccount === account);
+  const open = check.resourcePolicy === undefined && check.resourceMustAllow !== true;
+  return open && (check.resourceAccount === undefined || check.resourceAccount === account);
 }
 
 function decide(check: Check, service: string, policies: PolicySet, ctx: Context): Decision {
@@ -65,7 +72,7 @@ function decide(check: Check, service: string, policies: PolicySet, ctx: Context
     context: conditionContext(ctx.caller, ctx.region, ctx.now, check),
   };
   if (check.trust === true) return evaluateTrust(request, check.resourcePolicy ?? '', policies);
-  return evaluate(request, { ...policies, resource: check.resourcePolicy });
+  return evaluate(request, { ...policies, resource: check.resourcePolicy, resourceMustAllow: check.resourceMustAllow });
 }
 
 /** The reason clause that AWS appends ("Access denied error message formats", IAM User Guide). */

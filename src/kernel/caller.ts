@@ -3,6 +3,7 @@
  * credentials (IAM, STS) answer `CredentialSource`; the gateway and `ctx.call` build the caller from it.
  */
 import type { Millis } from '../base/clock.ts';
+import { iamPrefix } from './policy/operations.ts';
 import type { PolicyPrincipal } from './policy/types.ts';
 
 export type CallerKind = 'root' | 'user' | 'role' | 'federated' | 'service' | 'anonymous';
@@ -59,6 +60,12 @@ export interface Caller extends Identity {
   /** VPC endpoint and VPC the request came through. */
   sourceVpce?: string | undefined;
   sourceVpc?: string | undefined;
+  /**
+   * Resource on whose account a service calls (`aws:SourceArn`, `aws:SourceAccount`): the topic whose message SNS delivers. Such a call is allowed
+   * only by the policy of the resource it touches.
+   */
+  sourceArn?: string | undefined;
+  sourceAccount?: string | undefined;
   /** When an instance's own role credentials are used: `ec2:SourceInstanceARN`. */
   sourceInstanceArn?: string | undefined;
 }
@@ -71,7 +78,7 @@ export function rootIdentity(account: string): Identity {
 
 /** A service acting in an account on its own behalf, as `ec2.amazonaws.com`. */
 export function serviceIdentity(service: string, account: string): Identity {
-  const name = `${service}.amazonaws.com`;
+  const name = servicePrincipal(service);
   return {
     kind: 'service',
     account,
@@ -80,6 +87,28 @@ export function serviceIdentity(service: string, account: string): Identity {
     principal: { type: 'AWSService', account: '', arn: name },
     tags: {},
   };
+}
+
+/** The caller that a service is when nobody asked it: no address, no agent, no session. */
+export function serviceCaller(service: string, account: string): Caller {
+  const identity = serviceIdentity(service, account);
+  return { ...identity, sourceIp: identity.arn, userAgent: identity.arn, secureTransport: true, calledVia: [] };
+}
+
+/**
+ * A caller as the next service sees it when this one calls on: `aws:CalledVia` grows ("when the service makes a request on behalf of the
+ * principal"). A service that acts for itself has no principal behind it and leaves no such mark.
+ */
+export function viaService(caller: Caller, service: string): Caller {
+  return caller.kind === 'service' ? caller : { ...caller, calledVia: [...caller.calledVia, servicePrincipal(service)] };
+}
+
+/**
+ * How policies name a service, as `autoscaling.amazonaws.com` for Pilvi's `auto-scaling`: the prefix of its IAM actions
+ * ("AWS services that work with IAM"). A part of a service with a principal of its own, as `ecs-tasks`, is named by that.
+ */
+export function servicePrincipal(service: string): string {
+  return `${iamPrefix(service)}.amazonaws.com`;
 }
 
 export const anonymousIdentity: Identity = {

@@ -24,7 +24,11 @@ export function conditionContext(caller: Caller, region: string, now: Millis, ch
     set(keys, 'aws:calledvia', caller.calledVia);
     set(keys, 'aws:calledviafirst', caller.calledVia[0]);
     set(keys, 'aws:calledvialast', caller.calledVia.at(-1));
+    // "kms:ViaService": the service that made the request on the principal's behalf, with the Region of the call.
+    set(keys, 'kms:viaservice', caller.calledVia.at(-1)?.replace('.', `.${region}.`));
   }
+  set(keys, 'aws:sourcearn', caller.sourceArn);
+  set(keys, 'aws:sourceaccount', caller.sourceAccount);
   set(keys, 'aws:sourcevpce', caller.sourceVpce);
   set(keys, 'aws:sourcevpc', caller.sourceVpc);
   set(keys, 'ec2:sourceinstancearn', caller.sourceInstanceArn);

@@ -97,8 +97,13 @@ export interface Context extends Scope {
   bytes(count: number): Uint8Array;
   /** Calls another service in process, through its authorise and record stages, with this caller's rights (or as this service, by `asService`). */
   call<Name extends keyof ServiceClients>(service: Name): ServiceCaller<ServiceClients[Name]>;
-  /** The same context with this service as the caller: for what AWS does on its own. */
+  /** The same context with this service as the caller: for what AWS does on its own. Nothing is asked of policies. */
   asService(): Context;
+  /**
+   * The same context with this service as the caller on account of a resource, as SNS that delivers a topic's message to a queue: only the policy
+   * of what is touched allows it, by the service's principal, `aws:SourceArn` and `aws:SourceAccount` (the resource's own account unless given).
+   */
+  onAccountOf(sourceArn: string, sourceAccount?: string): Context;
   /** The same context in another Region or account. */
   inScope(scope: Partial<Scope>): Context;
   /** What another service offers inside the process (its api.ts): for what AWS does internally. Loads the service. */

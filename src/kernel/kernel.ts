@@ -8,7 +8,7 @@ import type { Store } from '../store/store.ts';
 import { clearAccount, defineTable, scopedReader } from '../store/tables.ts';
 import { authorise } from './authorise.ts';
 import { Bus, deliveryTask } from './bus.ts';
-import { type Caller, serviceIdentity } from './caller.ts';
+import { serviceCaller, viaService } from './caller.ts';
 import { ApiChaos } from './chaos.ts';
 import type { ServiceClients } from './clients.generated.ts';
 import type { Context, Parts, Scope, ServiceCaller } from './context.ts';
@@ -110,8 +110,6 @@ export class Kernel {
 
   /** A context in which a service acts by itself. */
   systemContext(service: string, scope: Scope, operation: string): Context {
-    const identity = serviceIdentity(service, scope.account);
-    const caller: Caller = { ...identity, sourceIp: identity.arn, userAgent: identity.arn, secureTransport: true, calledVia: [] };
     const { account, region } = scope;
     return new RequestContext(this, {
       account,
@@ -119,14 +117,14 @@ export class Kernel {
       service,
       operation,
       requestId: this.ids.uuid(),
-      caller,
+      caller: serviceCaller(service, account),
       now: this.clock.now(),
     });
   }
 
   /** Typed in-process calls to a service, for `ctx.call`. */
   caller<Name extends keyof ServiceClients>(service: Name, ctx: Context): ServiceCaller<ServiceClients[Name]> {
-    const caller: Caller = { ...ctx.caller, calledVia: [...ctx.caller.calledVia, `${ctx.service}.amazonaws.com`] };
+    const caller = viaService(ctx.caller, ctx.service);
     const { account, region } = ctx;
     return new Proxy({} as ServiceCaller<ServiceClients[Name]>, {
       get: (_target, method) => {

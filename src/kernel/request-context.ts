@@ -2,10 +2,11 @@
  * The context behind requests and tasks: a thin view on the kernel with scope, caller and time fixed.
  */
 import type { Clock, Millis } from '../base/clock.ts';
+import { parseArn } from '../base/arn.ts';
 import type { IdSort } from '../base/ids.ts';
 import type { StoreTransaction } from '../store/store.ts';
 import { listAllScopes, scopedReader, scopedWriter, type Table, type TableReader, type TableWriter } from '../store/tables.ts';
-import { type Caller, serviceIdentity } from './caller.ts';
+import { type Caller, serviceCaller } from './caller.ts';
 import type { ServiceClients } from './clients.generated.ts';
 import type { Context, DomainEvent, Parts, Scope, ServiceCaller, Transaction, Waiting } from './context.ts';
 import type { Kernel } from './kernel.ts';
@@ -83,10 +84,13 @@ export class RequestContext implements Context {
   }
 
   asService(): Context {
-    const identity = serviceIdentity(this.service, this.account);
-    return this.#with({
-      caller: { ...identity, sourceIp: identity.arn, userAgent: identity.arn, secureTransport: true, calledVia: [] },
-    });
+    return this.#with({ caller: serviceCaller(this.service, this.account) });
+  }
+
+  onAccountOf(sourceArn: string, sourceAccount?: string): Context {
+    // S3's ARNs carry no account: the context's own is the bucket's then.
+    const owner = sourceAccount ?? (parseArn(sourceArn)?.account || this.account);
+    return this.#with({ caller: { ...serviceCaller(this.service, this.account), sourceArn, sourceAccount: owner } });
   }
 
   inScope(scope: Partial<Scope>): Context {

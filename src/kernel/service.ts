@@ -35,6 +35,11 @@ export interface Check {
   resourcePolicy?: string | undefined;
   /** Evaluate `resourcePolicy` as a role's trust policy (AssumeRole and its kin). */
   trust?: boolean | undefined;
+  /**
+   * `resourcePolicy` must allow too, if only by naming the account, as KMS key policies must; also the account's root user is then held to it.
+   * Without it, within one account an allow of either side suffices.
+   */
+  resourceMustAllow?: boolean | undefined;
 }
 
 /**

@@ -3,7 +3,7 @@
  * assertion of an identity provider.
  */
 import { conditionContext } from '../../kernel/condition-keys.ts';
-import { type Caller, serviceIdentity } from '../../kernel/caller.ts';
+import { type Caller, serviceCaller } from '../../kernel/caller.ts';
 import type { Context } from '../../kernel/context.ts';
 import { evaluateTrust } from '../../kernel/policy/evaluate.ts';
 import type { PolicyPrincipal } from '../../kernel/policy/types.ts';
@@ -29,8 +29,7 @@ export function isTrusted(ctx: Context, question: TrustQuestion, caller: Caller 
 
 /** Whether the role trusts a service, as `ec2`. */
 export function trustsService(ctx: Context, service: string, role: { account: string; row: RoleRow; roleArn: string }): boolean {
-  const identity = serviceIdentity(service, role.account);
-  const caller: Caller = { ...identity, sourceIp: identity.arn, userAgent: identity.arn, secureTransport: true, calledVia: [] };
+  const caller = serviceCaller(service, role.account);
   const conditions = { 'aws:SourceAccount': role.account };
-  return isTrusted(ctx, { ...role, principal: identity.principal, action: 'sts:AssumeRole', conditions }, caller);
+  return isTrusted(ctx, { ...role, principal: caller.principal, action: 'sts:AssumeRole', conditions }, caller);
 }
