@@ -43,6 +43,9 @@ export const idKinds = {
   dhcpOptions: long('dopt-'),
   keyPair: long('key-'),
   profileAssociation: long('iip-assoc-'),
+  launchTemplate: long('lt-'),
+  placementGroup: long('pg-'),
+  dedicatedHost: long('h-'),
   vpcCidrAssociation: long('vpc-cidr-assoc-'),
   // IAM: "IAM identifiers", unique ids.
   user: unique('AIDA'),

@@ -9,7 +9,8 @@ import { Images } from './images/state.ts';
 import { instanceAttributeAuthorisations, instanceAttributeHandlers } from './instances/attributes.ts';
 import { describeInstanceAuthorisations, describeInstanceHandlers } from './instances/describe.ts';
 import { instanceTypeHandlers } from './instances/instance-types.ts';
-import { checkLaunch, launchHandlers } from './instances/launch.ts';
+import { launchHandlers } from './instances/launch.ts';
+import { checkLaunch } from './instances/launch-authorisation.ts';
 import { lifecycleAuthorisations, lifecycleHandlers } from './instances/lifecycle.ts';
 import { forgetInstance, machines, onMachineChange } from './instances/machines.ts';
 import { monitoringAuthorisations, monitoringHandlers } from './instances/monitoring.ts';
@@ -20,6 +21,9 @@ import { privateAddressAuthorisations, privateAddressHandlers } from './interfac
 import { Interfaces } from './interfaces/state.ts';
 import { keyPairAuthorisations, keyPairHandlers } from './key-pairs/key-pairs.ts';
 import { KeyPairs } from './key-pairs/state.ts';
+import { launchTemplateAuthorisations, launchTemplateHandlers } from './launch-templates/launch-templates.ts';
+import { LaunchTemplates, LaunchTemplateVersions } from './launch-templates/state.ts';
+import { launchTemplateVersionAuthorisations, launchTemplateVersionHandlers } from './launch-templates/versions.ts';
 import { startMetadata } from './metadata/server.ts';
 import { securityGroupRuleAuthorisations, securityGroupRuleHandlers } from './security-groups/rules.ts';
 import { securityGroupAuthorisations, securityGroupHandlers } from './security-groups/security-groups.ts';
@@ -44,6 +48,7 @@ export default defineService({
   tables: [
     ...[Vpcs, Subnets, RouteTables, InternetGateways, NetworkAcls, DhcpOptions, Interfaces, SecurityGroups, SecurityGroupRules],
     ...[Addresses, PublicIps, Instances, LaunchTokens, Images, KeyPairs, Volumes, ZoneGroups],
+    ...[LaunchTemplates, LaunchTemplateVersions],
   ],
   handlers: {
     ...accountAttributeHandlers,
@@ -65,6 +70,8 @@ export default defineService({
     ...privateAddressHandlers,
     ...instanceAttributeHandlers,
     ...launchHandlers,
+    ...launchTemplateHandlers,
+    ...launchTemplateVersionHandlers,
     ...describeInstanceHandlers,
     ...lifecycleHandlers,
     ...monitoringHandlers,
@@ -92,6 +99,8 @@ export default defineService({
     ...instanceAttributeAuthorisations,
     ...tagAuthorisations,
     RunInstances: checkLaunch,
+    ...launchTemplateAuthorisations,
+    ...launchTemplateVersionAuthorisations,
     ...securityGroupRuleAuthorisations,
   }),
   reconcilers: { networks, machines, volumes },

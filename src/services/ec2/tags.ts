@@ -16,6 +16,7 @@ import { Images } from './images/state.ts';
 import { Instances } from './instances/state.ts';
 import { Interfaces } from './interfaces/state.ts';
 import { KeyPairs } from './key-pairs/state.ts';
+import { LaunchTemplates } from './launch-templates/state.ts';
 import { SecurityGroupRules, SecurityGroups } from './security-groups/state.ts';
 import { Volumes } from './volumes/state.ts';
 import { DhcpOptions, InternetGateways, NetworkAcls, RouteTables, Subnets, type TagMap, Vpcs } from './vpc/state.ts';
@@ -66,6 +67,7 @@ const kinds: readonly TaggedKind[] = [
   kind('image', 'image', Images),
   kind('volume', 'volume', Volumes),
   kind('key-pair', 'keyPair', KeyPairs, 'byId'),
+  kind('launch-template', 'launchTemplate', LaunchTemplates),
 ];
 
 function kindOf(id: string): TaggedKind | undefined {

@@ -226,7 +226,6 @@ describe('what is not built is refused by name, never ignored', () => {
   const cases: [string, Partial<RunInstancesCommandInput>][] = [
     ['KernelId', { KernelId: 'aki-1' }],
     ['InstanceMarketOptions', { InstanceMarketOptions: { MarketType: 'spot' } }],
-    ['LaunchTemplate', { LaunchTemplate: { LaunchTemplateName: 'x' } }],
     ['CpuOptions', { CpuOptions: { CoreCount: 1 } }],
     ['HibernationOptions', { HibernationOptions: { Configured: true } }],
     ['EnclaveOptions', { EnclaveOptions: { Enabled: true } }],

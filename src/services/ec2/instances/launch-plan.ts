@@ -1,17 +1,18 @@
 /** What a RunInstances request asks for, checked and with defaults filled in; the same for a hundred instances as for one. */
 import { createHash } from 'node:crypto';
-import type { InstanceNetworkInterfaceSpecification, RunInstancesRequest } from '@aws-sdk/client-ec2';
+import type { RunInstancesRequest } from '@aws-sdk/client-ec2';
 import { findZone, isInstanceTypeOffered } from '../../../base/regions.ts';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
 import { invalidParameterCombination, invalidParameterValue, missingParameter, notFound } from '../errors.ts';
 import { KeyPairs } from '../key-pairs/state.ts';
+import type { MergedLaunch } from '../launch-templates/data.ts';
 import { requireRow } from '../lookup.ts';
-import { SecurityGroups } from '../security-groups/state.ts';
 import { parseTags } from '../tags.ts';
 import type { VolumeRow } from '../volumes/state.ts';
 import { type SubnetRow, Subnets, type TagMap, Vpcs } from '../vpc/state.ts';
 import { type LaunchImage, requireImage } from './image-lookup.ts';
+import { type CardPlan, planCards } from './launch-cards.ts';
 import type { InstanceRow } from './state.ts';
 import { type InstanceTypeInfo, instanceTypes } from './type-catalogue.ts';
 
@@ -27,7 +28,8 @@ export interface LaunchPlan {
   max: number;
   keyName?: string | undefined;
   userData?: string | undefined;
-  card: CardPlan;
+  /** The primary one first. */
+  cards: readonly CardPlan[];
   zone?: string | undefined;
   rootSizeGiB: number;
   rootType: VolumeRow['type'];
@@ -39,18 +41,6 @@ export interface LaunchPlan {
   fingerprint: string;
 }
 
-/** The primary network interface. */
-export interface CardPlan {
-  subnetId?: string | undefined;
-  groupIds: readonly string[];
-  groupNames: readonly string[];
-  privateIp?: string | undefined;
-  publicIp?: boolean | undefined;
-  existingId?: string | undefined;
-  deleteOnTermination: boolean;
-  description: string;
-}
-
 /** Parameters whose only accepted value is the one that changes nothing. */
 function refuseUnimplemented(input: RunInstancesRequest): void {
   const plain: (keyof RunInstancesRequest)[] = [
@@ -59,7 +49,6 @@ function refuseUnimplemented(input: RunInstancesRequest): void {
       'RamdiskId',
       'AdditionalInfo',
       'InstanceMarketOptions',
-      'LaunchTemplate',
       'LicenseSpecifications',
       'ElasticGpuSpecification',
     ] as const),
@@ -128,70 +117,6 @@ function planUserData(text: string | undefined): string | undefined {
   return text;
 }
 
-function planCard(input: RunInstancesRequest): CardPlan {
-  const given = input.NetworkInterfaces ?? [];
-  if (given.length === 0) {
-    return {
-      subnetId: input.SubnetId,
-      groupIds: input.SecurityGroupIds ?? [],
-      groupNames: input.SecurityGroups ?? [],
-      privateIp: input.PrivateIpAddress,
-      deleteOnTermination: true,
-      description: '',
-    };
-  }
-  const [card] = given;
-  if (card === undefined || given.length > 1) throw parameterNotImplemented('RunInstances', 'NetworkInterfaces.2');
-  const outside = (['SubnetId', 'SecurityGroupIds', 'SecurityGroups', 'PrivateIpAddress'] as const).find(
-    (name) => input[name] !== undefined && input[name].length > 0,
-  );
-  if (outside !== undefined) {
-    throw invalidParameterCombination(
-      `Network interfaces and an instance-level ${outside === 'SubnetId' ? 'subnet ID' : outside === 'PrivateIpAddress' ? 'private address' : 'security groups'} may not be specified on the same request`,
-    );
-  }
-  return planGivenCard(card);
-}
-
-function planGivenCard(card: InstanceNetworkInterfaceSpecification): CardPlan {
-  const {
-    DeviceIndex,
-    SubnetId,
-    Groups,
-    PrivateIpAddress,
-    AssociatePublicIpAddress,
-    NetworkInterfaceId,
-    DeleteOnTermination,
-    Description,
-    ...others
-  } = card;
-  const other = Object.entries(others).find(
-    ([, value]) => value !== undefined && value !== 0 && !(Array.isArray(value) && value.length === 0),
-  );
-  if (other !== undefined && !(other[0] === 'InterfaceType' && other[1] === 'interface'))
-    throw parameterNotImplemented('RunInstances', `NetworkInterfaces.${other[0]}`);
-  if ((DeviceIndex ?? 0) !== 0) throw invalidParameterValue('The primary network interface must have device index 0.');
-  if (
-    NetworkInterfaceId !== undefined &&
-    (SubnetId !== undefined || PrivateIpAddress !== undefined || (Groups?.length ?? 0) > 0)
-  ) {
-    throw invalidParameterCombination(
-      'A network interface may not specify both a network interface ID and a subnet, groups or a private address',
-    );
-  }
-  return {
-    subnetId: SubnetId,
-    groupIds: Groups ?? [],
-    groupNames: [],
-    privateIp: PrivateIpAddress,
-    publicIp: AssociatePublicIpAddress,
-    existingId: NetworkInterfaceId,
-    // "By default … true for interfaces made with the instance, false for those attached to it".
-    deleteOnTermination: DeleteOnTermination ?? NetworkInterfaceId === undefined,
-    description: Description ?? '',
-  };
-}
-
 function planRoot(
   input: RunInstancesRequest,
   image: LaunchImage,
@@ -247,21 +172,31 @@ function planCredits(wanted: string | undefined, type: InstanceTypeInfo): Instan
   return wanted ?? (type.name.startsWith('t2.') ? 'standard' : 'unlimited');
 }
 
-function planTags(input: RunInstancesRequest): LaunchPlan['tags'] {
+/** Of an instance from a launch template two more tags name the template and its version, which only AWS can write. */
+function planTags(input: RunInstancesRequest, template: MergedLaunch['template']): LaunchPlan['tags'] {
   const tags = { instance: {} as TagMap, card: {} as TagMap, volume: {} as TagMap };
   for (const { ResourceType, Tags } of input.TagSpecifications ?? []) {
     if (ResourceType === 'instance') tags.instance = { ...tags.instance, ...parseTags(Tags) };
     else if (ResourceType === 'network-interface') tags.card = { ...tags.card, ...parseTags(Tags) };
     else if (ResourceType === 'volume') tags.volume = { ...tags.volume, ...parseTags(Tags) };
-    else throw parameterNotImplemented('RunInstances', `TagSpecifications for ${ResourceType ?? ''}`);
+    else if (ResourceType === 'spot-instances-request')
+      throw invalidParameterCombination('Tags for spot-instances-request need the market option spot.');
+    else throw invalidParameterValue(`'${ResourceType ?? ''}' is not a valid taggable resource type for this operation.`);
+  }
+  if (template !== undefined) {
+    tags.instance = {
+      ...tags.instance,
+      'aws:ec2launchtemplate:id': template.id,
+      'aws:ec2launchtemplate:version': String(template.version),
+    };
   }
   return tags;
 }
 
 /** Checks a request without writing anything. Throws EC2's errors in the order in which AWS reports them. */
-export async function planLaunch(input: RunInstancesRequest, ctx: Context): Promise<LaunchPlan> {
+export async function planLaunch({ input, template }: MergedLaunch, ctx: Context): Promise<LaunchPlan> {
   const counts = planCounts(input);
-  if (input.ImageId === undefined && input.LaunchTemplate === undefined) throw missingParameter('ImageId');
+  if (input.ImageId === undefined) throw missingParameter('ImageId');
   refuseUnimplemented(input);
   const image = await requireImage(ctx, input.ImageId ?? '');
   const type = planType(input, image, ctx.region);
@@ -279,21 +214,26 @@ export async function planLaunch(input: RunInstancesRequest, ctx: Context): Prom
     ...counts,
     keyName: input.KeyName,
     userData: planUserData(input.UserData),
-    card: planCard(input),
+    cards: planCards(input, type),
     zone,
     ...planRoot(input, image),
     cpuCredits: planCredits(input.CreditSpecification?.CpuCredits, type),
     metadata: planMetadata(input.MetadataOptions),
     shutdownBehaviour: input.InstanceInitiatedShutdownBehavior ?? 'stop',
-    tags: planTags(input),
+    tags: planTags(input, template),
     fingerprint: createHash('sha256').update(JSON.stringify(significant)).digest('hex'),
   };
 }
 
 /** The subnet of a launch: the one named, else the default one of the zone, else of the first zone that is up. Throws VPCIdNotSpecified without a default VPC. */
-export async function chooseSubnet(tx: Transaction, ctx: Context, plan: LaunchPlan): Promise<SubnetRow> {
-  if (plan.card.subnetId !== undefined) {
-    const subnet = await requireRow(tx, Subnets, 'subnet', plan.card.subnetId);
+export async function chooseSubnet(
+  tx: Transaction,
+  ctx: Context,
+  plan: LaunchPlan,
+  subnetId: string | undefined,
+): Promise<SubnetRow> {
+  if (subnetId !== undefined) {
+    const subnet = await requireRow(tx, Subnets, 'subnet', subnetId);
     if (plan.zone !== undefined && plan.zone !== subnet.zone) {
       throw invalidParameterValue(`The specified subnet is not in the specified availability zone: [${plan.zone}]`);
     }
@@ -315,16 +255,4 @@ export async function chooseSubnet(tx: Transaction, ctx: Context, plan: LaunchPl
     throw new AwsError('MissingInput', `No subnets found for the default VPC '${vpc.id}'. Please specify a subnet.`);
   }
   return subnet;
-}
-
-/** Ids of the groups of a launch; names count in the default VPC only. */
-export async function chooseGroups(tx: Transaction, plan: LaunchPlan, subnet: SubnetRow): Promise<string[]> {
-  const ids = [...plan.card.groupIds];
-  for (const name of plan.card.groupNames) {
-    const row = await tx.table(SecurityGroups).firstByIndex('byVpc', [subnet.vpcId, name]);
-    if (row === undefined)
-      throw new AwsError('InvalidGroup.NotFound', `The security group '${name}' does not exist in default VPC '${subnet.vpcId}'`);
-    ids.push(row.id);
-  }
-  return ids;
 }

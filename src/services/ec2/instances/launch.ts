@@ -2,39 +2,25 @@
 import type { EC2, RunInstancesRequest } from '@aws-sdk/client-ec2';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError } from '../../../kernel/errors.ts';
-import type { Check, HandlersOf } from '../../../kernel/service.ts';
-import { addInterface, assignPublicIp, attachInterface } from '../interfaces/lifecycle.ts';
-import { type InterfaceRow, Interfaces } from '../interfaces/state.ts';
+import type { HandlersOf } from '../../../kernel/service.ts';
+import { assignPublicIp, insufficientAddresses, removeInterface } from '../interfaces/lifecycle.ts';
+import { Interfaces } from '../interfaces/state.ts';
+import { mergeTemplate } from '../launch-templates/data.ts';
 import { requireRow } from '../lookup.ts';
-import { ec2Arn, requestTagConditions } from '../tags.ts';
 import { Volumes } from '../volumes/state.ts';
 import type { SubnetRow } from '../vpc/state.ts';
 import { checkCapacity } from '../capacity.ts';
 import { describeReservation } from './describe.ts';
-import { chooseGroups, chooseSubnet, type LaunchPlan, planLaunch } from './launch-plan.ts';
+import { placeCard } from './launch-cards.ts';
+import { chooseSubnet, type LaunchPlan, planLaunch } from './launch-plan.ts';
 import { requireProfile, type ProfileUse } from './profiles.ts';
 import { type InstanceRow, Instances, LaunchTokens } from './state.ts';
 
-async function primaryCard(
-  tx: Transaction,
-  ctx: Context,
-  plan: LaunchPlan,
-  subnet: SubnetRow,
-  groups: readonly string[],
-): Promise<InterfaceRow> {
-  const { card } = plan;
-  if (card.existingId === undefined) {
-    return addInterface(tx, ctx, {
-      subnet,
-      groups,
-      privateIp: card.privateIp,
-      description: card.description,
-      tags: plan.tags.card,
-    });
-  }
-  const row = await requireRow(tx, Interfaces, 'networkInterface', card.existingId);
-  if (row.attachment !== undefined) throw new AwsError('InvalidNetworkInterface.InUse', `Interface: [${row.id}] in use.`);
-  return row;
+/** Asked for, else as the subnet says; never of a card that existed before, nor with several cards ("Assign a public IPv4 address at launch"). */
+function publicIpWanted({ cards }: LaunchPlan, subnet: SubnetRow): boolean {
+  const [primary, ...others] = cards;
+  if (primary?.publicIp !== undefined) return primary.publicIp;
+  return primary?.existingId === undefined && others.length === 0 && subnet.mapPublicIp;
 }
 
 function newInstance(
@@ -63,7 +49,7 @@ function newInstance(
     subnetId: subnet.id,
     zone: subnet.zone,
     tenancy: 'default',
-    publicIpWanted: plan.card.publicIp ?? (plan.card.existingId === undefined && subnet.mapPublicIp),
+    publicIpWanted: publicIpWanted(plan, subnet),
     userData: plan.userData,
     profileArn: profile?.arn,
     profileAssociationId: profile === undefined ? undefined : ctx.id('profileAssociation'),
@@ -83,6 +69,27 @@ function newInstance(
     },
     tags: plan.tags.instance,
   };
+}
+
+/** Makes and attaches all cards of an instance; false, with nothing written, when the subnet has no address left. */
+async function placeCards(
+  tx: Transaction,
+  ctx: Context,
+  plan: LaunchPlan,
+  instance: InstanceRow,
+  subnet: SubnetRow,
+): Promise<boolean> {
+  for (const wanted of plan.cards) {
+    try {
+      const card = await placeCard(tx, ctx, wanted, { instanceId: instance.id, primarySubnet: subnet, tags: plan.tags.card });
+      if (wanted.deviceIndex === 0 && instance.publicIpWanted) await assignPublicIp(tx, ctx, card);
+    } catch (error) {
+      if (!(error instanceof AwsError) || error.code !== 'InsufficientFreeAddressesInSubnet') throw error;
+      for (const card of await tx.table(Interfaces).byIndex('byInstance', [instance.id])) await removeInterface(tx, card);
+      return false;
+    }
+  }
+  return true;
 }
 
 /** Repeats of a client token get the first answer; the same token with other parameters is refused ("Ensuring idempotency"). */
@@ -107,38 +114,24 @@ async function launch(
 ): Promise<string> {
   const earlier = await earlierLaunch(tx, input.ClientToken, plan.fingerprint);
   if (earlier !== undefined) return earlier;
-  if (plan.max > 1 && (plan.card.privateIp !== undefined || plan.card.existingId !== undefined)) {
+  if (plan.max > 1 && plan.cards.some((card) => card.privateIp !== undefined || card.existingId !== undefined)) {
     throw new AwsError(
       'InvalidParameterCombination',
       'A private address or an existing network interface can be given for a single instance only.',
     );
   }
+  const [primary] = plan.cards;
   const existing =
-    plan.card.existingId === undefined ? undefined : await requireRow(tx, Interfaces, 'networkInterface', plan.card.existingId);
-  const subnet = await chooseSubnet(
-    tx,
-    ctx,
-    existing === undefined ? plan : { ...plan, card: { ...plan.card, subnetId: existing.subnetId } },
-  );
+    primary?.existingId === undefined ? undefined : await requireRow(tx, Interfaces, 'networkInterface', primary.existingId);
+  const subnet = await chooseSubnet(tx, ctx, plan, existing?.subnetId ?? primary?.subnetId);
   checkCapacity(ctx, subnet.zone, plan.type.name);
-  const groups = await chooseGroups(tx, plan, subnet);
   const reservationId = ctx.id('reservation');
   for (let index = 0; index < plan.max; index += 1) {
     const instance = newInstance(ctx, plan, input, subnet, reservationId, index, profile);
-    let card: InterfaceRow;
-    try {
-      card = await primaryCard(tx, ctx, plan, subnet, groups);
-    } catch (error) {
-      // As many as there is room for, as long as that is the least asked for.
-      if (error instanceof AwsError && error.code === 'InsufficientFreeAddressesInSubnet' && index >= plan.min) break;
-      throw error;
-    }
-    card = await attachInterface(tx, ctx, card, {
-      instanceId: instance.id,
-      deviceIndex: 0,
-      deleteOnTermination: plan.card.deleteOnTermination,
-    });
-    if (instance.publicIpWanted) await assignPublicIp(tx, ctx, card);
+    const room = await placeCards(tx, ctx, plan, instance, subnet);
+    // As many as there is room for, as long as that is the least asked for.
+    if (!room && index >= plan.min) break;
+    if (!room) throw insufficientAddresses();
     await tx.table(Instances).put(instance);
     await tx.table(Volumes).put({
       id: instance.rootVolume.id,
@@ -158,37 +151,10 @@ async function launch(
 
 export const launchHandlers: HandlersOf<EC2> = {
   async RunInstances(input, ctx) {
-    const plan = await planLaunch(input, ctx);
-    const profile = await requireProfile(ctx, input.IamInstanceProfile);
-    const reservationId = await ctx.transact((tx) => launch(tx, ctx, plan, input, profile));
+    const merged = await mergeTemplate(input, ctx);
+    const plan = await planLaunch(merged, ctx);
+    const profile = await requireProfile(ctx, merged.input.IamInstanceProfile);
+    const reservationId = await ctx.transact((tx) => launch(tx, ctx, plan, merged.input, profile));
     return describeReservation(ctx, await ctx.table(Instances).byIndex('byReservation', [reservationId]));
   },
 };
-
-/** RunInstances touches many resources; each is checked, as is handing a role to the instance (iam:PassRole). */
-export async function checkLaunch(input: RunInstancesRequest, ctx: Context): Promise<Check[]> {
-  const tags = (type: string) =>
-    requestTagConditions(
-      input.TagSpecifications?.filter(({ ResourceType }) => ResourceType === type).flatMap(({ Tags = [] }) => Tags),
-    );
-  const profile = await requireProfile(ctx, input.IamInstanceProfile).catch(() => undefined);
-  const conditions = {
-    'ec2:InstanceType': input.InstanceType,
-    'ec2:InstanceProfile': profile?.arn,
-    'ec2:MetadataHttpTokens': input.MetadataOptions?.HttpTokens,
-  };
-  const subnetId = input.SubnetId ?? input.NetworkInterfaces?.[0]?.SubnetId ?? '*';
-  const groups = input.SecurityGroupIds ?? input.NetworkInterfaces?.[0]?.Groups ?? ['*'];
-  return [
-    { resource: ec2Arn(ctx, 'instance', '*'), conditions: { ...conditions, ...tags('instance') } },
-    { resource: `arn:aws:ec2:${ctx.region}::image/${input.ImageId ?? '*'}` },
-    { resource: ec2Arn(ctx, 'subnet', subnetId) },
-    { resource: ec2Arn(ctx, 'network-interface', '*'), conditions: tags('network-interface') },
-    { resource: ec2Arn(ctx, 'volume', '*'), conditions: tags('volume') },
-    ...groups.map((id) => ({ resource: ec2Arn(ctx, 'security-group', id) })),
-    ...(input.KeyName === undefined ? [] : [{ resource: ec2Arn(ctx, 'key-pair', input.KeyName) }]),
-    ...(profile === undefined
-      ? []
-      : [{ action: 'iam:PassRole', resource: profile.roleArn, conditions: { 'iam:PassedToService': 'ec2.amazonaws.com' } }]),
-  ];
-}

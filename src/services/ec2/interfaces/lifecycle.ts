@@ -85,7 +85,12 @@ export async function freeAddress(tx: Transaction, subnet: SubnetRow): Promise<s
     const text = formatIp4(number);
     if (!used.has(text)) return text;
   }
-  throw new AwsError(
+  throw insufficientAddresses();
+}
+
+/** The subnet is full. */
+export function insufficientAddresses(): AwsError {
+  return new AwsError(
     'InsufficientFreeAddressesInSubnet',
     'The specified subnet does not have enough free addresses to satisfy the request.',
   );
