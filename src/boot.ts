@@ -17,7 +17,11 @@ import { createWelcome } from './gateway/welcome.ts';
 import { Kernel } from './kernel/kernel.ts';
 import { createLog, type Log } from './kernel/log.ts';
 import type { ServiceIndex } from './model/service-model.ts';
+import { readHost } from './model/hosts.ts';
 import { loadIndex } from './model/wire.ts';
+import { DnsServer } from './planes/dns/dns-server.ts';
+import { platformNames } from './planes/dns/platform-names.ts';
+import type { Dns } from './planes/dns/types.ts';
 import type { Fabric } from './planes/fabric/types.ts';
 import type { Machines } from './planes/machines/types.ts';
 import type { IamApi } from './services/iam/api.ts';
@@ -78,7 +82,8 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     port: 0,
     inside: fabric.hostAddress === undefined ? undefined : `http://${fabric.hostAddress}:${insidePort}`,
   };
-  const kernel = new Kernel({ store, clock, ids: new IdSource(), log, services, parts: { fabric, machines, endpoints } });
+  const dns = createDns(fabric, index);
+  const kernel = new Kernel({ store, clock, ids: new IdSource(), log, services, parts: { fabric, machines, dns, endpoints } });
   const admin = createAdmin({ kernel, index, version, limits, shortcomings, saveClock });
   const pages = createConsole(kernel, async (account, userName, password) => {
     const iam = (await kernel.api('iam', kernel.systemContext('iam', { account, region: '' }, 'ConsoleLogin'))) as IamApi;
@@ -98,6 +103,8 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   if (inside !== undefined && fabric.hostAddress !== undefined)
     await listen(inside, { host: fabric.hostAddress, port: insidePort });
   const forward = fabric.unavailable === undefined ? await listenForward(path.join(options.data, forwardSocketName)) : undefined;
+  const resolver =
+    fabric.unavailable === undefined ? await dns.listen({ kind: 'resolver', ...fabric.resolverListen }) : undefined;
   endpoints.port = options.port ?? (server.address() as AddressInfo).port;
   endpoints.host = `http://127.0.0.1:${endpoints.port}`;
   const started = kernel.start().catch((error) => log('error', 'A service could not start.', { error }));
@@ -112,12 +119,24 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
         await new Promise((resolve) => (one === undefined ? resolve(undefined) : one.close(resolve)));
       }
       forward?.close();
+      await resolver?.close();
       await kernel.stop();
       await machines.close();
       await fabric.close();
       await store.close();
     },
   };
+}
+
+/** Suffixes of the API's names in the real cloud. */
+const apiApexes = ['amazonaws.com', 'amazonaws.com.cn', 'api.aws'] as const;
+
+function createDns(fabric: Fabric, index: ServiceIndex): Dns {
+  const dns = new DnsServer({ identify: (address) => fabric.identify(address) });
+  const { hostAddress: address } = fabric;
+  if (address !== undefined)
+    dns.register(platformNames({ address, apexes: apiApexes, isApi: (name) => readHost(index, name).services.length > 0 }));
+  return dns;
 }
 
 /** Opens everything that takes time, at once. A failure ends the process, and with its namespaces what a plane had made already. */

@@ -4,6 +4,7 @@
  */
 import type { Clock, Millis } from '../base/clock.ts';
 import type { IdSort } from '../base/ids.ts';
+import type { Dns } from '../planes/dns/types.ts';
 import type { Fabric } from '../planes/fabric/types.ts';
 import type { Machines } from '../planes/machines/types.ts';
 import type { Value } from '../store/store.ts';
@@ -118,6 +119,8 @@ export interface Context extends Scope {
 export interface Parts {
   fabric: Fabric;
   machines: Machines;
+  /** Names: services register their zones here when they start. */
+  dns: Dns;
   /** Where this cloud is reached, for URLs in answers and for instances' environment. */
   endpoints: Endpoints;
   /** Zones that chaos has taken down. */

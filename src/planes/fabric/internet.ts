@@ -56,6 +56,9 @@ export function networkSettings(devices: Iterable<string>): Record<string, strin
   return settings;
 }
 
+/** TCP ports under which clients expect plain HTTP besides the API's own. */
+const webPort = 80;
+
 /** Between networks only public addresses travel; in comes what platform services and the open ports want, and ping. */
 function internetRules(openPorts: readonly number[]): string {
   const open = openPorts.length === 0 ? [] : [`ip daddr ${hostAddress} tcp dport { ${openPorts.join(', ')} } accept`];
@@ -76,6 +79,12 @@ function internetRules(openPorts: readonly number[]): string {
   for (const [chain, list] of Object.entries(rules)) {
     lines.push(`add chain ${table} ${chain} { type filter hook ${chain} priority 0; policy drop; }`);
     for (const rule of list) lines.push(`add rule ${table} ${chain} ${rule}`);
+  }
+  const [first] = openPorts;
+  if (first !== undefined) {
+    // Under its names in the real cloud the API is asked on the web's port.
+    lines.push(`add chain ${table} web { type nat hook prerouting priority -100; policy accept; }`);
+    lines.push(`add rule ${table} web ip daddr ${hostAddress} tcp dport ${webPort} dnat ip to ${hostAddress}:${first}`);
   }
   return `${lines.join('\n')}\n`;
 }

@@ -80,7 +80,7 @@ function resolverOf(spec: NetworkSpec): string {
 
 function baseChains(spec: NetworkSpec): [string, ChainPlan][] {
   const own = spec.cidrs.map((cidr) => canonicalCidr(cidr)).join(', ');
-  return [...forwardChains(`{ ${own} }`), ...translationChains(resolverOf(spec)), ...routerChains()];
+  return [...forwardChains(`{ ${own} }`, spec.resolver !== false), ...translationChains(resolverOf(spec)), ...routerChains()];
 }
 
 const dns = `meta l4proto { tcp, udp } th dport ${resolverPort}`;
@@ -90,7 +90,7 @@ function baseChain(type: string, hook: string, priority: number, policy: string,
 }
 
 /** `own` are the network's own blocks: only they travel over links to other networks, and only to ports. */
-function forwardChains(own: string): [string, ChainPlan][] {
+function forwardChains(own: string, resolver: boolean): [string, ChainPlan][] {
   const enter = [
     ...trackedRules(2, 1, 'accept'),
     'oifname vmap @enters',
@@ -105,7 +105,7 @@ function forwardChains(own: string): [string, ChainPlan][] {
     // Who asks is told by the address, so not even a port without source check may forge it here.
     'iifname . ip saddr != @own drop',
     `ip daddr ${metadataAddress} tcp dport ${metadataPort} accept`,
-    `ip daddr ${resolverAddress} ${dns} accept`,
+    ...(resolver ? [`ip daddr ${resolverAddress} ${dns} accept`] : []),
     'drop',
   ];
   const forward = [

@@ -17,6 +17,8 @@ export interface NetworkSpec {
   ports: readonly PortSpec[];
   /** True while the network is joined to the internet: its ports' public addresses are translated one to one. */
   internet: boolean;
+  /** False: the network has no resolver, and queries to its addresses are lost. Absent: it has one. */
+  resolver?: boolean | undefined;
 }
 
 export interface SubnetSpec {

@@ -70,6 +70,7 @@ lo_up() {
 set_names() {
   read -r old < /etc/hostname
   [ "$old" = "$host" ] || echo "$host" > /etc/hostname
+  [ -e $seed/resolv.conf ] && rm -f /etc/resolv.conf && cp $seed/resolv.conf /etc/resolv.conf
   if [ ! -s /etc/machine-id ] && read -r uuid < /proc/sys/kernel/random/uuid; then
     (IFS=-; set -f; set -- $uuid; rm -f /etc/machine-id; echo "$1$2$3$4$5" > /etc/machine-id)
   fi

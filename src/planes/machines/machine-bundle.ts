@@ -109,6 +109,15 @@ function planBinds(bundle: Bundle, limited: boolean): Map<string, string> {
   return binds;
 }
 
+/** resolv.conf(5); what a DHCP client would write. */
+function resolverFile({ servers, search }: NonNullable<MachineSpec['resolver']>): string {
+  const lines = [
+    ...(search.length === 0 ? [] : [`search ${search.join(' ')}`]),
+    ...servers.map((server) => `nameserver ${server}`),
+  ];
+  return lines.map((line) => `${line}\n`).join('');
+}
+
 async function writeSeed(folder: string, spec: MachineSpec): Promise<void> {
   await mkdir(folder, { mode: 0o700 });
   const plan = planUserData(spec.userData);
@@ -120,6 +129,7 @@ async function writeSeed(folder: string, spec: MachineSpec): Promise<void> {
     ['authorized-keys', spec.authorizedKeys.map((key) => `${key.trim()}\n`).join('')],
     ['notes', plan.notes.map((note) => `[pilvi] ${note}\n`).join('')],
   ]);
+  if (spec.resolver !== undefined) files.set('resolv.conf', resolverFile(spec.resolver));
   if (spec.userData !== undefined) files.set('user-data', spec.userData);
   for (const name of ['once', 'each-boot']) await mkdir(`${folder}/${name}`);
   for (const part of plan.parts) files.set(`${part.eachBoot ? 'each-boot' : 'once'}/${part.name}`, part.content);

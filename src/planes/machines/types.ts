@@ -30,6 +30,8 @@ export interface MachineSpec {
    */
   ports: readonly MachinePort[];
   environment?: Readonly<Record<string, string>> | undefined;
+  /** Name servers and search domains, written to /etc/resolv.conf at each boot; absent leaves the image's file. */
+  resolver?: { servers: readonly string[]; search: readonly string[] } | undefined;
 }
 
 export interface MachinePort {

@@ -31,7 +31,7 @@ import { SecurityGroupRules, SecurityGroups } from './security-groups/state.ts';
 import { tagAuthorisations, tagHandlers, withTagging } from './tags.ts';
 import { Volumes } from './volumes/state.ts';
 import { volumeAuthorisations, volumeHandlers, volumes } from './volumes/volumes.ts';
-import { dhcpOptionsHandlers } from './vpc/dhcp-options.ts';
+import { dhcpOptionsAuthorisations, dhcpOptionsHandlers } from './vpc/dhcp-options.ts';
 import { networkAclAuthorisations, networkAclHandlers } from './vpc/network-acls.ts';
 import { DhcpOptions, InternetGateways, NetworkAcls, RouteTables, Subnets, Vpcs } from './vpc/state.ts';
 import { addDefaultVpc, defaultVpcAuthorisations, defaultVpcHandlers } from './vpc/default-vpc.ts';
@@ -40,6 +40,7 @@ import { internetGatewayAuthorisations, internetGatewayHandlers } from './vpc/in
 import { routeTableAuthorisations, routeTableHandlers } from './vpc/route-tables.ts';
 import { subnetAuthorisations, subnetHandlers } from './vpc/subnets.ts';
 import { vpcAuthorisations, vpcHandlers } from './vpc/vpcs.ts';
+import { vpcZone } from './vpc/vpc-zone.ts';
 import { ZoneGroups, zoneHandlers } from './zones.ts';
 
 export default defineService({
@@ -84,6 +85,7 @@ export default defineService({
     ...subnetAuthorisations,
     ...routeTableAuthorisations,
     ...internetGatewayAuthorisations,
+    ...dhcpOptionsAuthorisations,
     ...securityGroupAuthorisations,
     ...addressAuthorisations,
     ...describeInstanceAuthorisations,
@@ -107,6 +109,7 @@ export default defineService({
   tasks: { forgetInstance },
   start: async (ctx) => {
     ctx.part('machines').onChange((status) => void onMachineChange(ctx, status));
+    ctx.part('dns').register(vpcZone(ctx));
     return startMetadata(ctx);
   },
   accountSetup: async (ctx) => {

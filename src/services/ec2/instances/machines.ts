@@ -7,8 +7,10 @@ import { type InterfaceRow, Interfaces } from '../interfaces/state.ts';
 import { KeyPairs } from '../key-pairs/state.ts';
 import { privateDnsName } from '../names.ts';
 import { ec2Arn } from '../tags.ts';
+import { resolverOf } from '../vpc/dhcp-rules.ts';
 import { deviceName } from '../vpc/network-spec.ts';
 import { applyNetwork } from '../vpc/networks.ts';
+import { DhcpOptions, Vpcs } from '../vpc/state.ts';
 import { Volumes } from '../volumes/state.ts';
 import { requireImage } from './image-lookup.ts';
 import { stopInstance, terminateInstance } from './lifecycle.ts';
@@ -24,6 +26,8 @@ async function machineSpec(ctx: Context, row: InstanceRow, cards: readonly Inter
   const key = row.keyName === undefined ? undefined : await ctx.table(KeyPairs).get(row.keyName);
   const address = cards[0]?.addresses[0]?.address ?? '0.0.0.0';
   const { inside } = ctx.part('endpoints');
+  const vpc = await ctx.table(Vpcs).get(row.vpcId);
+  const dhcp = vpc === undefined ? undefined : await ctx.table(DhcpOptions).get(vpc.dhcpOptionsId);
   return {
     key: row.id,
     image: image.planeImage,
@@ -37,6 +41,7 @@ async function machineSpec(ctx: Context, row: InstanceRow, cards: readonly Inter
     user: image.user,
     authorizedKeys: key === undefined ? [] : [key.publicKey],
     ports: cards.map((card) => ({ network: card.vpcId, port: card.id, device: deviceName(card.attachment?.deviceIndex ?? 0) })),
+    resolver: vpc === undefined ? undefined : resolverOf(vpc.cidrs[0]?.cidr ?? '', dhcp?.options ?? {}),
     environment: inside === undefined ? {} : { AWS_ENDPOINT_URL: inside, AWS_DEFAULT_REGION: ctx.region },
   };
 }

@@ -54,6 +54,7 @@ export async function readNetworkSpec(ctx: Context, vpcId: string): Promise<Netw
     gates: acls.map(gateOf),
     ports: cards.map((card) => portOf(card, up.has(card.attachment?.instanceId ?? ''))),
     internet: gateway !== undefined,
+    resolver: vpc.dnsSupport,
   };
 }
 

@@ -110,6 +110,8 @@ export const NetworkAcls = defineTable<NetworkAclRow>()({
 
 export interface DhcpOptionsRow {
   id: string;
+  /** The Region's own set, which new VPCs get. */
+  isDefault?: boolean | undefined;
   /** `domain-name`, `domain-name-servers`, … to their values. */
   options: Readonly<Record<string, readonly string[]>>;
   tags: TagMap;

@@ -82,13 +82,13 @@ export async function addVpc(tx: Transaction, ctx: Context, { cidr, isDefault, t
 
 /** The Region's default option set, made when the first VPC needs it. */
 async function requireDefaultDhcpOptions(tx: Transaction, ctx: Context): Promise<string> {
-  const [existing] = await tx.table(DhcpOptions).list({ limit: 1 });
+  const existing = (await tx.table(DhcpOptions).list()).find((row) => row.isDefault === true);
   if (existing !== undefined) return existing.id;
   const id = ctx.id('dhcpOptions');
   const domain = ctx.region === 'us-east-1' ? 'ec2.internal' : `${ctx.region}.compute.internal`;
   await tx
     .table(DhcpOptions)
-    .put({ id, options: { 'domain-name': [domain], 'domain-name-servers': ['AmazonProvidedDNS'] }, tags: {} });
+    .put({ id, isDefault: true, options: { 'domain-name': [domain], 'domain-name-servers': ['AmazonProvidedDNS'] }, tags: {} });
   return id;
 }
 

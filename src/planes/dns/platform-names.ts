@@ -1,0 +1,37 @@
+/** Names of the platform's own: its API under the real cloud's names, so that unmodified clients inside find it, and `localhost`. */
+import { isInZone } from './resolve.ts';
+import type { DnsQuestion, DnsRecord, ZoneAnswer, ZoneSource } from './types.ts';
+
+const ttlSeconds = 60;
+const localhost = 'localhost';
+
+export interface PlatformNames {
+  /** Address of the platform's API in the internet. */
+  address: string;
+  /** Suffixes under which the API has its names: `amazonaws.com`. */
+  apexes: readonly string[];
+  /** Whether a name below an apex is one of the API's. */
+  isApi: (name: string) => boolean;
+}
+
+/** The zones of the platform. */
+export function platformNames({ address, apexes, isApi }: PlatformNames): ZoneSource {
+  return {
+    name: 'platform',
+    answer(question) {
+      if (isInZone(question.name, localhost)) return answerAddress(question, localhost, '127.0.0.1', '::1');
+      const apex = apexes.find((one) => isInZone(question.name, one));
+      if (apex === undefined) return undefined;
+      if (!isApi(question.name)) return { apex, records: [], exists: question.name === apex };
+      return answerAddress(question, apex, address);
+    },
+  };
+}
+
+/** An answer that is one address, of one kind or of both. */
+export function answerAddress({ name, type }: DnsQuestion, apex: string, ip4: string, ip6?: string): ZoneAnswer {
+  const records: DnsRecord[] = [];
+  if (type === 'A' || type === 'ANY') records.push({ name, type: 'A', ttl: ttlSeconds, data: ip4 });
+  if (ip6 !== undefined && (type === 'AAAA' || type === 'ANY')) records.push({ name, type: 'AAAA', ttl: ttlSeconds, data: ip6 });
+  return { apex, records, exists: true };
+}

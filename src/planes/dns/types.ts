@@ -1,0 +1,77 @@
+/**
+ * Names, in the plane's own words. Whoever owns names registers a zone source; the plane asks all sources, takes the answer of the deepest zone,
+ * follows aliases from zone to zone, and speaks the protocol (server.ts). Two kinds of asker: a port of a network, which asks through its network's
+ * resolver, and anybody on the internet, for whom only zones that answer there exist.
+ */
+import type { Answer, OptAnswer, RecordType, SoaData } from 'dns-packet';
+
+/** A record as the codec takes it: `{ name, type: 'A', ttl, data: '10.0.0.5' }`. Names are in small letters without the dot at the end. */
+export type DnsRecord = Exclude<Answer, OptAnswer>;
+export type DnsType = RecordType | 'ANY';
+export type { SoaData };
+
+export interface DnsQuestion {
+  /** In small letters, without the dot at the end; empty for the root. */
+  name: string;
+  type: DnsType;
+}
+
+/** Who asks. What a source answers may depend on it (private zones, split views, answers by place or by health). */
+export interface DnsAsker {
+  /** Network and port behind a query that came through a network's resolver; absent on the internet. */
+  network?: string | undefined;
+  port?: string | undefined;
+  machine?: string | undefined;
+  /** Source address as the server sees it. */
+  address: string;
+  /** Address block that a forwarding resolver says the client is in (EDNS client subnet). */
+  clientSubnet?: string | undefined;
+}
+
+/** What a zone says of a question. */
+export interface ZoneAnswer {
+  /** Apex of the zone that answers, `example.com`: of several sources' zones the deepest counts, of equals the source registered first. */
+  apex: string;
+  /** Records of the question's name: those asked for, or its CNAME. */
+  records: readonly DnsRecord[];
+  /** Whether the name exists, with records of any type or as a part of longer names: without records, no error then, and no such name otherwise. */
+  exists: boolean;
+  /** Start of authority, for negative answers and their time to live. */
+  soa?: SoaData | undefined;
+  /** Name servers of a zone below that the name was handed to. */
+  delegation?: readonly DnsRecord[] | undefined;
+}
+
+export interface ZoneSource {
+  /** For traces. */
+  name: string;
+  /** The deepest zone of this source that the name lies in and that this asker may see; undefined when there is none. Must not throw for odd names. */
+  answer(question: DnsQuestion, asker: DnsAsker): ZoneAnswer | undefined | Promise<ZoneAnswer | undefined>;
+}
+
+export type DnsStatus = 'NOERROR' | 'NXDOMAIN' | 'SERVFAIL' | 'REFUSED';
+
+export interface DnsReply {
+  status: DnsStatus;
+  /** In the order in which aliases were followed. */
+  answers: readonly DnsRecord[];
+  authorities: readonly DnsRecord[];
+  /** Whether the first name lies in a zone of ours. */
+  authoritative: boolean;
+}
+
+/** How a listener answers: `resolver` for machines (follows aliases, knows the asker by address), `authoritative` for the internet. */
+export interface DnsListener {
+  kind: 'resolver' | 'authoritative';
+  address: string;
+  port: number;
+}
+
+export interface Dns {
+  /** Adds a source of names; returns how to take it away. */
+  register(source: ZoneSource): () => void;
+  /** Answers in process: for health checks, targets given by name, and operations that test an answer. Never throws for what is asked. */
+  resolve(question: DnsQuestion, asker: DnsAsker): Promise<DnsReply>;
+  /** Answers over UDP and TCP; resolves with the port (for port 0) and how to stop. Rejects when the address or port cannot be had. */
+  listen(listener: DnsListener): Promise<{ port: number; close(): Promise<void> }>;
+}
