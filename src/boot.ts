@@ -10,10 +10,12 @@ import { CloudClock, type ClockState } from './base/clock.ts';
 import { IdSource } from './base/ids.ts';
 import { createConsole } from './console/console.ts';
 import { forwardSocketName, listenForward } from './gateway/forward.ts';
+import { addFront } from './gateway/front.ts';
 import { createInsideProxy } from './gateway/inside-proxy.ts';
 import { createPipeline } from './gateway/pipeline.ts';
 import { createServer } from './gateway/server.ts';
 import { createWelcome } from './gateway/welcome.ts';
+import { CertificateAuthority } from './kernel/certificate-authority.ts';
 import { Kernel } from './kernel/kernel.ts';
 import { createLog, type Log } from './kernel/log.ts';
 import type { ServiceIndex } from './model/service-model.ts';
@@ -83,8 +85,10 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     inside: fabric.hostAddress === undefined ? undefined : `http://${fabric.hostAddress}:${insidePort}`,
   };
   const dns = createDns(fabric, index);
-  const kernel = new Kernel({ store, clock, ids: new IdSource(), log, services, parts: { fabric, machines, dns, endpoints } });
-  const admin = createAdmin({ kernel, index, version, limits, shortcomings, saveClock });
+  const ids = new IdSource();
+  const certificates = new CertificateAuthority(options.data, clock, ids);
+  const kernel = new Kernel({ store, clock, ids, log, services, parts: { fabric, machines, dns, endpoints, certificates } });
+  const admin = createAdmin({ kernel, index, version, limits, shortcomings, certificates, saveClock });
   const pages = createConsole(kernel, async (account, userName, password) => {
     const iam = (await kernel.api('iam', kernel.systemContext('iam', { account, region: '' }, 'ConsoleLogin'))) as IamApi;
     return iam.checkPassword(account, userName, password);
@@ -98,10 +102,12 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     routers: [proxy.route, pages, admin, createWelcome(version)],
     upgrade: proxy.upgrade,
   });
+  const closeServer = addFront(server, certificates);
   await listen(server, options.listen);
-  const inside = endpoints.inside === undefined ? undefined : createServer({ kernel, pipeline, routers: [] });
-  if (inside !== undefined && fabric.hostAddress !== undefined)
-    await listen(inside, { host: fabric.hostAddress, port: insidePort });
+  const { hostAddress } = fabric;
+  const inside = hostAddress === undefined ? undefined : createServer({ kernel, pipeline, routers: [] });
+  const closeInside = inside === undefined ? undefined : addFront(inside, certificates, hostAddress);
+  if (inside !== undefined && hostAddress !== undefined) await listen(inside, { host: hostAddress, port: insidePort });
   const forward = fabric.unavailable === undefined ? await listenForward(path.join(options.data, forwardSocketName)) : undefined;
   const resolver =
     fabric.unavailable === undefined ? await dns.listen({ kind: 'resolver', ...fabric.resolverListen }) : undefined;
@@ -114,10 +120,8 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     shortcomings,
     async close() {
       await started;
-      for (const one of [server, inside]) {
-        one?.closeAllConnections();
-        await new Promise((resolve) => (one === undefined ? resolve(undefined) : one.close(resolve)));
-      }
+      await closeServer();
+      await closeInside?.();
       forward?.close();
       await resolver?.close();
       await kernel.stop();

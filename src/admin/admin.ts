@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isLocalRequest } from '../base/local-request.ts';
 import { findRegion, findZone } from '../base/regions.ts';
 import type { ApiFault } from '../kernel/chaos.ts';
+import type { CertificateAuthority } from '../kernel/certificate-authority.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { describeError, type Log } from '../kernel/log.ts';
 import type { ServiceIndex } from '../model/service-model.ts';
@@ -22,6 +23,8 @@ export interface AdminOptions {
   limits: readonly string[];
   /** What machines that run lack on this host, in words. */
   shortcomings: readonly string[];
+  /** The authority behind this cloud's HTTPS. */
+  certificates: CertificateAuthority;
   /** Writes the clock's state so that a restart continues from it. */
   saveClock: () => Promise<void>;
 }
@@ -35,6 +38,7 @@ interface AdminRequest {
 interface Route {
   method: string;
   pattern: RegExp;
+  /** Its answer goes out as JSON; text as it is. */
   handle: (request: AdminRequest) => Promise<unknown>;
 }
 
@@ -88,11 +92,16 @@ async function answer(routes: readonly Route[], log: Log, request: IncomingMessa
       log('error', 'An admin request failed by a bug of Pilvi.', { cause: describeError(error) });
     result = { error: error instanceof Error ? error.message : String(error) };
   }
-  const text = `${JSON.stringify(result ?? {}, plainJson, 2)}\n`;
+  const plain = typeof result === 'string' ? result : undefined;
+  const text = plain ?? `${JSON.stringify(result ?? {}, plainJson, 2)}\n`;
   // What is left of a refused body is not read, so nothing may follow it on this connection.
   const rest = request.complete ? {} : { connection: 'close' };
   response
-    .writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text), ...rest })
+    .writeHead(status, {
+      'content-type': plain === undefined ? 'application/json' : 'text/plain',
+      'content-length': Buffer.byteLength(text),
+      ...rest,
+    })
     .end(text);
 }
 
@@ -127,7 +136,7 @@ async function reset({ kernel, saveClock }: AdminOptions, account?: string): Pro
 }
 
 function lifeRoutes(options: AdminOptions): Route[] {
-  const { kernel, version, limits, shortcomings, index } = options;
+  const { kernel, version, limits, shortcomings, index, certificates } = options;
   return [
     {
       method: 'GET',
@@ -138,8 +147,10 @@ function lifeRoutes(options: AdminOptions): Route[] {
         limits,
         shortcomings,
         time: new Date(kernel.clock.now()).toISOString(),
+        ca: certificates.file,
       }),
     },
+    { method: 'GET', pattern: /^\/_pilvi\/ca\.pem$/, handle: () => certificates.certificate() },
     {
       method: 'GET',
       pattern: /^\/_pilvi\/services$/,

@@ -13,6 +13,7 @@ interface Health {
   limits: string[];
   shortcomings: string[];
   time: string;
+  ca: string;
 }
 
 /** `pilvi status`: whether it runs, its time, what is limited. */
@@ -20,7 +21,8 @@ export async function status(args: readonly string[]): Promise<number> {
   const target = await findTarget(args);
   const health = await callAdmin<Health>(target, 'GET', 'health');
   const limits = [...health.limits, ...health.shortcomings].map((limit) => `\nLimited: ${limit}`).join('');
-  return print(target, health, `Pilvi ${health.version} runs on ${target.url}. Cloud time is ${health.time}.${limits}`);
+  const runs = `Pilvi ${health.version} runs on ${target.url}. Cloud time is ${health.time}.`;
+  return print(target, health, `${runs}\nHTTPS is on the same port; trust ${health.ca} (AWS_CA_BUNDLE).${limits}`);
 }
 
 interface ServiceLine {

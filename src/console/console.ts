@@ -82,9 +82,18 @@ export function createConsole(
 }
 
 /** Only its own pages may post to it: other local names are other sites, such as what runs inside the cloud. */
-function isOwn({ method, headers }: IncomingMessage): boolean {
+function isOwn(request: IncomingMessage): boolean {
+  const { method, headers } = request;
   if (!isLocalRequest(headers)) return false;
-  return method === 'GET' || headers.origin === undefined || headers.origin === `http://${headers.host}`;
+  return (
+    method === 'GET' ||
+    headers.origin === undefined ||
+    headers.origin === `${isSecure(request) ? 'https' : 'http'}://${headers.host}`
+  );
+}
+
+function isSecure({ socket }: IncomingMessage): boolean {
+  return 'encrypted' in socket;
 }
 
 function send(answer: Answer, request: IncomingMessage, response: ServerResponse): void {
@@ -101,7 +110,7 @@ function send(answer: Answer, request: IncomingMessage, response: ServerResponse
     ...(answer.cookie === undefined
       ? {}
       : {
-          'set-cookie': `${cookieName}=${answer.cookie}; Path=${base}; HttpOnly; SameSite=Strict${answer.cookie === '' ? '; Max-Age=0' : ''}`,
+          'set-cookie': `${cookieName}=${answer.cookie}; Path=${base}; HttpOnly; SameSite=Strict${isSecure(request) ? '; Secure' : ''}${answer.cookie === '' ? '; Max-Age=0' : ''}`,
         }),
     // What is left of a refused body is not read, so nothing may follow it on this connection.
     ...(request.complete ? {} : { connection: 'close' }),
@@ -308,7 +317,7 @@ class Console {
       accessKeyId,
       sourceIp: (request.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
       userAgent: request.headers['user-agent'] ?? '',
-      secureTransport: false,
+      secureTransport: isSecure(request),
       calledVia: [],
     };
   }

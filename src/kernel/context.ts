@@ -10,6 +10,7 @@ import type { Machines } from '../planes/machines/types.ts';
 import type { Value } from '../store/store.ts';
 import type { Table, TableReader, TableWriter } from '../store/tables.ts';
 import type { Caller } from './caller.ts';
+import type { CertificateAuthority } from './certificate-authority.ts';
 import type { ServiceClients } from './clients.generated.ts';
 import type { ZoneFaultView } from './zone-faults.ts';
 
@@ -123,6 +124,8 @@ export interface Parts {
   dns: Dns;
   /** Where this cloud is reached, for URLs in answers and for instances' environment. */
   endpoints: Endpoints;
+  /** Signs certificates that clients of this cloud trust. */
+  certificates: CertificateAuthority;
   /** Zones that chaos has taken down. */
   zones: ZoneFaultView;
 }

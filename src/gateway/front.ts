@@ -1,0 +1,112 @@
+/**
+ * The front of a port: HTTP and HTTPS on the same one, told apart by the first byte a client sends. 0x16 opens a TLS handshake and no HTTP
+ * method begins with it. TLS, and the certificate behind it, is loaded with the first such client, so that a start pays nothing for it.
+ * Rejected: a second port, because every client would have to be told which is which.
+ */
+import type { Server as HttpServer } from 'node:http';
+import type { Socket } from 'node:net';
+import type { SecureContext, Server as TlsServer } from 'node:tls';
+import type { CertificateAuthority } from '../kernel/certificate-authority.ts';
+
+/** First byte of a TLS record of type handshake (RFC 8446, 5.1). */
+const handshakeByte = 0x16;
+/** Real milliseconds that a client may take to send its first byte, and to end the handshake. */
+const greetingMillisMax = 20_000;
+/** Server names that certificates are kept for; beyond that the cache begins anew. */
+const contextsMax = 1000;
+
+/** What a client reaches this machine by, when it names no server (addresses are not named) or one that is not ours. */
+const defaultNames: readonly string[] = [
+  'localhost',
+  'localhost.localstack.cloud',
+  '*.localhost.localstack.cloud',
+  '127.0.0.1',
+  '::1',
+];
+/** Names that stand for this cloud; a certificate is made for each as it is asked for. */
+const ownName =
+  /^(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,62})\.)+(?:localhost|localhost\.localstack\.cloud|amazonaws\.com|api\.aws)$/;
+
+/** Hands a connection to the HTTP server as if it had accepted it itself. */
+type Accept = (socket: Socket) => void;
+
+/**
+ * Puts itself before an HTTP server that is not listening yet: its requests then come over plain or encrypted sockets. `address` is one more
+ * address that clients use. Returns how to end all connections and stop listening.
+ */
+export function addFront(http: HttpServer, authority: CertificateAuthority, address?: string): () => Promise<void> {
+  const names = address === undefined ? defaultNames : [...defaultNames, address];
+  const early = new Set<Socket>();
+  // Node's own listener does what a connection needs; it is called once it is known what the connection carries.
+  const [serve] = http.listeners('connection') as Accept[];
+  const accept: Accept = (socket) => serve?.call(http, socket);
+  let opening: Promise<TlsServer> | undefined;
+  const secure = (): Promise<TlsServer> => {
+    opening ??= createTls(accept, authority, names);
+    opening.catch(() => {
+      opening = undefined;
+    });
+    return opening;
+  };
+  http.removeAllListeners('connection').on('connection', (socket: Socket) => {
+    early.add(socket);
+    const forget = (): void => void early.delete(socket);
+    const quit = (): void => void socket.destroy();
+    socket.once('close', forget).on('error', quit);
+    socket.setTimeout(greetingMillisMax, quit);
+    socket.once('data', (chunk: Buffer) => {
+      socket.pause();
+      socket.unshift(chunk);
+      socket.setTimeout(0);
+      socket.off('timeout', quit);
+      if (chunk[0] === handshakeByte) {
+        secure().then((tls) => tls.emit('connection', socket), quit);
+        return;
+      }
+      socket.off('close', forget).off('error', quit);
+      early.delete(socket);
+      accept(socket);
+      socket.resume();
+    });
+  });
+  return async () => {
+    for (const socket of early) socket.destroy();
+    http.closeAllConnections();
+    await new Promise((resolve) => http.close(resolve));
+  };
+}
+
+/** A server that is given sockets and hands on what they carry. */
+async function createTls(accept: Accept, authority: CertificateAuthority, names: readonly string[]): Promise<TlsServer> {
+  const tls = await import('node:tls');
+  const first = await authority.issue({ names });
+  const chainOf = ({ certificate, chain }: { certificate: string; chain: string }): string => certificate + chain;
+  const usual = tls.createSecureContext({ cert: chainOf(first), key: first.privateKey });
+  const contextsCache = new Map<string, Promise<SecureContext>>();
+  const contextFor = (name: string): Promise<SecureContext> => {
+    let context = contextsCache.get(name);
+    if (context === undefined) {
+      context = authority
+        .issue({ names: [name], privateKey: first.privateKey })
+        .then((issued) => tls.createSecureContext({ cert: chainOf(issued), key: issued.privateKey }));
+      if (contextsCache.size >= contextsMax) contextsCache.clear();
+      contextsCache.set(name, context);
+    }
+    return context;
+  };
+  const server = tls.createServer({
+    cert: chainOf(first),
+    key: first.privateKey,
+    ALPNProtocols: ['http/1.1'],
+    handshakeTimeout: greetingMillisMax,
+    SNICallback: (asked, done) => {
+      const name = asked.toLowerCase();
+      if (!ownName.test(name)) return done(null, usual);
+      contextFor(name).then((context) => done(null, context), done);
+    },
+  });
+  server.on('secureConnection', accept);
+  // A client that does not trust us, or speaks something else, has ended its own connection.
+  server.on('tlsClientError', (_error, socket) => socket.destroy());
+  return server;
+}
