@@ -18,6 +18,7 @@ import { createWelcome } from './gateway/welcome.ts';
 import { CertificateAuthority } from './kernel/certificate-authority.ts';
 import { Kernel } from './kernel/kernel.ts';
 import { createLog, type Log } from './kernel/log.ts';
+import { openVault } from './kernel/vault.ts';
 import type { ServiceIndex } from './model/service-model.ts';
 import { readHost } from './model/hosts.ts';
 import { loadIndex } from './model/wire.ts';
@@ -74,6 +75,8 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   await mkdir(options.data, { recursive: true });
   const log = options.log ?? createLog(() => new CloudClock().realNow());
   const [store, index, { fabric, machines }] = await openParts(options);
+  const ids = new IdSource();
+  const vault = await openVault(options.data, ids);
   const clock = new CloudClock((await store.get(clockKey)) as ClockState | undefined);
   const saveClock = () => store.transact((tx) => tx.put(clockKey, clock.state as unknown as Value));
   await saveClock();
@@ -85,9 +88,15 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     inside: fabric.hostAddress === undefined ? undefined : `http://${fabric.hostAddress}:${insidePort}`,
   };
   const dns = createDns(fabric, index);
-  const ids = new IdSource();
   const certificates = new CertificateAuthority(options.data, clock, ids);
-  const kernel = new Kernel({ store, clock, ids, log, services, parts: { fabric, machines, dns, endpoints, certificates } });
+  const kernel = new Kernel({
+    store,
+    clock,
+    ids,
+    log,
+    services,
+    parts: { fabric, machines, dns, endpoints, certificates, vault },
+  });
   const admin = createAdmin({ kernel, index, version, limits, shortcomings, certificates, saveClock });
   const pages = createConsole(kernel, async (account, userName, password) => {
     const iam = (await kernel.api('iam', kernel.systemContext('iam', { account, region: '' }, 'ConsoleLogin'))) as IamApi;

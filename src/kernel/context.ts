@@ -12,6 +12,7 @@ import type { Table, TableReader, TableWriter } from '../store/tables.ts';
 import type { Caller } from './caller.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
 import type { ServiceClients } from './clients.generated.ts';
+import type { Vault } from './vault.ts';
 import type { ZoneFaultView } from './zone-faults.ts';
 
 /** Methods of a service's own client, without the transport: `ctx.call('ec2').runInstances(input)`. */
@@ -128,6 +129,8 @@ export interface Parts {
   certificates: CertificateAuthority;
   /** Zones that chaos has taken down. */
   zones: ZoneFaultView;
+  /** Seals what must not lie readable in rows. */
+  vault: Vault;
 }
 
 export interface Endpoints {

@@ -4,5 +4,6 @@ import type { ServiceEntry } from '../kernel/service.ts';
 export const services: readonly ServiceEntry[] = [
   { name: 'iam', load: () => import('./iam/index.ts'), credentialPrefix: 'AKIA', holds: 'identity-policies' },
   { name: 'sts', load: () => import('./sts/index.ts'), credentialPrefix: 'ASIA' },
+  { name: 'kms', load: () => import('./kms/index.ts') },
   { name: 'ec2', load: () => import('./ec2/index.ts'), eager: true },
 ];

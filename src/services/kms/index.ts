@@ -1,0 +1,30 @@
+/** KMS: keys and their use. Files are one per noun; what each operation is authorised on stands in authorise.ts, because all of it is about one key. */
+import { defineService } from '../../kernel/service.ts';
+import { aliasHandlers } from './aliases.ts';
+import { createApi } from './api.ts';
+import { kmsChecks } from './authorise.ts';
+import { dataKeyHandlers } from './data-keys.ts';
+import { deleteKey, deletionHandlers } from './deletion.ts';
+import { encryptionHandlers } from './encryption.ts';
+import { keyHandlers } from './keys.ts';
+import { policyHandlers } from './policies.ts';
+import { Aliases, Grants, Keys, Materials } from './state.ts';
+import { tagHandlers } from './tags.ts';
+
+export default defineService({
+  name: 'kms',
+  uses: ['iam'],
+  tables: [Keys, Materials, Aliases, Grants],
+  handlers: {
+    ...keyHandlers,
+    ...aliasHandlers,
+    ...policyHandlers,
+    ...tagHandlers,
+    ...encryptionHandlers,
+    ...dataKeyHandlers,
+    ...deletionHandlers,
+  },
+  authorise: kmsChecks,
+  tasks: { deleteKey },
+  api: createApi,
+});
