@@ -27,6 +27,7 @@ import { platformNames } from './planes/dns/platform-names.ts';
 import type { Dns } from './planes/dns/types.ts';
 import type { Fabric } from './planes/fabric/types.ts';
 import type { Machines } from './planes/machines/types.ts';
+import type { Ec2Api } from './services/ec2/api.ts';
 import type { IamApi } from './services/iam/api.ts';
 import { services } from './services/index.ts';
 import { openLmdbStore } from './store/lmdb/lmdb-store.ts';
@@ -97,7 +98,11 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     services,
     parts: { fabric, machines, dns, endpoints, certificates, vault },
   });
-  const admin = createAdmin({ kernel, index, version, limits, shortcomings, certificates, saveClock });
+  const placeOf = async (id: string): Promise<string | undefined> => {
+    const ec2 = (await kernel.api('ec2', kernel.systemContext('ec2', { account: '', region: '' }, 'placeOf'))) as Ec2Api;
+    return ec2.placeOf(id);
+  };
+  const admin = createAdmin({ kernel, index, version, limits, shortcomings, certificates, saveClock, placeOf });
   const pages = createConsole(kernel, async (account, userName, password) => {
     const iam = (await kernel.api('iam', kernel.systemContext('iam', { account, region: '' }, 'ConsoleLogin'))) as IamApi;
     return iam.checkPassword(account, userName, password);

@@ -27,6 +27,8 @@ export interface AdminOptions {
   certificates: CertificateAuthority;
   /** Writes the clock's state so that a restart continues from it. */
   saveClock: () => Promise<void>;
+  /** Where in the zones' hardware an instance or a Dedicated Host is: `us-east-1a/dc1/rack3/host5`. */
+  placeOf: (id: string) => Promise<string | undefined>;
 }
 
 interface AdminRequest {
@@ -246,7 +248,7 @@ function parseRows(text: string | null): number {
   return rows;
 }
 
-function chaosRoutes({ kernel }: AdminOptions): Route[] {
+function chaosRoutes({ kernel, placeOf }: AdminOptions): Route[] {
   const state = () => ({
     api: kernel.chaos.list(),
     zones: kernel.zones.list().map(({ zone, since }) => ({ zone, since: new Date(since).toISOString() })),
@@ -270,6 +272,29 @@ function chaosRoutes({ kernel }: AdminOptions): Route[] {
         if (typeof down !== 'boolean') throw new AdminError(400, 'down must be true or false.');
         await kernel.setZoneDown(zone.name, down);
         return state();
+      },
+    },
+    {
+      method: 'POST',
+      pattern: /^\/_pilvi\/chaos\/(host|rack|datacenter)$/,
+      handle: async ({ params: [level = ''], body: { at, down } }) => {
+        if (typeof at !== 'string') throw new AdminError(400, 'at must be an instance, a Dedicated Host or a place.');
+        if (typeof down !== 'boolean') throw new AdminError(400, 'down must be true or false.');
+        const place = /^(i|h)-/.test(at) ? await placeOf(at) : findZone(at.split('/')[0] ?? '') && at;
+        const depth = { datacenter: 2, rack: 3, host: 4 }[level] as number;
+        const parts = place?.split('/') ?? [];
+        if (parts.length < depth) throw new AdminError(400, `There is no ${level} of ${at}.`);
+        await kernel.setZoneDown(parts.slice(0, depth).join('/'), down);
+        return state();
+      },
+    },
+    {
+      method: 'GET',
+      pattern: /^\/_pilvi\/places\/([\w-]+)$/,
+      handle: async ({ params: [id = ''] }) => {
+        const place = await placeOf(id);
+        if (place === undefined) throw new AdminError(404, `${id} is on no host.`);
+        return { place };
       },
     },
     {

@@ -99,7 +99,7 @@ interface ChaosState {
   zones: { zone: string; since: string }[];
 }
 
-/** `pilvi chaos`, `chaos zone us-east-1a down`, `chaos zone us-east-1a up`, `chaos clear`. */
+/** `pilvi chaos`, `chaos zone us-east-1a down`, `chaos rack i-… up`, `chaos clear`. */
 export async function chaos(args: readonly string[]): Promise<number> {
   const target = await findTarget(args);
   const [verb, zone, wanted] = target.words;
@@ -108,7 +108,12 @@ export async function chaos(args: readonly string[]): Promise<number> {
     if (verb === 'clear' && zone === undefined) return callAdmin(target, 'POST', 'chaos/clear', {});
     if (verb === 'zone' && (wanted === 'down' || wanted === 'up'))
       return callAdmin(target, 'POST', 'chaos/zone', { zone, down: wanted === 'down' });
-    throw new PilviError('BadOption', 'chaos takes zone ZONE down, zone ZONE up, or clear.');
+    if ((verb === 'host' || verb === 'rack' || verb === 'datacenter') && (wanted === 'down' || wanted === 'up'))
+      return callAdmin(target, 'POST', `chaos/${verb}`, { at: zone, down: wanted === 'down' });
+    throw new PilviError(
+      'BadOption',
+      'chaos takes zone ZONE, host, rack or datacenter and an INSTANCE, then down or up; or clear.',
+    );
   };
   const state = await ask();
   const lines = [

@@ -1,5 +1,5 @@
 /**
- * Zones that are down: the failure of a whole data centre, switched by the admin API. Rows keep it over a restart; the copy in memory answers
+ * Zones, and places in them such as a rack, that are down: failures of hardware, switched by the admin API. Rows keep it over a restart; the copy in memory answers
  * inside transactions, where nothing else may be awaited, and is read again at start and after a reset.
  */
 import type { Clock, Millis } from '../base/clock.ts';
@@ -18,8 +18,8 @@ const nowhere = { account: '', region: '' };
 
 /** What services see of it. */
 export interface ZoneFaultView {
-  /** Since when the zone is down; undefined while it works. */
-  downSince(zone: string): Millis | undefined;
+  /** Since when a zone, or a place in one (`us-east-1a/dc1/rack3`), is down, by itself or with what it stands in; undefined while it works. */
+  downSince(place: string): Millis | undefined;
 }
 
 export class ZoneFaults implements ZoneFaultView {
@@ -40,11 +40,12 @@ export class ZoneFaults implements ZoneFaultView {
     const before = this.#since;
     this.#since = new Map(rows.map(({ zone, since }) => [zone, since]));
     for (const zone of new Set([...before.keys(), ...this.#since.keys()])) {
-      await this.#fabric?.setFault({ kind: 'zone', zone }, this.#since.has(zone));
+      // What is smaller than a zone takes its machines down, and the network of the zone goes on.
+      if (!zone.includes('/')) await this.#fabric?.setFault({ kind: 'zone', zone }, this.#since.has(zone));
     }
   }
 
-  /** Takes a zone down or brings it back, by its name. Safe to repeat. */
+  /** Takes a zone or a place in one down, or brings it back, by its name. Safe to repeat. */
   async set(zone: string, down: boolean): Promise<void> {
     await this.#store.transact(async (tx) => {
       const rows = scopedWriter(tx, ZoneFaultRows, nowhere);
@@ -54,8 +55,12 @@ export class ZoneFaults implements ZoneFaultView {
     await this.load();
   }
 
-  downSince(zone: string): Millis | undefined {
-    return this.#since.get(zone);
+  downSince(place: string): Millis | undefined {
+    for (let path = place; path !== ''; path = path.slice(0, Math.max(0, path.lastIndexOf('/')))) {
+      const since = this.#since.get(path);
+      if (since !== undefined) return since;
+    }
+    return undefined;
   }
 
   /** Names of the zones that are down, with the time at which each went down. */

@@ -29,6 +29,8 @@ const nouns = {
   image: { stem: 'InvalidAMIID', text: (ids) => `The image id '[${ids}]' does not exist` },
   keyPair: { stem: 'InvalidKeyPair', text: (ids) => `The key pair '${ids}' does not exist` },
   volume: { stem: 'InvalidVolume', text: (ids) => `The volume '${ids}' does not exist.` },
+  placementGroup: { stem: 'InvalidPlacementGroup', text: (ids) => `The Placement Group '${ids}' is unknown.` },
+  dedicatedHost: { stem: 'InvalidHostID', text: (ids) => `The host ID '${ids}' does not exist` },
   launchTemplate: { stem: 'InvalidLaunchTemplateId', text: idNamed('launchTemplate') },
   snapshot: { stem: 'InvalidSnapshot', text: (ids) => `The snapshot '${ids}' does not exist.` },
 } as const satisfies Partial<Record<IdSort, NounWords>>;

@@ -3,7 +3,10 @@ import { defineService } from '../../kernel/service.ts';
 import { accountAttributeHandlers } from './account-attributes.ts';
 import { addressAuthorisations, addressHandlers } from './addresses/addresses.ts';
 import { freePublicIpsOf } from './addresses/public-pool.ts';
+import { ec2Api } from './api.ts';
 import { Addresses, PublicIps } from './addresses/state.ts';
+import { dedicatedHostAuthorisations, dedicatedHostHandlers } from './hosts/dedicated-hosts.ts';
+import { DedicatedHosts } from './hosts/state.ts';
 import { imageHandlers } from './images/images.ts';
 import { Images } from './images/state.ts';
 import { instanceAttributeAuthorisations, instanceAttributeHandlers } from './instances/attributes.ts';
@@ -15,6 +18,7 @@ import { lifecycleAuthorisations, lifecycleHandlers } from './instances/lifecycl
 import { forgetInstance, machines, onMachineChange } from './instances/machines.ts';
 import { monitoringAuthorisations, monitoringHandlers } from './instances/monitoring.ts';
 import { profileAssociationAuthorisations, profileAssociationHandlers } from './instances/profile-associations.ts';
+import { recoverInstance, recoveryAuthorisations, recoveryHandlers } from './instances/recovery.ts';
 import { Instances, LaunchTokens } from './instances/state.ts';
 import { networkInterfaceAuthorisations, networkInterfaceHandlers } from './interfaces/network-interfaces.ts';
 import { privateAddressAuthorisations, privateAddressHandlers } from './interfaces/private-addresses.ts';
@@ -25,6 +29,10 @@ import { launchTemplateAuthorisations, launchTemplateHandlers } from './launch-t
 import { LaunchTemplates, LaunchTemplateVersions } from './launch-templates/state.ts';
 import { launchTemplateVersionAuthorisations, launchTemplateVersionHandlers } from './launch-templates/versions.ts';
 import { startMetadata } from './metadata/server.ts';
+import { placementAuthorisations, placementHandlers } from './placement/modify.ts';
+import { leavePlacesOf } from './placement/place.ts';
+import { placementGroupAuthorisations, placementGroupHandlers } from './placement/placement-groups.ts';
+import { Occupants, PlacementGroups } from './placement/state.ts';
 import { securityGroupRuleAuthorisations, securityGroupRuleHandlers } from './security-groups/rules.ts';
 import { securityGroupAuthorisations, securityGroupHandlers } from './security-groups/security-groups.ts';
 import { SecurityGroupRules, SecurityGroups } from './security-groups/state.ts';
@@ -49,7 +57,7 @@ export default defineService({
   tables: [
     ...[Vpcs, Subnets, RouteTables, InternetGateways, NetworkAcls, DhcpOptions, Interfaces, SecurityGroups, SecurityGroupRules],
     ...[Addresses, PublicIps, Instances, LaunchTokens, Images, KeyPairs, Volumes, ZoneGroups],
-    ...[LaunchTemplates, LaunchTemplateVersions],
+    ...[LaunchTemplates, LaunchTemplateVersions, PlacementGroups, Occupants, DedicatedHosts],
   ],
   handlers: {
     ...accountAttributeHandlers,
@@ -73,6 +81,10 @@ export default defineService({
     ...launchHandlers,
     ...launchTemplateHandlers,
     ...launchTemplateVersionHandlers,
+    ...recoveryHandlers,
+    ...placementGroupHandlers,
+    ...placementHandlers,
+    ...dedicatedHostHandlers,
     ...describeInstanceHandlers,
     ...lifecycleHandlers,
     ...monitoringHandlers,
@@ -103,20 +115,27 @@ export default defineService({
     RunInstances: checkLaunch,
     ...launchTemplateAuthorisations,
     ...launchTemplateVersionAuthorisations,
+    ...recoveryAuthorisations,
+    ...placementGroupAuthorisations,
+    ...placementAuthorisations,
+    ...dedicatedHostAuthorisations,
     ...securityGroupRuleAuthorisations,
   }),
   reconcilers: { networks, machines, volumes },
-  tasks: { forgetInstance },
+  tasks: { forgetInstance, recoverInstance },
   start: async (ctx) => {
     ctx.part('machines').onChange((status) => void onMachineChange(ctx, status));
     ctx.part('dns').register(vpcZone(ctx));
     return startMetadata(ctx);
   },
+  api: ec2Api,
   accountSetup: async (ctx) => {
     await addDefaultVpc(ctx);
   },
   onReset: async (account, ctx) => {
-    if (account !== undefined) await freePublicIpsOf(ctx, account);
+    if (account === undefined) return;
+    await freePublicIpsOf(ctx, account);
+    await leavePlacesOf(ctx, account);
   },
   /** DryRun asks only whether the call would be allowed, and is answered before anything is looked at ("DryRunOperation"). */
   before: (input) => {

@@ -12,11 +12,13 @@ import type { Table } from '../../store/tables.ts';
 import { Addresses } from './addresses/state.ts';
 import { type Ec2Noun, invalidParameterValue, notFound } from './errors.ts';
 import { applyFilters } from './filters.ts';
+import { DedicatedHosts } from './hosts/state.ts';
 import { Images } from './images/state.ts';
 import { Instances } from './instances/state.ts';
 import { Interfaces } from './interfaces/state.ts';
 import { KeyPairs } from './key-pairs/state.ts';
 import { LaunchTemplates } from './launch-templates/state.ts';
+import { PlacementGroups } from './placement/state.ts';
 import { SecurityGroupRules, SecurityGroups } from './security-groups/state.ts';
 import { Volumes } from './volumes/state.ts';
 import { DhcpOptions, InternetGateways, NetworkAcls, RouteTables, Subnets, type TagMap, Vpcs } from './vpc/state.ts';
@@ -68,6 +70,8 @@ const kinds: readonly TaggedKind[] = [
   kind('volume', 'volume', Volumes),
   kind('key-pair', 'keyPair', KeyPairs, 'byId'),
   kind('launch-template', 'launchTemplate', LaunchTemplates),
+  kind('placement-group', 'placementGroup', PlacementGroups, 'byId'),
+  kind('dedicated-host', 'dedicatedHost', DedicatedHosts),
 ];
 
 function kindOf(id: string): TaggedKind | undefined {

@@ -229,8 +229,7 @@ describe('what is not built is refused by name, never ignored', () => {
     ['CpuOptions', { CpuOptions: { CoreCount: 1 } }],
     ['HibernationOptions', { HibernationOptions: { Configured: true } }],
     ['EnclaveOptions', { EnclaveOptions: { Enabled: true } }],
-    ['Placement.GroupName', { Placement: { GroupName: 'x' } }],
-    ['Placement.Tenancy', { Placement: { Tenancy: 'dedicated' } }],
+    ['Placement.SpreadDomain', { Placement: { SpreadDomain: 'x' } }],
     ['Ipv6AddressCount', { Ipv6AddressCount: 1 }],
   ];
   test.each(cases)('%s', async (name, input) => {

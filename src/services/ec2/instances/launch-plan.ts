@@ -13,6 +13,7 @@ import type { VolumeRow } from '../volumes/state.ts';
 import { type SubnetRow, Subnets, type TagMap, Vpcs } from '../vpc/state.ts';
 import { type LaunchImage, requireImage } from './image-lookup.ts';
 import { type CardPlan, planCards } from './launch-cards.ts';
+import { type PlacementPlan, planPlacement } from './launch-placement.ts';
 import type { InstanceRow } from './state.ts';
 import { type InstanceTypeInfo, instanceTypes } from './type-catalogue.ts';
 
@@ -31,6 +32,7 @@ export interface LaunchPlan {
   /** The primary one first. */
   cards: readonly CardPlan[];
   zone?: string | undefined;
+  place: PlacementPlan;
   rootSizeGiB: number;
   rootType: VolumeRow['type'];
   rootDeleteOnTermination: boolean;
@@ -68,12 +70,6 @@ function refuseUnimplemented(input: RunInstancesRequest): void {
   if (input.EnclaveOptions?.Enabled === true) throw parameterNotImplemented('RunInstances', 'EnclaveOptions');
   if ((input.CapacityReservationSpecification?.CapacityReservationPreference ?? 'open') !== 'open')
     throw parameterNotImplemented('RunInstances', 'CapacityReservationSpecification');
-  if ((input.MaintenanceOptions?.AutoRecovery ?? 'default') !== 'default')
-    throw parameterNotImplemented('RunInstances', 'MaintenanceOptions');
-  const { Tenancy: tenancy = 'default', AvailabilityZone: _zone, ...placement } = input.Placement ?? {};
-  const place = Object.entries(placement).find(([, value]) => value !== undefined && value !== '');
-  if (place !== undefined) throw parameterNotImplemented('RunInstances', `Placement.${place[0]}`);
-  if (tenancy !== 'default' && (tenancy as string) !== '') throw parameterNotImplemented('RunInstances', 'Placement.Tenancy');
 }
 
 function planCounts(input: RunInstancesRequest): { min: number; max: number } {
@@ -216,6 +212,7 @@ export async function planLaunch({ input, template }: MergedLaunch, ctx: Context
     userData: planUserData(input.UserData),
     cards: planCards(input, type),
     zone,
+    place: await planPlacement(input, ctx, type),
     ...planRoot(input, image),
     cpuCredits: planCredits(input.CreditSpecification?.CpuCredits, type),
     metadata: planMetadata(input.MetadataOptions),

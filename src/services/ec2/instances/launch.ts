@@ -7,11 +7,14 @@ import { assignPublicIp, insufficientAddresses, removeInterface } from '../inter
 import { Interfaces } from '../interfaces/state.ts';
 import { mergeTemplate } from '../launch-templates/data.ts';
 import { requireRow } from '../lookup.ts';
+import { leavePlace, zoneOfCluster } from '../placement/place.ts';
+import { PlacementGroups } from '../placement/state.ts';
 import { Volumes } from '../volumes/state.ts';
 import type { SubnetRow } from '../vpc/state.ts';
 import { checkCapacity } from '../capacity.ts';
 import { describeReservation } from './describe.ts';
 import { placeCard } from './launch-cards.ts';
+import { settle, tenancyIn } from './launch-placement.ts';
 import { chooseSubnet, type LaunchPlan, planLaunch } from './launch-plan.ts';
 import { requireProfile, type ProfileUse } from './profiles.ts';
 import { type InstanceRow, Instances, LaunchTokens } from './state.ts';
@@ -31,6 +34,7 @@ function newInstance(
   reservationId: string,
   launchIndex: number,
   profile: ProfileUse | undefined,
+  tenancy: InstanceRow['tenancy'],
 ): InstanceRow {
   return {
     id: ctx.id('instance'),
@@ -48,7 +52,9 @@ function newInstance(
     vpcId: subnet.vpcId,
     subnetId: subnet.id,
     zone: subnet.zone,
-    tenancy: 'default',
+    tenancy,
+    placement: plan.place.placement,
+    autoRecovery: input.MaintenanceOptions?.AutoRecovery ?? 'default',
     publicIpWanted: publicIpWanted(plan, subnet),
     userData: plan.userData,
     profileArn: profile?.arn,
@@ -69,6 +75,16 @@ function newInstance(
     },
     tags: plan.tags.instance,
   };
+}
+
+/** The instance on a host; undefined when there is no more capacity and enough have started. */
+async function settleNext(tx: Transaction, ctx: Context, row: InstanceRow, enough: boolean): Promise<InstanceRow | undefined> {
+  try {
+    return await settle(tx, ctx, row);
+  } catch (error) {
+    if (enough && error instanceof AwsError && /^Insufficient(Instance|Host)Capacity$/.test(error.code)) return undefined;
+    throw error;
+  }
 }
 
 /** Makes and attaches all cards of an instance; false, with nothing written, when the subnet has no address left. */
@@ -123,15 +139,27 @@ async function launch(
   const [primary] = plan.cards;
   const existing =
     primary?.existingId === undefined ? undefined : await requireRow(tx, Interfaces, 'networkInterface', primary.existingId);
-  const subnet = await chooseSubnet(tx, ctx, plan, existing?.subnetId ?? primary?.subnetId);
+  const subnetId = existing?.subnetId ?? primary?.subnetId;
+  const group = plan.place.placement.groupName;
+  const clusterZone =
+    subnetId === undefined && plan.zone === undefined && group !== undefined
+      ? await zoneOfCluster(tx, await tx.table(PlacementGroups).get(group))
+      : undefined;
+  const subnet = await chooseSubnet(tx, ctx, clusterZone === undefined ? plan : { ...plan, zone: clusterZone }, subnetId);
   checkCapacity(ctx, subnet.zone, plan.type.name);
   const reservationId = ctx.id('reservation');
+  const tenancy = await tenancyIn(tx, subnet.vpcId, plan.place.tenancy);
   for (let index = 0; index < plan.max; index += 1) {
-    const instance = newInstance(ctx, plan, input, subnet, reservationId, index, profile);
+    const wanted = newInstance(ctx, plan, input, subnet, reservationId, index, profile, tenancy);
+    const instance = await settleNext(tx, ctx, wanted, index >= plan.min);
+    if (instance === undefined) break;
     const room = await placeCards(tx, ctx, plan, instance, subnet);
     // As many as there is room for, as long as that is the least asked for.
-    if (!room && index >= plan.min) break;
-    if (!room) throw insufficientAddresses();
+    if (!room) {
+      if (index < plan.min) throw insufficientAddresses();
+      await leavePlace(tx, instance.id);
+      break;
+    }
     await tx.table(Instances).put(instance);
     await tx.table(Volumes).put({
       id: instance.rootVolume.id,

@@ -10,6 +10,7 @@ import { Interfaces } from '../interfaces/state.ts';
 import { rowsByIds } from '../lookup.ts';
 import { checkTagged } from '../tags.ts';
 import { describeState } from './describe.ts';
+import { settle } from './launch-placement.ts';
 import { type InstanceRow, Instances, type InstanceState } from './state.ts';
 
 /** `2026-11-20 12:00:00 GMT`, as StateTransitionReason has it. */
@@ -77,7 +78,7 @@ export const lifecycleHandlers: HandlersOf<EC2> = {
         checkCapacity(ctx, row.zone, row.type);
         const [card] = await tx.table(Interfaces).byIndex('byInstance', [row.id]);
         if (row.publicIpWanted && card !== undefined) await assignPublicIp(tx, ctx, card);
-        await move(tx, row, {
+        await move(tx, await settle(tx, ctx, row), {
           intent: 'running',
           linkDown: undefined,
           state: 'pending',

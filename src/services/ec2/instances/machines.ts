@@ -6,6 +6,7 @@ import { dropPublicIp, removeInterface } from '../interfaces/lifecycle.ts';
 import { type InterfaceRow, Interfaces } from '../interfaces/state.ts';
 import { KeyPairs } from '../key-pairs/state.ts';
 import { privateDnsName } from '../names.ts';
+import { leavePlace } from '../placement/place.ts';
 import { ec2Arn } from '../tags.ts';
 import { resolverOf } from '../vpc/dhcp-rules.ts';
 import { deviceName } from '../vpc/network-spec.ts';
@@ -13,6 +14,7 @@ import { applyNetwork } from '../vpc/networks.ts';
 import { DhcpOptions, Vpcs } from '../vpc/state.ts';
 import { Volumes } from '../volumes/state.ts';
 import { requireImage } from './image-lookup.ts';
+import { planRecovery } from './recovery.ts';
 import { stopInstance, terminateInstance } from './lifecycle.ts';
 import { type InstanceRow, Instances, type InstanceState } from './state.ts';
 import { instanceTypes } from './type-catalogue.ts';
@@ -57,10 +59,10 @@ async function announce(tx: Transaction, ctx: Context, row: InstanceRow, state: 
 
 async function bringUp(ctx: Context, row: InstanceRow, cards: readonly InterfaceRow[]): Promise<void> {
   const machines = ctx.part('machines');
-  // A zone without power: the instance stays what it was and does not answer; it boots again when the zone is back.
-  if (ctx.part('zones').downSince(row.zone) !== undefined) {
+  // A zone or host without power: the instance stays what it was and does not answer; it boots again when the zone is back.
+  if (ctx.part('zones').downSince(row.place ?? row.zone) !== undefined) {
     if (machines.unavailable === undefined) await machines.removeMachine(row.id);
-    return;
+    return planRecovery(ctx, row);
   }
   const refused = machines.unavailable ?? ctx.part('fabric').unavailable;
   if (refused === undefined) {
@@ -97,6 +99,7 @@ async function bringDown(ctx: Context, row: InstanceRow, cards: readonly Interfa
     const latest = await tx.table(Instances).get(row.id);
     if (latest?.state !== 'stopping' || latest.intent !== 'stopped') return;
     for (const card of await tx.table(Interfaces).byIndex('byInstance', [row.id])) await dropPublicIp(tx, card);
+    await leavePlace(tx, latest.id);
     await tx.table(Instances).put({ ...latest, state: 'stopped' });
     tx.hint('networks', latest.vpcId);
     await announce(tx, ctx, latest, 'stopped');
@@ -122,6 +125,7 @@ async function tearDown(ctx: Context, row: InstanceRow): Promise<void> {
     }
     if (latest.rootVolume.deleteOnTermination) await tx.table(Volumes).delete(latest.rootVolume.id);
     else await tx.table(Volumes).update([latest.rootVolume.id], (volume) => ({ ...volume, instanceId: undefined }));
+    await leavePlace(tx, latest.id);
     await tx.table(Instances).put({ ...latest, state: 'terminated', terminatedAt: ctx.now });
     await tx.schedule({ task: 'forgetInstance', key: row.id, due: ctx.now + terminatedListed });
     await announce(tx, ctx, latest, 'terminated');

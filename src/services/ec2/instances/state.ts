@@ -31,7 +31,19 @@ export interface InstanceRow {
   vpcId: string;
   subnetId: string;
   zone: string;
-  tenancy: string;
+  tenancy: 'default' | 'dedicated' | 'host';
+  /** As asked for, and as it was settled: partition and host of the last start. */
+  placement: {
+    groupId?: string | undefined;
+    groupName?: string | undefined;
+    partition?: number | undefined;
+    hostId?: string | undefined;
+    affinity?: 'default' | 'host' | undefined;
+  };
+  /** Whether it is moved to another host when its own fails. */
+  autoRecovery: 'default' | 'disabled';
+  /** Host that it is on, or was on last: `us-east-1a/dc1/rack3/host5`. */
+  place?: string | undefined;
   /** The primary interface gets a public address at each start. */
   publicIpWanted: boolean;
   /** Base64, as given. */
@@ -66,6 +78,8 @@ export const Instances = defineTable<InstanceRow>()({
     bySubnet: (row) => [row.subnetId],
     byClientToken: (row) => (row.clientToken === undefined ? undefined : [row.clientToken]),
     byState: (row) => [row.state],
+    byGroup: (row) => (row.placement.groupId === undefined ? undefined : [row.placement.groupId]),
+    byHost: (row) => (row.placement.hostId === undefined ? undefined : [row.placement.hostId]),
   },
 });
 

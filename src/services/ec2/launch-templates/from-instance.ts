@@ -22,7 +22,7 @@ export async function templateDataOf(ctx: Context, instanceId: string | undefine
     UserData: row.userData,
     IamInstanceProfile: row.profileArn === undefined ? undefined : { Arn: row.profileArn },
     Monitoring: { Enabled: row.monitoring },
-    Placement: { AvailabilityZone: row.zone, GroupName: '', Tenancy: row.tenancy as never },
+    Placement: { AvailabilityZone: row.zone, GroupName: row.placement.groupName ?? '', Tenancy: row.tenancy },
     CreditSpecification: row.cpuCredits === undefined ? undefined : { CpuCredits: row.cpuCredits },
     MetadataOptions: {
       HttpTokens: row.metadata.httpTokens,
