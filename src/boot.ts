@@ -9,6 +9,7 @@ import { createAdmin } from './admin/admin.ts';
 import { CloudClock, type ClockState } from './base/clock.ts';
 import { IdSource } from './base/ids.ts';
 import { createConsole } from './console/console.ts';
+import type { Door } from './console/door.ts';
 import { forwardSocketName, listenForward } from './gateway/forward.ts';
 import { addFront } from './gateway/front.ts';
 import { createInsideProxy } from './gateway/inside-proxy.ts';
@@ -30,6 +31,7 @@ import type { Machines } from './planes/machines/types.ts';
 import type { Ec2Api } from './services/ec2/api.ts';
 import type { IamApi } from './services/iam/api.ts';
 import { services } from './services/index.ts';
+import type { StsApi } from './services/sts/api.ts';
 import { openLmdbStore } from './store/lmdb/lmdb-store.ts';
 import type { Store, Value } from './store/store.ts';
 
@@ -103,10 +105,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     return ec2.placeOf(id);
   };
   const admin = createAdmin({ kernel, index, version, limits, shortcomings, certificates, saveClock, placeOf });
-  const pages = createConsole(kernel, async (account, userName, password) => {
-    const iam = (await kernel.api('iam', kernel.systemContext('iam', { account, region: '' }, 'ConsoleLogin'))) as IamApi;
-    return iam.checkPassword(account, userName, password);
-  });
+  const pages = createConsole(kernel, doorOf(kernel));
   const proxy = createInsideProxy();
   const pipeline = createPipeline({ kernel, index, validateOutput: options.validateOutput });
   const server = createServer({
@@ -155,6 +154,20 @@ function createDns(fabric: Fabric, index: ServiceIndex): Dns {
   if (address !== undefined)
     dns.register(platformNames({ address, apexes: apiApexes, isApi: (name) => readHost(index, name).services.length > 0 }));
   return dns;
+}
+
+/** The console's way to identities: IAM checks who it is, STS gives credentials. */
+function doorOf(kernel: Kernel): Door {
+  const api = (service: string): Promise<unknown> =>
+    kernel.api(service, kernel.systemContext(service, { account: '', region: '' }, 'ConsoleLogin'));
+  const iam = () => api('iam') as Promise<IamApi>;
+  const sts = () => api('sts') as Promise<StsApi>;
+  return {
+    checkUser: async (account, userName, password) => (await iam()).checkPassword(account, userName, password),
+    checkRoot: async (email, password) => (await iam()).checkRootPassword(email, password),
+    takeCode: async ({ account, userId }, serial, code) => (await iam()).takeMfaCode(account, userId, serial, code),
+    openSession: async (identity, seconds, mfa) => (await sts()).consoleSession({ identity, seconds, mfa }),
+  };
 }
 
 /** Opens everything that takes time, at once. A failure ends the process, and with its namespaces what a plane had made already. */

@@ -42,6 +42,52 @@ export function signInPage(words?: string): string {
 <label>IAM user name <input name="user" required autocomplete="username"></label>
 <label>Password <input name="password" type="password" required autocomplete="current-password"></label>
 <button>Sign in</button>
+</form>
+<p><a href="${base}/root">Sign in as root user</a></p>`,
+  );
+}
+
+export function rootSignInPage(words?: string): string {
+  return page(
+    'Root user sign in',
+    `<h1>Sign in as root user</h1>${failure(words)}
+<form method="post" action="${base}/root">
+<label>Root user email address <input name="email" type="email" required autocomplete="username"></label>
+<label>Password <input name="password" type="password" required autocomplete="current-password"></label>
+<button>Sign in</button>
+</form>
+<p>The root user of account 123456789012 is root@123456789012.localhost; its password is the secret of its access keys.
+<a href="${base}/">Sign in as IAM user</a></p>`,
+  );
+}
+
+/** Root must register an MFA device: at once, or, while there is grace, later. */
+export function demandMfaPage(daysLeft: number, words?: string): string {
+  const later = `<form method="post" action="${base}/mfa/skip"><button>Skip for now</button> You have ${daysLeft} days left.</form>`;
+  return page(
+    'Register MFA',
+    `<h1>You must register MFA</h1>${failure(words)}
+<p>The root user signs in with multi-factor authentication.</p>
+<form method="post" action="${base}/mfa/register">
+<label>Device name <input name="name" required pattern="[A-Za-z0-9_+=,.@-]{1,64}" value="root-device"></label>
+<button>Register an authenticator app</button>
+</form>
+${daysLeft > 0 ? later : ''}`,
+  );
+}
+
+/** The new device's seed, to be put into an app, and the codes that prove it. `picture` is a PNG. */
+export function registerMfaPage(serial: string, seed: string, picture: Uint8Array, words?: string): string {
+  return page(
+    'Register MFA',
+    `<h1>Set up your authenticator app</h1>${failure(words)}
+<p><img alt="QR code" src="data:image/png;base64,${Buffer.from(picture).toString('base64')}"></p>
+<p>Secret key: <code>${escapeHtml(seed)}</code></p>
+<form method="post" action="${base}/mfa/enable">
+<input type="hidden" name="serial" value="${escapeHtml(serial)}">
+<label>MFA code 1 <input name="first" required pattern="[0-9]{6}" inputmode="numeric" autocomplete="off"></label>
+<label>MFA code 2 <input name="second" required pattern="[0-9]{6}" inputmode="numeric" autocomplete="off"></label>
+<button>Add MFA</button>
 </form>`,
   );
 }

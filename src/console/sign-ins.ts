@@ -20,6 +20,7 @@ export interface HalfSignIn {
   identity: Identity;
   serials: readonly string[];
   mustChange: boolean;
+  mfaDemandedAt?: Millis | undefined;
   expires: Millis;
 }
 
@@ -29,6 +30,10 @@ export interface SignIn {
   identity: Identity;
   accessKeyId: string;
   mustChange: boolean;
+  /** A root user without MFA device is asked to register one first; from then on it can no longer be put off. */
+  mfaDemandedAt?: Millis | undefined;
+  /** The device that is being registered; its seed is shown until the codes are right. */
+  registering?: { serial: string; seed: string; picture: Uint8Array } | undefined;
   expires: Millis;
 }
 

@@ -15,6 +15,8 @@ export interface SessionFacts {
   issuedAt: Millis;
   /** When the code of an MFA device was checked; absent without MFA. */
   mfaAt?: Millis | undefined;
+  /** Opened by signing in to the console: unlike one of GetSessionToken it may call IAM without MFA. */
+  console?: boolean | undefined;
   tags: Readonly<Record<string, string>>;
   transitiveTagKeys: readonly string[];
   sourceIdentity?: string | undefined;

@@ -1,7 +1,7 @@
 /** The web console as a browser without scripts sees it: forms, cookies, pages. */
 import { DescribeInstancesCommand, EC2Client } from '@aws-sdk/client-ec2';
 import { expect, inject, test } from 'vitest';
-import { advanceClock, startOwnCloud } from '../support/cloud.ts';
+import { advanceClock, eventually, startOwnCloud } from '../support/cloud.ts';
 import { allow, fromBase32, policy, type Rooted, rooted, totp } from '../services/iam/support.ts';
 
 const password = 'Correct-horse-1';
@@ -29,6 +29,10 @@ class Browser {
 
   signIn(account: string, user: string, secret = password) {
     return this.post('/sign-in', { account, user, password: secret });
+  }
+
+  signInRoot(account: string, secret = 'test') {
+    return this.post('/root', { email: `root@${account}.localhost`, password: secret });
   }
 
   #url(path: string): string {
@@ -178,4 +182,94 @@ test('IAM-034 an expired password must be replaced, with HardExpiry it lets nobo
   } finally {
     await cloud.stop();
   }
+});
+
+/** Seed and serial number that the registration page shows. */
+function shownDevice(text: string): { seed: Uint8Array; serial: string } {
+  const seed = fromBase32(/<code>([A-Z2-7]+)<\/code>/.exec(text)?.[1] ?? '');
+  return { seed, serial: /name="serial" value="([^"]+)"/.exec(text)?.[1] ?? '' };
+}
+
+test('IAM-022 the root user of a fresh account signs in with e-mail and password, and the credential report has its row', async () => {
+  const { account, iam } = rooted();
+  for (const [email, secret] of [
+    [`root@${account.id}.localhost`, 'wrong'],
+    [`root@${account.id}.example`, 'test'],
+    ['root@12.localhost', 'test'],
+  ] as const) {
+    const stranger = new Browser();
+    const answer = await stranger.post('/root', { email, password: secret });
+    expect([answer.status, answer.text.includes(wrongWords), stranger.cookie]).toEqual([401, true, '']);
+  }
+  const browser = new Browser();
+  expect((await browser.get('/root')).text).toContain('Sign in as root user');
+  expect((await browser.signInRoot(account.id)).text).toContain('You must register MFA');
+  expect((await browser.post('/mfa/skip', {})).status).toBe(303);
+  expect((await browser.get('/ec2/instances')).text).toContain(`@ ${account.id}`);
+  await eventually(async () => expect((await iam.getUser({})).User?.PasswordLastUsed).toBeInstanceOf(Date), {
+    why: 'the sign-in is noted',
+  });
+  await eventually(async () => expect((await iam.generateCredentialReport({})).State).toBe('COMPLETE'), {
+    why: 'the report is made',
+  });
+  const report = Buffer.from((await iam.getCredentialReport({})).Content ?? []).toString();
+  expect(report).toMatch(new RegExp(`^<root_account>,arn:aws:iam::${account.id}:root,[^,]+,not_supported,20[^,]+,`, 'm'));
+});
+
+test('IAM-024 root must register a device, after 35 days at once; then its code is asked for and a wrong one refused', async () => {
+  const cloud = await startOwnCloud();
+  try {
+    const { account, iam } = rooted(cloud.endpoint);
+    const enabled = async () => (await iam.getAccountSummary({})).SummaryMap?.['AccountMFAEnabled'];
+    expect(await enabled()).toBe(0);
+    const early = new Browser(cloud.endpoint);
+    expect((await early.signInRoot(account.id)).text).toContain('You have 35 days left.');
+    expect(await isIn(early)).toBe(false);
+    expect((await early.post('/mfa/skip', {})).status).toBe(303);
+    expect(await isIn(early)).toBe(true);
+
+    await advanceClock(cloud.endpoint, 35 * 86_400_000);
+    const late = new Browser(cloud.endpoint);
+    const demanded = await late.signInRoot(account.id);
+    expect(demanded.text).toContain('You must register MFA');
+    expect(demanded.text).not.toContain('Skip for now');
+    expect((await late.post('/mfa/skip', {})).status).toBe(403);
+    expect(await isIn(late)).toBe(false);
+    const { seed, serial } = shownDevice((await late.post('/mfa/register', { name: 'phone' })).text);
+    expect(serial).toBe(`arn:aws:iam::${account.id}:mfa/phone`);
+    const { time } = (await (await fetch(`${cloud.endpoint}/_pilvi/clock`)).json()) as { time: string };
+    const now = Date.parse(time);
+    const refused = await late.post('/mfa/enable', { first: '000000', second: '000000' });
+    expect([refused.status, refused.text.includes('InvalidAuthenticationCode')]).toEqual([403, true]);
+    expect(await enabled()).toBe(0);
+    expect((await late.post('/mfa/enable', { first: totp(seed, -2, now), second: totp(seed, -1, now) })).status).toBe(303);
+    expect(await isIn(late)).toBe(true);
+    expect(await enabled()).toBe(1);
+
+    const next = new Browser(cloud.endpoint);
+    expect((await next.signInRoot(account.id)).text).toContain('name="code"');
+    const code = totp(seed, 0, now);
+    expect((await next.post('/mfa', { serial, code: code === '000000' ? '000001' : '000000' })).status).toBe(401);
+    expect(await isIn(next)).toBe(false);
+    expect((await next.post('/mfa', { serial, code })).status).toBe(303);
+    expect(await isIn(next)).toBe(true);
+  } finally {
+    await cloud.stop();
+  }
+});
+
+test('each try to sign in is recorded as ConsoleLogin, and none shows a name that failed', async () => {
+  const root = rooted();
+  await withProfile(root, 'cleo');
+  await new Browser().signIn(root.account.id, 'cleo', 'wrong');
+  await new Browser().signIn(root.account.id, 'cleo');
+  const records = `${inject('endpoint')}/_pilvi/inspect?limit=1000&prefix=a/${root.account.id}/kernel.calls`;
+  const { rows } = (await (await fetch(records)).json()) as {
+    rows: { value: { operation?: string; errorMessage?: string; userName?: string; input?: unknown } }[];
+  };
+  const tries = rows.filter(({ value }) => value.operation === 'ConsoleLogin');
+  expect(tries.map(({ value: { userName, errorMessage, input } }) => [userName, errorMessage, input])).toEqual([
+    ['HIDDEN_DUE_TO_SECURITY_REASONS', 'Failed authentication', { MFAUsed: 'No' }],
+    ['cleo', undefined, { MFAUsed: 'No' }],
+  ]);
 });

@@ -13,6 +13,7 @@ import { documentInForce } from './managed-policies.ts';
 import { devicesOf, takeCode } from './mfa.ts';
 import { type OidcProviderRow, OidcProviders, oidcArn } from './oidc-providers.ts';
 import { isPassword, type PasswordState, passwordState } from './passwords.ts';
+import { checkRootPassword, type RootAnswer } from './root.ts';
 import { type SamlProviderRow, SamlProviders, samlArn } from './saml-providers.ts';
 import {
   InstanceProfiles,
@@ -55,6 +56,8 @@ export interface IamApi {
   takeMfaCode(account: string, userId: string, serial: string, code: string): Promise<boolean>;
   /** Checks a console password. Does not ask for codes: `devices` says whether one must be asked for. */
   checkPassword(account: string, userName: string, password: string): Promise<PasswordAnswer>;
+  /** Checks a root user's e-mail address and password for the console. */
+  checkRootPassword(email: string, password: string): Promise<RootAnswer>;
   /** The document in force of a managed policy that this account can use; undefined when there is none. */
   policyDocument(account: string, arn: string): Promise<string | undefined>;
   /** By issuer as a token names it, with its ARN. */
@@ -110,6 +113,7 @@ export function createApi(system: Context): IamApi {
     },
     policyDocument: (account, arn) => documentInForce(of(account), account, arn),
     checkPassword: (account, userName, password) => checkPassword(of(account), userName, password),
+    checkRootPassword: (email, password) => checkRootPassword(system, email, password),
     findServerCertificate: (account, name) => of(account).table(ServerCertificates).get(name.toLowerCase()),
   };
 }

@@ -8,6 +8,7 @@ import { AwsError } from '../../kernel/errors.ts';
  */
 export function refuseWeakSessions(_input: unknown, { caller }: Context): void {
   const { kind, session } = caller;
-  if (kind === 'federated' || ((kind === 'user' || kind === 'root') && session !== undefined && session.mfaAt === undefined))
+  const strong = session === undefined || session.mfaAt !== undefined || session.console === true;
+  if (kind === 'federated' || ((kind === 'user' || kind === 'root') && !strong))
     throw new AwsError('InvalidClientTokenId', 'The security token included in the request is invalid', { status: 403 });
 }

@@ -14,7 +14,7 @@ import { refuseWeakSessions } from './callers.ts';
 import { credentialSource, policySource } from './identities.ts';
 import { instanceProfileChecks, instanceProfileHandlers } from './instance-profiles.ts';
 import { AccessReports, Accesses, lastAccessedChecks, lastAccessedHandlers, recordAccess } from './last-accessed.ts';
-import { loginProfileChecks, loginProfileHandlers } from './login-profiles.ts';
+import { loginProfileChecks, loginProfileHandlers, recordSignIns } from './login-profiles.ts';
 import { mfaChecks, mfaHandlers } from './mfa.ts';
 import { OidcProviders, oidcProviderChecks, oidcProviderHandlers } from './oidc-providers.ts';
 import { policyChecks, policyHandlers, policyVersionHandlers } from './policies.ts';
@@ -135,6 +135,7 @@ export default defineService({
   async records(batch, ctx) {
     await recordUse(batch, ctx);
     await recordAccess(batch, ctx);
+    await recordSignIns(batch, ctx);
   },
   api: createApi,
 });

@@ -2,7 +2,7 @@
 import type { IAM, LoginProfile } from '@aws-sdk/client-iam';
 import { AwsError } from '../../kernel/errors.ts';
 import type { Context } from '../../kernel/context.ts';
-import type { AuthorisationsOf, Check, HandlersOf } from '../../kernel/service.ts';
+import type { AuthorisationsOf, CallRecord, Check, HandlersOf } from '../../kernel/service.ts';
 import { onUser } from './authorise.ts';
 import { dateOf } from './dates.ts';
 import { accessDenied, entityAlreadyExists, noSuchEntity, temporarilyUnmodifiable } from './errors.ts';
@@ -15,6 +15,7 @@ import {
   type PasswordHash,
   type PasswordPolicy,
   type Reading,
+  Users,
 } from './state.ts';
 import { requireUser } from './users.ts';
 
@@ -148,6 +149,21 @@ export async function onOwnPassword(_input: unknown, ctx: Context): Promise<Chec
     Resource: '*',
   };
   return [{ resource, resourcePolicy: JSON.stringify({ Version: '2012-10-17', Statement: [grant] }) }];
+}
+
+/** Notes when users and root last signed in to the console, from the record of finished calls. */
+export async function recordSignIns(batch: readonly CallRecord[], ctx: Context): Promise<void> {
+  const entered = batch.filter(({ action, errorMessage }) => action === 'signin:ConsoleLogin' && errorMessage === undefined);
+  if (entered.length === 0) return;
+  await ctx.transact(async (tx) => {
+    for (const { identity, account, at: passwordLastUsed } of entered) {
+      const scope = { account, region: '' };
+      const user = await tx.tableIn(scope, Users).firstByIndex('byId', [identity.userId]);
+      if (user !== undefined) await tx.tableIn(scope, Users).put({ ...user, passwordLastUsed });
+      else if (identity.kind === 'root')
+        await tx.tableIn(scope, AccountSettings).update(['settings'], (row) => ({ ...row, passwordLastUsed }));
+    }
+  });
 }
 
 export const loginProfileChecks: AuthorisationsOf<IAM> = {

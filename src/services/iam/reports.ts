@@ -92,7 +92,8 @@ async function partColumns(ctx: Context, id: string): Promise<string[]> {
 async function rootColumns(ctx: Context): Promise<string[]> {
   const settings = await ctx.table(AccountSettings).get('settings');
   const arn = `arn:aws:iam::${ctx.account}:root`;
-  const password = [unsupported, unknown, unsupported, unsupported];
+  const used = settings?.passwordLastUsed;
+  const password = [unsupported, used === undefined ? unknown : timeOf(used), unsupported, unsupported];
   return ['<root_account>', arn, timeOf(settings?.created ?? ctx.now), ...password, ...(await partColumns(ctx, ctx.account))];
 }
 

@@ -289,6 +289,8 @@ export interface AccountRow {
   passwordPolicy?: PasswordPolicy | undefined;
   /** When the account was first met: the creation time of its root user. */
   created: Millis;
+  /** When the root user last signed in to the console. */
+  passwordLastUsed?: Millis | undefined;
 }
 
 /** The account's own settings: one row. */

@@ -84,7 +84,11 @@ function describeWhole(account: string, row: UserRow): User {
 export async function describeRoot(ctx: Context): Promise<User> {
   const settings = await ctx.table(AccountSettings).get('settings');
   const arn = `arn:aws:iam::${ctx.account}:root`;
-  return { Path: '/', UserName: '', UserId: ctx.account, Arn: arn, CreateDate: dateOf(settings?.created ?? ctx.now) };
+  const dates = {
+    CreateDate: dateOf(settings?.created ?? ctx.now),
+    PasswordLastUsed: dateIfAny(settings?.passwordLastUsed),
+  };
+  return { Path: '/', UserName: '', UserId: ctx.account, Arn: arn, ...dates };
 }
 
 /** What must be gone before a user is deleted, in the order in which it is asked for ("Deleting an IAM user", AWS CLI or API). */

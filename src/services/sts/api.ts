@@ -1,5 +1,6 @@
 /** What STS offers to other services inside the process: credentials of roles for what runs on their behalf. Types only may be imported from here. */
 import type { Millis } from '../../base/clock.ts';
+import type { Identity } from '../../kernel/caller.ts';
 import type { Context } from '../../kernel/context.ts';
 import type { IamApi } from '../iam/api.ts';
 import { notAuthorized } from './errors.ts';
@@ -34,18 +35,13 @@ export interface StsApi {
     service: string;
     seconds: number;
   }): Promise<ServiceCredentials>;
+  /** Credentials of a user or root who has signed in to the console, with a code of an MFA device or without. */
+  consoleSession(input: { identity: Identity; seconds: number; mfa: boolean }): Promise<ServiceCredentials>;
 }
 
 /** The api over a context of STS's own. */
 export function createApi(system: Context): StsApi {
-  const serviceCredentials: StsApi['serviceCredentials'] = async ({ account, roleName, sessionName, service, seconds }) => {
-    const iam = await system.internal<IamApi>('iam');
-    const row = await iam.requireRole(account, roleName);
-    const roleArn = iam.roleArn(account, row);
-    if (!trustsService(system, service, { account, row, roleArn }))
-      throw notAuthorized(`${service}.amazonaws.com`, 'sts:AssumeRole', roleArn);
-    const facts = { issuedAt: system.now, ...noTags };
-    const identity = roleIdentity({ account, row, roleArn, sessionName, facts, sessionTags: {} });
+  const open = async (identity: Identity, seconds: number): Promise<ServiceCredentials> => {
     const session = await openSession(system, { identity, seconds, limits: { packedSize: undefined } });
     return {
       accessKeyId: session.id,
@@ -55,8 +51,22 @@ export function createApi(system: Context): StsApi {
       issuedAt: session.created,
     };
   };
+  const serviceCredentials: StsApi['serviceCredentials'] = async ({ account, roleName, sessionName, service, seconds }) => {
+    const iam = await system.internal<IamApi>('iam');
+    const row = await iam.requireRole(account, roleName);
+    const roleArn = iam.roleArn(account, row);
+    if (!trustsService(system, service, { account, row, roleArn }))
+      throw notAuthorized(`${service}.amazonaws.com`, 'sts:AssumeRole', roleArn);
+    const facts = { issuedAt: system.now, ...noTags };
+    const identity = roleIdentity({ account, row, roleArn, sessionName, facts, sessionTags: {} });
+    return open(identity, seconds);
+  };
   return {
     serviceCredentials,
+    consoleSession: ({ identity, seconds, mfa }) => {
+      const session = { issuedAt: system.now, mfaAt: mfa ? system.now : undefined, console: true, ...noTags };
+      return open({ ...identity, session }, seconds);
+    },
     instanceCredentials: (input) => serviceCredentials({ ...input, service: 'ec2', seconds: instanceSeconds }),
   };
 }
