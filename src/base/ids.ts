@@ -61,6 +61,8 @@ export const idKinds = {
   sshPublicKey: { prefix: 'APKA', length: 16, alphabet: upperBase32 },
   signingCertificate: { prefix: '', length: 32, alphabet: upperBase32 },
   serviceSpecificCredential: unique('ACCA'),
+  // SQS: where a queue's messages lie; appears in receipt handles only.
+  messageShelf: { prefix: '', length: 12, alphabet: hex },
   // Kernel.
   account: { prefix: '', length: 12, alphabet: decimal },
   token: { prefix: '', length: 32, alphabet: alphanumeric },

@@ -22,6 +22,7 @@ function callerOf(identity: Identity, exchange: Exchange): Caller {
     userAgent: exchange.head.headers['user-agent'] ?? '',
     secureTransport: exchange.secureTransport,
     calledVia: [],
+    endpoint: exchange.host === '' ? undefined : `${exchange.secureTransport ? 'https' : 'http'}://${exchange.host}`,
   } satisfies Record<keyof Identity, unknown> & Caller;
 }
 
@@ -41,6 +42,7 @@ export function dispatchStage(kernel: Kernel, validate: boolean): Stage {
         requestId: exchange.requestId,
         now: kernel.clock.now(),
         trace: exchange.trace,
+        onGone: exchange.onGone,
         caller: callerOf(identity, exchange),
       },
       input,

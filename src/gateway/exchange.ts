@@ -15,6 +15,8 @@ export interface Exchange {
   readonly host: string;
   readonly sourceIp: string;
   readonly secureTransport: boolean;
+  /** Calls back when the client has closed the connection before its answer; returns how to forget it. */
+  readonly onGone: (listener: () => void) => () => void;
   request: WireRequest;
 
   // identify

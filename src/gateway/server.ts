@@ -58,7 +58,7 @@ export function createServer({ kernel, pipeline, routers, upgrade }: ServerOptio
     }
     const body = await collect(request);
     if (body === undefined) return refuseTooLarge(request, response);
-    const exchange = openExchange(kernel, request, body);
+    const exchange = openExchange(kernel, request, response, body);
     await pipeline(exchange);
     if (exchange.response === undefined) throw new Error('The pipeline left no answer.');
     await send(exchange.response, exchange.requestId, request, response);
@@ -134,7 +134,7 @@ function toOriginForm(request: IncomingMessage): void {
   request.headers.host = host;
 }
 
-function openExchange(kernel: Kernel, request: IncomingMessage, body: Uint8Array): Exchange {
+function openExchange(kernel: Kernel, request: IncomingMessage, response: ServerResponse, body: Uint8Array): Exchange {
   const head = httpHead(request.method ?? 'GET', request.url ?? '/', request.rawHeaders);
   const requestId = kernel.ids.uuid();
   const wire: WireRequest = {
@@ -151,6 +151,10 @@ function openExchange(kernel: Kernel, request: IncomingMessage, body: Uint8Array
     host: request.headers.host ?? '',
     sourceIp: (request.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
     secureTransport: 'encrypted' in request.socket,
+    onGone(listener) {
+      response.on('close', listener);
+      return () => response.off('close', listener);
+    },
     request: wire,
   };
 }

@@ -108,6 +108,7 @@ const deniedCodes: Readonly<Record<string, { code: string; status: number }>> = 
   elasticache: { code: 'AccessDenied', status: 403 },
   redshift: { code: 'AccessDenied', status: 403 },
   sns: { code: 'AuthorizationError', status: 403 },
+  sqs: { code: 'AccessDenied', status: 403 },
   'route-53': { code: 'AccessDenied', status: 403 },
   cloudfront: { code: 'AccessDenied', status: 403 },
 };

@@ -70,6 +70,8 @@ export interface Caller extends Identity {
   sourceAccount?: string | undefined;
   /** When an instance's own role credentials are used: `ec2:SourceInstanceARN`. */
   sourceInstanceArn?: string | undefined;
+  /** Scheme and host by which the caller reached the cloud, as `http://127.0.0.1:4566`: what URLs in answers begin with. */
+  endpoint?: string | undefined;
 }
 
 /** The root user of an account: `test` means account 000000000000, twelve digits mean that account (design, section 4). */

@@ -115,6 +115,8 @@ export interface Context extends Scope {
   part<Name extends keyof Parts>(name: Name): Parts[Name];
   /** Adds a line to the request's trace. */
   trace(line: string): void;
+  /** Calls back when the caller has gone away before its answer, for operations that wait; returns how to forget it. */
+  onGone(listener: () => void): () => void;
 }
 
 /** Parts of the platform that boot hands to services. */

@@ -283,6 +283,7 @@ export class Kernel {
       userAgent: caller.userAgent,
       requestId,
       readOnly: readOnlyNames.test(operation),
+      data: (this.registry.ready(service)?.dataOperations as readonly string[] | undefined)?.includes(operation),
       errorCode: failure?.code,
       errorMessage: failure?.message,
       input: input as never,

@@ -123,7 +123,7 @@ export class Recorder {
     try {
       await this.#store.transact(async (tx) => {
         for (const call of batch) {
-          if (call.account === '') continue;
+          if (call.account === '' || call.data === true) continue;
           await scopedWriter(tx, Calls, call).put(rowOf(call));
         }
       });

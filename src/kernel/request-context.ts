@@ -21,6 +21,8 @@ export interface ContextFacts {
   caller: Caller;
   now: Millis;
   trace?: Trace | undefined;
+  /** Listens for the caller's going away; absent for calls that no connection waits for. */
+  onGone?: ((listener: () => void) => () => void) | undefined;
 }
 
 export class RequestContext implements Context {
@@ -34,6 +36,7 @@ export class RequestContext implements Context {
   readonly now: Millis;
   readonly #kernel: Kernel;
   readonly #trace: Trace | undefined;
+  readonly #onGone: ContextFacts['onGone'];
 
   constructor(kernel: Kernel, facts: ContextFacts) {
     this.#kernel = kernel;
@@ -45,6 +48,7 @@ export class RequestContext implements Context {
     this.caller = facts.caller;
     this.now = facts.now;
     this.#trace = facts.trace;
+    this.#onGone = facts.onGone;
   }
 
   get clock(): Clock {
@@ -111,6 +115,10 @@ export class RequestContext implements Context {
     this.#trace?.add(line);
   }
 
+  onGone(listener: () => void): () => void {
+    return this.#onGone?.(listener) ?? (() => undefined);
+  }
+
   #with(changes: Partial<ContextFacts>): RequestContext {
     const { account, region, service, operation, requestId, caller, now } = this;
     return new RequestContext(this.#kernel, {
@@ -122,6 +130,7 @@ export class RequestContext implements Context {
       caller,
       now,
       trace: this.#trace,
+      onGone: this.#onGone,
       ...changes,
     });
   }

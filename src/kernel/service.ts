@@ -111,6 +111,8 @@ export interface CallRecord {
   userAgent: string;
   requestId: string;
   readOnly: boolean;
+  /** A data event: not part of the event history. */
+  data?: boolean | undefined;
   errorCode?: string | undefined;
   errorMessage?: string | undefined;
   input?: Value | undefined;
@@ -131,6 +133,11 @@ export interface ServiceDefinition<Name extends keyof ServiceClients = keyof Ser
   reconcilers?: Readonly<Record<string, Reconciler>>;
   /** Subscriptions to other services' events, by `source:detailType`. */
   events?: Readonly<Record<string, (event: DomainEvent, ctx: Context) => Promise<void>>>;
+  /**
+   * Operations on data, not on resources: they reach listeners of `records`, but the event history does not keep them ("CloudTrail data events"),
+   * so that a message or an item is not written twice.
+   */
+  dataOperations?: readonly (keyof HandlersOf<ServiceClients[Name]> & string)[];
   /** Called with batches of finished calls, of all services, while this service is loaded. */
   records?: (batch: readonly CallRecord[], ctx: Context) => Promise<void>;
   credentials?: CredentialSource;

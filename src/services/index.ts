@@ -6,4 +6,5 @@ export const services: readonly ServiceEntry[] = [
   { name: 'sts', load: () => import('./sts/index.ts'), credentialPrefix: 'ASIA' },
   { name: 'kms', load: () => import('./kms/index.ts') },
   { name: 'ec2', load: () => import('./ec2/index.ts'), eager: true },
+  { name: 'sqs', load: () => import('./sqs/index.ts') },
 ];

@@ -89,7 +89,8 @@ export interface TableReader<Row, Index extends string = string> {
   /** Rows whose entry in the index begins with `prefix`, in order of entry, then key. A row with two such entries comes twice. */
   byIndex(index: Index, prefix: Key, options?: IndexOptions): Promise<Row[]>;
   firstByIndex(index: Index, prefix: Key): Promise<Row | undefined>;
-  count(prefix?: Key): Promise<number>;
+  /** Rows whose key begins with these parts, between two keys (both exclusive) where they are given. */
+  count(prefix?: Key, between?: Pick<ListOptions, 'after' | 'before'>): Promise<number>;
   keyOf(row: Row): Key;
   /** Where the row stands in the index, as `after` of `byIndex` wants it: its first entry with this prefix. Undefined if it has none. */
   positionIn(index: Index, row: Row, prefix?: Key): Key | undefined;
@@ -239,8 +240,11 @@ class ScopedReader<Row, Index extends string> implements TableReader<Row, Index>
     return first;
   }
 
-  count(prefix: Key = []): Promise<number> {
-    return this.#reader.count({ prefix: this.rowKey(prefix) });
+  count(prefix: Key = [], { after, before }: Pick<ListOptions, 'after' | 'before'> = {}): Promise<number> {
+    const range: Range = { prefix: this.rowKey(prefix) };
+    if (after !== undefined) range.after = this.rowKey(after);
+    if (before !== undefined) range.before = this.rowKey(before);
+    return this.#reader.count(range);
   }
 
   keyOf(row: Row): Key {
