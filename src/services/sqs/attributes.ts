@@ -76,11 +76,7 @@ const setters: Readonly<Record<string, Setter>> = {
 };
 
 /** The settings after these attributes. `FifoQueue` is the caller's business. Throws InvalidAttributeName, InvalidAttributeValue. */
-export function applyAttributes(
-  settings: Settings,
-  attributes: Readonly<Record<string, string>>,
-  fifo: boolean,
-): Settings {
+export function applyAttributes(settings: Settings, attributes: Readonly<Record<string, string>>, fifo: boolean): Settings {
   if (attributes['SqsManagedSseEnabled']?.toLowerCase() === 'true' && (attributes['KmsMasterKeyId'] ?? '') !== '') {
     throw invalidAttributeName(
       'You can use one type of server-side encryption (SSE) at one time. You can either enable KMS SSE or SQS SSE.',
@@ -142,7 +138,7 @@ export function parseRedriveAllow(text: string): RedriveAllow {
   const { redrivePermission: permission, sourceQueueArns: sources } = parseObject(text, 'RedriveAllowPolicy');
   const fail = (reason: string) => invalidValue(text, 'RedriveAllowPolicy', reason);
   if (permission !== 'allowAll' && permission !== 'denyAll' && permission !== 'byQueue')
-    throw fail('Amazon SQS can\'t create the redrive allow policy. The redrivePermission must be allowAll, denyAll or byQueue.');
+    throw fail("Amazon SQS can't create the redrive allow policy. The redrivePermission must be allowAll, denyAll or byQueue.");
   if (permission !== 'byQueue') {
     if (sources !== undefined) throw fail('sourceQueueArns can only be specified when redrivePermission is byQueue.');
     return { permission, sources: [] };
@@ -162,7 +158,8 @@ export function describeSettings(row: Settings, fifo: boolean): Record<string, s
     MessageRetentionPeriod: String(row.retentionSeconds),
     ReceiveMessageWaitTimeSeconds: String(row.waitSeconds),
     Policy: row.policy,
-    RedrivePolicy: row.redrive && JSON.stringify({ deadLetterTargetArn: row.redrive.target, maxReceiveCount: row.redrive.maxReceiveCount }),
+    RedrivePolicy:
+      row.redrive && JSON.stringify({ deadLetterTargetArn: row.redrive.target, maxReceiveCount: row.redrive.maxReceiveCount }),
     RedriveAllowPolicy: row.redriveAllowPolicy,
     KmsMasterKeyId: row.kmsKey,
     KmsDataKeyReusePeriodSeconds: row.kmsKey === undefined ? undefined : String(row.kmsReuseSeconds ?? 300),

@@ -41,14 +41,9 @@ async function hideOne(shelf: ShelfAccess, text: string, seconds: number): Promi
   const message = await tx.tableIn(scope, Messages).get(handle.shelf, handle.sent, handle.sequence);
   const receipt = await tx.tableIn(scope, Receipts).get(handle.shelf, handle.sequence);
   if (handle.shelf !== queue.shelf || message === undefined || receipt === undefined) {
-    throw invalidValue(
-      text,
-      'ReceiptHandle',
-      'Message does not exist or is not available for visibility timeout change.',
-    );
+    throw invalidValue(text, 'ReceiptHandle', 'Message does not exist or is not available for visibility timeout change.');
   }
-  if (queue.fifo && receipt.count !== handle.count)
-    throw invalidValue(text, 'ReceiptHandle', 'The receipt handle has expired.');
+  if (queue.fifo && receipt.count !== handle.count) throw invalidValue(text, 'ReceiptHandle', 'The receipt handle has expired.');
   if (receipt.until <= now) throw messageNotInflight();
   if (now + seconds * 1000 > receipt.last + visibilitySecondsMax * 1000) {
     throw invalidValue(

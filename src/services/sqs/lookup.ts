@@ -58,7 +58,9 @@ export async function onOwnQueue(input: { QueueUrl?: string | undefined }, ctx: 
 }
 
 export function checkOf(account: string, region: string, name: string, queue: QueueRow | undefined): Check {
-  const conditions = Object.fromEntries(Object.entries(queue?.tags ?? {}).map(([key, value]) => [`aws:ResourceTag/${key}`, value]));
+  const conditions = Object.fromEntries(
+    Object.entries(queue?.tags ?? {}).map(([key, value]) => [`aws:ResourceTag/${key}`, value]),
+  );
   return {
     resource: queueArn({ account, region }, name),
     resourceAccount: account,

@@ -16,9 +16,7 @@ export function readAttributes(
   const entries = Object.entries(given ?? {});
   if (entries.length === 0) return undefined;
   if (entries.length > attributesMax)
-    throw invalidParameter(
-      `Number of message attributes [${entries.length}] exceeds the allowed maximum [${attributesMax}].`,
-    );
+    throw invalidParameter(`Number of message attributes [${entries.length}] exceeds the allowed maximum [${attributesMax}].`);
   const attributes: Record<string, AttributeValue> = {};
   for (const [name, value] of entries) attributes[name] = readAttribute(name, value);
   return attributes;

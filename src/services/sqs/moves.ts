@@ -28,7 +28,8 @@ function notFound(parameter: Parameter) {
 async function requireQueue(ctx: Context, arn: string, parameter: Parameter): Promise<QueueRow> {
   const parsed = parseQueueArn(arn);
   if (parsed === undefined) throw invalidValue(arn, parameter, 'Invalid ARN.');
-  const queue = parsed.account === ctx.account && parsed.region === ctx.region ? await ctx.table(Queues).get(parsed.name) : undefined;
+  const queue =
+    parsed.account === ctx.account && parsed.region === ctx.region ? await ctx.table(Queues).get(parsed.name) : undefined;
   if (queue === undefined) throw notFound(parameter);
   return queue;
 }
@@ -77,8 +78,7 @@ export const moveHandlers: HandlersOf<SQS> = {
     }
     if (DestinationArn !== undefined) {
       const destination = await requireQueue(ctx, DestinationArn, 'DestinationArn');
-      if (destination.fifo !== source.fifo)
-        throw unsupportedOperation('Source and destination queues must be of the same type.');
+      if (destination.fifo !== source.fifo) throw unsupportedOperation('Source and destination queues must be of the same type.');
     }
     if ((await ctx.table(Queues).firstByIndex('byTarget', [SourceArn])) === undefined)
       throw invalidParameter('Source queue must be configured as a Dead Letter Queue.');

@@ -120,7 +120,11 @@ async function describeQueue(ctx: Context, scope: Scope, queue: QueueRow, names:
 }
 
 /** One page of queues. A token is only given when the caller asks for a number of results. */
-function pageQueues(rows: readonly QueueRow[], scope: string, input: { NextToken?: string | undefined; MaxResults?: number | undefined }) {
+function pageQueues(
+  rows: readonly QueueRow[],
+  scope: string,
+  input: { NextToken?: string | undefined; MaxResults?: number | undefined },
+) {
   const { NextToken: token, MaxResults: limit } = input;
   if (limit !== undefined && (limit < 1 || limit > pageQueuesMax))
     throw invalidValue(limit, 'MaxResults', `MaxResults must be an integer between 1 and ${pageQueuesMax}.`);
@@ -176,8 +180,7 @@ export const queueHandlers: HandlersOf<SQS> = {
       const changed: QueueRow = { ...row, ...applyAttributes(row, attributes, row.fifo), modified: ctx.now };
       if (attributes['RedrivePolicy'] !== undefined) await checkTarget(tx, found.scope, changed);
       // A shorter retention may end some messages' time at once.
-      if (changed.retentionSeconds !== row.retentionSeconds)
-        await tx.schedule({ task: 'sweep', key: row.name, due: ctx.now });
+      if (changed.retentionSeconds !== row.retentionSeconds) await tx.schedule({ task: 'sweep', key: row.name, due: ctx.now });
       return changed;
     });
     return {};

@@ -14,7 +14,9 @@ export interface Handle {
 }
 
 export function formatHandle(queue: QueueRow, message: MessageRow, { count }: ReceiptRow): string {
-  return Buffer.from(`${queue.id} ${message.shelf} ${message.sent} ${message.sequence} ${count} ${message.id}`).toString('base64');
+  return Buffer.from(`${queue.id} ${message.shelf} ${message.sent} ${message.sequence} ${count} ${message.id}`).toString(
+    'base64',
+  );
 }
 
 /** Reads a handle of this queue. Throws ReceiptHandleIsInvalid. */

@@ -126,7 +126,11 @@ async function repeatAttempt(shelf: ShelfAccess, { attempt }: Wish, until: Milli
   return taken;
 }
 
-async function rememberAttempt({ tx, scope, queue, now }: ShelfAccess, { attempt }: Wish, taken: readonly Taken[]): Promise<void> {
+async function rememberAttempt(
+  { tx, scope, queue, now }: ShelfAccess,
+  { attempt }: Wish,
+  taken: readonly Taken[],
+): Promise<void> {
   if (attempt === undefined) return;
   await tx.tableIn(scope, Attempts).put({
     queue: queue.id,

@@ -161,7 +161,13 @@ async function rememberDuplicate(
   message: Prepared,
   { id, sequence }: { id: string; sequence: number },
 ): Promise<void> {
-  const duplicate = { queue: queue.id, scope: scopeOf(queue, message), deduplication: message.deduplication ?? '', at: now, sequence };
+  const duplicate = {
+    queue: queue.id,
+    scope: scopeOf(queue, message),
+    deduplication: message.deduplication ?? '',
+    at: now,
+    sequence,
+  };
   const table = tx.tableIn(scope, Duplicates);
   const old = await table.get(duplicate.queue, duplicate.scope, duplicate.deduplication);
   if (old !== undefined) await tx.tableIn(scope, DuplicatePlaces).delete(old.queue, old.at, old.sequence);

@@ -46,8 +46,7 @@ export async function nextSequence({ tx, scope, queue, now }: ShelfAccess, sent:
   const last = counter.last + 1;
   const expires = sent + queue.retentionSeconds * 1000;
   const sweepAt = Math.min(counter.sweepAt ?? expires, expires);
-  if (sweepAt !== counter.sweepAt)
-    await tx.schedule({ task: 'sweep', key: queue.name, due: sweepAt });
+  if (sweepAt !== counter.sweepAt) await tx.schedule({ task: 'sweep', key: queue.name, due: sweepAt });
   await counters.put({ shelf: queue.shelf, last, sweepAt });
   return last;
 }
@@ -198,7 +197,11 @@ export async function nextVisible({ tx, scope, queue, now }: ShelfAccess): Promi
   return times.length === 0 ? undefined : Math.min(...times);
 }
 
-async function dueIn({ tx, scope, queue, desk, now }: ShelfAccess, order: 'waiting' | 'flights', limit: number): Promise<PlaceRow[]> {
+async function dueIn(
+  { tx, scope, queue, desk, now }: ShelfAccess,
+  order: 'waiting' | 'flights',
+  limit: number,
+): Promise<PlaceRow[]> {
   const { shelf } = queue;
   const table = tx.tableIn(scope, order === 'waiting' ? Waiting : Flights) as TableWriter<PlaceRow>;
   const [at, sequence] = desk.first(shelf, order);

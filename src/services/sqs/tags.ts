@@ -16,7 +16,8 @@ export function checkTags(queue: string, tags: TagMap): void {
     if (key === '' || key.length > 128) throw invalidParameter('Tag keys must be between 1 and 128 characters in length.');
     if (value.length > 256) throw invalidParameter('Tag values must be between 0 and 256 characters in length.');
     if (/^aws:/i.test(key)) throw invalidParameter('Tag keys that begin with aws: are reserved for system use.');
-    if (!form.test(key) || !form.test(value)) throw invalidParameter('Tag keys and values can only contain letters, digits, white space, and _.:/=+-@.');
+    if (!form.test(key) || !form.test(value))
+      throw invalidParameter('Tag keys and values can only contain letters, digits, white space, and _.:/=+-@.');
   }
 }
 

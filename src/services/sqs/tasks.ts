@@ -7,18 +7,7 @@ import type { FiredJob } from '../../kernel/service.ts';
 import type { Table } from '../../store/tables.ts';
 import { deskOf } from './desk.ts';
 import { drop } from './shelf.ts';
-import {
-  Attempts,
-  Counters,
-  Flights,
-  GroupMessages,
-  GroupPlaces,
-  Groups,
-  Messages,
-  Queues,
-  Receipts,
-  Waiting,
-} from './state.ts';
+import { Attempts, Counters, Flights, GroupMessages, GroupPlaces, Groups, Messages, Queues, Receipts, Waiting } from './state.ts';
 
 const pieceRows = 500;
 

@@ -29,6 +29,7 @@ export function queueArn({ account, region }: Scope, name: string): string {
 /** Scope and name in a queue's ARN; undefined for what is none. */
 export function parseQueueArn(arn: string): (Scope & { name: string }) | undefined {
   const parsed = parseArn(arn);
-  if (parsed?.service !== 'sqs' || parsed.account === '' || !/^[A-Za-z0-9_-]{1,80}(\.fifo)?$/.test(parsed.resource)) return undefined;
+  if (parsed?.service !== 'sqs' || parsed.account === '' || !/^[A-Za-z0-9_-]{1,80}(\.fifo)?$/.test(parsed.resource))
+    return undefined;
   return { account: parsed.account, region: parsed.region, name: parsed.resource };
 }
