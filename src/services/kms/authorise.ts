@@ -2,16 +2,17 @@
  * What each operation is authorised on. A key's policy must allow, directly, or by naming the account, or through a grant; IAM policies alone do
  * nothing (AWS KMS Developer Guide, "Permissions"). Which conditions hold for which operation: "AWS KMS condition keys".
  */
-import type { KMS } from '@aws-sdk/client-kms';
+import type { CreateGrantRequest, KMS } from '@aws-sdk/client-kms';
 import type { Context } from '../../kernel/context.ts';
 import type { Authorisation, AuthorisationsOf, Check } from '../../kernel/service.ts';
 import type { EncryptionContext } from './ciphertext.ts';
 import { findDecryptingKey } from './encryption.ts';
 import { aliasNotFound, foreignDenied, keyNotFound, validationError } from './errors.ts';
-import { withGrants } from './grant-policies.ts';
+import { coversGrant, withGrants } from './grant-policies.ts';
+import { retiringPlace } from './grants.ts';
 import { aliasArn, type FoundKey, lookUp, nameArn, readKeyId } from './key-ids.ts';
 import { awsAliasService } from './managed.ts';
-import { Aliases } from './state.ts';
+import { Aliases, type GrantRow, Grants } from './state.ts';
 
 type Conditions = NonNullable<Check['conditions']>;
 
@@ -33,6 +34,7 @@ async function keyConditions(ctx: Context, { scope, row, alias }: FoundKey): Pro
   const aliases = await ctx.tableIn(scope, Aliases).byIndex('byKey', [row.id]);
   return {
     'kms:CallerAccount': ctx.caller.account,
+    'kms:GrantIsForAWSResource': String(ctx.caller.calledVia.length > 0),
     'kms:KeySpec': row.spec,
     'kms:KeyUsage': row.usage,
     'kms:KeyOrigin': row.origin,
@@ -50,15 +52,17 @@ interface KeyUse {
   action: string;
   conditions?: Conditions;
   context?: EncryptionContext | undefined;
+  /** Which grants count; all unless told. */
+  accept?: (grant: GrantRow) => boolean;
 }
 
 /** The check of an operation on a key: its policy, with the grants that reach this caller and operation. */
-async function checkKey(ctx: Context, found: FoundKey, { action, conditions, context }: KeyUse): Promise<Check> {
+async function checkKey(ctx: Context, found: FoundKey, { action, conditions, context, accept }: KeyUse): Promise<Check> {
   return {
     action: `kms:${action}`,
     resource: found.arn,
     resourceAccount: found.scope.account,
-    resourcePolicy: await withGrants(ctx, found, action, context ?? {}),
+    resourcePolicy: await withGrants(ctx, found, action, context ?? {}, accept),
     resourceMustAllow: true,
     conditions: { ...(await keyConditions(ctx, found)), ...contextConditions(context), ...conditions },
   };
@@ -91,6 +95,23 @@ const own = (action: string): Authorisation<Keyed> => onKey(action);
 const encrypting = <Input extends Keyed & { EncryptionContext?: EncryptionContext | undefined }>(
   action: string,
 ): Authorisation<Input> => onKey(action, 'any', ({ EncryptionContext: context }) => ({ context }));
+
+const signing = (input: { SigningAlgorithm?: string | undefined; MessageType?: string | undefined }) => ({
+  conditions: { 'kms:SigningAlgorithm': input.SigningAlgorithm, 'kms:MessageType': input.MessageType ?? 'RAW' },
+});
+
+function grantConditions({ Operations, GranteePrincipal, RetiringPrincipal, Constraints }: CreateGrantRequest): Conditions {
+  const type =
+    Constraints?.EncryptionContextEquals === undefined
+      ? Constraints?.EncryptionContextSubset && 'EncryptionContextSubset'
+      : 'EncryptionContextEquals';
+  return {
+    'kms:GrantOperations': Operations,
+    'kms:GranteePrincipal': GranteePrincipal,
+    'kms:RetiringPrincipal': RetiringPrincipal,
+    'kms:GrantConstraintType': type,
+  };
+}
 
 /** The alias itself is asked of IAM alone; the key that it names, of the key's policy too. */
 function onAlias(ctx: Context, name: string | undefined): Check {
@@ -209,4 +230,56 @@ export const kmsChecks: AuthorisationsOf<KMS> = {
     'any',
     ({ EncryptionContext: context, KeyPairSpec: spec }) => ({ context, conditions: { 'kms:DataKeyPairSpec': spec } }),
   ),
+
+  Sign: onKey('Sign', 'any', (input) => signing(input)),
+  Verify: onKey('Verify', 'any', (input) => signing(input)),
+  GenerateMac: onKey('GenerateMac', 'any', ({ MacAlgorithm: mac }) => ({ conditions: { 'kms:MacAlgorithm': mac } })),
+  VerifyMac: onKey('VerifyMac', 'any', ({ MacAlgorithm: mac }) => ({ conditions: { 'kms:MacAlgorithm': mac } })),
+  GetPublicKey: onKey('GetPublicKey', 'any'),
+  DeriveSharedSecret: onKey('DeriveSharedSecret', 'any', ({ KeyAgreementAlgorithm: algorithm }) => ({
+    conditions: { 'kms:KeyAgreementAlgorithm': algorithm },
+  })),
+
+  CreateGrant: onKey('CreateGrant', 'any', (input) => ({
+    conditions: grantConditions(input),
+    accept: (grant) => coversGrant(grant, input),
+  })),
+  ListGrants: onKey('ListGrants', 'any'),
+  RevokeGrant: onKey('RevokeGrant', 'any'),
+  async RetireGrant(input, ctx) {
+    const { key, grant: id, ...scope } = retiringPlace(input);
+    const found = await lookUp(ctx, { scope, id: key });
+    const grant = await ctx.tableIn(scope, Grants).get(key, id);
+    if (found === undefined || grant === undefined) return [{ resource: '*' }];
+    const retirers = [grant.retiring, grant.operations.includes('RetireGrant') ? grant.grantee : undefined, grant.issuer];
+    const named = {
+      Effect: 'Allow',
+      Principal: { AWS: retirers.filter((one) => one !== undefined) },
+      Action: 'kms:RetireGrant',
+      Resource: '*',
+    };
+    const resourcePolicy = JSON.stringify({ Version: '2012-10-17', Statement: [named] });
+    return [{ ...(await checkKey(ctx, found, { action: 'RetireGrant' })), resourcePolicy }];
+  },
+
+  EnableKeyRotation: onKey('EnableKeyRotation', 'own', ({ RotationPeriodInDays: days }) => ({
+    conditions: { 'kms:RotationPeriodInDays': days === undefined ? undefined : String(days) },
+  })),
+  DisableKeyRotation: own('DisableKeyRotation'),
+  GetKeyRotationStatus: own('GetKeyRotationStatus'),
+  RotateKeyOnDemand: own('RotateKeyOnDemand'),
+  ListKeyRotations: own('ListKeyRotations'),
+
+  GetParametersForImport: onKey('GetParametersForImport', 'own', (input) => ({
+    conditions: { 'kms:WrappingAlgorithm': input.WrappingAlgorithm, 'kms:WrappingKeySpec': input.WrappingKeySpec },
+  })),
+  ImportKeyMaterial: onKey('ImportKeyMaterial', 'own', ({ ExpirationModel: model, ValidTo: validTo }) => ({
+    conditions: { 'kms:ExpirationModel': model ?? 'KEY_MATERIAL_EXPIRES', 'kms:ValidTo': validTo?.toISOString() },
+  })),
+  DeleteImportedKeyMaterial: own('DeleteImportedKeyMaterial'),
+
+  ReplicateKey: onKey('ReplicateKey', 'own', ({ ReplicaRegion: region }) => ({ conditions: { 'kms:ReplicaRegion': region } })),
+  UpdatePrimaryRegion: onKey('UpdatePrimaryRegion', 'own', ({ PrimaryRegion: region }) => ({
+    conditions: { 'kms:PrimaryRegion': region },
+  })),
 };

@@ -125,3 +125,7 @@ export function unknownCiphertextKey(): AwsError {
     'The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.',
   );
 }
+
+export function invalidGrantId(id: string): AwsError {
+  return new AwsError('InvalidGrantIdException', `Invalid grant ID ${id}`);
+}

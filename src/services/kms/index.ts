@@ -6,8 +6,15 @@ import { kmsChecks } from './authorise.ts';
 import { dataKeyHandlers } from './data-keys.ts';
 import { deleteKey, deletionHandlers } from './deletion.ts';
 import { encryptionHandlers } from './encryption.ts';
+import { grantHandlers } from './grants.ts';
+import { expireMaterial, importHandlers } from './imports.ts';
 import { keyHandlers } from './keys.ts';
+import { macHandlers } from './macs.ts';
 import { policyHandlers } from './policies.ts';
+import { publicKeyHandlers } from './public-keys.ts';
+import { replicaHandlers } from './replicas.ts';
+import { rotateKey, rotationHandlers } from './rotation.ts';
+import { signingHandlers } from './signing.ts';
 import { Aliases, Grants, Keys, Materials } from './state.ts';
 import { tagHandlers } from './tags.ts';
 
@@ -23,8 +30,15 @@ export default defineService({
     ...encryptionHandlers,
     ...dataKeyHandlers,
     ...deletionHandlers,
+    ...signingHandlers,
+    ...publicKeyHandlers,
+    ...macHandlers,
+    ...grantHandlers,
+    ...rotationHandlers,
+    ...importHandlers,
+    ...replicaHandlers,
   },
   authorise: kmsChecks,
-  tasks: { deleteKey },
+  tasks: { deleteKey, rotateKey, expireMaterial },
   api: createApi,
 });

@@ -11,6 +11,7 @@ import { checkState, type FoundKey, keyArn, lookUp, ownKeyId, readKeyId, require
 import { awsAliasService, ensureManagedKey } from './managed.ts';
 import { materialRow, newMaterial } from './material.ts';
 import { checkPolicy, defaultPolicy } from './policies.ts';
+import { resumeRotation } from './rotation.ts';
 import { enums, keySpecs, limits } from './rules.ts';
 import { type KeyOrigin, type KeyRow, Keys, type KeyState, type KeyUsage, Materials, type Reading } from './state.ts';
 import { readTags } from './tags.ts';
@@ -151,7 +152,9 @@ export const keyHandlers: HandlersOf<KMS> = {
   },
 
   async EnableKey(input, ctx) {
-    await changeKey(ctx, input.KeyId, ['Enabled', 'Disabled'], (row) => ({ ...row, state: 'Enabled' }));
+    await changeKey(ctx, input.KeyId, ['Enabled', 'Disabled'], (row, tx) =>
+      resumeRotation(tx, { ...row, state: 'Enabled' }, ctx.now),
+    );
     return {};
   },
 

@@ -50,22 +50,22 @@ export async function checkPolicy(ctx: Context, policy: string, arn: string, byp
 }
 
 async function allExist(ctx: Context, principals: readonly { kind: string; value: string }[]): Promise<boolean> {
-  const iam = await ctx.internal<IamApi>('iam');
   for (const { kind, value } of principals) {
     if (kind !== 'AWS' || value === '*' || /^\d{12}$/.test(value)) continue;
-    const arn = parseArn(value);
-    if (arn === undefined || (arn.service !== 'iam' && arn.service !== 'sts')) return false;
-    const [type = '', ...path] = arn.resource.split('/');
-    if (arn.service === 'sts' || type === 'root') continue;
-    const found =
-      type === 'role'
-        ? await iam.findRoleByArn(value)
-        : type === 'user'
-          ? await iam.findUser(arn.account, path.at(-1) ?? '')
-          : undefined;
-    if (found === undefined) return false;
+    if (!(await principalExists(ctx, value))) return false;
   }
   return true;
+}
+
+/** Whether an ARN names somebody: users and roles must exist; accounts, sessions and federated users need not. */
+export async function principalExists(ctx: Context, value: string): Promise<boolean> {
+  const arn = parseArn(value);
+  if (arn?.service === 'sts' || (arn?.service === 'iam' && arn.resource === 'root')) return true;
+  if (arn?.service !== 'iam') return false;
+  const [type, ...path] = arn.resource.split('/');
+  const iam = await ctx.internal<IamApi>('iam');
+  if (type === 'role') return (await iam.findRoleByArn(value)) !== undefined;
+  return type === 'user' && (await iam.findUser(arn.account, path.at(-1) ?? '')) !== undefined;
 }
 
 /** Whether the caller may PutKeyPolicy under this policy, if its own policies let it do everything. */

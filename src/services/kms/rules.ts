@@ -35,6 +35,23 @@ const rsaSigning: readonly SigningAlgorithmSpec[] = [
   'RSASSA_PSS_SHA_512',
 ];
 
+/** All signing algorithms of the API, as AWS lists them. */
+export const signingAlgorithms: readonly string[] = [
+  'RSASSA_PSS_SHA_256',
+  'RSASSA_PSS_SHA_384',
+  'RSASSA_PSS_SHA_512',
+  'RSASSA_PKCS1_V1_5_SHA_256',
+  'RSASSA_PKCS1_V1_5_SHA_384',
+  'RSASSA_PKCS1_V1_5_SHA_512',
+  'ECDSA_SHA_256',
+  'ECDSA_SHA_384',
+  'ECDSA_SHA_512',
+  'SM2DSA',
+  'ML_DSA_SHAKE_256',
+  'ED25519_SHA_512',
+  'ED25519_PH_SHA_512',
+];
+
 const nothing = { encryption: [], signing: [], mac: [], agreement: [] } as const;
 
 const rsa = (bits: number): SpecRules => ({

@@ -30,6 +30,12 @@ function checkCount(tags: TagMap): TagMap {
   return tags;
 }
 
+/** Tags as the API shows them, in order of their keys. */
+export function describeTags(tags: TagMap): Tag[] {
+  const sorted = Object.keys(tags).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  return sorted.map((key) => ({ TagKey: key, TagValue: tags[key] ?? '' }));
+}
+
 const taggable = ['Enabled', 'Disabled', 'PendingImport'] as const;
 
 export const tagHandlers: HandlersOf<KMS> = {
@@ -50,8 +56,13 @@ export const tagHandlers: HandlersOf<KMS> = {
 
   async ListResourceTags(input, ctx) {
     const { id, tags } = await requireRow(ctx, ownKeyId(ctx, input.KeyId));
-    const sorted = Object.keys(tags).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-    const { items, page } = pageList(`ListResourceTags ${id}`, sorted, (key) => key, input, limits.tagsPerKeyMax);
-    return { Tags: items.map((key) => ({ TagKey: key, TagValue: tags[key] ?? '' })), ...page };
+    const { items, page } = pageList(
+      `ListResourceTags ${id}`,
+      describeTags(tags),
+      ({ TagKey = '' }) => TagKey,
+      input,
+      limits.tagsPerKeyMax,
+    );
+    return { Tags: items, ...page };
   },
 };
