@@ -1,5 +1,6 @@
 /** Writes outputs as CBOR, by functions compiled from the model. */
 import type { CborWriter } from '../base/cbor.ts';
+import { Prepared } from './prepared.ts';
 import type { ListSchema, MapSchema, Schema, SimpleSchema, StructureSchema } from './service-model.ts';
 import { wrong } from './text-values.ts';
 import type { Shape } from './types.ts';
@@ -64,7 +65,8 @@ function listWriter(schema: ListSchema): CborShapeWriter {
 }
 
 function mapWriter(schema: MapSchema): CborShapeWriter {
-  return (value, to) => {
+  return (given, to) => {
+    const value = given instanceof Prepared ? given.value() : given;
     if (typeof value !== 'object' || value === null) return wrong('map', value);
     const write = cborWriter(schema.value.schema);
     to.startMap();

@@ -1,4 +1,5 @@
 /** Writes outputs as JSON text, by functions compiled from the model. Rejected: building a plain tree for JSON.stringify, which walks everything twice. */
+import { Prepared } from './prepared.ts';
 import type { ListSchema, MapSchema, Schema, SimpleSchema, StructureSchema } from './service-model.ts';
 import { formatBase64, wrong } from './text-values.ts';
 import { formatTimestamp } from './timestamps.ts';
@@ -38,6 +39,7 @@ function compile(names: JsonNames, schema: Schema): JsonWriter {
 export function jsonStructureWriter(names: JsonNames, schema: StructureSchema, wanted: (name: string) => boolean): JsonWriter {
   let members: { name: string; key: string; schema: Schema; write: JsonWriter | undefined }[] | undefined;
   return (value) => {
+    if (value instanceof Prepared) return value.json;
     if (typeof value !== 'object' || value === null) return wrong('structure', value);
     members ??= schema.members
       .filter(({ name }) => wanted(name))
@@ -78,6 +80,7 @@ function listWriter(names: JsonNames, schema: ListSchema): JsonWriter {
 function mapWriter(names: JsonNames, schema: MapSchema): JsonWriter {
   let write: JsonWriter | undefined;
   return (value) => {
+    if (value instanceof Prepared) return value.json;
     if (typeof value !== 'object' || value === null) return wrong('map', value);
     write ??= jsonWriter(names, schema.value.schema);
     let out = '';

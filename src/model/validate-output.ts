@@ -1,4 +1,5 @@
 /** Checks an output against its model: what the serialisers would drop silently, or clients could not read. Interpreted: it runs in tests only. */
+import { Prepared } from './prepared.ts';
 import type { Member, OperationModel, Schema, StructureSchema } from './service-model.ts';
 import type { Shape } from './types.ts';
 
@@ -37,8 +38,9 @@ function isStream(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 }
 
-function check(schema: Schema, value: unknown, path: string, problems: string[]): void {
+function check(schema: Schema, given: unknown, path: string, problems: string[]): void {
   if (problems.length >= problemsMax) return;
+  const value = given instanceof Prepared ? given.value() : given;
   if (schema.type === 'structure') {
     if (isPlain(value)) checkStructure(schema, value, path, problems);
     else problems.push(`${path} is no structure`);

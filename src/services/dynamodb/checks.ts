@@ -1,0 +1,97 @@
+/**
+ * The checks that AWS's server framework makes before the service sees a request: presence, lengths, patterns, ranges, sets of values. It collects up to ten
+ * and tells them in one message: `2 validation errors detected: Value '…' at 'tableName' failed to satisfy constraint: …; Value …`.
+ */
+import { validation } from './errors.ts';
+
+const namedMax = 10;
+
+export class RequestChecks {
+  readonly #problems: string[] = [];
+
+  #add(value: unknown, path: string, constraint: string): void {
+    if (this.#problems.length >= namedMax) return;
+    const shown = value === undefined || value === null ? 'null' : `'${describe(value)}'`;
+    this.#problems.push(`Value ${shown} at '${path}' failed to satisfy constraint: ${constraint}`);
+  }
+
+  /** Must be there. */
+  present(value: unknown, path: string): this {
+    if (value === undefined || value === null) this.#add(value, path, 'Member must not be null');
+    return this;
+  }
+
+  oneOf(value: string | undefined, path: string, values: readonly string[]): this {
+    if (value !== undefined && !values.includes(value))
+      this.#add(value, path, `Member must satisfy enum value set: [${values.join(', ')}]`);
+    return this;
+  }
+
+  /** Length of a text or list, or members of a map. */
+  length(value: string | readonly unknown[] | object | undefined, path: string, least: number, most?: number): this {
+    if (value === undefined) return this;
+    const length = typeof value === 'string' || Array.isArray(value) ? value.length : Object.keys(value).length;
+    if (length < least) this.#add(value, path, `Member must have length greater than or equal to ${least}`);
+    if (most !== undefined && length > most) this.#add(value, path, `Member must have length less than or equal to ${most}`);
+    return this;
+  }
+
+  pattern(value: string | undefined, path: string, pattern: string): this {
+    if (value !== undefined && !new RegExp(`^(?:${pattern})$`).test(value))
+      this.#add(value, path, `Member must satisfy regular expression pattern: ${pattern}`);
+    return this;
+  }
+
+  atLeast(value: number | undefined, path: string, least: number): this {
+    if (value !== undefined && value < least) this.#add(value, path, `Member must have value greater than or equal to ${least}`);
+    return this;
+  }
+
+  atMost(value: number | undefined, path: string, most: number): this {
+    if (value !== undefined && value > most) this.#add(value, path, `Member must have value less than or equal to ${most}`);
+    return this;
+  }
+
+  /** Throws ValidationException when anything was wrong. */
+  done(): void {
+    const count = this.#problems.length;
+    if (count === 0) return;
+    throw validation(`${count} validation error${count > 1 ? 's' : ''} detected: ${this.#problems.join('; ')}`);
+  }
+}
+
+function describe(value: unknown): string {
+  if (value === undefined || value === null) return 'null';
+  if (Array.isArray(value)) return `[${value.map(describe).join(', ')}]`;
+  if (typeof value !== 'object') return String(value);
+  return JSON.stringify(value);
+}
+
+export const namePattern = '[a-zA-Z0-9_.-]+';
+
+/** Name of a table or index: 3 to 255 characters. */
+export function checkName(checks: RequestChecks, value: string | undefined, path: string): void {
+  checks.pattern(value, path, namePattern).length(value, path, 3, 255);
+}
+
+const tableName = /^[a-zA-Z0-9_.-]{3,255}$/;
+const tableArn = /^arn:aws[a-z-]*:dynamodb:([a-z0-9-]+):(\d{12}):table\/([a-zA-Z0-9_.-]{3,255})$/;
+
+/** Where a table is: the name that requests give may be its ARN, in another account too. */
+export interface TableAddress {
+  name: string;
+  account?: string;
+  region?: string;
+}
+
+/** Reads TableName. Throws ValidationException for what is no name and no ARN of a table. */
+export function readTableName(given: string | undefined): TableAddress {
+  if (given !== undefined && tableName.test(given)) return { name: given };
+  const arn = tableArn.exec(given ?? '');
+  if (arn !== null) return { region: arn[1]!, account: arn[2]!, name: arn[3]! };
+  const checks = new RequestChecks().present(given, 'tableName').length(given, 'tableName', 1, 1024);
+  checks.done();
+  throw validation(
+    "Invalid table/index name.  Table/index names must be between 3 and 255 characters long, and may contain only the characters a-z, A-Z, 0-9, '_', '-', and '.'",
+  );
+}

@@ -1,0 +1,83 @@
+/** PutItem and DeleteItem. */
+import type { DeleteItemInput, DynamoDB, PutItemInput } from '@aws-sdk/client-dynamodb';
+import type { Context } from '../../../kernel/context.ts';
+import type { HandlersOf } from '../../../kernel/service.ts';
+import { describeConsumption } from '../capacity.ts';
+import { RequestChecks, readTableName } from '../checks.ts';
+import { validation } from '../errors.ts';
+import { openTable } from '../lookup.ts';
+import { present } from '../stored.ts';
+import { itemSize, readItem } from '../values.ts';
+import { checkConditionalOperator, checkMixture, RequestExpressions, readWriteCondition } from './expressions.ts';
+import { itemBytesMax } from './schema.ts';
+import { checkWrite, describeCollection, keyItemOf, performWrite, type WriteRequest } from './write.ts';
+
+export const returnValues = ['ALL_NEW', 'UPDATED_OLD', 'ALL_OLD', 'NONE', 'UPDATED_NEW'] as const;
+export const capacityModes = ['INDEXES', 'TOTAL', 'NONE'] as const;
+
+/** The members that all single writes have. */
+export function checkWriteMembers(checks: RequestChecks, input: PutItemInput | DeleteItemInput): RequestChecks {
+  return checks
+    .oneOf(input.ReturnConsumedCapacity, 'returnConsumedCapacity', capacityModes)
+    .oneOf(input.ReturnItemCollectionMetrics, 'returnItemCollectionMetrics', ['SIZE', 'NONE'])
+    .oneOf(input.ReturnValues, 'returnValues', returnValues)
+    .oneOf(input.ConditionalOperator, 'conditionalOperator', ['OR', 'AND'])
+    .oneOf(input.ReturnValuesOnConditionCheckFailure, 'returnValuesOnConditionCheckFailure', ['ALL_OLD', 'NONE']);
+}
+
+type SingleWrite = PutItemInput | DeleteItemInput;
+
+/** Puts or deletes one item: the parts that both share. */
+async function write(ctx: Context, input: SingleWrite, request: WriteRequest) {
+  const address = readTableName(input.TableName);
+  return ctx.transact(async (tx) => {
+    const { scope, row: table } = await openTable(tx, ctx, address);
+    checkWrite(table, request);
+    const { before, used } = await performWrite(tx, ctx, { scope, table }, request);
+    const collection =
+      input.ReturnItemCollectionMetrics === 'SIZE'
+        ? await describeCollection(tx, { scope, table }, keyItemOf(request.effect))
+        : undefined;
+    return {
+      Attributes: input.ReturnValues === 'ALL_OLD' && before !== undefined ? present(ctx, before) : undefined,
+      ConsumedCapacity: describeConsumption(input.ReturnConsumedCapacity, { name: input.TableName ?? '' }, used),
+      ItemCollectionMetrics: collection,
+    };
+  });
+}
+
+function checkReturned(input: SingleWrite): void {
+  if (input.ReturnValues !== undefined && input.ReturnValues !== 'NONE' && input.ReturnValues !== 'ALL_OLD')
+    throw validation('ReturnValues can only be ALL_OLD or NONE');
+}
+
+export const putHandlers: HandlersOf<DynamoDB> = {
+  PutItem(input, ctx) {
+    readTableName(input.TableName);
+    checkWriteMembers(new RequestChecks(), input).done();
+    checkMixture(input, ['ConditionExpression'], ['Expected']);
+    checkConditionalOperator(input.ConditionalOperator, input.Expected, 'Expected');
+    const item = readItem(input.Item ?? {});
+    checkReturned(input);
+    if (itemSize(item) > itemBytesMax) throw validation('Item size has exceeded the maximum allowed size');
+    const expressions = new RequestExpressions(input);
+    const condition = readWriteCondition(expressions, input.Expected, input.ConditionalOperator);
+    expressions.checkUsed();
+    const showOnFailure = input.ReturnValuesOnConditionCheckFailure === 'ALL_OLD';
+    return write(ctx, input, { effect: { kind: 'put', item }, condition, showOnFailure });
+  },
+
+  DeleteItem(input, ctx) {
+    readTableName(input.TableName);
+    checkWriteMembers(new RequestChecks(), input).done();
+    checkMixture(input, ['ConditionExpression'], ['Expected']);
+    checkConditionalOperator(input.ConditionalOperator, input.Expected, 'Expected');
+    const key = readItem(input.Key ?? {});
+    checkReturned(input);
+    const expressions = new RequestExpressions(input);
+    const condition = readWriteCondition(expressions, input.Expected, input.ConditionalOperator);
+    expressions.checkUsed();
+    const showOnFailure = input.ReturnValuesOnConditionCheckFailure === 'ALL_OLD';
+    return write(ctx, input, { effect: { kind: 'delete', key }, condition, showOnFailure });
+  },
+};

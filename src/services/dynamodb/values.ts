@@ -1,0 +1,242 @@
+/**
+ * Attribute values inside the service: AWS's own form, with binary as base64 text, so that an item is its JSON. Reading a value from a request checks it,
+ * in AWS's words, and brings numbers into their canonical form. Sizes are those of "DynamoDB item sizes and formats".
+ */
+import type { AttributeValue } from '@aws-sdk/client-dynamodb';
+import { validation } from './errors.ts';
+import { type NumberProblem, normaliseNumber, numberSize } from './numbers.ts';
+
+/** One value: exactly one member is set. */
+export interface Value {
+  S?: string;
+  N?: string;
+  /** Base64. */
+  B?: string;
+  SS?: string[];
+  NS?: string[];
+  BS?: string[];
+  M?: Item;
+  L?: Value[];
+  NULL?: boolean;
+  BOOL?: boolean;
+}
+
+export type Item = { [name: string]: Value };
+export type ValueType = keyof Value;
+
+/** Levels of lists and maps within each other ("Constraints", nested attribute depth). */
+const depthMax = 32;
+
+/** An empty item: names such as `__proto__` are names like any other. */
+export function emptyItem(): Item {
+  return Object.create(null) as Item;
+}
+
+/** The type of a value. */
+export function typeOf(value: Value): ValueType {
+  for (const type in value) return type as ValueType;
+  throw new Error('A value has no type.');
+}
+
+/** What a value holds, whatever its type. */
+export function contentOf(value: Value): unknown {
+  return value[typeOf(value)];
+}
+
+const numberProblems: Record<NumberProblem, (text: string) => string> = {
+  syntax: (text) => `The parameter cannot be converted to a numeric value${text === '' ? '' : `: ${text}`}`,
+  overflow: () => 'Number overflow. Attempting to store a number with magnitude larger than supported range',
+  underflow: () => 'Number underflow. Attempting to store a number with magnitude smaller than supported range',
+  precision: () => 'Attempting to store more than 38 significant digits in a Number',
+};
+
+/** AWS's words for a number that cannot be. */
+export function describeNumberProblem(problem: NumberProblem, text: string): string {
+  return numberProblems[problem](text);
+}
+
+/** Reads an attribute value of a request. Throws ValidationException in AWS's words. */
+export function readValue(given: AttributeValue, depth = 0): Value {
+  const problem = invalidValue(given);
+  if (problem !== undefined) throw validation(problem);
+  return convert(given as GivenValue, depth);
+}
+
+/** Reads all attributes of an item or key. Throws ValidationException. */
+export function readItem(given: Readonly<Record<string, AttributeValue>>): Item {
+  const item = emptyItem();
+  for (const name in given) item[name] = readValue(given[name]!, 0);
+  return item;
+}
+
+interface GivenValue {
+  S?: string;
+  N?: string;
+  B?: Uint8Array;
+  SS?: string[];
+  NS?: string[];
+  BS?: Uint8Array[];
+  M?: Record<string, AttributeValue>;
+  L?: AttributeValue[];
+  NULL?: boolean;
+  BOOL?: boolean;
+}
+
+function invalidValue(given: AttributeValue | undefined): string | undefined {
+  let types = 0;
+  for (const type in given) if (given[type as keyof AttributeValue] !== undefined) types++;
+  if (types === 0) return 'Supplied AttributeValue is empty, must contain exactly one of the supported datatypes';
+  if (types > 1)
+    return 'Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes';
+  return undefined;
+}
+
+/** Half a surrogate pair is no character; AWS replaces it. */
+const halfPair = /\p{Surrogate}/u;
+
+const invalid = (detail: string): Error => validation(`One or more parameter values were invalid: ${detail}`);
+
+function convert(given: GivenValue, depth: number): Value {
+  if (given.S !== undefined) return { S: halfPair.test(given.S) ? Buffer.from(given.S, 'utf8').toString('utf8') : given.S };
+  if (given.N !== undefined) return { N: readNumber(given.N) };
+  if (given.BOOL !== undefined) return { BOOL: given.BOOL };
+  if (given.NULL !== undefined) {
+    if (given.NULL !== true) throw invalid('Null attribute value types must have the value of true');
+    return { NULL: true };
+  }
+  if (given.B !== undefined) return { B: base64(given.B) };
+  if (given.M !== undefined) return { M: convertMap(given.M, depth + 1) };
+  if (given.L !== undefined) return { L: convertList(given.L, depth + 1) };
+  return convertSet(given);
+}
+
+function convertMap(given: Record<string, AttributeValue>, depth: number): Item {
+  checkDepth(depth);
+  const map = emptyItem();
+  for (const name in given) map[name] = readValue(given[name]!, depth);
+  return map;
+}
+
+function convertList(given: readonly AttributeValue[], depth: number): Value[] {
+  checkDepth(depth);
+  return given.map((entry) => readValue(entry, depth));
+}
+
+function checkDepth(depth: number): void {
+  if (depth > depthMax) throw validation('Nesting Levels have exceeded supported limits');
+}
+
+function convertSet(given: GivenValue): Value {
+  if (given.SS !== undefined) {
+    if (given.SS.length === 0) throw invalid('An string set  may not be empty');
+    if (hasDuplicate(given.SS)) throw invalid(`Input collection [${given.SS.join(', ')}] contains duplicates.`);
+    return { SS: [...given.SS] };
+  }
+  if (given.NS !== undefined) {
+    if (given.NS.length === 0) throw invalid('An number set  may not be empty');
+    const numbers = given.NS.map(readNumber);
+    if (hasDuplicate(numbers)) throw validation('Input collection contains duplicates');
+    return { NS: numbers };
+  }
+  const bytes = (given.BS ?? []).map(base64);
+  if (bytes.length === 0) throw invalid('Binary sets should not be empty');
+  if (hasDuplicate(bytes)) throw invalid(`Input collection [${bytes.join(', ')}]of type BS contains duplicates.`);
+  return { BS: bytes };
+}
+
+function hasDuplicate(entries: readonly string[]): boolean {
+  return new Set(entries).size < entries.length;
+}
+
+function readNumber(text: string): string {
+  const number = normaliseNumber(text);
+  if (typeof number === 'string') throw validation(describeNumberProblem(number, text));
+  return number.text;
+}
+
+/** Base64 of bytes. */
+export function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+}
+
+/** A value in the form of the official types: binary as bytes. */
+export function outputValue(value: Value): AttributeValue {
+  if (value.B !== undefined) return { B: Buffer.from(value.B, 'base64') };
+  if (value.BS !== undefined) return { BS: value.BS.map((text) => Buffer.from(text, 'base64')) };
+  if (value.M !== undefined) return { M: outputItem(value.M) };
+  if (value.L !== undefined) return { L: value.L.map(outputValue) };
+  return value as AttributeValue;
+}
+
+/** An item in the form of the official types. */
+export function outputItem(item: Item): Record<string, AttributeValue> {
+  const output: Record<string, AttributeValue> = Object.create(null);
+  for (const name in item) output[name] = outputValue(item[name]!);
+  return output;
+}
+
+/** Bytes of a text in UTF-8. */
+export function utf8Size(text: string): number {
+  return Buffer.byteLength(text, 'utf8');
+}
+
+/** Bytes that base64 text stands for. */
+export function base64Size(text: string): number {
+  const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
+  return (text.length / 4) * 3 - padding;
+}
+
+/** Bytes that a value counts. */
+export function valueSize(value: Value): number {
+  if (value.S !== undefined) return utf8Size(value.S);
+  if (value.N !== undefined) return numberSize(value.N);
+  if (value.BOOL !== undefined || value.NULL !== undefined) return 1;
+  if (value.B !== undefined) return base64Size(value.B);
+  if (value.M !== undefined) {
+    let size = 3;
+    for (const name in value.M) size += 1 + utf8Size(name) + valueSize(value.M[name]!);
+    return size;
+  }
+  if (value.L !== undefined) return value.L.reduce((size, entry) => size + 1 + valueSize(entry), 3);
+  if (value.SS !== undefined) return value.SS.reduce((size, text) => size + utf8Size(text), 0);
+  if (value.NS !== undefined) return value.NS.reduce((size, text) => size + numberSize(text), 0);
+  return (value.BS ?? []).reduce((size, text) => size + base64Size(text), 0);
+}
+
+/** Bytes that an item counts: its names and values. */
+export function itemSize(item: Item): number {
+  let size = 0;
+  for (const name in item) size += utf8Size(name) + valueSize(item[name]!);
+  return size;
+}
+
+/** Whether two values are the same; sets are whatever their order. */
+export function sameValue(a: Value, b: Value): boolean {
+  const type = typeOf(a);
+  if (type !== typeOf(b)) return false;
+  switch (type) {
+    case 'SS':
+    case 'NS':
+    case 'BS':
+      return sameSet(a[type]!, b[type]!);
+    case 'L':
+      return a.L!.length === b.L!.length && a.L!.every((entry, at) => sameValue(entry, b.L![at]!));
+    case 'M':
+      return sameItem(a.M!, b.M!);
+    default:
+      return a[type] === b[type];
+  }
+}
+
+/** Whether two items or maps hold the same. */
+export function sameItem(a: Item, b: Item): boolean {
+  const names = Object.keys(a);
+  if (names.length !== Object.keys(b).length) return false;
+  return names.every((name) => Object.hasOwn(b, name) && sameValue(a[name]!, b[name]!));
+}
+
+function sameSet(a: readonly string[], b: readonly string[]): boolean {
+  if (a.length !== b.length) return false;
+  const members = new Set(a);
+  return b.every((entry) => members.has(entry));
+}
