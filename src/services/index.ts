@@ -7,4 +7,5 @@ export const services: readonly ServiceEntry[] = [
   { name: 'kms', load: () => import('./kms/index.ts') },
   { name: 'ec2', load: () => import('./ec2/index.ts'), eager: true },
   { name: 'sqs', load: () => import('./sqs/index.ts') },
+  { name: 'dynamodb', load: () => import('./dynamodb/index.ts') },
 ];

@@ -22,7 +22,9 @@ function resourceOf(ctx: Context, given: string | undefined, index?: string): st
   return index === undefined ? arn : `${arn}/index/${index}`;
 }
 
-const onTable = (input: { TableName?: string | undefined }, ctx: Context): Check[] => [{ resource: resourceOf(ctx, input.TableName) }];
+const onTable = (input: { TableName?: string | undefined }, ctx: Context): Check[] => [
+  { resource: resourceOf(ctx, input.TableName) },
+];
 const onIndex = (input: { TableName?: string | undefined; IndexName?: string | undefined }, ctx: Context): Check[] => [
   { resource: resourceOf(ctx, input.TableName, input.IndexName) },
 ];

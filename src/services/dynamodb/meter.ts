@@ -110,16 +110,12 @@ export function admit(ctx: Context, use: Use): void {
     const limit = (index ?? table).onDemand?.[kind];
     if (all.counted(bucketId(use), now) >= (limit ?? tableUnitsMax))
       throw throttled(
-        limit === undefined
-          ? hotKey
-          : 'Throughput exceeds the maximum OnDemandThroughput configured on table or index',
+        limit === undefined ? hotKey : 'Throughput exceeds the maximum OnDemandThroughput configured on table or index',
       );
   }
   if (hash === undefined || all.counted(partitionId(use, hash), now) < partitionUnits[kind]) return;
   if (table.billing === 'PROVISIONED') throw throughputExceeded(index?.name);
-  throw throttled(
-    hotKey,
-  );
+  throw throttled(hotKey);
 }
 
 /** Takes the units that an admitted operation has used. */

@@ -4,10 +4,7 @@ import type { Value, ValueType } from '../values.ts';
 /** A document path: names of attributes and members, indexes of lists. */
 export type Path = readonly (string | number)[];
 
-export type Operand =
-  | { kind: 'path'; path: Path }
-  | { kind: 'value'; value: Value }
-  | { kind: 'size'; of: Operand };
+export type Operand = { kind: 'path'; path: Path } | { kind: 'value'; value: Value } | { kind: 'size'; of: Operand };
 
 export type Comparator = '=' | '<>' | '<' | '<=' | '>' | '>=';
 

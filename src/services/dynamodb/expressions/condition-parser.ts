@@ -176,10 +176,7 @@ class ConditionParser extends ExpressionParser {
   #operandOf(piece: Piece): Operand {
     if ('operand' in piece) return piece.operand;
     const name = functionName(piece.condition);
-    this.fault(
-      'misusedFunction',
-      `The function is not allowed to be used this way in an expression; function: ${name}`,
-    );
+    this.fault('misusedFunction', `The function is not allowed to be used this way in an expression; function: ${name}`);
     return { kind: 'path', path: [''] };
   }
 

@@ -44,7 +44,8 @@ const forbidden: Partial<Record<Condition['kind'], string>> = {
 
 function readTest(condition: Condition): { name: string; test: KeyTest } {
   const invalid = (detail: string): Error => validation(`Invalid condition in KeyConditionExpression: ${detail}`);
-  const bad = condition.kind === 'exists' ? (condition.wanted ? 'attribute_exists' : 'attribute_not_exists') : forbidden[condition.kind];
+  const bad =
+    condition.kind === 'exists' ? (condition.wanted ? 'attribute_exists' : 'attribute_not_exists') : forbidden[condition.kind];
   if (bad !== undefined) throw validation(`Invalid operator used in KeyConditionExpression: ${bad}`);
   if (condition.kind === 'compare') return readComparison(condition);
   if (condition.kind === 'between') {
@@ -105,7 +106,9 @@ export function fitKeyTests(tests: KeyTests, names: KeyNames, typeOfKey: (name: 
   }
   const range = names.range === undefined ? undefined : tests.get(names.range);
   if (range?.operator === 'beginsWith' && range.values[0]?.N !== undefined)
-    throw validation('One or more parameter values were invalid: ComparisonOperator BEGINS_WITH is not valid for N AttributeValue type');
+    throw validation(
+      'One or more parameter values were invalid: ComparisonOperator BEGINS_WITH is not valid for N AttributeValue type',
+    );
   return { hash: tests.get(names.hash)!.values[0]!, range };
 }
 

@@ -133,7 +133,10 @@ export function readKeyConditions(conditions: GivenConditions): KeyTests {
 }
 
 /** Expected as one condition. Throws ValidationException. */
-export function readExpected(expected: Readonly<Record<string, ExpectedAttributeValue>>, operator: string | undefined): Condition {
+export function readExpected(
+  expected: Readonly<Record<string, ExpectedAttributeValue>>,
+  operator: string | undefined,
+): Condition {
   return join(
     Object.entries(expected).map(([name, condition]) => readExpectation(name, condition)),
     operator,
@@ -172,15 +175,13 @@ export function readAttributeUpdates(updates: Readonly<Record<string, AttributeV
   return Object.entries(updates).map(([name, { Action = 'PUT', Value: given }]) => {
     const action = Action as LegacyUpdate['action'];
     if (given === undefined) {
-      if (action !== 'DELETE')
-        throw invalidParameters('Only DELETE action is allowed when no attribute value is specified');
+      if (action !== 'DELETE') throw invalidParameters('Only DELETE action is allowed when no attribute value is specified');
       return { name, action };
     }
     const value = readValue(given);
     const type = typeOf(value);
     const isSet = type === 'SS' || type === 'NS' || type === 'BS';
-    if (action === 'DELETE' && !isSet)
-      throw invalidParameters(`DELETE action with value is not supported for the type ${type}`);
+    if (action === 'DELETE' && !isSet) throw invalidParameters(`DELETE action with value is not supported for the type ${type}`);
     if (action === 'ADD' && !isSet && type !== 'N' && type !== 'L')
       throw invalidParameters(`ADD action is not supported for the type ${type}`);
     return { name, action, value };

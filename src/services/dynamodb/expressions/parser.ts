@@ -160,10 +160,7 @@ export class ExpressionParser {
   }
 
   protected wrongOperand(name: string, type: string): void {
-    this.fault(
-      'type',
-      `Incorrect operand type for operator or function; operator or function: ${name}, operand type: ${type}`,
-    );
+    this.fault('type', `Incorrect operand type for operator or function; operator or function: ${name}, operand type: ${type}`);
   }
 
   protected wrongCount(name: string, count: number): void {

@@ -14,10 +14,7 @@ export class Placeholders {
   readonly #unusedValues: Set<string>;
 
   /** Reads both maps. Throws ValidationException for names or values that cannot be. */
-  constructor(
-    names: Readonly<Record<string, string>> | undefined,
-    values: Readonly<Record<string, AttributeValue>> | undefined,
-  ) {
+  constructor(names: Readonly<Record<string, string>> | undefined, values: Readonly<Record<string, AttributeValue>> | undefined) {
     this.#names = names ?? {};
     this.#unusedNames = new Set(Object.keys(this.#names));
     this.#unusedValues = new Set(Object.keys(values ?? {}));
@@ -31,7 +28,9 @@ export class Placeholders {
       if (!/^#[0-9a-zA-Z_]+$/.test(key) || key.length > keyCharsMax)
         throw validation(`ExpressionAttributeNames contains invalid key: Syntax error; key: "${key}"`);
       if (names[key] === '')
-        throw validation(`ExpressionAttributeNames contains invalid value: Member must have length greater than or equal to 1 for key ${key}`);
+        throw validation(
+          `ExpressionAttributeNames contains invalid value: Member must have length greater than or equal to 1 for key ${key}`,
+        );
     }
   }
 

@@ -38,8 +38,7 @@ class UpdateParser extends ExpressionParser {
       const section = sections.find((word) => this.isWord(word));
       if (section === undefined) throw this.unexpected();
       this.at++;
-      if (seen.has(section))
-        this.fault('section', `The "${section}" section can only be used once in an update expression;`);
+      if (seen.has(section)) this.fault('section', `The "${section}" section can only be used once in an update expression;`);
       seen.add(section);
       do this.#parseAction(section);
       while (this.takeSymbol(','));
@@ -132,7 +131,8 @@ class UpdateParser extends ExpressionParser {
     }
     const [left, right] = operands as [SetValue, SetValue];
     if (name === 'if_not_exists') {
-      if (left.kind !== 'path') this.fault('type', `Operator or function requires a document path; operator or function: ${name}`);
+      if (left.kind !== 'path')
+        this.fault('type', `Operator or function requires a document path; operator or function: ${name}`);
       return { kind: 'ifNotExists', path: left.kind === 'path' ? left.path : [''], otherwise: right };
     }
     for (const operand of [left, right]) this.#checkImmediate(name, operand, 'L');

@@ -1,5 +1,11 @@
 /** BatchGetItem and BatchWriteItem. Each item stands for itself: what is throttled, or would make the answer too large, is handed back as unprocessed. */
-import type { AttributeValue, DynamoDB, ItemCollectionMetrics, KeysAndAttributes, WriteRequest as GivenWrite } from '@aws-sdk/client-dynamodb';
+import type {
+  AttributeValue,
+  DynamoDB,
+  ItemCollectionMetrics,
+  KeysAndAttributes,
+  WriteRequest as GivenWrite,
+} from '@aws-sdk/client-dynamodb';
 import type { Context } from '../../../kernel/context.ts';
 import { AwsError } from '../../../kernel/errors.ts';
 import type { HandlersOf } from '../../../kernel/service.ts';
@@ -24,7 +30,9 @@ const answerBytesMax = 16 * 1024 * 1024;
 
 /** Whether an error means that capacity is used up, so that the item may be tried again. */
 export function isThrottle(error: unknown): boolean {
-  return error instanceof AwsError && (error.code === 'ProvisionedThroughputExceededException' || error.code === 'ThrottlingException');
+  return (
+    error instanceof AwsError && (error.code === 'ProvisionedThroughputExceededException' || error.code === 'ThrottlingException')
+  );
 }
 
 function checkTables(checks: RequestChecks, requests: Readonly<Record<string, unknown>> | undefined): void {
@@ -59,7 +67,10 @@ async function readGets(ctx: Context, requests: Readonly<Record<string, KeysAndA
     const open = await openTable(ctx, ctx, readTableName(read.name));
     for (const { key } of read.keys) checkKey(open.row, key);
     if (read.paths !== undefined) checkKeyPaths(open.row, read.paths);
-    checkDistinct(open.row, read.keys.map(({ key }) => key));
+    checkDistinct(
+      open.row,
+      read.keys.map(({ key }) => key),
+    );
     opened.push({ ...read, open });
   }
   return opened;
@@ -89,7 +100,9 @@ function readWrites(requests: Readonly<Record<string, readonly GivenWrite[]>>): 
 
 function readEffect({ PutRequest: put, DeleteRequest: remove }: GivenWrite): Effect {
   if ((put === undefined) === (remove === undefined))
-    throw validation('Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes');
+    throw validation(
+      'Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes',
+    );
   if (remove !== undefined) return { kind: 'delete', key: readItem(remove.Key ?? {}) };
   const item = readItem(put?.Item ?? {});
   if (itemSize(item) > itemBytesMax) throw validation('Item size has exceeded the maximum allowed size');
@@ -150,7 +163,8 @@ export const batchHandlers: HandlersOf<DynamoDB> = {
       .oneOf(input.ReturnConsumedCapacity, 'returnConsumedCapacity', capacityModes)
       .oneOf(input.ReturnItemCollectionMetrics, 'returnItemCollectionMetrics', ['SIZE', 'NONE']);
     checkTables(checks, input.RequestItems);
-    for (const [name, list] of Object.entries(input.RequestItems ?? {})) checks.length(list, `requestItems.${name}.member`, 1, writesMax);
+    for (const [name, list] of Object.entries(input.RequestItems ?? {}))
+      checks.length(list, `requestItems.${name}.member`, 1, writesMax);
     checks.done();
     const tables = readWrites(input.RequestItems ?? {});
     const addresses = tables.map(({ name }) => readTableName(name));
@@ -160,7 +174,10 @@ export const batchHandlers: HandlersOf<DynamoDB> = {
         const open = await openTable(tx, ctx, address);
         const { writes } = tables[at]!;
         for (const { effect } of writes) checkWrite(open.row, { effect });
-        checkDistinct(open.row, writes.map(({ effect }) => keyItemOf(effect)));
+        checkDistinct(
+          open.row,
+          writes.map(({ effect }) => keyItemOf(effect)),
+        );
         opened.push(open);
       }
       const unprocessed: Record<string, GivenWrite[]> = {};

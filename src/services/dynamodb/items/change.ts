@@ -97,7 +97,11 @@ async function count(tx: Transaction, change: Change): Promise<void> {
 }
 
 /** Adds to the log, unless nothing changed: a write that leaves an item as it was is no change to anybody. */
-async function log(tx: Transaction, change: Change, last: CountRow): Promise<{ at?: Millis | undefined; count?: number | undefined }> {
+async function log(
+  tx: Transaction,
+  change: Change,
+  last: CountRow,
+): Promise<{ at?: Millis | undefined; count?: number | undefined }> {
   const { scope, table, before, after, now, by, stamp } = change;
   if (before === undefined && after === undefined) return { at: last.at, count: last.count };
   if (before !== undefined && after !== undefined && sameItem(before.item, after.item)) return { at: last.at, count: last.count };

@@ -110,7 +110,9 @@ export function checkConditionalOperator(
 ): void {
   if (operator === undefined) return;
   if (filter === undefined)
-    throw invalidParameters(`ConditionalOperator cannot be used without ${name === 'Expected' ? 'Expected' : 'Filter or Expected'}`);
+    throw invalidParameters(
+      `ConditionalOperator cannot be used without ${name === 'Expected' ? 'Expected' : 'Filter or Expected'}`,
+    );
   if (Object.keys(filter).length < 2)
     throw invalidParameters('ConditionalOperator can only be used when Filter or Expected has two or more elements');
 }

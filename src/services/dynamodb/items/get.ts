@@ -17,7 +17,11 @@ import { checkKey, checkKeyPaths } from './schema.ts';
 import { readStored } from './write.ts';
 
 /** An item of an answer, or those parts of it that were asked for. */
-export function presentPart(ctx: Context, stored: StoredItem, paths: readonly Path[] | undefined): Record<string, AttributeValue> {
+export function presentPart(
+  ctx: Context,
+  stored: StoredItem,
+  paths: readonly Path[] | undefined,
+): Record<string, AttributeValue> {
   return paths === undefined ? present(ctx, stored) : presentItem(ctx, project(stored.item, paths));
 }
 

@@ -149,9 +149,7 @@ export function checkStartKey(source: Pick<PageSource, 'open' | 'index'>, start:
   const names = startKeyNames(source);
   const invalid = 'The provided starting key is invalid';
   if (Object.keys(start).length !== names.length)
-    throw validation(
-      source.index === undefined ? `${invalid}: The provided key element does not match the schema` : invalid,
-    );
+    throw validation(source.index === undefined ? `${invalid}: The provided key element does not match the schema` : invalid);
   const key = emptyItem();
   for (const name of names) {
     const value = start[name];

@@ -47,7 +47,10 @@ function readStartKey(given: QueryInput['ExclusiveStartKey']): Item | undefined 
   try {
     return readItem(given);
   } catch (error) {
-    if (!(error instanceof AwsError) || /duplicates|number set|numeric value|significant digits|number with magnitude/.test(error.message))
+    if (
+      !(error instanceof AwsError) ||
+      /duplicates|number set|numeric value|significant digits|number with magnitude/.test(error.message)
+    )
       throw error;
     throw validation(`The provided starting key is invalid: ${error.message}`);
   }
@@ -91,9 +94,7 @@ function checkProjected({ row }: OpenTable, index: IndexRow | undefined, paths: 
   const held = new Set([...keyNamesOf(index), ...keyNamesOf(row), ...index.nonKey]);
   const missing = paths.map(([head]) => head as string).filter((name) => !held.has(name));
   if (missing.length === 0) return;
-  throw invalidParameters(
-    `Global secondary index ${index.name} does not project [${[...new Set(missing)].join(', ')}]`,
-  );
+  throw invalidParameters(`Global secondary index ${index.name} does not project [${[...new Set(missing)].join(', ')}]`);
 }
 
 async function openIndex(ctx: Context, input: QueryInput | ScanInput): Promise<{ open: OpenTable; index: IndexRow | undefined }> {
@@ -237,10 +238,14 @@ function parseScan(input: ScanInput): ParsedScan {
 
 function checkSegments({ Segment: segment, TotalSegments: total }: ScanInput): void {
   if (segment !== undefined && total === undefined)
-    throw validation('The TotalSegments parameter is required but was not present in the request when Segment parameter is present');
+    throw validation(
+      'The TotalSegments parameter is required but was not present in the request when Segment parameter is present',
+    );
   if (total === undefined) return;
   if (segment === undefined)
-    throw validation('The Segment parameter is required but was not present in the request when parameter TotalSegments is present');
+    throw validation(
+      'The Segment parameter is required but was not present in the request when parameter TotalSegments is present',
+    );
   if (segment >= total)
     throw validation(
       `The Segment parameter is zero-based and must be less than parameter TotalSegments: Segment: ${segment} is not less than TotalSegments: ${total}`,
@@ -300,7 +305,15 @@ export const queryHandlers: HandlersOf<DynamoDB> = {
     admit(ctx, { kind: 'read', table, index });
     const space = index?.space ?? table.space;
     const { low, high } = segmentBounds(space, input.Segment ?? 0, input.TotalSegments ?? 1);
-    const source: PageSource = { open, index, prefix: [space], low, high, reverse: false, consistent: input.ConsistentRead === true };
+    const source: PageSource = {
+      open,
+      index,
+      prefix: [space],
+      low,
+      high,
+      reverse: false,
+      consistent: input.ConsistentRead === true,
+    };
     return describePage(input, await readPage(ctx, source, { limit: input.Limit, start, filter, paths, countOnly, fetch }));
   },
 };

@@ -14,7 +14,7 @@ import { applyUpdate } from '../expressions/update.ts';
 import { itemKey } from '../keys.ts';
 import { admit, charge } from '../meter.ts';
 import { Counts, Items, type TableRow } from '../state.ts';
-import { present, StoredItem, storedOf, storeItem } from '../stored.ts';
+import { present, type StoredItem, storedOf, storeItem } from '../stored.ts';
 import { outputValue, type Item } from '../values.ts';
 import { applyChange, keysOf } from './change.ts';
 import { pathsOf } from './expressions.ts';
@@ -53,10 +53,20 @@ export function checkWrite(table: TableRow, { effect, condition }: WriteRequest)
   if (effect.kind === 'put') checkItem(table, effect.item);
   else checkKey(table, effect.key);
   if (effect.kind === 'update') {
-    checkUpdatedNames(table, effect.actions.map(({ path }) => path[0] as string));
-    checkKeyPaths(table, effect.actions.map(({ path }): Path => path));
+    checkUpdatedNames(
+      table,
+      effect.actions.map(({ path }) => path[0] as string),
+    );
+    checkKeyPaths(
+      table,
+      effect.actions.map(({ path }): Path => path),
+    );
   }
-  if (effect.kind === 'legacy') checkUpdatedNames(table, effect.updates.map(({ name }) => name));
+  if (effect.kind === 'legacy')
+    checkUpdatedNames(
+      table,
+      effect.updates.map(({ name }) => name),
+    );
   if (condition !== undefined) checkKeyPaths(table, pathsOf(condition));
 }
 
@@ -76,7 +86,8 @@ export async function performWrite(
   const keyItem = keyItemOf(request.effect);
   const hash = keyItem[table.hash]!;
   admit(ctx, { kind: 'write', table, hash });
-  for (const index of table.indexes) if (index.global && index.throughput !== undefined) admit(ctx, { kind: 'write', table, index });
+  for (const index of table.indexes)
+    if (index.global && index.throughput !== undefined) admit(ctx, { kind: 'write', table, index });
   const key = itemKey(table.space, keyItem, table);
   const before = await readStored(tx, scope, key);
   if (request.condition !== undefined && !meets(before?.item ?? {}, request.condition)) {

@@ -62,7 +62,9 @@ export function readStream(given: StreamSpecification | undefined, now: Millis):
 
 function checkMembers(input: CreateTableInput): void {
   const checks = new RequestChecks().pattern(input.TableName, 'tableName', namePattern);
-  checks.present(input.AttributeDefinitions, 'attributeDefinitions').oneOf(input.BillingMode, 'billingMode', ['PROVISIONED', 'PAY_PER_REQUEST']);
+  checks
+    .present(input.AttributeDefinitions, 'attributeDefinitions')
+    .oneOf(input.BillingMode, 'billingMode', ['PROVISIONED', 'PAY_PER_REQUEST']);
   checkDefinitionMembers(checks, input.AttributeDefinitions);
   checkThroughputMembers(checks, input.ProvisionedThroughput, 'provisionedThroughput');
   checkKeySchemaMembers(checks, input.KeySchema, 'keySchema');
@@ -80,7 +82,9 @@ function checkBilling(input: CreateTableInput): TableRow['billing'] {
   const throughput = input.ProvisionedThroughput;
   if (input.BillingMode === 'PAY_PER_REQUEST') {
     if (throughput !== undefined)
-      throw invalidParameters('Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST');
+      throw invalidParameters(
+        'Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST',
+      );
     return 'PAY_PER_REQUEST';
   }
   if (throughput?.ReadCapacityUnits === undefined || throughput.WriteCapacityUnits === undefined)
@@ -91,7 +95,8 @@ function checkBilling(input: CreateTableInput): TableRow['billing'] {
 /** Reads what CreateTable says into a row. Throws ValidationException. */
 export function readTable(ctx: Context, scope: Scope, input: CreateTableInput): TableRow {
   const billing = checkBilling(input);
-  const throughput = input.ProvisionedThroughput === undefined ? { read: 0, write: 0, decreases: 0 } : readThroughput(input.ProvisionedThroughput);
+  const throughput =
+    input.ProvisionedThroughput === undefined ? { read: 0, write: 0, decreases: 0 } : readThroughput(input.ProvisionedThroughput);
   const attributes = readDefinitions(input.AttributeDefinitions ?? []);
   const defined = attributes.map(({ name }) => name);
   if ((input.KeySchema ?? []).length > defined.length)
@@ -149,7 +154,8 @@ export async function readEncryption(ctx: Context, given: CreateTableInput['SSES
   if (given.KMSMasterKeyId === undefined) return { keyArn: await kms.managedKey(ctx, 'dynamodb') };
   const key = await kms.resolveKey(ctx, given.KMSMasterKeyId);
   if (key === undefined) throw validation(`KMS validation error: Invalid keyId ${given.KMSMasterKeyId}`);
-  if (key.state !== 'Enabled') throw validation(`KMS validation error: ${key.arn} is ${key.state === 'Disabled' ? 'disabled' : 'pending deletion'}.`);
+  if (key.state !== 'Enabled')
+    throw validation(`KMS validation error: ${key.arn} is ${key.state === 'Disabled' ? 'disabled' : 'pending deletion'}.`);
   return { keyArn: key.arn };
 }
 
@@ -165,7 +171,12 @@ export const createHandlers: HandlersOf<DynamoDB> = {
   async CreateTable(input, ctx) {
     checkNewTableName(input.TableName);
     checkMembers(input);
-    for (const name of ['ResourcePolicy', 'WarmThroughput', 'GlobalTableSourceArn', 'GlobalTableSettingsReplicationMode'] as const)
+    for (const name of [
+      'ResourcePolicy',
+      'WarmThroughput',
+      'GlobalTableSourceArn',
+      'GlobalTableSettingsReplicationMode',
+    ] as const)
       if (input[name] !== undefined) throw parameterNotImplemented('CreateTable', name);
     const row = { ...readTable(ctx, ctx, input), encryption: await readEncryption(ctx, input.SSESpecification) };
     return ctx.transact(async (tx) => {

@@ -36,7 +36,11 @@ export function checkIndexMembers(checks: RequestChecks, index: GlobalSecondaryI
 }
 
 /** The framework's checks of a key schema. */
-export function checkKeySchemaMembers(checks: RequestChecks, schema: readonly KeySchemaElement[] | undefined, path: string): void {
+export function checkKeySchemaMembers(
+  checks: RequestChecks,
+  schema: readonly KeySchemaElement[] | undefined,
+  path: string,
+): void {
   checks.present(schema, path).length(schema, path, 1, 2);
   for (const [at, element] of (schema ?? []).entries())
     checks
@@ -165,7 +169,9 @@ export function readIndexes(input: CreateTableInput, reading: IndexReading): Ind
   if (local !== undefined) {
     if (local.length === 0) throw invalidParameters('List of LocalSecondaryIndexes is empty');
     if (reading.table.range === undefined)
-      throw invalidParameters('Table KeySchema does not have a range key, which is required when specifying a LocalSecondaryIndex');
+      throw invalidParameters(
+        'Table KeySchema does not have a range key, which is required when specifying a LocalSecondaryIndex',
+      );
     for (const index of local) add(readLocalIndex(index, reading));
     if (local.length > localIndexesMax)
       throw invalidParameters(`Number of LocalSecondaryIndexes exceeds per-table limit of ${localIndexesMax}`);

@@ -102,9 +102,7 @@ export async function describeTable(
     GlobalSecondaryIndexes: some(indexes.filter((_, at) => row.indexes[at]!.global)),
     ...describeStream(row),
     SSEDescription:
-      row.encryption === undefined
-        ? undefined
-        : { Status: 'ENABLED', SSEType: 'KMS', KMSMasterKeyArn: row.encryption.keyArn },
+      row.encryption === undefined ? undefined : { Status: 'ENABLED', SSEType: 'KMS', KMSMasterKeyArn: row.encryption.keyArn },
     RestoreSummary:
       row.restored === undefined
         ? undefined
@@ -147,9 +145,7 @@ function describeBilling(row: TableRow) {
 
 function describeStream(row: TableRow) {
   return {
-    ...(row.stream === undefined
-      ? {}
-      : { StreamSpecification: { StreamEnabled: true, StreamViewType: row.stream.view } }),
+    ...(row.stream === undefined ? {} : { StreamSpecification: { StreamEnabled: true, StreamViewType: row.stream.view } }),
     ...(row.latestStream === undefined
       ? {}
       : { LatestStreamLabel: row.latestStream, LatestStreamArn: streamArn(row, row.latestStream) }),

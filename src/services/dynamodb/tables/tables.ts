@@ -58,7 +58,9 @@ export const tableHandlers: HandlersOf<DynamoDB> = {
       const row = await requireTable(tx, ctx, input.TableName);
       const status = statusOf(row, ctx.clock.now());
       if (status === 'CREATING' || status === 'UPDATING')
-        throw inUse(`Attempt to change a resource which is still in use: Table is being ${status === 'CREATING' ? 'created' : 'updated'}: ${row.name}`);
+        throw inUse(
+          `Attempt to change a resource which is still in use: Table is being ${status === 'CREATING' ? 'created' : 'updated'}: ${row.name}`,
+        );
       if (status === 'DELETING')
         throw inUse(`Attempt to change a resource which is still in use: Table is being deleted: ${row.name}`);
       if (row.deletionProtection)

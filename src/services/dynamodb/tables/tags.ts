@@ -19,7 +19,8 @@ export function readTags(tags: readonly Tag[] | undefined): Record<string, strin
   for (const [at, { Key: key = '', Value: value = '' }] of (tags ?? []).entries()) {
     checks.length(key, `tags.${at + 1}.member.key`, 1, 128).length(value, `tags.${at + 1}.member.value`, 0, 256);
     if (Object.hasOwn(read, key)) throw validation('Tag Array contains duplicate keys');
-    if (key.toLowerCase().startsWith('aws:')) throw validation('One or more parameter values were invalid: Tag keys cannot start with aws:');
+    if (key.toLowerCase().startsWith('aws:'))
+      throw validation('One or more parameter values were invalid: Tag keys cannot start with aws:');
     read[key] = value;
   }
   checks.done();
