@@ -124,7 +124,9 @@ function clauseOf(check: Check, reason: DenyReason, action: string): string {
 }
 
 async function accessDenied(service: string, check: Check, denial: Denial, ctx: Context): Promise<AwsError> {
-  const action = check.action ?? actionOf(service, ctx.operation);
+  const named = check.action ?? actionOf(service, ctx.operation);
+  // SQS alone prints its actions in lower case.
+  const action = service === 'sqs' ? named.toLowerCase() : named;
   const clause = clauseOf(check, denial.reason, action);
   const detail = `User: ${ctx.caller.arn} is not authorized to perform: ${action} on resource: ${check.resource}${clause}`;
   const { code, status } = deniedCodes[service] ?? { code: 'AccessDeniedException', status: 400 };
