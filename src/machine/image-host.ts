@@ -307,7 +307,8 @@ done
 unset script
 `;
 
-const sshdConfiguration = `# Keys only, as on every cloud image.
+const sshdConfiguration = `Include /etc/ssh/sshd_config.d/*.conf
+# Keys only, as on every cloud image.
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password

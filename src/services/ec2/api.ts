@@ -1,11 +1,16 @@
 /** What EC2 offers inside the process: to the admin API where an instance stands, to Systems Manager the newest images. */
 import type { Context } from '../../kernel/context.ts';
 import { catalogueImages, type CatalogueImage } from './images/catalogue.ts';
+import { type ConnectTarget, connectTarget, pushKey } from './key-pairs/pushed-keys.ts';
 import { Occupants } from './placement/state.ts';
 
 export interface Ec2Api {
   /** `us-east-1a/dc1/rack3/host5` of a running instance or a Dedicated Host of any account; undefined when it is on no host. */
   placeOf(id: string): Promise<string | undefined>;
+  /** An instance of the account and Region that a key may be pushed to. */
+  connectTarget(instanceId: string): Promise<ConnectTarget | undefined>;
+  /** Makes an OpenSSH public key valid for a user of an instance, for 60 seconds. */
+  pushKey(instanceId: string, user: string, publicKey: string): Promise<void>;
   /** The provider's images of a Region, the newest of each kind, with the public parameters of Systems Manager that name them. */
   latestImages(region: string): readonly CatalogueImage[];
 }
@@ -14,6 +19,8 @@ export interface Ec2Api {
 export function ec2Api(ctx: Context): Ec2Api {
   return {
     placeOf: async (id) => (await ctx.table(Occupants).get(id))?.place,
+    connectTarget: (id) => connectTarget(ctx, id),
+    pushKey: (id, user, key) => pushKey(ctx, id, user, key),
     latestImages: catalogueImages,
   };
 }

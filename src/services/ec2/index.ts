@@ -24,7 +24,8 @@ import { networkInterfaceAuthorisations, networkInterfaceHandlers } from './inte
 import { privateAddressAuthorisations, privateAddressHandlers } from './interfaces/private-addresses.ts';
 import { Interfaces } from './interfaces/state.ts';
 import { keyPairAuthorisations, keyPairHandlers } from './key-pairs/key-pairs.ts';
-import { KeyPairs } from './key-pairs/state.ts';
+import { forgetPushedKeys } from './key-pairs/pushed-keys.ts';
+import { KeyPairs, PushedKeys } from './key-pairs/state.ts';
 import { launchTemplateAuthorisations, launchTemplateHandlers } from './launch-templates/launch-templates.ts';
 import { LaunchTemplates, LaunchTemplateVersions } from './launch-templates/state.ts';
 import { launchTemplateVersionAuthorisations, launchTemplateVersionHandlers } from './launch-templates/versions.ts';
@@ -57,7 +58,7 @@ export default defineService({
   tables: [
     ...[Vpcs, Subnets, RouteTables, InternetGateways, NetworkAcls, DhcpOptions, Interfaces, SecurityGroups, SecurityGroupRules],
     ...[Addresses, PublicIps, Instances, LaunchTokens, Images, KeyPairs, Volumes, ZoneGroups],
-    ...[LaunchTemplates, LaunchTemplateVersions, PlacementGroups, Occupants, DedicatedHosts],
+    ...[LaunchTemplates, LaunchTemplateVersions, PlacementGroups, Occupants, DedicatedHosts, PushedKeys],
   ],
   handlers: {
     ...accountAttributeHandlers,
@@ -122,7 +123,7 @@ export default defineService({
     ...securityGroupRuleAuthorisations,
   }),
   reconcilers: { networks, machines, volumes },
-  tasks: { forgetInstance, recoverInstance },
+  tasks: { forgetInstance, forgetPushedKeys, recoverInstance },
   start: async (ctx) => {
     ctx.part('machines').onChange((status) => void onMachineChange(ctx, status));
     ctx.part('dns').register(vpcZone(ctx));

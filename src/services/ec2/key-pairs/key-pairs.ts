@@ -8,7 +8,7 @@ import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { invalidParameterValue, missingParameter, notFound } from '../errors.ts';
 import { applyFilters } from '../filters.ts';
 import { describeTags, ec2Arn, requestTagConditions, tagsFor } from '../tags.ts';
-import { openSshLine, parseOpenSshLine } from './openssh.ts';
+import { openSshLine, openSshPrivateKey, parseOpenSshLine } from './openssh.ts';
 import { type KeyPairRow, KeyPairs } from './state.ts';
 
 const generate = promisify(generateKeyPair);
@@ -88,12 +88,15 @@ export const keyPairHandlers: HandlersOf<EC2> = {
     const fingerprint = fingerprintOf(pair.publicKey, pair.privateKey, line);
     const row: KeyPairRow = { id: ctx.id('keyPair'), name, type, fingerprint, publicKey: line, created: ctx.now, tags };
     await addKeyPair(ctx, row);
-    const material = pair.privateKey.export(type === 'rsa' ? { type: 'pkcs1', format: 'pem' } : { type: 'pkcs8', format: 'pem' });
+    const material =
+      type === 'rsa'
+        ? String(pair.privateKey.export({ type: 'pkcs1', format: 'pem' })).trimEnd()
+        : openSshPrivateKey(pair.privateKey, name, ctx.bytes(4));
     return {
       KeyName: name,
       KeyPairId: row.id,
       KeyFingerprint: fingerprint,
-      KeyMaterial: String(material).trimEnd(),
+      KeyMaterial: material,
       Tags: describeTags(tags),
     };
   },

@@ -31,6 +31,30 @@ export function openSshLine(key: KeyObject, comment: string): string {
   return `${edName} ${blob.toString('base64')} ${comment}`.trimEnd();
 }
 
+/** Blocks that the private part of the format is filled up to; unencrypted keys use eight bytes (PROTOCOL.key). */
+const privateBlockBytes = 8;
+const privateLineChars = 70;
+
+/**
+ * An Ed25519 private key in OpenSSH's own format, unencrypted: ssh reads Ed25519 keys in no other (OpenSSH, PROTOCOL.key). `check` is any four
+ * bytes, written twice so that readers notice a wrong passphrase.
+ */
+export function openSshPrivateKey(key: KeyObject, comment: string, check: Uint8Array): string {
+  const jwk = key.export({ format: 'jwk' });
+  const [x, d] = [Buffer.from(jwk.x ?? '', 'base64url'), Buffer.from(jwk.d ?? '', 'base64url')];
+  const name = field(Buffer.from(edName));
+  const secret = Buffer.concat([check, check, name, field(x), field(Buffer.concat([d, x])), field(Buffer.from(comment))]);
+  const missing = (privateBlockBytes - (secret.byteLength % privateBlockBytes)) % privateBlockBytes;
+  const padding = Buffer.from(Array.from({ length: missing }, (_none, index) => index + 1));
+  const none = field(Buffer.from('none'));
+  const blob = Buffer.concat([
+    ...[Buffer.from('openssh-key-v1\0'), none, none, field(Buffer.alloc(0)), Buffer.from([0, 0, 0, 1])],
+    ...[field(Buffer.concat([name, field(x)])), field(Buffer.concat([secret, padding]))],
+  ]);
+  const lines = blob.toString('base64').match(new RegExp(`.{1,${privateLineChars}}`, 'g')) ?? [];
+  return `-----BEGIN OPENSSH PRIVATE KEY-----\n${lines.join('\n')}\n-----END OPENSSH PRIVATE KEY-----\n`;
+}
+
 /** The key of an OpenSSH line, or undefined when the text is none that EC2 takes (RSA, Ed25519). */
 export function parseOpenSshLine(line: string): KeyObject | undefined {
   const [name, base64] = line.split(/\s+/);

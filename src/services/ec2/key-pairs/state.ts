@@ -14,6 +14,20 @@ export interface KeyPairRow {
   tags: TagMap;
 }
 
+/** A public key pushed for one user of one instance, valid for a minute (EC2 Instance Connect). */
+export interface PushedKeyRow {
+  instanceId: string;
+  user: string;
+  publicKey: string;
+  expires: Millis;
+}
+
+export const PushedKeys = defineTable<PushedKeyRow>()({
+  name: 'ec2.pushedKeys',
+  scope: 'region',
+  key: (row) => [row.instanceId, row.user, row.publicKey],
+});
+
 export const KeyPairs = defineTable<KeyPairRow>()({
   name: 'ec2.keyPairs',
   scope: 'region',

@@ -2,6 +2,7 @@
 import type { Context } from '../../../kernel/context.ts';
 import { type InterfaceRow, Interfaces } from '../interfaces/state.ts';
 import type { InstanceRow } from '../instances/state.ts';
+import { activeKeys } from '../key-pairs/pushed-keys.ts';
 import { KeyPairs } from '../key-pairs/state.ts';
 import { privateDnsName, publicDnsName } from '../names.ts';
 import { SecurityGroups } from '../security-groups/state.ts';
@@ -90,6 +91,7 @@ export async function metadataTree(ctx: Context, row: InstanceRow, role: RoleCre
   const key = row.keyName === undefined ? undefined : await ctx.table(KeyPairs).get(row.keyName);
   const zoneId = (await ctx.table(Subnets).get(row.subnetId))?.zoneId;
   const macs = Object.fromEntries(await Promise.all(cards.map(async (card) => [card.mac, await cardNode(ctx, card)] as const)));
+  const pushed = await activeKeys(ctx, row.id);
   const identity = {
     accountId: ctx.account,
     architecture: 'x86_64',
@@ -117,6 +119,7 @@ export async function metadataTree(ctx: Context, row: InstanceRow, role: RoleCre
       'local-hostname': privateDnsName(ctx, localIp),
       'local-ipv4': localIp,
       mac: primary?.mac,
+      'managed-ssh-keys': Object.keys(pushed).length === 0 ? undefined : { 'active-keys': pushed },
       network: { interfaces: { macs } },
       placement: {
         'availability-zone': row.zone,
