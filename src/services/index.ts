@@ -9,4 +9,5 @@ export const services: readonly ServiceEntry[] = [
   { name: 'ec2', load: () => import('./ec2/index.ts'), eager: true },
   { name: 'sqs', load: () => import('./sqs/index.ts') },
   { name: 'dynamodb', load: () => import('./dynamodb/index.ts') },
+  { name: 'cloudwatch-logs', load: () => import('./cloudwatch-logs/index.ts') },
 ];

@@ -1,0 +1,7 @@
+import { defineService } from '../../kernel/service.ts';
+
+export default defineService({
+  name: 'cloudwatch-logs',
+  tables: [],
+  handlers: {},
+});
