@@ -24,7 +24,12 @@ export class Constraints {
   }
 
   /** Number of entries of a list or map. */
-  size(member: string, value: readonly unknown[] | Readonly<Record<string, unknown>> | undefined, min: number, max: number): this {
+  size(
+    member: string,
+    value: readonly unknown[] | Readonly<Record<string, unknown>> | undefined,
+    min: number,
+    max: number,
+  ): this {
     if (value === undefined) return this;
     const count = Array.isArray(value) ? value.length : Object.keys(value).length;
     if (count > max) this.#add(member, value, `have length less than or equal to ${max}`);

@@ -9,7 +9,7 @@ import type { Fabric } from '../planes/fabric/types.ts';
 import type { Machines } from '../planes/machines/types.ts';
 import type { Value } from '../store/store.ts';
 import type { Table, TableReader, TableWriter } from '../store/tables.ts';
-import type { Caller } from './caller.ts';
+import type { Caller, Identity } from './caller.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
 import type { ServiceClients } from './clients.generated.ts';
 import type { Vault } from './vault.ts';
@@ -107,6 +107,8 @@ export interface Context extends Scope {
    * of what is touched allows it, by the service's principal, `aws:SourceArn` and `aws:SourceAccount` (the resource's own account unless given).
    */
   onAccountOf(sourceArn: string, sourceAccount?: string): Context;
+  /** The same context with this identity as the caller, reached through this service: a role by which the service acts (StsApi.roleIdentity). */
+  asIdentity(identity: Identity): Context;
   /** The same context in another Region or account. */
   inScope(scope: Partial<Scope>): Context;
   /** What another service offers inside the process (its api.ts): for what AWS does internally. Loads the service. */

@@ -6,7 +6,7 @@ import { parseArn } from '../base/arn.ts';
 import type { IdSort } from '../base/ids.ts';
 import type { StoreTransaction } from '../store/store.ts';
 import { listAllScopes, scopedReader, scopedWriter, type Table, type TableReader, type TableWriter } from '../store/tables.ts';
-import { type Caller, serviceCaller } from './caller.ts';
+import { type Caller, type Identity, serviceCaller } from './caller.ts';
 import type { ServiceClients } from './clients.generated.ts';
 import type { Context, DomainEvent, Parts, Scope, ServiceCaller, Transaction, Waiting } from './context.ts';
 import type { Kernel } from './kernel.ts';
@@ -95,6 +95,11 @@ export class RequestContext implements Context {
     // S3's ARNs carry no account: the context's own is the bucket's then.
     const owner = sourceAccount ?? (parseArn(sourceArn)?.account || this.account);
     return this.#with({ caller: { ...serviceCaller(this.service, this.account), sourceArn, sourceAccount: owner } });
+  }
+
+  asIdentity(identity: Identity): Context {
+    const { sourceIp, userAgent, secureTransport, calledVia } = serviceCaller(this.service, this.account);
+    return this.#with({ caller: { ...identity, sourceIp, userAgent, secureTransport, calledVia } });
   }
 
   inScope(scope: Partial<Scope>): Context {

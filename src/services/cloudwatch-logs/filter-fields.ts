@@ -10,7 +10,9 @@ interface Field {
 
 /** Fields of a line: words; what stands in brackets or quotes is one field, without them. */
 function fieldsOf(line: string): string[] {
-  return [...line.matchAll(/\[([^\]]*)\]|"((?:[^"\\]|\\.)*)"|(\S+)/g)].map(([, bracketed, quoted, word]) => bracketed ?? quoted ?? word ?? '');
+  return [...line.matchAll(/\[([^\]]*)\]|"((?:[^"\\]|\\.)*)"|(\S+)/g)].map(
+    ([, bracketed, quoted, word]) => bracketed ?? quoted ?? word ?? '',
+  );
 }
 
 function readField(reader: Reader, index: number): Field | 'rest' {

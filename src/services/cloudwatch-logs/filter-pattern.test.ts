@@ -21,7 +21,14 @@ describe('terms', () => {
 });
 
 describe('JSON', () => {
-  const event = JSON.stringify({ type: 'UpdateTrail', ip: '111.111.1.1', n: 5, flag: true, nothing: null, list: [{ v: 'a' }, { v: 'b' }] });
+  const event = JSON.stringify({
+    type: 'UpdateTrail',
+    ip: '111.111.1.1',
+    n: 5,
+    flag: true,
+    nothing: null,
+    list: [{ v: 'a' }, { v: 'b' }],
+  });
   test.each([
     ['{ $.type = "UpdateTrail" }', true],
     ['{ $.type = "Update*" }', true],
@@ -62,6 +69,9 @@ describe('fields', () => {
   });
 });
 
-test.each(['{ $.a }', '{ $.a = }', '{ $.a > word }', '[a, b', '[..., a, ...]', '"open', '%(a+)+%', 'a=b', '{ a = 1 }'])('%s cannot be read', (pattern) => {
-  expect(() => parseFilterPattern(pattern)).toThrow(PatternError);
-});
+test.each(['{ $.a }', '{ $.a = }', '{ $.a > word }', '[a, b', '[..., a, ...]', '"open', '%(a+)+%', 'a=b', '{ a = 1 }'])(
+  '%s cannot be read',
+  (pattern) => {
+    expect(() => parseFilterPattern(pattern)).toThrow(PatternError);
+  },
+);

@@ -77,9 +77,12 @@ export const groupHandlers: HandlersOf<CloudWatchLogs> = {
     new LogsCheck()
       .group(name)
       .tags(input.tags)
-      .oneOf('logGroupClass', input.logGroupClass, ['STANDARD', 'INFREQUENT_ACCESS', 'DELIVERY'])
+      .oneOf('logGroupClass', input.logGroupClass, ['STANDARD', 'INFREQUENT_ACCESS', 'DELIVERY', 'ESSENTIALS'])
       .done();
     if (name.startsWith('aws/')) throw invalidParameter('Log groups starting with AWS/ are reserved for AWS.');
+    const logClass = input.logGroupClass ?? 'STANDARD';
+    // The newest class is in the model and not documented yet.
+    if (logClass === 'ESSENTIALS') throw parameterNotImplemented('CreateLogGroup', 'logGroupClass');
     await ctx.transact(async (tx) => {
       const groups = tx.table(LogGroups);
       if ((await groups.get(name)) !== undefined) throw alreadyExists('log group');
@@ -87,7 +90,7 @@ export const groupHandlers: HandlersOf<CloudWatchLogs> = {
         name,
         id: ctx.uuid(),
         created: ctx.now,
-        class: input.logGroupClass ?? 'STANDARD',
+        class: logClass,
         deletionProtected: input.deletionProtectionEnabled ?? false,
         tags: input.tags ?? {},
       });

@@ -51,8 +51,7 @@ export class LogsCheck extends Constraints {
 
   tags(value: Readonly<Record<string, string>> | undefined): this {
     this.size('tags', value, 1, quotas.tagsPerGroup);
-    for (const [key, text] of Object.entries(value ?? {}))
-      this.length('tags', key, 1, 128).length(`tags.${key}`, text, 0, 256);
+    for (const [key, text] of Object.entries(value ?? {})) this.length('tags', key, 1, 128).length(`tags.${key}`, text, 0, 256);
     return this;
   }
 }
