@@ -47,6 +47,13 @@ export const idKinds = {
   placementGroup: long('pg-'),
   dedicatedHost: long('h-'),
   vpcCidrAssociation: long('vpc-cidr-assoc-'),
+  natGateway: long('nat-'),
+  vpcPeering: long('pcx-'),
+  prefixList: long('pl-'),
+  egressOnlyGateway: long('eigw-'),
+  vpcEndpoint: long('vpce-'),
+  flowLog: long('fl-'),
+  managedAttachment: long('ela-attach-'),
   // IAM: "IAM identifiers", unique ids.
   user: unique('AIDA'),
   role: unique('AROA'),

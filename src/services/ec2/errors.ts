@@ -3,6 +3,8 @@ import type { IdSort } from '../../base/ids.ts';
 import { AwsError } from '../../kernel/errors.ts';
 
 interface NounWords {
+  /** The whole code of what is not found, where it is not the stem's. */
+  code?: string;
   /** Code stem: `InvalidVpcID` gives `.NotFound`, and `.Malformed` where AWS has one. */
   stem: string;
   /** How the message calls it: `The vpc ID 'vpc-1' does not exist`. */
@@ -25,6 +27,15 @@ const nouns = {
   securityGroupRule: { stem: 'InvalidSecurityGroupRuleId', text: (ids) => `The security group rule ID '${ids}' does not exist` },
   addressAllocation: { stem: 'InvalidAllocationID', text: (ids) => `The allocation ID '${ids}' does not exist` },
   addressAssociation: { stem: 'InvalidAssociationID', text: (ids) => `The association ID '${ids}' does not exist` },
+  natGateway: { stem: 'NatGateway', code: 'NatGatewayNotFound', text: (ids) => `NAT gateway ${ids} was not found` },
+  vpcPeering: { stem: 'InvalidVpcPeeringConnectionID', text: idNamed('vpcPeeringConnection') },
+  prefixList: { stem: 'InvalidPrefixListID', text: idNamed('prefix list') },
+  egressOnlyGateway: { stem: 'InvalidGatewayID', text: idNamed('egress-only internet gateway') },
+  vpcEndpoint: { stem: 'InvalidVpcEndpointId', text: (ids) => `The Vpc Endpoint Id '${ids}' does not exist` },
+  flowLog: {
+    stem: 'InvalidFlowLogId',
+    text: (ids) => `These flow log ids in the input list are not found: [TotalCount: 1] ${ids}`,
+  },
   instance: { stem: 'InvalidInstanceID', text: idNamed('instance') },
   image: { stem: 'InvalidAMIID', text: (ids) => `The image id '[${ids}]' does not exist` },
   keyPair: { stem: 'InvalidKeyPair', text: (ids) => `The key pair '${ids}' does not exist` },
@@ -39,10 +50,10 @@ export type Ec2Noun = keyof typeof nouns;
 
 /** The things named do not exist: `InvalidVpcID.NotFound`. Several ids are listed as `IDs 'a, b' do not exist`. */
 export function notFound(noun: Ec2Noun, ...ids: readonly string[]): AwsError {
-  const { stem, text } = nouns[noun];
+  const { stem, text, code }: NounWords = nouns[noun];
   const single = text(ids.join(', '));
   const message = ids.length > 1 ? single.replace(' ID ', ' IDs ').replace('does not exist', 'do not exist') : single;
-  return new AwsError(`${stem}.NotFound`, message);
+  return new AwsError(code ?? `${stem}.NotFound`, message);
 }
 
 /** An id that has not the form of one: `InvalidInstanceID.Malformed`. */

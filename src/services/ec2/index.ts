@@ -34,13 +34,19 @@ import { placementAuthorisations, placementHandlers } from './placement/modify.t
 import { leavePlacesOf } from './placement/place.ts';
 import { placementGroupAuthorisations, placementGroupHandlers } from './placement/placement-groups.ts';
 import { Occupants, PlacementGroups } from './placement/state.ts';
+import {
+  networkingAuthorisations,
+  networkingHandlers,
+  networkingReconcilers,
+  networkingTables,
+  networkingTasks,
+} from './networking.ts';
 import { securityGroupRuleAuthorisations, securityGroupRuleHandlers } from './security-groups/rules.ts';
 import { securityGroupAuthorisations, securityGroupHandlers } from './security-groups/security-groups.ts';
 import { SecurityGroupRules, SecurityGroups } from './security-groups/state.ts';
 import { tagAuthorisations, tagHandlers, withTagging } from './tags.ts';
 import { Volumes } from './volumes/state.ts';
 import { volumeAuthorisations, volumeHandlers, volumes } from './volumes/volumes.ts';
-import { dhcpOptionsAuthorisations, dhcpOptionsHandlers } from './vpc/dhcp-options.ts';
 import { networkAclAuthorisations, networkAclHandlers } from './vpc/network-acls.ts';
 import { DhcpOptions, InternetGateways, NetworkAcls, RouteTables, Subnets, Vpcs } from './vpc/state.ts';
 import { addDefaultVpc, defaultVpcAuthorisations, defaultVpcHandlers } from './vpc/default-vpc.ts';
@@ -59,6 +65,7 @@ export default defineService({
     ...[Vpcs, Subnets, RouteTables, InternetGateways, NetworkAcls, DhcpOptions, Interfaces, SecurityGroups, SecurityGroupRules],
     ...[Addresses, PublicIps, Instances, LaunchTokens, Images, KeyPairs, Volumes, ZoneGroups],
     ...[LaunchTemplates, LaunchTemplateVersions, PlacementGroups, Occupants, DedicatedHosts, PushedKeys],
+    ...networkingTables,
   ],
   handlers: {
     ...accountAttributeHandlers,
@@ -67,7 +74,7 @@ export default defineService({
     ...subnetHandlers,
     ...routeTableHandlers,
     ...internetGatewayHandlers,
-    ...dhcpOptionsHandlers,
+    ...networkingHandlers,
     ...defaultVpcHandlers,
     ...networkAclHandlers,
     ...securityGroupHandlers,
@@ -98,7 +105,7 @@ export default defineService({
     ...subnetAuthorisations,
     ...routeTableAuthorisations,
     ...internetGatewayAuthorisations,
-    ...dhcpOptionsAuthorisations,
+    ...networkingAuthorisations,
     ...securityGroupAuthorisations,
     ...addressAuthorisations,
     ...describeInstanceAuthorisations,
@@ -122,8 +129,8 @@ export default defineService({
     ...dedicatedHostAuthorisations,
     ...securityGroupRuleAuthorisations,
   }),
-  reconcilers: { networks, machines, volumes },
-  tasks: { forgetInstance, forgetPushedKeys, recoverInstance },
+  reconcilers: { networks, machines, volumes, ...networkingReconcilers },
+  tasks: { forgetInstance, forgetPushedKeys, recoverInstance, ...networkingTasks },
   start: async (ctx) => {
     ctx.part('machines').onChange((status) => void onMachineChange(ctx, status));
     ctx.part('dns').register(vpcZone(ctx));

@@ -16,6 +16,9 @@ import { DedicatedHosts } from './hosts/state.ts';
 import { Images } from './images/state.ts';
 import { Instances } from './instances/state.ts';
 import { Interfaces } from './interfaces/state.ts';
+import { NatGateways } from './nat/state.ts';
+import { PeeringSides } from './peering/state.ts';
+import { PrefixLists } from './prefix-lists/state.ts';
 import { KeyPairs } from './key-pairs/state.ts';
 import { LaunchTemplates } from './launch-templates/state.ts';
 import { PlacementGroups } from './placement/state.ts';
@@ -69,6 +72,9 @@ const kinds: readonly TaggedKind[] = [
   kind('image', 'image', Images),
   kind('volume', 'volume', Volumes),
   kind('key-pair', 'keyPair', KeyPairs, 'byId'),
+  kind('natgateway', 'natGateway', NatGateways),
+  kind('vpc-peering-connection', 'vpcPeering', PeeringSides, 'byId'),
+  kind('prefix-list', 'prefixList', PrefixLists),
   kind('launch-template', 'launchTemplate', LaunchTemplates),
   kind('placement-group', 'placementGroup', PlacementGroups, 'byId'),
   kind('dedicated-host', 'dedicatedHost', DedicatedHosts),

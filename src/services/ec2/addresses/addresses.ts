@@ -113,6 +113,12 @@ export async function disassociate(tx: Transaction, ctx: Context, row: AddressRo
   return free;
 }
 
+/** The address of a NAT gateway or load balancer is its own to give up. */
+async function refuseManaged(tx: Transaction, interfaceId: string | undefined): Promise<void> {
+  if (interfaceId !== undefined && (await tx.table(Interfaces).get(interfaceId))?.holder !== undefined)
+    throw new AwsError('AuthFailure', 'You do not have permission to access the specified resource.', { status: 403 });
+}
+
 export const addressHandlers: HandlersOf<EC2> = {
   /** Throws AddressLimitExceeded for the sixth in a Region. */
   async AllocateAddress(input, ctx) {
@@ -183,6 +189,8 @@ export const addressHandlers: HandlersOf<EC2> = {
       if ((await tx.table(InternetGateways).firstByIndex('byVpc', [card.vpcId])) === undefined) {
         throw new AwsError('Gateway.NotAttached', `Network ${card.vpcId} is not attached to any internet gateway`);
       }
+      await refuseManaged(tx, row.association?.interfaceId);
+      await refuseManaged(tx, card.id);
       return associate(tx, ctx, row, card.id, privateIp);
     });
     return { AssociationId: associationId };
@@ -210,6 +218,7 @@ export const addressHandlers: HandlersOf<EC2> = {
         throw id === undefined
           ? new AwsError('InvalidAddress.NotFound', `Address '${ip}' not found.`)
           : notFound('addressAssociation', id);
+      await refuseManaged(tx, row.association?.interfaceId);
       await disassociate(tx, ctx, row);
     });
     return {};
@@ -227,7 +236,8 @@ export const addressHandlers: HandlersOf<EC2> = {
   },
 };
 
-async function associate(
+/** Gives an address to a private one, from where it was; what was there goes. Returns the association's id. */
+export async function associate(
   tx: Transaction,
   ctx: Context,
   row: AddressRow,

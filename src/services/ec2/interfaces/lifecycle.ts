@@ -5,6 +5,7 @@ import { AwsError } from '../../../kernel/errors.ts';
 import { freePublicIp, takePublicIp } from '../addresses/public-pool.ts';
 import { Addresses } from '../addresses/state.ts';
 import { invalidParameterValue, notFound } from '../errors.ts';
+import { vpcsOf } from '../security-groups/peers.ts';
 import { SecurityGroups } from '../security-groups/state.ts';
 import { reservedAddresses } from '../vpc/subnets.ts';
 import { type SubnetRow, type TagMap, type VpcRow, Vpcs } from '../vpc/state.ts';
@@ -22,13 +23,17 @@ export interface NewInterface {
   description?: string | undefined;
   sourceDestCheck?: boolean | undefined;
   tags?: TagMap | undefined;
+  /** Makes it a requester-managed interface of this type, held by this resource; without `groups` it then has none. */
+  holder?: { interfaceType: string; resourceId: string } | undefined;
 }
 
 /** Makes an interface in a subnet. Throws InvalidIPAddress.InUse, InvalidParameterValue, InsufficientFreeAddressesInSubnet, InvalidGroup.NotFound. */
 export async function addInterface(tx: Transaction, ctx: Context, wanted: NewInterface): Promise<InterfaceRow> {
   const { subnet } = wanted;
   const vpc = (await tx.table(Vpcs).get(subnet.vpcId))!;
-  const groups = await checkGroups(tx, vpc, wanted.groups);
+  const { holder } = wanted;
+  const bare = holder !== undefined && wanted.groups === undefined;
+  const groups = bare ? [] : await checkGroups(tx, vpc, wanted.groups);
   const address =
     wanted.privateIp === undefined ? await freeAddress(tx, subnet) : await claimAddress(tx, subnet, wanted.privateIp);
   const row: InterfaceRow = {
@@ -41,8 +46,8 @@ export async function addInterface(tx: Transaction, ctx: Context, wanted: NewInt
     addresses: [{ address }],
     groups,
     sourceDestCheck: wanted.sourceDestCheck ?? true,
-    interfaceType: 'interface',
-    requesterManaged: false,
+    interfaceType: holder?.interfaceType ?? 'interface',
+    holder: holder && { attachmentId: ctx.id('managedAttachment'), resourceId: holder.resourceId },
     tags: wanted.tags ?? {},
   };
   await tx.table(Interfaces).put(row);
@@ -67,7 +72,7 @@ export async function checkGroups(
   for (const id of groups) {
     const group = await tx.table(SecurityGroups).get(id);
     if (group === undefined) throw notFound('securityGroup', id);
-    if (group.vpcId !== vpc.id)
+    if (!vpcsOf(group).includes(vpc.id))
       throw new AwsError('InvalidParameter', `Security group ${id} and subnet belong to different networks.`);
   }
   return groups;

@@ -1,5 +1,6 @@
 /** Network interfaces on their own: create, describe, attach, detach, change, delete. */
 import type { EC2, NetworkInterface } from '@aws-sdk/client-ec2';
+import { idKinds } from '../../../base/ids.ts';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
@@ -39,10 +40,11 @@ async function describeInterface(ctx: Context, row: InterfaceRow): Promise<Netwo
     OwnerId: ctx.account,
     Description: row.description,
     InterfaceType: row.interfaceType as never,
-    RequesterManaged: row.requesterManaged,
+    RequesterManaged: row.holder !== undefined,
+    RequesterId: row.holder === undefined ? undefined : 'amazon-aws',
     MacAddress: row.mac,
     SourceDestCheck: row.sourceDestCheck,
-    Status: attachment === undefined ? 'available' : 'in-use',
+    Status: attachment === undefined && row.holder === undefined ? 'available' : 'in-use',
     PrivateIpAddress: row.addresses[0]?.address,
     PrivateDnsName: privateDnsName(ctx, row.addresses[0]?.address ?? ''),
     Association: association(0),
@@ -58,7 +60,7 @@ async function describeInterface(ctx: Context, row: InterfaceRow): Promise<Netwo
     ),
     Attachment:
       attachment === undefined
-        ? undefined
+        ? describeHolder(row)
         : {
             AttachmentId: attachment.id,
             AttachTime: new Date(attachment.attachedAt),
@@ -71,6 +73,24 @@ async function describeInterface(ctx: Context, row: InterfaceRow): Promise<Netwo
           },
     TagSet: describeTags(row.tags),
   };
+}
+
+/** Attachment of a requester-managed interface: to nothing that the account can see. */
+function describeHolder({ holder }: InterfaceRow): NetworkInterface['Attachment'] {
+  if (holder === undefined) return undefined;
+  return {
+    AttachmentId: holder.attachmentId,
+    DeleteOnTermination: false,
+    DeviceIndex: 1,
+    InstanceOwnerId: 'amazon-aws',
+    Status: 'attached',
+  };
+}
+
+/** Requester-managed interfaces are their holder's to change ("Requester-managed network interfaces"). */
+function refuseManaged({ holder }: InterfaceRow): void {
+  if (holder !== undefined)
+    throw new AwsError('AuthFailure', 'You do not have permission to access the specified resource.', { status: 403 });
 }
 
 const unimplementedAtCreation = [
@@ -117,6 +137,8 @@ async function checkAttachable(
 
 async function findAttached(tx: Transaction, attachmentId: string): Promise<InterfaceRow> {
   const row = (await tx.table(Interfaces).list()).find((one) => one.attachment?.id === attachmentId);
+  if (row === undefined && attachmentId.startsWith(idKinds.managedAttachment.prefix))
+    throw new AwsError('OperationNotPermitted', "You are not allowed to manage 'ela-attach' attachments.");
   if (row === undefined) throw notFound('networkInterfaceAttachment', attachmentId);
   return row;
 }
@@ -155,7 +177,7 @@ export const networkInterfaceHandlers: HandlersOf<EC2> = {
       description: (row) => row.description,
       'mac-address': (row) => row.mac,
       'interface-type': (row) => row.interfaceType,
-      'requester-managed': (row) => row.requesterManaged,
+      'requester-managed': (row) => row.holder !== undefined,
       'source-dest-check': (row) => row.sourceDestCheck,
       'group-id': (row) => row.groups,
       'group-name': (row) => (row.shown.Groups ?? []).map(({ GroupName }) => GroupName),
@@ -181,7 +203,7 @@ export const networkInterfaceHandlers: HandlersOf<EC2> = {
   async DeleteNetworkInterface(input, ctx) {
     await ctx.transact(async (tx) => {
       const row = await requireRow(tx, Interfaces, 'networkInterface', input.NetworkInterfaceId);
-      if (row.attachment !== undefined)
+      if (row.attachment !== undefined || row.holder !== undefined)
         throw new AwsError('InvalidParameterValue', `Network interface '${row.id}' is currently in use.`);
       await removeInterface(tx, row);
     });
@@ -196,6 +218,7 @@ export const networkInterfaceHandlers: HandlersOf<EC2> = {
     const deviceIndex = input.DeviceIndex ?? 0;
     const row = await ctx.transact(async (tx) => {
       const card = await requireRow(tx, Interfaces, 'networkInterface', input.NetworkInterfaceId);
+      refuseManaged(card);
       const instance = await checkAttachable(tx, card, input.InstanceId, deviceIndex);
       return attachInterface(tx, ctx, card, { instanceId: instance.id, deviceIndex, deleteOnTermination: false });
     });
@@ -226,6 +249,7 @@ export const networkInterfaceHandlers: HandlersOf<EC2> = {
     if (given > 1) throw new AwsError('InvalidParameterCombination', 'Fields for multiple attribute types specified');
     await ctx.transact(async (tx) => {
       const row = await requireRow(tx, Interfaces, 'networkInterface', NetworkInterfaceId);
+      refuseManaged(row);
       const changed: InterfaceRow = {
         ...row,
         description: Description?.Value ?? row.description,

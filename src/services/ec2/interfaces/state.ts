@@ -31,7 +31,8 @@ export interface InterfaceRow {
   groups: readonly string[];
   sourceDestCheck: boolean;
   interfaceType: string;
-  requesterManaged: boolean;
+  /** What holds a requester-managed interface: a NAT gateway, an endpoint, a load balancer; only that may change it. */
+  holder?: { attachmentId: string; resourceId: string } | undefined;
   attachment?: AttachmentRow | undefined;
   tags: TagMap;
 }

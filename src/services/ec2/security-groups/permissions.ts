@@ -4,7 +4,7 @@
  */
 import type { IpPermission } from '@aws-sdk/client-ec2';
 import { canonicalCidr, parseCidr4, parseCidr6 } from '../../../base/cidr.ts';
-import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
+import { AwsError } from '../../../kernel/errors.ts';
 import { invalidParameterValue } from '../errors.ts';
 import type { SecurityGroupRuleRow } from './state.ts';
 
@@ -84,8 +84,6 @@ export function parsePermissions(
     for (const { CidrIpv6, Description } of permission.Ipv6Ranges ?? [])
       drafts.push({ protocol, ...ports, peer: blockPeer(CidrIpv6, 6), description: checkDescription(Description) });
     for (const pair of permission.UserIdGroupPairs ?? []) {
-      if (pair.VpcPeeringConnectionId !== undefined)
-        throw parameterNotImplemented('AuthorizeSecurityGroup', 'VpcPeeringConnectionId');
       const groupId = pair.GroupId ?? groupByName(pair.GroupName ?? '');
       drafts.push({
         protocol,
@@ -94,7 +92,13 @@ export function parsePermissions(
         description: checkDescription(pair.Description),
       });
     }
-    if ((permission.PrefixListIds?.length ?? 0) > 0) throw parameterNotImplemented('AuthorizeSecurityGroup', 'PrefixListIds');
+    for (const { PrefixListId, Description } of permission.PrefixListIds ?? [])
+      drafts.push({
+        protocol,
+        ...ports,
+        peer: { kind: 'prefix-list', id: PrefixListId ?? '' },
+        description: checkDescription(Description),
+      });
     if (drafts.length === before) {
       throw new AwsError('InvalidParameterValue', 'At least one source or destination must be given for each permission.');
     }
@@ -105,14 +109,18 @@ export function parsePermissions(
 /** Whether two rules let the same packets through: descriptions do not count. */
 export function sameRule(a: RuleDraft, b: RuleDraft): boolean {
   if (a.protocol !== b.protocol || a.from !== b.from || a.to !== b.to || a.peer.kind !== b.peer.kind) return false;
-  return a.peer.kind === 'group'
-    ? a.peer.groupId === (b.peer as typeof a.peer).groupId
-    : a.peer.cidr === (b.peer as typeof a.peer).cidr;
+  return peerName(a.peer) === peerName(b.peer);
+}
+
+/** What a rule lets through to or from, in one word. */
+export function peerName(peer: RuleDraft['peer']): string {
+  if (peer.kind === 'group') return peer.groupId;
+  return peer.kind === 'prefix-list' ? peer.id : peer.cidr;
 }
 
 /** The rule as AWS writes it in its duplicate error: `peer: 0.0.0.0/0, TCP, from port: 80, to port: 80, ALLOW`. */
 export function ruleText({ protocol, from, to, peer }: RuleDraft): string {
-  const name = peer.kind === 'group' ? peer.groupId : peer.cidr;
+  const name = peerName(peer);
   const ports =
     from === undefined ? '' : isIcmp(protocol) ? `, type: ${from}, code: ${to}` : `, from port: ${from}, to port: ${to}`;
   return `peer: ${name}, ${protocol === -1 ? 'ALL' : formatProtocol(protocol).toUpperCase()}${ports}, ALLOW`;
@@ -120,7 +128,10 @@ export function ruleText({ protocol, from, to, peer }: RuleDraft): string {
 
 /** Rules gathered into permission sets, as DescribeSecurityGroups shows them. */
 export function describePermissions(rules: readonly RuleDraft[]): IpPermission[] {
-  const sets = new Map<string, IpPermission & Required<Pick<IpPermission, 'IpRanges' | 'Ipv6Ranges' | 'UserIdGroupPairs'>>>();
+  const sets = new Map<
+    string,
+    IpPermission & Required<Pick<IpPermission, 'IpRanges' | 'Ipv6Ranges' | 'UserIdGroupPairs' | 'PrefixListIds'>>
+  >();
   for (const { protocol, from, to, peer, description } of rules) {
     const id = `${protocol} ${from} ${to}`;
     let set = sets.get(id);
@@ -138,7 +149,16 @@ export function describePermissions(rules: readonly RuleDraft[]): IpPermission[]
     }
     if (peer.kind === 'ipv4') set.IpRanges.push({ CidrIp: peer.cidr, Description: description });
     else if (peer.kind === 'ipv6') set.Ipv6Ranges.push({ CidrIpv6: peer.cidr, Description: description });
-    else set.UserIdGroupPairs.push({ GroupId: peer.groupId, UserId: peer.account, Description: description });
+    else if (peer.kind === 'prefix-list') set.PrefixListIds.push({ PrefixListId: peer.id, Description: description });
+    else
+      set.UserIdGroupPairs.push({
+        GroupId: peer.groupId,
+        UserId: peer.account,
+        Description: description,
+        VpcPeeringConnectionId: peer.peeringId,
+        VpcId: peer.peeringId === undefined ? undefined : peer.vpcId,
+        PeeringStatus: peer.peeringId === undefined ? undefined : 'active',
+      });
   }
   return [...sets.values()];
 }

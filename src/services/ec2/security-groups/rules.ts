@@ -1,7 +1,7 @@
 /** Rules of security groups: authorise, revoke, change, describe. Only allow rules exist (SG-004). */
 import type { EC2, IpPermission, SecurityGroupRule, SecurityGroupRuleRequest, TagSpecification } from '@aws-sdk/client-ec2';
 import type { Context, Transaction } from '../../../kernel/context.ts';
-import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
+import { AwsError } from '../../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { invalidParameterCombination, missingParameter, notFound } from '../errors.ts';
 import { applyFilters } from '../filters.ts';
@@ -9,7 +9,8 @@ import { rowsByIds } from '../lookup.ts';
 import { page } from '../paging.ts';
 import { describeTags, ec2Arn, tagsFor } from '../tags.ts';
 import { describePermissions, formatProtocol, parsePermissions, type RuleDraft, ruleText, sameRule } from './permissions.ts';
-import { checkGroup, requireGroup, requirePeerGroup } from './security-groups.ts';
+import { resolvePeer, vpcsOf, weightOf } from './peers.ts';
+import { checkGroup, requireGroup } from './security-groups.ts';
 import { type SecurityGroupRow, type SecurityGroupRuleRow, SecurityGroupRules, SecurityGroups } from './state.ts';
 
 /** Inbound or outbound rules per group ("Amazon VPC quotas"). */
@@ -65,6 +66,10 @@ async function draftsOf(
   });
 }
 
+function tooManyRules(): AwsError {
+  return new AwsError('RulesPerSecurityGroupLimitExceeded', 'The maximum number of rules per security group has been reached.');
+}
+
 async function authoriseRules(
   ctx: Context,
   input: FlatPermission & { GroupId?: string; GroupName?: string; TagSpecifications?: TagSpecification[] },
@@ -77,21 +82,19 @@ async function authoriseRules(
     const drafts = await draftsOf(tx, ctx, group, permissions);
     const existing = (await tx.table(SecurityGroupRules).byIndex('byGroup', [group.id])).filter((rule) => rule.egress === egress);
     const added: SecurityGroupRuleRow[] = [];
-    for (const draft of drafts) {
-      if (draft.peer.kind === 'group') await requirePeerGroup(tx, draft.peer.groupId);
+    for (const given of drafts) {
+      const draft = await resolvePeer(tx, ctx, group, given);
       if ([...existing, ...added].some((rule) => sameRule(rule, draft))) {
         throw new AwsError('InvalidPermission.Duplicate', `the specified rule "${ruleText(draft)}" already exists`);
       }
       added.push({ ...draft, id: ctx.id('securityGroupRule'), groupId: group.id, egress, tags });
     }
-    if (existing.length + added.length > rulesPerGroupMax) {
-      throw new AwsError(
-        'RulesPerSecurityGroupLimitExceeded',
-        'The maximum number of rules per security group has been reached.',
-      );
+    const weight = await weightOf(tx, ctx.region, [...existing, ...added]);
+    if (Math.max(weight.ipv4, weight.ipv6) > rulesPerGroupMax) {
+      throw tooManyRules();
     }
     for (const rule of added) await tx.table(SecurityGroupRules).put(rule);
-    tx.hint('networks', group.vpcId);
+    for (const vpcId of vpcsOf(group)) tx.hint('networks', vpcId);
     return added;
   });
 }
@@ -117,7 +120,7 @@ async function revokeRules(
     }
     const revoked = existing.filter((rule) => drafts.some((draft) => sameRule(rule, draft)));
     for (const rule of revoked) await tx.table(SecurityGroupRules).delete(rule.id);
-    tx.hint('networks', group.vpcId);
+    for (const vpcId of vpcsOf(group)) tx.hint('networks', vpcId);
     return { revoked, unknown };
   });
 }
@@ -135,7 +138,17 @@ function describeRule(ctx: Context, rule: SecurityGroupRuleRow): SecurityGroupRu
     ToPort: rule.to ?? -1,
     CidrIpv4: peer.kind === 'ipv4' ? peer.cidr : undefined,
     CidrIpv6: peer.kind === 'ipv6' ? peer.cidr : undefined,
-    ReferencedGroupInfo: peer.kind === 'group' ? { GroupId: peer.groupId, UserId: peer.account } : undefined,
+    PrefixListId: peer.kind === 'prefix-list' ? peer.id : undefined,
+    ReferencedGroupInfo:
+      peer.kind === 'group'
+        ? {
+            GroupId: peer.groupId,
+            UserId: peer.account,
+            VpcId: peer.vpcId,
+            VpcPeeringConnectionId: peer.peeringId,
+            PeeringStatus: peer.peeringId === undefined ? undefined : 'active',
+          }
+        : undefined,
     Description: rule.description,
     Tags: describeTags(rule.tags),
   };
@@ -143,14 +156,19 @@ function describeRule(ctx: Context, rule: SecurityGroupRuleRow): SecurityGroupRu
 
 /** One rule in the form of ModifySecurityGroupRules, as a permission set. */
 function permissionOfRequest(request: SecurityGroupRuleRequest): IpPermission {
-  if (request.PrefixListId !== undefined) throw parameterNotImplemented('ModifySecurityGroupRules', 'PrefixListId');
-  const { IpProtocol, FromPort, ToPort, CidrIpv4, CidrIpv6, ReferencedGroupId, Description } = request;
+  const { IpProtocol, FromPort, ToPort, CidrIpv4, CidrIpv6, ReferencedGroupId, PrefixListId, Description } = request;
+  const peers = [CidrIpv4, CidrIpv6, ReferencedGroupId, PrefixListId].filter((one) => one !== undefined);
+  if (peers.length > 1)
+    throw invalidParameterCombination(
+      'Only one of cidrIp, cidrIpv6, sourcePrefixListId, or sourceSecurityGroupId can be specified',
+    );
   return {
     IpProtocol,
     FromPort,
     ToPort,
     IpRanges: CidrIpv4 === undefined ? [] : [{ CidrIp: CidrIpv4, Description }],
     Ipv6Ranges: CidrIpv6 === undefined ? [] : [{ CidrIpv6, Description }],
+    PrefixListIds: PrefixListId === undefined ? [] : [{ PrefixListId, Description }],
     UserIdGroupPairs: ReferencedGroupId === undefined ? [] : [{ GroupId: ReferencedGroupId, Description }],
   };
 }
@@ -227,12 +245,19 @@ export const securityGroupRuleHandlers: HandlersOf<EC2> = {
       for (const { SecurityGroupRuleId: id = '', SecurityGroupRule: request = {} } of input.SecurityGroupRules ?? []) {
         const rule = await tx.table(SecurityGroupRules).get(id);
         if (rule === undefined || rule.groupId !== group.id) throw notFound('securityGroupRule', id);
-        const [draft] = await draftsOf(tx, ctx, group, [permissionOfRequest(request)]);
-        if (draft?.peer.kind === 'group') await requirePeerGroup(tx, draft.peer.groupId);
+        const [given] = await draftsOf(tx, ctx, group, [permissionOfRequest(request)]);
+        const draft = await resolvePeer(tx, ctx, group, given!);
+        const others = (await tx.table(SecurityGroupRules).byIndex('byGroup', [group.id])).filter(
+          (one) => one.egress === rule.egress && one.id !== id,
+        );
+        if (others.some((one) => sameRule(one, draft)))
+          throw new AwsError('InvalidPermission.Duplicate', `the specified rule "${ruleText(draft)}" already exists`);
+        const weight = await weightOf(tx, ctx.region, [...others, draft]);
+        if (Math.max(weight.ipv4, weight.ipv6) > rulesPerGroupMax) throw tooManyRules();
         const { id: ruleId, groupId, egress, tags } = rule;
-        await tx.table(SecurityGroupRules).put({ ...draft!, id: ruleId, groupId, egress, tags });
+        await tx.table(SecurityGroupRules).put({ ...draft, id: ruleId, groupId, egress, tags });
       }
-      tx.hint('networks', group.vpcId);
+      for (const vpcId of vpcsOf(group)) tx.hint('networks', vpcId);
     });
     return { Return: true };
   },

@@ -3,7 +3,7 @@ import type { EC2, SecurityGroup } from '@aws-sdk/client-ec2';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError } from '../../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
-import { dependencyViolation, invalidParameterValue, missingParameter, notFound } from '../errors.ts';
+import { dependencyViolation, invalidParameterValue, missingParameter } from '../errors.ts';
 import { applyFilters } from '../filters.ts';
 import { Interfaces } from '../interfaces/state.ts';
 import { requireRow, rowsByIds } from '../lookup.ts';
@@ -81,6 +81,8 @@ function ruleFilters(egress: boolean) {
     [`${prefix}.cidr`]: (row: GroupWithRules) => rules(row).map(({ peer }) => (peer.kind === 'ipv4' ? peer.cidr : undefined)),
     [`${prefix}.ipv6-cidr`]: (row: GroupWithRules) =>
       rules(row).map(({ peer }) => (peer.kind === 'ipv6' ? peer.cidr : undefined)),
+    [`${prefix}.prefix-list-id`]: (row: GroupWithRules) =>
+      rules(row).map(({ peer }) => (peer.kind === 'prefix-list' ? peer.id : undefined)),
     [`${prefix}.group-id`]: (row: GroupWithRules) =>
       rules(row).map(({ peer }) => (peer.kind === 'group' ? peer.groupId : undefined)),
     [`${prefix}.user-id`]: (row: GroupWithRules) =>
@@ -194,8 +196,3 @@ export const securityGroupAuthorisations: AuthorisationsOf<EC2> = {
   ],
   DeleteSecurityGroup: checkGroup,
 };
-
-/** Throws InvalidGroup.NotFound for a peer group that does not exist in this VPC's reach. */
-export async function requirePeerGroup(tx: Transaction, groupId: string): Promise<void> {
-  if ((await tx.table(SecurityGroups).get(groupId)) === undefined) throw notFound('securityGroup', groupId);
-}

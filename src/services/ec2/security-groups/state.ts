@@ -7,6 +7,8 @@ export interface SecurityGroupRow {
   vpcId: string;
   name: string;
   description: string;
+  /** Further VPCs that it is associated with. */
+  otherVpcs?: readonly string[] | undefined;
   tags: TagMap;
 }
 
@@ -14,7 +16,7 @@ export const SecurityGroups = defineTable<SecurityGroupRow>()({
   name: 'ec2.securityGroups',
   scope: 'region',
   key: (row) => [row.id],
-  indexes: { byVpc: (row) => [row.vpcId, row.name] },
+  indexes: { byVpc: (row) => [row.vpcId, row.name], byOtherVpc: (row) => (row.otherVpcs ?? []).map((vpcId) => [vpcId]) },
   unique: ['byVpc'],
 });
 
@@ -27,7 +29,11 @@ export interface SecurityGroupRuleRow {
   /** TCP and UDP: ports. ICMP: type and code, -1 for any. Absent with protocol -1. */
   from?: number | undefined;
   to?: number | undefined;
-  peer: { kind: 'ipv4'; cidr: string } | { kind: 'ipv6'; cidr: string } | { kind: 'group'; groupId: string; account: string };
+  peer:
+    | { kind: 'ipv4'; cidr: string }
+    | { kind: 'ipv6'; cidr: string }
+    | { kind: 'prefix-list'; id: string }
+    | { kind: 'group'; groupId: string; account: string; vpcId?: string | undefined; peeringId?: string | undefined };
   description?: string | undefined;
   tags: TagMap;
 }
@@ -38,6 +44,7 @@ export const SecurityGroupRules = defineTable<SecurityGroupRuleRow>()({
   key: (row) => [row.id],
   indexes: {
     byGroup: (row) => [row.groupId],
+    byPrefixList: (row) => (row.peer.kind === 'prefix-list' ? [row.peer.id] : undefined),
     byPeerGroup: (row) => (row.peer.kind === 'group' ? [row.peer.groupId] : undefined),
   },
 });

@@ -40,7 +40,7 @@ async function addGatewayRoute(tx: Transaction, ctx: Context, vpc: VpcRow): Prom
   await tx.table(InternetGateways).put({ id, vpcId: vpc.id, tags: {} });
   await tx.table(RouteTables).update([vpc.mainRouteTableId], (table) => ({
     ...table,
-    routes: [...table.routes, { cidr: '0.0.0.0/0', target: { kind: 'internet-gateway', id }, origin: 'CreateRoute' }],
+    routes: [...table.routes, { destination: '0.0.0.0/0', target: { kind: 'internet-gateway', id }, origin: 'CreateRoute' }],
   }));
 }
 

@@ -11,8 +11,23 @@ import type {
 } from '../../../planes/fabric/types.ts';
 import { Instances } from '../instances/state.ts';
 import { type InterfaceRow, Interfaces } from '../interfaces/state.ts';
+import { type NatGatewayRow, NatGateways } from '../nat/state.ts';
+import { activePeers } from '../peering/lookup.ts';
+import { awsPrefixLists } from '../prefix-lists/aws-lists.ts';
+import { isPrefixListId } from '../prefix-lists/lookup.ts';
+import { entriesOf, PrefixLists } from '../prefix-lists/state.ts';
 import { type SecurityGroupRuleRow, SecurityGroupRules, SecurityGroups } from '../security-groups/state.ts';
-import { InternetGateways, type NetworkAclRow, NetworkAcls, type RouteTableRow, RouteTables, Subnets, Vpcs } from './state.ts';
+import {
+  InternetGateways,
+  type NetworkAclRow,
+  NetworkAcls,
+  type RouteRow,
+  type RouteTableRow,
+  type RouteTarget,
+  RouteTables,
+  Subnets,
+  Vpcs,
+} from './state.ts';
 import { routeTableOf } from './route-tables.ts';
 
 /** Device of an attachment inside the guest: `eth0` for index 0. */
@@ -24,20 +39,22 @@ export function deviceName(deviceIndex: number): string {
 export async function readNetworkSpec(ctx: Context, vpcId: string): Promise<NetworkSpec | undefined> {
   const vpc = await ctx.table(Vpcs).get(vpcId);
   if (vpc === undefined) return undefined;
-  const [subnets, tables, acls, groups, cards, gateway] = await Promise.all([
+  const [subnets, tables, acls, groups, guests, cards, gateway, surroundings] = await Promise.all([
     ctx.table(Subnets).byIndex('byVpc', [vpcId]),
     ctx.table(RouteTables).byIndex('byVpc', [vpcId]),
     ctx.table(NetworkAcls).byIndex('byVpc', [vpcId]),
     ctx.table(SecurityGroups).byIndex('byVpc', [vpcId]),
+    ctx.table(SecurityGroups).byIndex('byOtherVpc', [vpcId]),
     ctx.table(Interfaces).byIndex('byVpc', [vpcId]),
     ctx.table(InternetGateways).firstByIndex('byVpc', [vpcId]),
+    readSurroundings(ctx, vpcId),
   ]);
   const used = new Set(cards.flatMap((card) => card.groups));
   const up = await instancesUp(ctx, cards);
   const ruleSets = await Promise.all(
-    groups
+    [...groups, ...guests]
       .filter(({ id }) => used.has(id))
-      .map(async ({ id }) => ruleSetOf(id, await ctx.table(SecurityGroupRules).byIndex('byGroup', [id]), used)),
+      .map(async ({ id }) => ruleSetOf(id, await ctx.table(SecurityGroupRules).byIndex('byGroup', [id]), used, surroundings)),
   );
   return {
     key: vpcId,
@@ -49,7 +66,7 @@ export async function readNetworkSpec(ctx: Context, vpcId: string): Promise<Netw
       routeTable: routeTableOf(subnet, vpc),
       gate: subnet.networkAcl.aclId,
     })),
-    routeTables: tables.map((table) => routeTableSpec(table, cards, gateway?.id)),
+    routeTables: tables.map((table) => routeTableSpec(table, cards, gateway?.id, surroundings)),
     ruleSets,
     gates: acls.map(gateOf),
     ports: cards.map((card) => portOf(card, up.has(card.attachment?.instanceId ?? ''))),
@@ -69,30 +86,92 @@ async function instancesUp(ctx: Context, cards: readonly InterfaceRow[]): Promis
   );
 }
 
-function routeTableSpec(table: RouteTableRow, cards: readonly InterfaceRow[], gatewayId: string | undefined): RouteTableSpec {
+/** What lies around a VPC and its routes and rules lead to. */
+interface Surroundings {
+  natGateways: ReadonlyMap<string, NatGatewayRow>;
+  /** Ids of active peering connections, to the VPC at the other end. */
+  peers: ReadonlyMap<string, string>;
+  /** Blocks of the prefix lists of the account and of AWS. */
+  prefixLists: ReadonlyMap<string, readonly string[]>;
+}
+
+async function readSurroundings(ctx: Context, vpcId: string): Promise<Surroundings> {
+  const [gateways, peers, lists] = await Promise.all([
+    ctx.table(NatGateways).byIndex('byVpc', [vpcId]),
+    activePeers(ctx, vpcId),
+    ctx.table(PrefixLists).list(),
+  ]);
+  return {
+    natGateways: new Map(gateways.map((row) => [row.id, row])),
+    peers: new Map(peers.map(({ id, other }) => [id, other.vpcId])),
+    prefixLists: new Map(
+      [...lists, ...awsPrefixLists(ctx.region)].map((list) => [list.id, entriesOf(list).map(({ cidr }) => cidr)]),
+    ),
+  };
+}
+
+function routeTableSpec(
+  table: RouteTableRow,
+  cards: readonly InterfaceRow[],
+  gatewayId: string | undefined,
+  around: Surroundings,
+): RouteTableSpec {
   const routes: RouteSpec[] = [];
-  for (const { cidr, target } of table.routes) {
+  // Of a block and a prefix list that holds the same block, the block counts ("Route priority and prefix lists").
+  const isList = ({ destination }: RouteRow) => Number(isPrefixListId(destination));
+  for (const { destination, target } of [...table.routes].sort((a, b) => isList(a) - isList(b))) {
     if (target.kind === 'local') continue;
-    if (target.kind === 'internet-gateway')
-      routes.push({ cidr, via: target.id === gatewayId ? { kind: 'internet' } : { kind: 'blackhole' } });
-    else {
-      const attached = cards.some((card) => card.id === target.id && card.attachment !== undefined);
-      routes.push({ cidr, via: attached ? { kind: 'port', port: target.id } : { kind: 'blackhole' } });
-    }
+    const via = viaOf(target, cards, gatewayId, around);
+    for (const cidr of around.prefixLists.get(destination) ?? (isPrefixListId(destination) ? [] : [destination]))
+      if (!routes.some((route) => route.cidr === cidr)) routes.push({ cidr, via });
   }
   return { key: table.id, routes };
 }
 
-function ruleSetOf(key: string, rules: readonly SecurityGroupRuleRow[], used: ReadonlySet<string>): RuleSetSpec {
-  const specs = (egress: boolean) => rules.filter((rule) => rule.egress === egress).flatMap((rule) => ruleOf(rule, used));
+function viaOf(
+  target: RouteTarget,
+  cards: readonly InterfaceRow[],
+  gatewayId: string | undefined,
+  { natGateways, peers }: Surroundings,
+): RouteSpec['via'] {
+  switch (target.kind) {
+    case 'internet-gateway':
+      return target.id === gatewayId ? { kind: 'internet' } : { kind: 'blackhole' };
+    case 'nat-gateway': {
+      const row = natGateways.get(target.id);
+      if (row?.address === undefined || row.state === 'deleting' || row.state === 'deleted') return { kind: 'blackhole' };
+      return { kind: 'nat', address: row.address.privateIp, publicAddress: row.address.publicIp };
+    }
+    case 'peering': {
+      const network = peers.get(target.id);
+      return network === undefined ? { kind: 'blackhole' } : { kind: 'peer', network };
+    }
+    case 'network-interface': {
+      const attached = cards.some((card) => card.id === target.id && card.attachment !== undefined);
+      return attached ? { kind: 'port', port: target.id } : { kind: 'blackhole' };
+    }
+    default:
+      return { kind: 'blackhole' };
+  }
+}
+
+function ruleSetOf(
+  key: string,
+  rules: readonly SecurityGroupRuleRow[],
+  used: ReadonlySet<string>,
+  around: Surroundings,
+): RuleSetSpec {
+  const specs = (egress: boolean) => rules.filter((rule) => rule.egress === egress).flatMap((rule) => ruleOf(rule, used, around));
   return { key, ingress: specs(false), egress: specs(true) };
 }
 
-/** A rule that names a group nobody carries admits nobody, so it is left out. */
-function ruleOf({ protocol, from, to, peer }: SecurityGroupRuleRow, used: ReadonlySet<string>): RuleSpec[] {
+/** A rule that names a group nobody carries admits nobody, so it is left out; one over a peering connection that is gone is stale. */
+function ruleOf({ protocol, from, to, peer }: SecurityGroupRuleRow, used: ReadonlySet<string>, around: Surroundings): RuleSpec[] {
   const ports = { protocol, from, to };
-  if (peer.kind === 'group') return used.has(peer.groupId) ? [{ ...ports, peer: { ruleSet: peer.groupId } }] : [];
-  return [{ ...ports, peer: { cidr: peer.cidr } }];
+  if (peer.kind === 'prefix-list') return (around.prefixLists.get(peer.id) ?? []).map((cidr) => ({ ...ports, peer: { cidr } }));
+  if (peer.kind !== 'group') return [{ ...ports, peer: { cidr: peer.cidr } }];
+  const known = peer.peeringId === undefined ? used.has(peer.groupId) : around.peers.has(peer.peeringId);
+  return known ? [{ ...ports, peer: { ruleSet: peer.groupId } }] : [];
 }
 
 function gateOf({ id, entries }: NetworkAclRow): GateSpec {

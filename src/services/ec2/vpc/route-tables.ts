@@ -1,23 +1,16 @@
 /** Route tables: main and custom, associations, routes. The local route belongs to the VPC and cannot be deleted (VPC-020). */
 import type { EC2, Route, RouteTable, RouteTableAssociation } from '@aws-sdk/client-ec2';
-import { canonicalCidr, contains, parseCidr4 } from '../../../base/cidr.ts';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
-import {
-  dependencyViolation,
-  invalidParameterCombination,
-  invalidParameterValue,
-  missingParameter,
-  notFound,
-} from '../errors.ts';
+import { dependencyViolation, invalidParameterValue, missingParameter, notFound } from '../errors.ts';
 import { applyFilters } from '../filters.ts';
-import { Interfaces } from '../interfaces/state.ts';
 import { requireRow, rowsByIds } from '../lookup.ts';
 import { page } from '../paging.ts';
+import { isPrefixListId } from '../prefix-lists/lookup.ts';
 import { checkTagged, describeTags, ec2Arn, requestTagConditions, tagsFor } from '../tags.ts';
+import { checkAgainstLocal, describeRoute, destinationOf, targetOf, weightOf, weightOfDestination } from './route-targets.ts';
 import {
-  InternetGateways,
   type RouteRow,
   type RouteTableRow,
   RouteTables,
@@ -60,123 +53,16 @@ function describeAssociations(table: RouteTableRow, subnets: readonly SubnetRow[
   ];
 }
 
-async function describeRoute(source: Pick<Context, 'table'>, ctx: Context, route: RouteRow, vpcId: string): Promise<Route> {
-  const shown: Route = { DestinationCidrBlock: route.cidr, Origin: route.origin, State: 'active' };
-  const { target } = route;
-  if (target.kind === 'local') return { ...shown, GatewayId: 'local' };
-  if (target.kind === 'internet-gateway') {
-    const gateway = await source.table(InternetGateways).get(target.id);
-    return { ...shown, GatewayId: target.id, State: gateway?.vpcId === vpcId ? 'active' : 'blackhole' };
-  }
-  const card = await source.table(Interfaces).get(target.id);
-  const instanceId = card?.attachment?.instanceId;
-  return {
-    ...shown,
-    NetworkInterfaceId: target.id,
-    State: instanceId === undefined ? 'blackhole' : 'active',
-    ...(instanceId === undefined ? {} : { InstanceId: instanceId, InstanceOwnerId: ctx.account }),
-  };
-}
-
 async function describeTable(ctx: Context, table: RouteTableRow): Promise<RouteTable> {
   return {
     RouteTableId: table.id,
     VpcId: table.vpcId,
     OwnerId: ctx.account,
     Associations: describeAssociations(table, await subnetsOf(ctx, table)),
-    Routes: await Promise.all(table.routes.map((route) => describeRoute(ctx, ctx, route, table.vpcId))),
+    Routes: await Promise.all(table.routes.map((route) => describeRoute(ctx, route, table.vpcId))),
     PropagatingVgws: [],
     Tags: describeTags(table.tags),
   };
-}
-
-interface RouteInput {
-  DestinationCidrBlock?: string | undefined;
-  GatewayId?: string | undefined;
-  NetworkInterfaceId?: string | undefined;
-  InstanceId?: string | undefined;
-}
-
-/** Members of CreateRoute and ReplaceRoute that lead to things that are not built yet. */
-const otherTargets = [
-  ...([
-    'DestinationIpv6CidrBlock',
-    'DestinationPrefixListId',
-    'EgressOnlyInternetGatewayId',
-    'NatGatewayId',
-    'TransitGatewayId',
-  ] as const),
-  ...([
-    'LocalGatewayId',
-    'CarrierGatewayId',
-    'VpcPeeringConnectionId',
-    'VpcEndpointId',
-    'CoreNetworkArn',
-    'OdbNetworkArn',
-  ] as const),
-];
-
-function refuseOtherTargets(operation: string, input: object): void {
-  const named = otherTargets.find((name) => (input as Record<string, unknown>)[name] !== undefined);
-  if (named !== undefined) throw parameterNotImplemented(operation, named);
-}
-
-/** Where a new route leads. Throws MissingParameter, InvalidParameterCombination, `….NotFound`. */
-async function targetOf(tx: Transaction, { id: tableId, vpcId }: RouteTableRow, input: RouteInput): Promise<RouteTarget> {
-  const given = [input.GatewayId, input.NetworkInterfaceId, input.InstanceId].filter((id) => id !== undefined);
-  if (given.length === 0) throw missingParameter('gatewayId, networkInterfaceId or instanceId');
-  if (given.length > 1) throw invalidParameterCombination('Only one target may be given for a route.');
-  if (input.GatewayId !== undefined) {
-    if (input.GatewayId === 'local') return { kind: 'local' };
-    if (!input.GatewayId.startsWith('igw-')) throw parameterNotImplemented('CreateRoute', `GatewayId ${input.GatewayId}`);
-    const gateway = await requireRow(tx, InternetGateways, 'internetGateway', input.GatewayId);
-    if (gateway.vpcId !== vpcId)
-      throw invalidParameterValue(`route table ${tableId} and network gateway ${gateway.id} belong to different networks`);
-    return { kind: 'internet-gateway', id: gateway.id };
-  }
-  if (input.NetworkInterfaceId !== undefined) {
-    const card = await requireRow(tx, Interfaces, 'networkInterface', input.NetworkInterfaceId);
-    if (card.vpcId !== vpcId)
-      throw invalidParameterValue(`route table ${tableId} and interface ${card.id} belong to different networks`);
-    return { kind: 'network-interface', id: card.id };
-  }
-  const cards = await tx.table(Interfaces).byIndex('byInstance', [input.InstanceId ?? '']);
-  if (cards.length === 0) throw notFound('instance', input.InstanceId ?? '');
-  const [card] = cards;
-  if (card === undefined || cards.length > 1) {
-    throw new AwsError(
-      'InvalidInstanceID',
-      `There are multiple interfaces attached to instance '${input.InstanceId}'. Please specify an interface ID for the operation instead.`,
-    );
-  }
-  if (card.vpcId !== vpcId)
-    throw invalidParameterValue(`route table ${tableId} and instance ${input.InstanceId} belong to different networks`);
-  return { kind: 'network-interface', id: card.id };
-}
-
-function destinationOf(input: RouteInput): string {
-  if (input.DestinationCidrBlock === undefined) throw missingParameter('destinationCidrBlock');
-  const cidr = parseCidr4(input.DestinationCidrBlock) === undefined ? undefined : canonicalCidr(input.DestinationCidrBlock);
-  if (cidr === undefined) {
-    throw invalidParameterValue(
-      `Value (${input.DestinationCidrBlock}) for parameter destinationCidrBlock is invalid. This is not a valid CIDR block.`,
-    );
-  }
-  return cidr;
-}
-
-/** Routes may be more specific than the local one, but only to an interface; nothing may cover or replace it. */
-function checkAgainstLocal(table: RouteTableRow, cidr: string, target: RouteTarget): void {
-  const block = parseCidr4(cidr)!;
-  for (const route of table.routes) {
-    if (route.target.kind !== 'local') continue;
-    const local = parseCidr4(route.cidr)!;
-    if (contains(local, block) && target.kind !== 'network-interface') {
-      throw invalidParameterValue(
-        `The destination CIDR block ${cidr} is equal to or more specific than one of this VPC's CIDR blocks. This route can target only an interface or an instance.`,
-      );
-    }
-  }
 }
 
 export const routeTableHandlers: HandlersOf<EC2> = {
@@ -187,7 +73,9 @@ export const routeTableHandlers: HandlersOf<EC2> = {
       if ((await tx.table(RouteTables).byIndex('byVpc', [vpc.id])).length >= routeTablesPerVpcMax) {
         throw new AwsError('RouteTableLimitExceeded', 'The maximum number of route tables has been reached.');
       }
-      const routes = vpc.cidrs.map(({ cidr }): RouteRow => ({ cidr, target: { kind: 'local' }, origin: 'CreateRouteTable' }));
+      const routes = vpc.cidrs.map(
+        ({ cidr }): RouteRow => ({ destination: cidr, target: { kind: 'local' }, origin: 'CreateRouteTable' }),
+      );
       const table: RouteTableRow = { id: ctx.id('routeTable'), vpcId: vpc.id, routes, tags };
       await tx.table(RouteTables).put(table);
       tx.hint('networks', vpc.id);
@@ -219,6 +107,8 @@ export const routeTableHandlers: HandlersOf<EC2> = {
       'association.subnet-id': associations((one) => one.SubnetId),
       'association.gateway-id': associations((one) => one.GatewayId),
       'route.destination-cidr-block': routes((one) => one.DestinationCidrBlock),
+      'route.destination-prefix-list-id': routes((one) => one.DestinationPrefixListId),
+      'route.vpc-peering-connection-id': routes((one) => one.VpcPeeringConnectionId),
       'route.gateway-id': routes((one) => one.GatewayId),
       'route.instance-id': routes((one) => one.InstanceId),
       'route.nat-gateway-id': routes((one) => one.NatGatewayId),
@@ -244,36 +134,38 @@ export const routeTableHandlers: HandlersOf<EC2> = {
 
   /** Throws RouteAlreadyExists unless the same route is asked for again. */
   async CreateRoute(input, ctx) {
-    refuseOtherTargets('CreateRoute', input);
-    const cidr = destinationOf(input);
+    const destination = destinationOf(input);
     await ctx.transact(async (tx) => {
       const table = await requireRow(tx, RouteTables, 'routeTable', input.RouteTableId);
-      const target = await targetOf(tx, table, input);
-      const existing = table.routes.find((route) => route.cidr === cidr);
+      const target = await targetOf(tx, table, input, 'CreateRoute');
+      const existing = table.routes.find((route) => route.destination === destination);
       if (existing !== undefined && JSON.stringify(existing.target) === JSON.stringify(target)) return;
-      if (existing !== undefined) throw new AwsError('RouteAlreadyExists', `The route identified by ${cidr} already exists.`);
+      if (existing !== undefined)
+        throw new AwsError('RouteAlreadyExists', `The route identified by ${destination} already exists.`);
       if (target.kind === 'local') throw invalidParameterValue('Value (local) for parameter gatewayId is invalid.');
-      checkAgainstLocal(table, cidr, target);
-      if (table.routes.length >= routesPerTableMax)
+      checkAgainstLocal(table, destination, target);
+      if ((await weightOf(tx, ctx.region, table)) + (await weightOfDestination(tx, ctx.region, destination)) > routesPerTableMax)
         throw new AwsError('RouteLimitExceeded', 'The maximum number of routes has been reached.');
-      await tx.table(RouteTables).put({ ...table, routes: [...table.routes, { cidr, target, origin: 'CreateRoute' }] });
+      await tx.table(RouteTables).put({ ...table, routes: [...table.routes, { destination, target, origin: 'CreateRoute' }] });
       tx.hint('networks', table.vpcId);
     });
     return { Return: true };
   },
 
   async ReplaceRoute(input, ctx) {
-    refuseOtherTargets('ReplaceRoute', input);
-    const cidr = destinationOf(input);
+    const destination = destinationOf(input);
     await ctx.transact(async (tx) => {
       const table = await requireRow(tx, RouteTables, 'routeTable', input.RouteTableId);
-      const existing = table.routes.find((route) => route.cidr === cidr);
+      const existing = table.routes.find((route) => route.destination === destination);
       if (existing === undefined) {
-        throw invalidParameterValue(`There is no route defined for '${cidr}' in the route table. Use CreateRoute instead.`);
+        throw invalidParameterValue(
+          `There is no route defined for '${destination}' in the route table. Use CreateRoute instead.`,
+        );
       }
-      const target: RouteTarget = input.LocalTarget === true ? { kind: 'local' } : await targetOf(tx, table, input);
+      const target: RouteTarget =
+        input.LocalTarget === true ? { kind: 'local' } : await targetOf(tx, table, input, 'ReplaceRoute');
       if (existing.target.kind === 'local' && target.kind !== 'local')
-        checkAgainstLocal({ ...table, routes: [existing] }, cidr, target);
+        checkAgainstLocal({ ...table, routes: [existing] }, destination, target);
       await tx
         .table(RouteTables)
         .put({ ...table, routes: table.routes.map((route) => (route === existing ? { ...route, target } : route)) });
@@ -284,18 +176,20 @@ export const routeTableHandlers: HandlersOf<EC2> = {
 
   /** Throws InvalidRoute.NotFound, and InvalidParameterValue for the local route. */
   async DeleteRoute(input, ctx) {
-    for (const name of ['DestinationIpv6CidrBlock', 'DestinationPrefixListId'] as const) {
-      if (input[name] !== undefined) throw parameterNotImplemented('DeleteRoute', name);
-    }
-    const cidr = destinationOf(input);
+    const destination = destinationOf(input);
     await ctx.transact(async (tx) => {
       const table = await requireRow(tx, RouteTables, 'routeTable', input.RouteTableId);
-      const existing = table.routes.find((route) => route.cidr === cidr);
+      const existing = table.routes.find((route) => route.destination === destination);
       if (existing === undefined) {
-        throw new AwsError('InvalidRoute.NotFound', `no route with destination-cidr-block ${cidr} in route table ${table.id}`);
+        throw new AwsError(
+          'InvalidRoute.NotFound',
+          `no route with destination-${isPrefixListId(destination) ? 'prefix-list-id' : 'cidr-block'} ${destination} in route table ${table.id}`,
+        );
       }
       if (existing.origin === 'CreateRouteTable')
-        throw invalidParameterValue(`cannot remove local route ${cidr} in route table ${table.id}`);
+        throw invalidParameterValue(`cannot remove local route ${destination} in route table ${table.id}`);
+      if (existing.target.kind === 'endpoint')
+        throw invalidParameterValue(`cannot remove VPC endpoint route ${destination} in route table ${table.id}`);
       await tx.table(RouteTables).put({ ...table, routes: table.routes.filter((route) => route !== existing) });
       tx.hint('networks', table.vpcId);
     });

@@ -44,10 +44,14 @@ export const Subnets = defineTable<SubnetRow>()({
 export type RouteTarget =
   | { kind: 'local' }
   | { kind: 'internet-gateway'; id: string }
-  | { kind: 'network-interface'; id: string; instanceId?: string | undefined };
+  | { kind: 'network-interface'; id: string; instanceId?: string | undefined }
+  | { kind: 'nat-gateway'; id: string }
+  | { kind: 'peering'; id: string }
+  | { kind: 'endpoint'; id: string };
 
 export interface RouteRow {
-  cidr: string;
+  /** A block, or the id of a prefix list. */
+  destination: string;
   target: RouteTarget;
   origin: 'CreateRouteTable' | 'CreateRoute';
 }

@@ -9,6 +9,7 @@ import type { DnsAsker, DnsQuestion, ZoneAnswer, ZoneSource } from '../../../pla
 import { PublicIps } from '../addresses/state.ts';
 import { Interfaces } from '../interfaces/state.ts';
 import { privateDnsName, publicDnsName } from '../names.ts';
+import { activePeers } from '../peering/lookup.ts';
 import { metadataName } from './dhcp-rules.ts';
 import { type VpcRow, Vpcs } from './state.ts';
 
@@ -89,9 +90,19 @@ async function answerPublic(
   return answerAddress(question, apex, inner ?? address);
 }
 
-/** The private address behind a public one, when an interface of the asker's VPC has it. */
+/** The private address behind a public one, when an interface has it in the asker's VPC, or in a peered one that lets its names be asked so. */
 async function privateAddressOf({ own, vpc }: AskerVpc, publicIp: string): Promise<string | undefined> {
-  for (const card of await own.table(Interfaces).byIndex('byVpc', [vpc.id]))
+  const near = await addressIn(own, vpc.id, publicIp);
+  if (near !== undefined) return near;
+  for (const { other } of await activePeers(own, vpc.id)) {
+    const far = other.remoteDns ? await addressIn(own.inScope(other), other.vpcId, publicIp) : undefined;
+    if (far !== undefined) return far;
+  }
+  return undefined;
+}
+
+async function addressIn(own: Context, vpcId: string, publicIp: string): Promise<string | undefined> {
+  for (const card of await own.table(Interfaces).byIndex('byVpc', [vpcId]))
     for (const [index, { address, elastic }] of card.addresses.entries())
       if ((elastic?.publicIp ?? (index === 0 ? card.autoPublicIp : undefined)) === publicIp) return address;
   return undefined;

@@ -1,6 +1,6 @@
 /** VPCs: create with everything that comes along (main route table, default network ACL, default security group), describe, modify, delete. */
 import type { EC2, Vpc } from '@aws-sdk/client-ec2';
-import { canonicalCidr, contains, overlaps, parseCidr4 } from '../../../base/cidr.ts';
+import { contains, parseCidr4 } from '../../../base/cidr.ts';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
@@ -9,29 +9,15 @@ import { applyFilters } from '../filters.ts';
 import { Interfaces } from '../interfaces/state.ts';
 import { requireRow, rowsByIds } from '../lookup.ts';
 import { page } from '../paging.ts';
+import { endPeeringsOf } from '../peering/peerings.ts';
 import { addDefaultGroup } from '../security-groups/default-group.ts';
 import { SecurityGroupRules, SecurityGroups } from '../security-groups/state.ts';
 import { checkTagged, describeTags, ec2Arn, requestTagConditions, tagsFor } from '../tags.ts';
+import { checkVpcCidr } from './cidr-rules.ts';
 import { DhcpOptions, InternetGateways, NetworkAcls, RouteTables, Subnets, type TagMap, type VpcRow, Vpcs } from './state.ts';
 
 /** Per Region and account ("Amazon VPC quotas"). */
 const vpcsPerRegionMax = 5;
-
-/** Blocks that are nobody's to use: loopback, link local, multicast, and what AWS keeps ("VPC CIDR blocks"). */
-const reservedBlocks = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '240.0.0.0/4'].map(
-  (text) => parseCidr4(text)!,
-);
-
-/** Checks a VPC's block: well-formed (InvalidParameterValue), /16 to /28 and not reserved (InvalidVpc.Range). Returns its canonical form. */
-function checkVpcCidr(text: string): string {
-  const block = parseCidr4(text);
-  if (block === undefined)
-    throw invalidParameterValue(`Value (${text}) for parameter cidrBlock is invalid. This is not a valid CIDR block.`);
-  if (block.prefix < 16 || block.prefix > 28 || reservedBlocks.some((reserved) => overlaps(reserved, block))) {
-    throw new AwsError('InvalidVpc.Range', `The CIDR '${text}' is invalid.`);
-  }
-  return canonicalCidr(text) ?? text;
-}
 
 interface NewVpc {
   cidr: string;
@@ -61,7 +47,7 @@ export async function addVpc(tx: Transaction, ctx: Context, { cidr, isDefault, t
     id: row.mainRouteTableId,
     vpcId: id,
     mainAssociationId: ctx.id('routeTableAssociation'),
-    routes: [{ cidr, target: { kind: 'local' }, origin: 'CreateRouteTable' }],
+    routes: [{ destination: cidr, target: { kind: 'local' }, origin: 'CreateRouteTable' }],
     tags: {},
   });
   const everything = { allow: true, protocol: -1, cidr: '0.0.0.0/0', number: 100 };
@@ -178,6 +164,9 @@ export const vpcHandlers: HandlersOf<EC2> = {
       await tx.table(SecurityGroups).delete(row.defaultSecurityGroupId);
       await tx.table(RouteTables).delete(row.mainRouteTableId);
       await tx.table(NetworkAcls).delete(row.defaultNetworkAclId);
+      for (const group of await tx.table(SecurityGroups).byIndex('byOtherVpc', [row.id]))
+        await tx.table(SecurityGroups).put({ ...group, otherVpcs: group.otherVpcs?.filter((id) => id !== row.id) });
+      await endPeeringsOf(tx, ctx, row.id);
       await tx.table(Vpcs).delete(row.id);
       tx.hint('networks', row.id);
     });

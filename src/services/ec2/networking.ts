@@ -1,0 +1,35 @@
+/** The nouns around VPCs that were built together, gathered for the service's definition: index.ts has one line for all of them. */
+import type { EC2 } from '@aws-sdk/client-ec2';
+import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
+import { forgetNatGateway, natGatewayAuthorisations, natGatewayHandlers, natGateways } from './nat/nat-gateways.ts';
+import { NatGateways } from './nat/state.ts';
+import { expirePeering, forgetPeering, peeringAuthorisations, peeringHandlers } from './peering/peerings.ts';
+import { Peerings, PeeringSides } from './peering/state.ts';
+import { prefixListAuthorisations, prefixListHandlers } from './prefix-lists/prefix-lists.ts';
+import { PrefixLists } from './prefix-lists/state.ts';
+import { vpcAssociationAuthorisations, vpcAssociationHandlers } from './security-groups/vpc-associations.ts';
+import { cidrAssociationAuthorisations, cidrAssociationHandlers } from './vpc/cidr-associations.ts';
+import { dhcpOptionsAuthorisations, dhcpOptionsHandlers } from './vpc/dhcp-options.ts';
+
+export const networkingTables = [NatGateways, Peerings, PeeringSides, PrefixLists];
+
+export const networkingHandlers: HandlersOf<EC2> = {
+  ...dhcpOptionsHandlers,
+  ...cidrAssociationHandlers,
+  ...natGatewayHandlers,
+  ...peeringHandlers,
+  ...prefixListHandlers,
+  ...vpcAssociationHandlers,
+};
+
+export const networkingAuthorisations: AuthorisationsOf<EC2> = {
+  ...dhcpOptionsAuthorisations,
+  ...cidrAssociationAuthorisations,
+  ...natGatewayAuthorisations,
+  ...peeringAuthorisations,
+  ...prefixListAuthorisations,
+  ...vpcAssociationAuthorisations,
+};
+
+export const networkingReconcilers = { natGateways };
+export const networkingTasks = { forgetNatGateway, expirePeering, forgetPeering };
