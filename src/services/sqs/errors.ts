@@ -83,6 +83,19 @@ export function unsupportedOperation(message: string): AwsError {
   return new AwsError('UnsupportedOperation', message);
 }
 
+/** What KMS answered, by SQS's name of it. */
+export function kmsError({ code, message, cause }: AwsError): AwsError {
+  const names: Readonly<Record<string, string>> = {
+    AccessDeniedException: 'KmsAccessDenied',
+    NotFoundException: 'KmsNotFound',
+    DisabledException: 'KmsDisabled',
+    KMSInvalidStateException: 'KmsInvalidState',
+    InvalidKeyUsageException: 'KmsInvalidKeyUsage',
+    ThrottlingException: 'KmsThrottled',
+  };
+  return new AwsError(names[code] ?? 'KmsInvalidState', message, { cause });
+}
+
 export function resourceNotFound(message: string): AwsError {
   return new AwsError('ResourceNotFoundException', message, { status: 404 });
 }

@@ -13,6 +13,7 @@ import { clearShelf, forgetAttempt, sweep } from './tasks.ts';
 
 export default defineService({
   name: 'sqs',
+  uses: ['kms'],
   tables,
   handlers: {
     ...queueHandlers,

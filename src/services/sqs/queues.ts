@@ -16,7 +16,7 @@ import {
 } from './errors.ts';
 import { changeQueue, checkOf, findQueue, onOwnQueue, onQueue } from './lookup.ts';
 import { restMillis } from './rules.ts';
-import { Counters, Deletions, Flights, type QueueRow, Queues, Waiting } from './state.ts';
+import { Counters, Deletions, Flights, OwnKeys, type QueueRow, Queues, Waiting } from './state.ts';
 import { checkTags } from './tags.ts';
 import { parseQueueArn, queueArn, queueUrl } from './urls.ts';
 
@@ -72,6 +72,7 @@ async function createQueue(ctx: Context, name: string, given: Readonly<Record<st
   const { fifo, attributes } = readFifo(given);
   checkName(name, fifo);
   const settings = applyAttributes(defaults, attributes, fifo);
+  const ownKey = ctx.bytes(32);
   await ctx.transact(async (tx) => {
     const queues = tx.table(Queues);
     const existing = await queues.get(name);
@@ -83,6 +84,7 @@ async function createQueue(ctx: Context, name: string, given: Readonly<Record<st
     await tx.table(Deletions).delete(name);
     await checkTarget(tx, ctx, row);
     await queues.put(row);
+    if ((await tx.table(OwnKeys).get('own')) === undefined) await tx.table(OwnKeys).put({ key: ownKey });
   });
 }
 

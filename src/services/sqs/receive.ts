@@ -181,12 +181,13 @@ function systemValues({ message, receipt }: Taken, fifo: boolean): Record<System
 
 async function describe(
   ctx: Context,
-  queue: QueueRow,
+  found: FoundQueue,
   taken: Taken,
   wanted: ReadonlySet<SystemAttribute>,
   attributeNames: readonly string[] | undefined,
 ): Promise<Message> {
   const { message, receipt } = taken;
+  const { queue } = found;
   const values = systemValues(taken, queue.fifo);
   const system = [...wanted].flatMap((name) => (values[name] === undefined ? [] : [[name, values[name]] as const]));
   const attributes = selectAttributes(message.attributes, attributeNames);
@@ -194,7 +195,7 @@ async function describe(
     MessageId: message.id,
     ReceiptHandle: formatHandle(queue, message, receipt),
     MD5OfBody: message.md5,
-    Body: await unseal(ctx, queue, message),
+    Body: await unseal(ctx, found, message),
     ...(system.length === 0 ? {} : { Attributes: Object.fromEntries(system) }),
     ...(attributes === undefined
       ? {}
@@ -211,7 +212,7 @@ export const receiveHandlers: HandlersOf<SQS> = {
     const taken = await poll(ctx, deskOf(ctx), found, wish);
     if (taken.length === 0) return {};
     return {
-      Messages: await Promise.all(taken.map((one) => describe(ctx, found.queue, one, wanted, input.MessageAttributeNames))),
+      Messages: await Promise.all(taken.map((one) => describe(ctx, found, one, wanted, input.MessageAttributeNames))),
     };
   },
 };

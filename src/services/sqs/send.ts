@@ -4,12 +4,12 @@ import { createHash } from 'node:crypto';
 import type { Context } from '../../kernel/context.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
 import { checkEntries, runBatch } from './batches.ts';
-import { checkBody, type Sealed, seal } from './bodies.ts';
+import { type Sealed, seal } from './bodies.ts';
 import { deskOf } from './desk.ts';
 import { batchRequestTooLong, invalidParameter, invalidValue, missingParameter } from './errors.ts';
 import { access, findQueue, type FoundQueue, onQueue } from './lookup.ts';
 import { attributeBytes, attributesMd5, readAttributes, readTraceHeader } from './message-attributes.ts';
-import { checkId, deduplicationMillis, delaySecondsMax, messageBytesMax } from './rules.ts';
+import { checkCharacters, checkId, deduplicationMillis, delaySecondsMax, messageBytesMax } from './rules.ts';
 import { put, type ShelfAccess } from './shelf.ts';
 import { type AttributeValue, DuplicatePlaces, Duplicates, type QueueRow } from './state.ts';
 import { takeCall } from './throughput.ts';
@@ -38,7 +38,7 @@ export function prepare(queue: QueueRow, input: Sending): Prepared {
   checkId(input.MessageGroupId, 'MessageGroupId');
   checkId(input.MessageDeduplicationId, 'MessageDeduplicationId');
   const delaySeconds = delayOf(queue, input);
-  checkBody(body);
+  checkCharacters(body);
   const bytes = Buffer.byteLength(body) + attributeBytes(attributes);
   if (bytes > queue.messageBytesMax) {
     throw invalidParameter(
@@ -96,7 +96,7 @@ export async function deliver(
   messages: readonly Prepared[],
   sender: string,
 ): Promise<readonly Sent[]> {
-  const sealed = await seal(ctx, found.queue, messages);
+  const sealed = await seal(ctx, found, messages);
   const desk = deskOf(ctx);
   let shelf = '';
   let due = 0;

@@ -56,6 +56,9 @@ export const Queues = defineTable<QueueRow>()({
   indexes: { byTarget: (row) => (row.redrive === undefined ? undefined : [row.redrive.target]) },
 });
 
+/** The key of SQS's own in an account and Region, for queues with SSE-SQS. One for all queues, because messages move between them. */
+export const OwnKeys = defineTable<{ key: Uint8Array }>()({ name: 'sqs.ownKeys', scope: 'region', key: () => ['own'] });
+
 /** When queues of a name were deleted: the name rests for 60 seconds. */
 export const Deletions = defineTable<{ name: string; at: Millis }>()({
   name: 'sqs.deletions',
@@ -89,6 +92,8 @@ export interface MessageRow {
   body: string | Uint8Array;
   /** Wrapped data key of an encrypted body; absent for plain ones. */
   dataKey?: Uint8Array | undefined;
+  /** ARN of the queue that the data key was made for. */
+  dataKeyFor?: string | undefined;
   md5: string;
   attributes?: Readonly<Record<string, AttributeValue>> | undefined;
   trace?: string | undefined;
@@ -235,6 +240,7 @@ export const Moves = defineTable<MoveRow>()({
 
 export const tables = [
   Queues,
+  OwnKeys,
   Deletions,
   Counters,
   Messages,
