@@ -29,6 +29,7 @@ import type { Dns } from './planes/dns/types.ts';
 import type { Fabric } from './planes/fabric/types.ts';
 import type { Machines } from './planes/machines/types.ts';
 import type { Ec2Api } from './services/ec2/api.ts';
+import type { Volumes } from './planes/volumes/types.ts';
 import type { IamApi } from './services/iam/api.ts';
 import { services } from './services/index.ts';
 import type { StsApi } from './services/sts/api.ts';
@@ -43,6 +44,7 @@ export const insidePort = 4566;
 export interface Planes {
   fabric: Fabric;
   machines: Machines;
+  volumes: Volumes;
 }
 
 export interface CloudOptions {
@@ -77,14 +79,21 @@ const clockKey = ['k', 'clock'] as const;
 export async function startCloud(options: CloudOptions): Promise<Cloud> {
   await mkdir(options.data, { recursive: true });
   const log = options.log ?? createLog(() => new CloudClock().realNow());
-  const [store, index, { fabric, machines }] = await openParts(options);
+  const [store, index, { fabric, machines, volumes }] = await openParts(options);
   const ids = new IdSource();
   const vault = await openVault(options.data, ids);
   const clock = new CloudClock((await store.get(clockKey)) as ClockState | undefined);
   const saveClock = () => store.transact((tx) => tx.put(clockKey, clock.state as unknown as Value));
   await saveClock();
   const limits = [...new Set([fabric.unavailable, machines.unavailable])].filter((limit) => limit !== undefined);
-  const shortcomings = machines.shortcomings ?? [];
+  // Where there are no machines at all, that says it.
+  const missing = [
+    volumes.unavailable ?? (volumes.encryptionUnavailable && `Volumes cannot be encrypted: ${volumes.encryptionUnavailable}.`),
+  ];
+  const shortcomings = [
+    ...(machines.shortcomings ?? []),
+    ...(machines.unavailable === undefined ? missing.filter((text) => text !== undefined) : []),
+  ];
   const endpoints = {
     host: '',
     port: 0,
@@ -98,7 +107,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     ids,
     log,
     services,
-    parts: { fabric, machines, dns, endpoints, certificates, vault },
+    parts: { fabric, machines, volumes, dns, endpoints, certificates, vault },
   });
   const placeOf = async (id: string): Promise<string | undefined> => {
     const ec2 = (await kernel.api('ec2', kernel.systemContext('ec2', { account: '', region: '' }, 'placeOf'))) as Ec2Api;
@@ -139,6 +148,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       await resolver?.close();
       await kernel.stop();
       await machines.close();
+      await volumes.close();
       await fabric.close();
       await store.close();
     },

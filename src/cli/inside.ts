@@ -6,6 +6,8 @@ import { AbsentFabric } from '../planes/fabric/absent-fabric.ts';
 import { openLinuxFabric } from '../planes/fabric/linux-fabric.ts';
 import { AbsentMachines } from '../planes/machines/absent-machines.ts';
 import { openLinuxMachines } from '../planes/machines/linux-machines.ts';
+import { AbsentVolumes } from '../planes/volumes/absent-volumes.ts';
+import { openLinuxVolumes } from '../planes/volumes/linux-volumes.ts';
 import { parseStartOptions } from './options.ts';
 
 /** Entry of the re-executed process: the listening socket is inherited. */
@@ -44,14 +46,17 @@ function planesFor(inside: Inside | undefined, refusal: string | undefined): Clo
   return async (folder, owned) => {
     if (inside === undefined) {
       const reason = refusal ?? 'Pilvi does not run in namespaces of its own.';
-      return { fabric: new AbsentFabric(reason), machines: new AbsentMachines(reason) };
+      return { fabric: new AbsentFabric(reason), machines: new AbsentMachines(reason), volumes: new AbsentVolumes(reason) };
     }
-    const [fabric, machines] = await Promise.all([
+    const disks = path.join(path.resolve(folder), 'machines');
+    const [fabric, machines, volumes] = await Promise.all([
       openLinuxFabric({ inside, openPorts: [insidePort] }).catch(
         (error: Error) => new AbsentFabric(`Networks cannot be made: ${error.message}`),
       ),
       owned.then(() => openLinuxMachines({ folder: path.join(folder, 'machines'), inside })),
+      owned.then(() => openLinuxVolumes({ folder: disks, mounted: (number) => mounted(number) })),
     ]);
-    return { fabric, machines };
+    const mounted = (number: string): Promise<boolean> => machines.hasMounted(number);
+    return { fabric, machines, volumes };
   };
 }

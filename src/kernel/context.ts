@@ -7,6 +7,7 @@ import type { IdSort } from '../base/ids.ts';
 import type { Dns } from '../planes/dns/types.ts';
 import type { Fabric } from '../planes/fabric/types.ts';
 import type { Machines } from '../planes/machines/types.ts';
+import type { Volumes } from '../planes/volumes/types.ts';
 import type { Value } from '../store/store.ts';
 import type { Table, TableReader, TableWriter } from '../store/tables.ts';
 import type { Caller, Identity } from './caller.ts';
@@ -125,6 +126,7 @@ export interface Context extends Scope {
 export interface Parts {
   fabric: Fabric;
   machines: Machines;
+  volumes: Volumes;
   /** Names: services register their zones here when they start. */
   dns: Dns;
   /** Where this cloud is reached, for URLs in answers and for instances' environment. */

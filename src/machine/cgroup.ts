@@ -5,7 +5,7 @@
  * Both kinds exist in the field: one unified hierarchy (version 2), or one hierarchy for each controller (version 1, "hybrid" when a unified one
  * without controllers is mounted beside them). An ordinary user may write to neither; machines then run without limits, and say so.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, rmdir, writeFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { PilviError } from '../base/errors.ts';
@@ -208,4 +208,51 @@ export function parseCounters(text: string): Map<string, number> {
     if (name !== undefined && number !== undefined) counters.set(name, Number(number));
   }
   return counters;
+}
+
+/** The least that the kernel takes as a bound; a disk that is to stall gets it. */
+const leastRate = 1;
+const bypassed = new Set(['ENOENT', 'ENODEV', 'EINVAL']);
+
+/**
+ * Bounds what a group reads from and writes to one device (`7:5`), each direction for itself; undefined: no bound; zero: next to nothing. Without the
+ * controller there is no bound. A group or device that is gone is nobody's to bound.
+ */
+export function limitDisk(
+  layout: CgroupLayout,
+  path: string,
+  number: string,
+  limits: { bytesPerSecond: number; operationsPerSecond: number } | undefined,
+): void {
+  if (layout.kind === 'none') return;
+  const bytes = limits === undefined ? undefined : Math.max(leastRate, limits.bytesPerSecond);
+  const operations = limits === undefined ? undefined : Math.max(leastRate, limits.operationsPerSecond);
+  if (layout.kind === 'v2') {
+    const [bps, iops] = [bytes ?? 'max', operations ?? 'max'];
+    writeControl(`${unifiedPath}/${path}/io.max`, `${number} rbps=${bps} wbps=${bps} riops=${iops} wiops=${iops}`);
+    return;
+  }
+  const folder = layout.controllers.get('blkio');
+  if (folder === undefined) return;
+  for (const way of ['read', 'write']) {
+    writeControl(`${folder}/${path}/blkio.throttle.${way}_bps_device`, `${number} ${bytes ?? 0}`);
+    writeControl(`${folder}/${path}/blkio.throttle.${way}_iops_device`, `${number} ${operations ?? 0}`);
+  }
+}
+
+/**
+ * Lets a group open a block device, or no longer. Unified hierarchies have no file for it; there the machine is kept to its own nodes by the want of
+ * any other (planContainer).
+ */
+export function setDeviceAccess(layout: CgroupLayout, path: string, number: string, allowed: boolean): void {
+  const folder = layout.kind === 'v1' ? layout.controllers.get('devices') : undefined;
+  if (folder !== undefined) writeControl(`${folder}/${path}/devices.${allowed ? 'allow' : 'deny'}`, `b ${number} rwm`);
+}
+
+function writeControl(file: string, text: string): void {
+  try {
+    writeFileSync(file, text);
+  } catch (error) {
+    if (!bypassed.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
 }

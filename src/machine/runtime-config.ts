@@ -35,6 +35,15 @@ export interface ContainerSpec {
   terminalGroup?: number | undefined;
   /** Open files that this process may grant to another: its own hard limit. */
   openFilesGrant: number;
+  /** Block devices that are there from the first moment. */
+  devices?: readonly ContainerDevice[] | undefined;
+}
+
+export interface ContainerDevice {
+  /** Path inside, as `/dev/nvme1n1`. */
+  path: string;
+  /** As `7:5`. */
+  number: string;
 }
 
 export interface ContainerLimits {
@@ -128,7 +137,15 @@ export function planContainer(spec: ContainerSpec): Record<string, unknown> {
     hostname: spec.hostname,
     mounts: [...spec.trees, ...planKernelMounts(spec.terminalGroup), ...planBinds(spec.binds)],
     linux: {
-      ...planLimits(spec.limits),
+      ...planLimits(spec.limits, spec.devices ?? []),
+      devices: (spec.devices ?? []).map(({ path, number }) => ({
+        path,
+        type: 'b',
+        ...parseNumber(number),
+        fileMode: 0o660,
+        uid: 0,
+        gid: 6,
+      })),
       namespaces: [
         ...['pid', 'ipc', 'uts', 'mount', 'cgroup'].map((type) => ({ type })),
         { type: 'network', path: spec.network },
@@ -166,13 +183,16 @@ function planBinds(binds: ReadonlyMap<string, string>): OciMount[] {
   return [...binds].map(([destination, source]) => ({ destination, source, options: ['bind', 'ro', 'nosuid', 'nodev'] }));
 }
 
-function planLimits(limits: ContainerLimits | undefined): Record<string, unknown> {
+function planLimits(limits: ContainerLimits | undefined, devices: readonly ContainerDevice[]): Record<string, unknown> {
   if (limits === undefined) return {};
   const period = 100_000;
   return {
     cgroupsPath: limits.cgroup,
     resources: {
-      devices: [{ allow: false, access: 'rwm' }],
+      devices: [
+        { allow: false, access: 'rwm' },
+        ...devices.map(({ number }) => ({ allow: true, type: 'b', ...parseNumber(number), access: 'rwm' })),
+      ],
       memory: { limit: limits.memoryBytes, ...(limits.swap ? { swap: limits.memoryBytes } : {}) },
       pids: { limit: machineProcessesMax },
       cpu: {
@@ -182,4 +202,9 @@ function planLimits(limits: ContainerLimits | undefined): Record<string, unknown
       },
     },
   };
+}
+
+function parseNumber(number: string): { major: number; minor: number } {
+  const [major = 0, minor = 0] = number.split(':').map(Number);
+  return { major, minor };
 }

@@ -21,6 +21,7 @@ import { expect, test } from 'vitest';
 import { type Cloud, startCloud } from '../../src/boot.ts';
 import { FakeFabric } from '../../src/planes/fabric/fake-fabric.ts';
 import { FakeMachines } from '../../src/planes/machines/fake-machines.ts';
+import { AbsentVolumes } from '../../src/planes/volumes/absent-volumes.ts';
 
 type Step =
   | { kind: 'launch' }
@@ -68,7 +69,7 @@ class World {
     this.#cloud = await startCloud({
       data: this.#data,
       listen: { host: '127.0.0.1', port: 0 },
-      planes: async () => ({ fabric, machines }),
+      planes: async () => ({ fabric, machines, volumes: new AbsentVolumes('There is no host.') }),
       validateOutput: true,
       log: (level, message, details) => {
         if (level === 'error' && !message.includes('will try again')) throw new Error(`${message} ${JSON.stringify(details)}`);

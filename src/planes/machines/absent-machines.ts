@@ -50,6 +50,12 @@ export class AbsentMachines implements Machines {
     return this.#refuse();
   }
 
+  async hasMounted(): Promise<boolean> {
+    return false;
+  }
+
+  async dropDisk(): Promise<void> {}
+
   onChange(): void {}
 
   async close(): Promise<void> {}

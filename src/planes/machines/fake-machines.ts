@@ -161,6 +161,12 @@ export class FakeMachines implements Machines {
     return { status, stdout: Buffer.from(stdout), stderr: Buffer.from(stderr) };
   }
 
+  async hasMounted(): Promise<boolean> {
+    return false;
+  }
+
+  async dropDisk(): Promise<void> {}
+
   onChange(listener: (status: MachineStatus) => void): void {
     this.#listeners.push(listener);
   }

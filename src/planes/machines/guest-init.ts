@@ -11,6 +11,7 @@
  * from the volume carries the marks, and a machine made from it has another volume, so it runs its own user data.
  */
 
+import { mountTools } from './guest-mount.ts';
 import { systemctlTool } from './guest-systemctl.ts';
 
 /** Where the plane puts what init reads, inside the machine. */
@@ -167,6 +168,7 @@ boot() {
   rm -f /var/lib/cloud/instance "$instance/boot-finished"
   ln -s "$instance" /var/lib/cloud/instance
   set_names
+  [ -s /etc/fstab ] && mount -a
   if run_once config_users; then add_user; add_keys; fi
   # Host keys take longer than most user data, which need not wait for them.
   start_sshd &
@@ -177,9 +179,17 @@ boot() {
   cloud_stage > /run/cloud-init-output 2>&1 < /dev/null
 }
 
+link_disks() {
+  while read -r link target; do
+    case $link in */*) mkdir -p "/dev/\${link%/*}" ;; esac
+    ln -sfn "$target" "/dev/$link"
+  done < $seed/links
+}
+
 trap 'shut_down poweroff' PWR USR1 USR2
 trap 'shut_down reboot' INT TERM
 lo_up
+link_disks
 report up
 (boot 3>&-; report boot-done) &
 # Waiting for any child of one's own also buries the orphans of the machine.
@@ -264,4 +274,5 @@ export const guestTools: ReadonlyMap<string, string> = new Map([
   ['/usr/bin/cloud-init', cloudInitTool],
   ['/usr/bin/systemctl', systemctlTool],
   [pushedKeysPath, pushedKeysTool],
+  ...mountTools,
 ]);

@@ -50,6 +50,7 @@ interface Entry {
   heldDown: boolean;
   run?: MachineRun | undefined;
   console: ConsoleLog;
+  busyDisks?: readonly string[] | undefined;
 }
 
 interface Readiness {
@@ -101,6 +102,7 @@ class LinuxMachines implements Machines {
       if (!spec.running) await this.#stop(entry);
       else if (entry.run !== undefined && reboots) await this.#reboot(entry);
       else if (entry.run === undefined && (asksAnew || !entry.heldDown)) await this.#start(entry);
+      else await this.#applyDisks(entry);
       return this.#describe(entry);
     });
   }
@@ -117,6 +119,19 @@ class LinuxMachines implements Machines {
       await (entry?.console ?? this.#console(key)).remove();
       if (entry !== undefined) await removeOwnNamespace(entry.spec);
     });
+  }
+
+  async hasMounted(number: string): Promise<boolean> {
+    const runs = [...this.#entries.values()].flatMap(({ run }) => run ?? []);
+    return (await Promise.all(runs.map((run) => run.disks.hasMounted(number)))).some(Boolean);
+  }
+
+  dropDisk(key: string, number: string): Promise<void> {
+    return this.#turns.run(key, async () => this.#entries.get(key)?.run?.disks.drop(number));
+  }
+
+  async #applyDisks(entry: Entry): Promise<void> {
+    entry.busyDisks = await entry.run?.disks.apply(entry.spec.disks ?? []);
   }
 
   async removeVolume(rootVolume: string): Promise<void> {
@@ -216,7 +231,13 @@ class LinuxMachines implements Machines {
     const { limits, cpus } = planLimits(host, spec.key, spec, used);
     const bundle = await writeBundle(`${this.#folder}/run/${spec.key}`, { host, spec, trees, volume, limits });
     for (const line of this.#greet(host, spec)) entry.console.append(Buffer.from(`${line}\n`));
-    return MachineRun.start({ key: spec.key, host, runtime, bundle, console: entry.console, cpus });
+    entry.busyDisks = undefined;
+    const tell = (): void => {
+      const status = this.#describe(entry);
+      for (const listener of this.#listeners) listener(status);
+    };
+    const disks = spec.disks ?? [];
+    return MachineRun.start({ key: spec.key, host, runtime, bundle, console: entry.console, cpus, disks, onUnmount: tell });
   }
 
   /** First lines of the console: what the machine is, and what it asked for in vain. */
@@ -293,6 +314,7 @@ class LinuxMachines implements Machines {
       memoryBytes: usage?.memoryBytes ?? 0,
       diskReadBytes: usage?.diskReadBytes ?? 0,
       diskWriteBytes: usage?.diskWriteBytes ?? 0,
+      busyDisks: entry.busyDisks ?? [],
     };
   }
 

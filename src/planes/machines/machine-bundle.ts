@@ -13,7 +13,9 @@ import type { HostTree } from '../../machine/image-host.ts';
 import { machineNamespace, namespacePath } from '../../machine/netns.ts';
 import { overlayOptions } from '../../machine/overlay.ts';
 import { type ContainerLimits, planContainer } from '../../machine/runtime-config.ts';
+import { type DiskView, diskLinks, writeDiskView } from './disk-view.ts';
 import { initScript, seedFolder } from './guest-init.ts';
+import { deskFolder } from './guest-mount.ts';
 import type { MachineHost } from './machine-host.ts';
 import { formatMemory, formatProcessors, swapsText } from './proc-view.ts';
 import type { MachineSpec } from './types.ts';
@@ -29,6 +31,10 @@ export interface Bundle {
   memoryView: string;
   /** What the machine's /proc/meminfo gives as its total. */
   memoryBytes: number;
+  /** Folder shown as /sys/block, and the file shown as /proc/partitions. */
+  disks: DiskView;
+  /** Named pipes by which programs inside ask for mounts, and are answered. */
+  desk: { ask: string; answer: string };
 }
 
 const pathInside = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -55,7 +61,11 @@ export async function writeBundle(folder: string, parts: BundleParts): Promise<B
     console: `${folder}/console`,
     memoryView: `${folder}/view/meminfo`,
     memoryBytes: Math.min(host.memoryBytes, spec.memoryMiB * 1024 * 1024),
+    disks: { blocks: `${folder}/view/block`, partitions: `${folder}/view/partitions` },
+    desk: { ask: `${folder}/ask`, answer: `${folder}/answer` },
   };
+  await mkdir(bundle.disks.blocks);
+  writeDiskView(bundle.disks, spec.disks ?? []);
   const cpuCount = Math.min(spec.vcpus, host.cpus.length);
   const config = planContainer({
     hostname: spec.hostname,
@@ -74,9 +84,10 @@ export async function writeBundle(folder: string, parts: BundleParts): Promise<B
     sysctlFolders: host.sysctlFolders,
     terminalGroup: host.terminalGroup,
     openFilesGrant: host.openFilesMax,
+    devices: (spec.disks ?? []).map(({ name, number }) => ({ path: `/dev/${name}`, number })),
   });
   await Promise.all([
-    runCommand(['mkfifo', '-m', '600', bundle.console]),
+    runCommand(['mkfifo', '-m', '600', bundle.console, bundle.desk.ask, bundle.desk.answer]),
     writeFile(`${folder}/config.json`, JSON.stringify(config)),
     writeFile(bundle.memoryView, formatMemory(bundle.memoryBytes, undefined)),
     writeFile(`${folder}/view/cpuinfo`, formatProcessors(host.processors, cpuCount)),
@@ -102,6 +113,10 @@ function planBinds(bundle: Bundle, limited: boolean): Map<string, string> {
   const binds = new Map([
     [seedFolder, `${bundle.folder}/seed`],
     ['/dev/console', bundle.console],
+    [`${deskFolder}/ask`, bundle.desk.ask],
+    [`${deskFolder}/answer`, bundle.desk.answer],
+    ['/sys/block', bundle.disks.blocks],
+    ['/proc/partitions', bundle.disks.partitions],
   ]);
   if (!limited) return binds;
   for (const name of ['meminfo', 'cpuinfo', 'swaps']) binds.set(`/proc/${name}`, `${bundle.folder}/view/${name}`);
@@ -127,6 +142,7 @@ async function writeSeed(folder: string, spec: MachineSpec): Promise<void> {
     ['user', `${spec.user}\n`],
     ['hostname', `${spec.hostname}\n`],
     ['authorized-keys', spec.authorizedKeys.map((key) => `${key.trim()}\n`).join('')],
+    ['links', diskLinks(spec.disks ?? [])],
     ['notes', plan.notes.map((note) => `[pilvi] ${note}\n`).join('')],
   ]);
   if (spec.resolver !== undefined) files.set('resolv.conf', resolverFile(spec.resolver));

@@ -14,8 +14,11 @@ import { type RuntimeOptions, removeContainer, type StartedContainer, startConta
 import type { ConsoleLog } from './console-log.ts';
 import { shutdownSecondsMax } from './guest-init.ts';
 import type { Bundle } from './machine-bundle.ts';
+import { MachineDisks } from './machine-disks.ts';
 import { type MachineHost, machineCgroup } from './machine-host.ts';
+import { MountDesk } from './mount-desk.ts';
 import { formatMemory } from './proc-view.ts';
+import type { MachineDisk } from './types.ts';
 
 /** How a run ended: init powered off or rebooted (asked from inside or by the plane), or was killed. */
 export interface RunEnd {
@@ -39,6 +42,9 @@ export interface RunContext {
   console: ConsoleLog;
   /** Processors the machine is pinned to; empty when it is not. */
   cpus: readonly number[];
+  disks: readonly MachineDisk[];
+  /** Called when the machine unmounted something. */
+  onUnmount: () => void;
 }
 
 /** What init has said so far on the control channel. */
@@ -68,6 +74,8 @@ export class MachineRun {
   readonly startedAt: number;
   readonly ended: Promise<RunEnd>;
   readonly #words: InitWords;
+  readonly disks: MachineDisks;
+  readonly #desk: MountDesk;
   #oomKills = 0;
   #memoryText = '';
 
@@ -103,6 +111,19 @@ export class MachineRun {
     this.handle = started.handle;
     this.startedAt = Date.now();
     this.#words = words;
+    const { bundle, host, key } = context;
+    const { pid } = this.handle;
+    this.disks = new MachineDisks(
+      { pid, cgroups: host.cgroups, cgroup: machineCgroup(host, key), view: bundle.disks },
+      context.disks,
+    );
+    this.#desk = new MountDesk({
+      pid,
+      ...bundle.desk,
+      scratch: `${bundle.folder}/grow`,
+      disks: () => this.disks.current,
+      onUnmount: context.onUnmount,
+    });
     this.ended = started.closed.then(() => this.#finish(output, drained));
   }
 
@@ -180,6 +201,7 @@ export class MachineRun {
 
   async #finish(output: Socket, drained: Promise<void>): Promise<RunEnd> {
     const kind = this.#words.intent ?? 'killed';
+    this.#desk.close();
     let leftover: unknown;
     if (!(await waitGone(this.handle, goneMillisMax)))
       leftover = new PilviError('CommandFailed', `Processes of ${this.context.key} do not end.`);

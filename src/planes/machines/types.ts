@@ -32,6 +32,22 @@ export interface MachineSpec {
   environment?: Readonly<Record<string, string>> | undefined;
   /** Name servers and search domains, written to /etc/resolv.conf at each boot; absent leaves the image's file. */
   resolver?: { servers: readonly string[]; search: readonly string[] } | undefined;
+  /** Block devices it sees besides its root. A change takes effect at once, also while it runs; one that is mounted inside stays until it is not. */
+  disks?: readonly MachineDisk[] | undefined;
+}
+
+/** An open device of the host (volumes plane) as one machine sees it. */
+export interface MachineDisk {
+  /** Device of the host, as `/dev/loop5`. */
+  device: string;
+  /** Its number, as `7:5`. */
+  number: string;
+  /** Name of the node below /dev, as `nvme1n1`. */
+  name: string;
+  /** Other names below /dev that lead to it, as `sdf` or `disk/by-id/x`. */
+  links: readonly string[];
+  /** Bounds of reading and of writing, each for itself; absent: as fast as the host is. Zero stalls every access until there is another bound. */
+  limits?: { bytesPerSecond: number; operationsPerSecond: number } | undefined;
 }
 
 export interface MachinePort {
@@ -56,6 +72,8 @@ export interface MachineStatus {
   memoryBytes: number;
   diskReadBytes: number;
   diskWriteBytes: number;
+  /** Numbers of devices that the spec no longer has and the machine still has mounted. */
+  busyDisks?: readonly string[] | undefined;
 }
 
 export interface Machines {
@@ -65,8 +83,8 @@ export interface Machines {
   readonly shortcomings?: readonly string[];
   /**
    * Makes the machine so: idempotent, one at a time for each key. Resolves when it runs (init is up), has stopped, or could not start (`failed`, with
-   * the reason; the next call tries again). While it runs, only `running` and `bootNumber` have an effect at once; the rest waits for the next
-   * boot. A machine that ended by itself stays down until `bootNumber` changes or `running` has been false.
+   * the reason; the next call tries again). While it runs, only `running`, `bootNumber` and `disks` have an effect at once; the rest waits for the
+   * next boot. A machine that ended by itself stays down until `bootNumber` changes or `running` has been false.
    */
   ensureMachine(spec: MachineSpec): Promise<MachineStatus>;
   /** Stops it at once and forgets it; the root volume stays. Safe to repeat. */
@@ -88,7 +106,11 @@ export interface Machines {
     argv: readonly string[],
     input?: Uint8Array,
   ): Promise<{ status: number; stdout: Uint8Array; stderr: Uint8Array }>;
-  /** Called whenever a machine's state changes without being asked to. */
+  /** Whether any machine has the device of this number mounted. */
+  hasMounted(number: string): Promise<boolean>;
+  /** Takes a device away from a machine at once, also when it is mounted inside: pulling the plug. Safe to repeat. */
+  dropDisk(key: string, number: string): Promise<void>;
+  /** Called whenever a machine's state changes without being asked to, and when it unmounted a disk. */
   onChange(listener: (status: MachineStatus) => void): void;
   close(): Promise<void>;
 }
