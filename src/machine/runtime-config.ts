@@ -99,6 +99,7 @@ const maskedPaths = [
     '/proc/key-users',
     '/proc/kmsg',
     '/proc/latency_stats',
+    '/proc/partitions',
     '/proc/sched_debug',
   ],
   ...[

@@ -13,7 +13,7 @@ import type { HostTree } from '../../machine/image-host.ts';
 import { machineNamespace, namespacePath } from '../../machine/netns.ts';
 import { overlayOptions } from '../../machine/overlay.ts';
 import { type ContainerLimits, planContainer } from '../../machine/runtime-config.ts';
-import { type DiskView, diskLinks, writeDiskView } from './disk-view.ts';
+import { diskLinks, writeDiskView } from './disk-view.ts';
 import { initScript, seedFolder } from './guest-init.ts';
 import { deskFolder } from './guest-mount.ts';
 import type { MachineHost } from './machine-host.ts';
@@ -31,8 +31,8 @@ export interface Bundle {
   memoryView: string;
   /** What the machine's /proc/meminfo gives as its total. */
   memoryBytes: number;
-  /** Folder shown as /sys/block, and the file shown as /proc/partitions. */
-  disks: DiskView;
+  /** Folder shown as /sys/block. */
+  blocks: string;
   /** Named pipes by which programs inside ask for mounts, and are answered. */
   desk: { ask: string; answer: string };
 }
@@ -61,11 +61,11 @@ export async function writeBundle(folder: string, parts: BundleParts): Promise<B
     console: `${folder}/console`,
     memoryView: `${folder}/view/meminfo`,
     memoryBytes: Math.min(host.memoryBytes, spec.memoryMiB * 1024 * 1024),
-    disks: { blocks: `${folder}/view/block`, partitions: `${folder}/view/partitions` },
+    blocks: `${folder}/view/block`,
     desk: { ask: `${folder}/ask`, answer: `${folder}/answer` },
   };
-  await mkdir(bundle.disks.blocks);
-  writeDiskView(bundle.disks, spec.disks ?? []);
+  await mkdir(bundle.blocks);
+  writeDiskView(bundle.blocks, spec.disks ?? []);
   const cpuCount = Math.min(spec.vcpus, host.cpus.length);
   const config = planContainer({
     hostname: spec.hostname,
@@ -115,8 +115,7 @@ function planBinds(bundle: Bundle, limited: boolean): Map<string, string> {
     ['/dev/console', bundle.console],
     [`${deskFolder}/ask`, bundle.desk.ask],
     [`${deskFolder}/answer`, bundle.desk.answer],
-    ['/sys/block', bundle.disks.blocks],
-    ['/proc/partitions', bundle.disks.partitions],
+    ['/sys/block', bundle.blocks],
   ]);
   if (!limited) return binds;
   for (const name of ['meminfo', 'cpuinfo', 'swaps']) binds.set(`/proc/${name}`, `${bundle.folder}/view/${name}`);

@@ -5,14 +5,15 @@
 import { machineMounts, unmountInMachine } from '../../machine/block-mount.ts';
 import { type CgroupLayout, limitDisk, setDeviceAccess } from '../../machine/cgroup.ts';
 import { removeMachineDevice, writeMachineDevice } from '../../machine/device-node.ts';
-import { type DiskView, linkTarget, writeDiskView } from './disk-view.ts';
+import { linkTarget, writeDiskView } from './disk-view.ts';
 import type { MachineDisk } from './types.ts';
 
 export interface MachineDisksOptions {
   pid: number;
   cgroups: CgroupLayout;
   cgroup: string;
-  view: DiskView;
+  /** Folder shown as /sys/block. */
+  blocks: string;
 }
 
 export class MachineDisks {
@@ -43,7 +44,7 @@ export class MachineDisks {
       if (!this.#disks.some((one) => isSame(one, disk))) await this.#add(disk);
       this.#limit(disk);
     }
-    writeDiskView(this.#options.view, this.#disks);
+    writeDiskView(this.#options.blocks, this.#disks);
     return busy;
   }
 
@@ -58,7 +59,7 @@ export class MachineDisks {
     for (const mount of mounts.reverse()) await unmountInMachine(this.#options.pid, mount.path, true);
     const disk = this.#disks.find((one) => one.number === number);
     if (disk !== undefined) await this.#remove(disk);
-    writeDiskView(this.#options.view, this.#disks);
+    writeDiskView(this.#options.blocks, this.#disks);
   }
 
   async #add(disk: MachineDisk): Promise<void> {

@@ -114,7 +114,7 @@ export class MachineRun {
     const { bundle, host, key } = context;
     const { pid } = this.handle;
     this.disks = new MachineDisks(
-      { pid, cgroups: host.cgroups, cgroup: machineCgroup(host, key), view: bundle.disks },
+      { pid, cgroups: host.cgroups, cgroup: machineCgroup(host, key), blocks: bundle.blocks },
       context.disks,
     );
     this.#desk = new MountDesk({

@@ -65,6 +65,8 @@ export interface InstanceRow {
     tags: 'enabled' | 'disabled';
   };
   rootDeviceName: string;
+  /** Local disks that a mapping named (`ephemeral0` is index 0), for types whose disks are not NVMe. */
+  localMappings?: readonly { index: number; device: string }[] | undefined;
   rootVolume: { id: string; sizeGiB: number; deleteOnTermination: boolean; attachedAt: Millis };
   tags: TagMap;
 }
