@@ -31,9 +31,12 @@ export const diskFileSystems: ReadonlySet<string> = new Set([
 
 const timeoutMillis = 60_000;
 
-/** A /dev with the one node, in a mount namespace that ends with the call: the name is what /proc/mounts will show. */
+/**
+ * A /dev with the one node, in a mount namespace that ends with the call: the name is what /proc/mounts will show. The shell stays, because the namespace
+ * lives as long as somebody is in it, and the program it starts may leave.
+ */
 const nodeScript =
-  'mount -t tmpfs -o mode=755 pilvi /dev && mknod -m 600 "/dev/$1" b "$2" "$3" && mknod -m 666 /dev/null c 1 3 && shift 3 && exec "$@"';
+  'mount -t tmpfs -o mode=755 pilvi /dev && mknod -m 600 "/dev/$1" b "$2" "$3" && mknod -m 666 /dev/null c 1 3 || exit 1; shift 3; "$@"';
 
 function withNode({ name, number }: DeviceNode, argv: readonly string[]): string[] {
   const [major = '', minor = ''] = number.split(':');
@@ -92,6 +95,11 @@ const growScript =
 export async function growFileSystem(node: DeviceNode, type: string, folder: string): Promise<CommandOutput> {
   const argv = withNode(node, ['sh', '-c', growScript, 'pilvi-grow', type, node.name, folder]);
   return tryCommand(argv, { timeoutMs: timeoutMillis });
+}
+
+/** Makes an XFS on a device: mkfs.xfs sets the device's block size, which machines may not. `options` are checked by the caller. */
+export async function makeXfs(node: DeviceNode, options: readonly string[]): Promise<CommandOutput> {
+  return tryCommand(withNode(node, ['mkfs.xfs', ...options, `/dev/${node.name}`]), { timeoutMs: timeoutMillis });
 }
 
 const freezeScript =

@@ -1,5 +1,5 @@
 /**
- * The programs inside a machine that need rights a machine has not: mount, umount, resize2fs and xfs_growfs of its own disks. They are shell scripts that ask the
+ * The programs inside a machine that need rights a machine has not: mount, umount, resize2fs, xfs_growfs and mkfs.xfs of its own disks. They are shell scripts that ask the
  * plane (mount-desk.ts) by a named pipe, one line there and one line back, one at a time:
  *
  *     ask      ID <tab> VERB <tab> NAME <tab> TYPE <tab> OPTIONS <tab> TARGET
@@ -173,10 +173,22 @@ fi
 exec ${program} "$@"
 `;
 
+/** Options go to the plane as one word, each without spaces. */
+const mkfsXfsTool = `#!/bin/sh
+tool=mkfs.xfs
+${deskFunctions}
+for last; do :; done
+name=$(device_of "$last") || exit 1
+options=
+while [ $# -gt 1 ]; do options="$options $1"; shift; done
+ask mkfs "$name" xfs "\${options# }" /
+`;
+
 /** Programs put over the host's of the same name, or before them in the search path. */
 export const mountTools: ReadonlyMap<string, string> = new Map([
   ['/usr/bin/mount', mountTool],
   ['/usr/bin/umount', umountTool],
   ['/usr/local/sbin/resize2fs', growTool('resize2fs', '/usr/sbin/resize2fs')],
+  ['/usr/local/sbin/mkfs.xfs', mkfsXfsTool],
   ['/usr/local/sbin/xfs_growfs', growTool('xfs_growfs', '/usr/sbin/xfs_growfs')],
 ]);

@@ -10,6 +10,7 @@ import {
   fileSystemOf,
   growFileSystem,
   machineMounts,
+  makeXfs,
   mountInMachine,
   mountMemoryInMachine,
   remountInMachine,
@@ -35,6 +36,10 @@ interface Answer {
   words: string;
 }
 
+/** Options of mkfs.xfs that name no other file or device. */
+const plainFlags = /^-([fqKN]+|[Lbimns])$/;
+const valued = /^-[Lbimns]$/;
+const plainValues = /^[\w.,=-]+$/;
 const lineBytesMax = 4096;
 /** Where a disk may not be mounted: what the machine and the plane themselves stand on. */
 const keptPlaces = /^\/(proc|sys|dev|run\/pilvi(-desk)?)?(\/|$)/;
@@ -138,6 +143,7 @@ export class MountDesk {
 
   async #do(verb: string, name: string, type: string, options: string, target: string): Promise<Answer> {
     if (!target.startsWith('/') || target.split('/').includes('..')) return { status: 32, words: `${verb}: bad path.` };
+    if (verb === 'mkfs') return this.#makeXfs(name, options);
     if (verb === 'umount') return this.#unmount(target, options === 'lazy');
     if (keptPlaces.test(target)) return { status: 32, words: `${verb}: ${target}: this place is kept by the machine.` };
     const plain = options.split(',').filter((option) => option !== '' && option !== '-' && !silentOptions.test(option));
@@ -192,6 +198,17 @@ export class MountDesk {
     } finally {
       await rm(this.#options.scratch, { recursive: true, force: true });
     }
+  }
+
+  async #makeXfs(name: string, options: string): Promise<Answer> {
+    const disk = this.#options.disks().find((one) => one.name === name);
+    if (disk === undefined) return { status: 1, words: `/dev/${name} is not a disk of this machine.` };
+    const words = options.split(' ').filter((word) => word !== '');
+    const unfit = words.find(
+      (word, index) => !(plainFlags.test(word) || (plainValues.test(word) && valued.test(words[index - 1] ?? ''))),
+    );
+    if (unfit !== undefined) return { status: 1, words: `mkfs.xfs: ${unfit} is not supported on this machine.` };
+    return tell(await makeXfs(disk, words));
   }
 
   async #isOurs(target: string): Promise<boolean> {

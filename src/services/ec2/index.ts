@@ -45,8 +45,12 @@ import { securityGroupRuleAuthorisations, securityGroupRuleHandlers } from './se
 import { securityGroupAuthorisations, securityGroupHandlers } from './security-groups/security-groups.ts';
 import { SecurityGroupRules, SecurityGroups } from './security-groups/state.ts';
 import { tagAuthorisations, tagHandlers, withTagging } from './tags.ts';
-import { Volumes } from './volumes/state.ts';
-import { volumeAuthorisations, volumeHandlers, volumes } from './volumes/volumes.ts';
+import { attachmentAuthorisations, attachmentHandlers } from './volumes/attachments.ts';
+import { encryptionHandlers } from './volumes/encryption.ts';
+import { snapshots, volumes } from './volumes/plane.ts';
+import { EbsSettings, Snapshots, Volumes } from './volumes/state.ts';
+import { volumeAuthorisations, volumeHandlers } from './volumes/volumes.ts';
+import { dhcpOptionsAuthorisations, dhcpOptionsHandlers } from './vpc/dhcp-options.ts';
 import { networkAclAuthorisations, networkAclHandlers } from './vpc/network-acls.ts';
 import { DhcpOptions, InternetGateways, NetworkAcls, RouteTables, Subnets, Vpcs } from './vpc/state.ts';
 import { addDefaultVpc, defaultVpcAuthorisations, defaultVpcHandlers } from './vpc/default-vpc.ts';
@@ -60,12 +64,13 @@ import { ZoneGroups, zoneHandlers } from './zones.ts';
 
 export default defineService({
   name: 'ec2',
-  uses: ['iam', 'sts'],
+  uses: ['iam', 'kms', 'sts'],
   tables: [
     ...[Vpcs, Subnets, RouteTables, InternetGateways, NetworkAcls, DhcpOptions, Interfaces, SecurityGroups, SecurityGroupRules],
-    ...[Addresses, PublicIps, Instances, LaunchTokens, Images, KeyPairs, Volumes, ZoneGroups],
     ...[LaunchTemplates, LaunchTemplateVersions, PlacementGroups, Occupants, DedicatedHosts, PushedKeys],
     ...networkingTables,
+    ...[Addresses, PublicIps, Instances, LaunchTokens, Images, KeyPairs, ZoneGroups],
+    ...[Volumes, Snapshots, EbsSettings],
   ],
   handlers: {
     ...accountAttributeHandlers,
@@ -98,6 +103,8 @@ export default defineService({
     ...monitoringHandlers,
     ...profileAssociationHandlers,
     ...volumeHandlers,
+    ...attachmentHandlers,
+    ...encryptionHandlers,
     ...tagHandlers,
   },
   authorise: withTagging({
@@ -113,6 +120,7 @@ export default defineService({
     ...monitoringAuthorisations,
     ...profileAssociationAuthorisations,
     ...volumeAuthorisations,
+    ...attachmentAuthorisations,
     ...defaultVpcAuthorisations,
     ...networkAclAuthorisations,
     ...keyPairAuthorisations,
@@ -129,7 +137,7 @@ export default defineService({
     ...dedicatedHostAuthorisations,
     ...securityGroupRuleAuthorisations,
   }),
-  reconcilers: { networks, machines, volumes, ...networkingReconcilers },
+  reconcilers: { networks, machines, volumes, snapshots, ...networkingReconcilers },
   tasks: { forgetInstance, forgetPushedKeys, recoverInstance, ...networkingTasks },
   start: async (ctx) => {
     ctx.part('machines').onChange((status) => void onMachineChange(ctx, status));

@@ -23,7 +23,7 @@ import { KeyPairs } from './key-pairs/state.ts';
 import { LaunchTemplates } from './launch-templates/state.ts';
 import { PlacementGroups } from './placement/state.ts';
 import { SecurityGroupRules, SecurityGroups } from './security-groups/state.ts';
-import { Volumes } from './volumes/state.ts';
+import { Snapshots, Volumes } from './volumes/state.ts';
 import { DhcpOptions, InternetGateways, NetworkAcls, RouteTables, Subnets, type TagMap, Vpcs } from './vpc/state.ts';
 
 /** Per resource, not counting those that begin with `aws:`. */
@@ -71,6 +71,7 @@ const kinds: readonly TaggedKind[] = [
   kind('instance', 'instance', Instances),
   kind('image', 'image', Images),
   kind('volume', 'volume', Volumes),
+  kind('snapshot', 'snapshot', Snapshots),
   kind('key-pair', 'keyPair', KeyPairs, 'byId'),
   kind('natgateway', 'natGateway', NatGateways),
   kind('vpc-peering-connection', 'vpcPeering', PeeringSides, 'byId'),

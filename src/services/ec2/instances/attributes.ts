@@ -8,24 +8,30 @@ import { checkGroups } from '../interfaces/lifecycle.ts';
 import { Interfaces } from '../interfaces/state.ts';
 import { requireRow } from '../lookup.ts';
 import { checkTagged } from '../tags.ts';
+import { volumesOf } from '../volumes/attachments.ts';
+import { Volumes } from '../volumes/state.ts';
 import { Vpcs } from '../vpc/state.ts';
 import { requireImage } from './image-lookup.ts';
 import { type InstanceRow, Instances } from './state.ts';
 import { instanceTypes } from './type-catalogue.ts';
 
 /** The attribute that a request changes, in either of its two forms (`Attribute` with `Value`, or a member of its own). */
-type Change = TextChange | FlagChange | SourceCheckChange | GroupChange;
+type Change = TextChange | FlagChange | SourceCheckChange | GroupChange | DeleteChange;
 interface TextChange {
   name: 'instanceType' | 'userData' | 'instanceInitiatedShutdownBehavior';
   value: string;
 }
 interface FlagChange {
-  name: 'disableApiTermination' | 'disableApiStop' | 'ebsOptimized' | 'rootDeleteOnTermination';
+  name: 'disableApiTermination' | 'disableApiStop' | 'ebsOptimized';
   value: boolean;
 }
 interface SourceCheckChange {
   name: 'sourceDestCheck';
   value: boolean;
+}
+interface DeleteChange {
+  name: 'deleteOnTermination';
+  value: [device: string, deleteOnTermination: boolean][];
 }
 interface GroupChange {
   name: 'groupSet';
@@ -53,16 +59,37 @@ function changeOf(input: ModifyInstanceAttributeRequest): Change {
   if (input.InstanceInitiatedShutdownBehavior !== undefined)
     changes.push({ name: 'instanceInitiatedShutdownBehavior', value: input.InstanceInitiatedShutdownBehavior.Value ?? '' });
   if (input.Groups !== undefined) changes.push({ name: 'groupSet', value: [...input.Groups] });
-  for (const mapping of input.BlockDeviceMappings ?? []) {
-    if (mapping.Ebs?.DeleteOnTermination === undefined)
-      throw parameterNotImplemented('ModifyInstanceAttribute', 'BlockDeviceMappings');
-    changes.push({ name: 'rootDeleteOnTermination', value: mapping.Ebs.DeleteOnTermination });
-  }
+  if ((input.BlockDeviceMappings?.length ?? 0) > 0) changes.push({ name: 'deleteOnTermination', value: flagsOf(input) });
   if (input.Attribute !== undefined) changes.push(namedChange(input.Attribute, input.Value));
   const [change] = changes;
   if (change === undefined) throw missingParameter('attribute');
   if (changes.length > 1) throw new AwsError('InvalidParameterCombination', 'Fields for multiple attribute types specified');
   return change;
+}
+
+/** The flags by device. Throws for other members of a mapping, which AWS keeps for RunInstances. */
+function flagsOf(input: ModifyInstanceAttributeRequest): [device: string, keep: boolean][] {
+  return (input.BlockDeviceMappings ?? []).map(({ DeviceName: device = '', Ebs, NoDevice, VirtualName }) => {
+    if (Ebs?.DeleteOnTermination === undefined || NoDevice !== undefined || VirtualName !== undefined)
+      throw new AwsError('InvalidInstanceAttributeValue', `Only deleteOnTermination of ${device} can be changed.`);
+    return [device, Ebs.DeleteOnTermination];
+  });
+}
+
+/** Throws InvalidInstanceAttributeValue for a device that no volume is attached as. */
+async function setDeleteOnTermination(tx: Transaction, row: InstanceRow, flags: DeleteChange['value']): Promise<void> {
+  for (const [device, deleteOnTermination] of flags) {
+    if (device === row.rootDeviceName) {
+      await tx.table(Instances).put({ ...row, rootVolume: { ...row.rootVolume, deleteOnTermination } });
+      continue;
+    }
+    const found = (await volumesOf(tx, row.id)).find(({ attachment }) => attachment.device === device);
+    if (found === undefined) throw new AwsError('InvalidInstanceAttributeValue', `No device is currently mapped at ${device}`);
+    const attachments = (found.row.attachments ?? []).map((one) =>
+      one === found.attachment ? { ...one, deleteOnTermination } : one,
+    );
+    await tx.table(Volumes).put({ ...found.row, attachments });
+  }
 }
 
 function namedChange(attribute: string, value: string | undefined): Change {
@@ -117,8 +144,8 @@ async function applyChange(tx: Transaction, row: InstanceRow, change: Change): P
       return put({ stopProtection: change.value });
     case 'ebsOptimized':
       return put({ ebsOptimized: change.value });
-    case 'rootDeleteOnTermination':
-      return put({ rootVolume: { ...row.rootVolume, deleteOnTermination: change.value } });
+    case 'deleteOnTermination':
+      return setDeleteOnTermination(tx, row, change.value);
     case 'sourceDestCheck':
     case 'groupSet':
       return applyCardChange(tx, row, change);
@@ -145,10 +172,6 @@ export const instanceAttributeHandlers: HandlersOf<EC2> = {
   async ModifyInstanceAttribute(input, ctx) {
     const change = changeOf(input);
     const row = await requireRow(ctx, Instances, 'instance', input.InstanceId);
-    const mapping = input.BlockDeviceMappings?.find(({ DeviceName }) => DeviceName !== row.rootDeviceName);
-    if (mapping !== undefined) {
-      throw new AwsError('InvalidInstanceAttributeValue', `No device is currently mapped at ${mapping.DeviceName ?? ''}`);
-    }
     if (change.name === 'instanceType') await checkNewType(ctx, row, change.value);
     await ctx.transact(async (tx) => applyChange(tx, await requireRow(tx, Instances, 'instance', row.id), change));
     return {};

@@ -9,6 +9,7 @@ import { privateDnsName, publicDnsName } from '../names.ts';
 import { page } from '../paging.ts';
 import { SecurityGroups } from '../security-groups/state.ts';
 import { describeTags } from '../tags.ts';
+import { volumesOf } from '../volumes/attachments.ts';
 import { type VpcRow, Vpcs } from '../vpc/state.ts';
 import { type InstanceRow, Instances, type InstanceState } from './state.ts';
 import { instanceTypes } from './type-catalogue.ts';
@@ -109,6 +110,7 @@ function describeNetwork(
 async function describeInstance(ctx: Context, row: InstanceRow): Promise<ShownInstance> {
   const cards = await ctx.table(Interfaces).byIndex('byInstance', [row.id]);
   const vpc = await ctx.table(Vpcs).get(row.vpcId);
+  const volumes = await volumesOf(ctx, row.id);
   const type = instanceTypes.get(row.type);
   const live = row.state !== 'terminated';
   const shown: Instance = {
@@ -150,6 +152,15 @@ async function describeInstance(ctx: Context, row: InstanceRow): Promise<ShownIn
               AttachTime: new Date(row.rootVolume.attachedAt),
             },
           },
+          ...volumes.map(({ row: volume, attachment }) => ({
+            DeviceName: attachment.device,
+            Ebs: {
+              VolumeId: volume.id,
+              Status: attachment.state === 'busy' ? ('attached' as const) : attachment.state,
+              DeleteOnTermination: attachment.deleteOnTermination,
+              AttachTime: new Date(attachment.attachedAt),
+            },
+          })),
         ]
       : [],
     IamInstanceProfile: row.profileArn === undefined ? undefined : { Arn: row.profileArn },
@@ -219,8 +230,13 @@ const instanceFilters = (ctx: Context): FilterValues<ShownInstance> => ({
   'iam-instance-profile.arn': (row) => row.profileArn,
   'metadata-options.http-tokens': (row) => row.metadata.httpTokens,
   'metadata-options.http-endpoint': (row) => row.metadata.endpoint,
-  'block-device-mapping.device-name': (row) => row.rootDeviceName,
-  'block-device-mapping.volume-id': (row) => row.rootVolume.id,
+  'block-device-mapping.device-name': (row) => (row.shown.BlockDeviceMappings ?? []).map(({ DeviceName }) => DeviceName),
+  'block-device-mapping.volume-id': (row) => (row.shown.BlockDeviceMappings ?? []).map(({ Ebs }) => Ebs?.VolumeId),
+  'block-device-mapping.status': (row) => (row.shown.BlockDeviceMappings ?? []).map(({ Ebs }) => Ebs?.Status),
+  'block-device-mapping.delete-on-termination': (row) =>
+    (row.shown.BlockDeviceMappings ?? []).map(({ Ebs }) => String(Ebs?.DeleteOnTermination)),
+  'block-device-mapping.attach-time': (row) =>
+    (row.shown.BlockDeviceMappings ?? []).map(({ Ebs }) => Ebs?.AttachTime?.toISOString()),
   'instance.group-id': (row) => row.cards[0]?.groups ?? [],
   'instance.group-name': (row) => (row.shown.SecurityGroups ?? []).map(({ GroupName }) => GroupName),
   'group-id': (row) => row.cards[0]?.groups ?? [],

@@ -9,10 +9,10 @@ import { KeyPairs } from '../key-pairs/state.ts';
 import type { MergedLaunch } from '../launch-templates/data.ts';
 import { requireRow } from '../lookup.ts';
 import { parseTags } from '../tags.ts';
-import type { VolumeRow } from '../volumes/state.ts';
 import { type SubnetRow, Subnets, type TagMap, Vpcs } from '../vpc/state.ts';
 import { type LaunchImage, requireImage } from './image-lookup.ts';
 import { type CardPlan, planCards } from './launch-cards.ts';
+import { type DiskPlan, planDisks } from './launch-disks.ts';
 import { type PlacementPlan, planPlacement } from './launch-placement.ts';
 import type { InstanceRow } from './state.ts';
 import { type InstanceTypeInfo, instanceTypes } from './type-catalogue.ts';
@@ -33,9 +33,7 @@ export interface LaunchPlan {
   cards: readonly CardPlan[];
   zone?: string | undefined;
   place: PlacementPlan;
-  rootSizeGiB: number;
-  rootType: VolumeRow['type'];
-  rootDeleteOnTermination: boolean;
+  disks: DiskPlan;
   cpuCredits: InstanceRow['cpuCredits'];
   metadata: InstanceRow['metadata'];
   shutdownBehaviour: InstanceRow['shutdownBehaviour'];
@@ -113,36 +111,6 @@ function planUserData(text: string | undefined): string | undefined {
   return text;
 }
 
-function planRoot(
-  input: RunInstancesRequest,
-  image: LaunchImage,
-): Pick<LaunchPlan, 'rootSizeGiB' | 'rootType' | 'rootDeleteOnTermination'> {
-  let plan: ReturnType<typeof planRoot> = { rootSizeGiB: image.rootSizeGiB, rootType: 'gp3', rootDeleteOnTermination: true };
-  for (const { DeviceName, Ebs, VirtualName, NoDevice } of input.BlockDeviceMappings ?? []) {
-    if (DeviceName !== image.rootDeviceName)
-      throw parameterNotImplemented('RunInstances', 'BlockDeviceMappings for devices other than the root');
-    if (VirtualName !== undefined || NoDevice !== undefined || Ebs === undefined)
-      throw invalidParameterValue(`The root device ${DeviceName} must be an EBS volume.`);
-    const { VolumeSize, DeleteOnTermination, VolumeType, ...others } = Ebs;
-    if (VolumeType !== undefined && VolumeType !== 'gp2' && VolumeType !== 'gp3' && VolumeType !== 'standard')
-      throw parameterNotImplemented('RunInstances', 'BlockDeviceMappings.Ebs.VolumeType');
-    const other = Object.entries(others).find(([, value]) => value !== undefined && value !== false);
-    if (other !== undefined) throw parameterNotImplemented('RunInstances', `BlockDeviceMappings.Ebs.${other[0]}`);
-    if (VolumeSize !== undefined && VolumeSize < image.rootSizeGiB) {
-      throw new AwsError(
-        'InvalidBlockDeviceMapping',
-        `Volume of size ${VolumeSize}GB is smaller than snapshot '${image.id}', expect size >= ${image.rootSizeGiB}GB`,
-      );
-    }
-    plan = {
-      rootSizeGiB: VolumeSize ?? image.rootSizeGiB,
-      rootType: VolumeType ?? 'gp3',
-      rootDeleteOnTermination: DeleteOnTermination ?? true,
-    };
-  }
-  return plan;
-}
-
 function planMetadata(options: RunInstancesRequest['MetadataOptions']): InstanceRow['metadata'] {
   const hopLimit = options?.HttpPutResponseHopLimit ?? 2;
   if (hopLimit < 1 || hopLimit > 64)
@@ -213,7 +181,7 @@ export async function planLaunch({ input, template }: MergedLaunch, ctx: Context
     cards: planCards(input, type),
     zone,
     place: await planPlacement(input, ctx, type),
-    ...planRoot(input, image),
+    disks: await planDisks(input.BlockDeviceMappings, image, type, ctx),
     cpuCredits: planCredits(input.CreditSpecification?.CpuCredits, type),
     metadata: planMetadata(input.MetadataOptions),
     shutdownBehaviour: input.InstanceInitiatedShutdownBehavior ?? 'stop',

@@ -15,6 +15,7 @@ import { checkCapacity } from '../capacity.ts';
 import { describeReservation } from './describe.ts';
 import { placeCard } from './launch-cards.ts';
 import { settle, tenancyIn } from './launch-placement.ts';
+import { addDisks } from './launch-disks.ts';
 import { chooseSubnet, type LaunchPlan, planLaunch } from './launch-plan.ts';
 import { requireProfile, type ProfileUse } from './profiles.ts';
 import { type InstanceRow, Instances, LaunchTokens } from './state.ts';
@@ -69,10 +70,11 @@ function newInstance(
     rootDeviceName: plan.image.rootDeviceName,
     rootVolume: {
       id: ctx.id('volume'),
-      sizeGiB: plan.rootSizeGiB,
-      deleteOnTermination: plan.rootDeleteOnTermination,
+      sizeGiB: plan.disks.root.shape.sizeGiB,
+      deleteOnTermination: plan.disks.root.deleteOnTermination,
       attachedAt: ctx.now,
     },
+    localMappings: plan.disks.local.length === 0 ? undefined : plan.disks.local,
     tags: plan.tags.instance,
   };
 }
@@ -163,13 +165,14 @@ async function launch(
     await tx.table(Instances).put(instance);
     await tx.table(Volumes).put({
       id: instance.rootVolume.id,
-      sizeGiB: instance.rootVolume.sizeGiB,
-      type: plan.rootType,
+      ...plan.disks.root.shape,
       zone: subnet.zone,
       created: ctx.now,
       instanceId: instance.id,
+      root: true,
       tags: plan.tags.volume,
     });
+    await addDisks(tx, ctx, plan.disks, instance, plan.tags.volume);
     tx.hint('machines', instance.id);
   }
   if (input.ClientToken !== undefined)

@@ -1,7 +1,7 @@
 /** Keeps machines in line with instances: one reconciler key per instance. What the machine does decides the instance's state. */
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import type { Reconciler, Task } from '../../../kernel/service.ts';
-import type { MachineSpec, MachineStatus } from '../../../planes/machines/types.ts';
+import type { MachineDisk, MachineSpec, MachineStatus } from '../../../planes/machines/types.ts';
 import { dropPublicIp, removeInterface } from '../interfaces/lifecycle.ts';
 import { type InterfaceRow, Interfaces } from '../interfaces/state.ts';
 import { KeyPairs } from '../key-pairs/state.ts';
@@ -12,6 +12,8 @@ import { resolverOf } from '../vpc/dhcp-rules.ts';
 import { deviceName } from '../vpc/network-spec.ts';
 import { applyNetwork } from '../vpc/networks.ts';
 import { DhcpOptions, Vpcs } from '../vpc/state.ts';
+import { releaseVolumes } from '../volumes/attachments.ts';
+import { closeDisks, disksOf, dropForced, KeyUnusable, settleDisks } from '../volumes/plane.ts';
 import { Volumes } from '../volumes/state.ts';
 import { requireImage } from './image-lookup.ts';
 import { planRecovery } from './recovery.ts';
@@ -22,7 +24,12 @@ import { instanceTypes } from './type-catalogue.ts';
 /** How long a terminated instance stays listed ("terminated instances … approximately one hour"). */
 const terminatedListed = 3_600_000;
 
-async function machineSpec(ctx: Context, row: InstanceRow, cards: readonly InterfaceRow[]): Promise<MachineSpec> {
+async function machineSpec(
+  ctx: Context,
+  row: InstanceRow,
+  cards: readonly InterfaceRow[],
+  disks: readonly MachineDisk[],
+): Promise<MachineSpec> {
   const type = instanceTypes.get(row.type)!;
   const image = await requireImage(ctx, row.imageId);
   const key = row.keyName === undefined ? undefined : await ctx.table(KeyPairs).get(row.keyName);
@@ -44,6 +51,7 @@ async function machineSpec(ctx: Context, row: InstanceRow, cards: readonly Inter
     authorizedKeys: key === undefined ? [] : [key.publicKey],
     ports: cards.map((card) => ({ network: card.vpcId, port: card.id, device: deviceName(card.attachment?.deviceIndex ?? 0) })),
     resolver: vpc === undefined ? undefined : resolverOf(vpc.cidrs[0]?.cidr ?? '', dhcp?.options ?? {}),
+    disks,
     environment: inside === undefined ? {} : { AWS_ENDPOINT_URL: inside, AWS_DEFAULT_REGION: ctx.region },
   };
 }
@@ -67,10 +75,14 @@ async function bringUp(ctx: Context, row: InstanceRow, cards: readonly Interface
   const refused = machines.unavailable ?? ctx.part('fabric').unavailable;
   if (refused === undefined) {
     await applyNetwork(ctx, row.vpcId);
-    const status = await machines.ensureMachine(await machineSpec(ctx, row, cards));
+    await dropForced(ctx, row);
+    const disks = await disksOf(ctx, row).catch((error: unknown) => refuseKey(ctx, row, error));
+    if (disks === undefined) return;
+    const status = await machines.ensureMachine(await machineSpec(ctx, row, cards, disks));
     if (status.state !== 'running')
       throw new Error(`The machine of ${row.id} is ${status.state}: ${status.reason ?? 'no reason given'}`);
-  }
+    await settleDisks(ctx, row, status);
+  } else await settleDisks(ctx, row, undefined);
   const kept = await ctx.transact(async (tx) => {
     const latest = await tx.table(Instances).get(row.id);
     if (latest?.state !== 'pending' || latest.intent !== 'running') return latest !== undefined;
@@ -86,9 +98,24 @@ async function bringUp(ctx: Context, row: InstanceRow, cards: readonly Interface
   if (!kept && machines.unavailable === undefined) await machines.removeMachine(row.id);
 }
 
+/** A volume's key does not work: the instance ends where it was, stopped ("Client.InternalError: Client error on launch"). */
+async function refuseKey(ctx: Context, row: InstanceRow, error: unknown): Promise<undefined> {
+  if (!(error instanceof KeyUnusable)) throw error;
+  await ctx.transact(async (tx) => {
+    const latest = await tx.table(Instances).get(row.id);
+    if (latest?.intent !== 'running') return;
+    await stopInstance(tx, ctx, latest, {
+      code: 'Client.InternalError',
+      message: 'Client.InternalError: Client error on launch',
+    });
+  });
+  return undefined;
+}
+
 async function bringDown(ctx: Context, row: InstanceRow, cards: readonly InterfaceRow[]): Promise<void> {
   const machines = ctx.part('machines');
-  if (machines.unavailable === undefined) await machines.ensureMachine(await machineSpec(ctx, row, cards));
+  if (machines.unavailable === undefined) await machines.ensureMachine(await machineSpec(ctx, row, cards, []));
+  await closeDisks(ctx, row);
   await ctx.transact(async (tx) => {
     await tx
       .table(Instances)
@@ -112,6 +139,7 @@ async function tearDown(ctx: Context, row: InstanceRow): Promise<void> {
     await machines.removeMachine(row.id);
     if (row.rootVolume.deleteOnTermination) await machines.removeVolume(row.rootVolume.id);
   }
+  await closeDisks(ctx, row);
   await ctx.transact(async (tx) => {
     const latest = await tx.table(Instances).get(row.id);
     if (latest === undefined || latest.state === 'terminated') return;
@@ -125,6 +153,7 @@ async function tearDown(ctx: Context, row: InstanceRow): Promise<void> {
     }
     if (latest.rootVolume.deleteOnTermination) await tx.table(Volumes).delete(latest.rootVolume.id);
     else await tx.table(Volumes).update([latest.rootVolume.id], (volume) => ({ ...volume, instanceId: undefined }));
+    await releaseVolumes(tx, row.id);
     await leavePlace(tx, latest.id);
     await tx.table(Instances).put({ ...latest, state: 'terminated', terminatedAt: ctx.now });
     await tx.schedule({ task: 'forgetInstance', key: row.id, due: ctx.now + terminatedListed });
@@ -169,8 +198,15 @@ export const forgetInstance: Task = async (job, ctx) => {
   });
 };
 
+/** A machine unmounted something while a volume waits to be detached. */
+async function lookAgain(ctx: Context, id: string): Promise<void> {
+  const found = (await ctx.everywhere(Instances)).find(({ row }) => row.id === id);
+  if (found !== undefined) await ctx.inScope(found.scope).transact(async (tx) => tx.hint('machines', id));
+}
+
 /** A machine stopped by itself: shut down from inside (its instance stops or terminates, as launched) or struck by a fault. */
 export async function onMachineChange(ctx: Context, status: MachineStatus): Promise<void> {
+  if (status.state === 'running' && (status.busyDisks?.length ?? 0) > 0) return lookAgain(ctx, status.key);
   if (status.state !== 'stopped' && status.state !== 'failed') return;
   const found = (await ctx.everywhere(Instances)).find(({ row }) => row.id === status.key);
   if (found === undefined || found.row.intent !== 'running') return;

@@ -9,7 +9,7 @@ import { instanceTypes } from '../instances/type-catalogue.ts';
 import { Interfaces } from '../interfaces/state.ts';
 import { requireRow } from '../lookup.ts';
 import { checkTagged } from '../tags.ts';
-import { unseal } from './encryption.ts';
+import { forgetSecret, unseal } from './encryption.ts';
 import { type Attachment, type VolumeRow, Volumes } from './state.ts';
 import { stateOf } from './volumes.ts';
 
@@ -92,7 +92,8 @@ async function attach(tx: Transaction, ctx: Context, volumeId: string, instanceI
   if (row.instanceId !== undefined) throw new AwsError('VolumeInUse', `${row.id} is already attached to an instance`);
   checkShared(row, instance);
   const state = stateOf(row, undefined);
-  if (state !== 'available' && state !== 'in-use') throw new AwsError('IncorrectState', `Volume '${row.id}' is in the '${state}' state.`);
+  if (state !== 'available' && state !== 'in-use')
+    throw new AwsError('IncorrectState', `Volume '${row.id}' is in the '${state}' state.`);
   if (instance.state !== 'running' && instance.state !== 'stopped')
     throw new AwsError('IncorrectState', `Instance '${instance.id}' is not 'running'.`);
   if (row.zone !== instance.zone) {
@@ -123,7 +124,23 @@ async function attach(tx: Transaction, ctx: Context, volumeId: string, instanceI
   return attachment;
 }
 
-function describeAttachment(volumeId: string, { device, instanceId, state, attachedAt, deleteOnTermination }: Attachment): VolumeAttachment {
+/** The instance has ended: data volumes are deleted or stay, each as its flag says. */
+export async function releaseVolumes(tx: Transaction, instanceId: string): Promise<void> {
+  for (const { row, attachment } of await volumesOf(tx, instanceId)) {
+    const attachments = (row.attachments ?? []).filter((one) => one !== attachment);
+    if (attachment.deleteOnTermination && attachments.length === 0) await tx.table(Volumes).delete(row.id);
+    else {
+      const encryption = attachments.length === 0 ? forgetSecret(row.encryption) : row.encryption;
+      await tx.table(Volumes).put({ ...row, attachments, encryption });
+    }
+    tx.hint('volumes', row.id);
+  }
+}
+
+function describeAttachment(
+  volumeId: string,
+  { device, instanceId, state, attachedAt, deleteOnTermination }: Attachment,
+): VolumeAttachment {
   return {
     VolumeId: volumeId,
     InstanceId: instanceId,
@@ -186,5 +203,6 @@ export const attachmentHandlers: HandlersOf<EC2> = {
 
 export const attachmentAuthorisations: AuthorisationsOf<EC2> = {
   AttachVolume: (input, ctx) => checkTagged([input.VolumeId ?? '', input.InstanceId ?? ''], ctx),
-  DetachVolume: (input, ctx) => checkTagged([input.VolumeId ?? '', ...(input.InstanceId === undefined ? [] : [input.InstanceId])], ctx),
+  DetachVolume: (input, ctx) =>
+    checkTagged([input.VolumeId ?? '', ...(input.InstanceId === undefined ? [] : [input.InstanceId])], ctx),
 };

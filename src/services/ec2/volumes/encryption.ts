@@ -36,19 +36,15 @@ export interface EncryptionAsk {
  */
 export async function planEncryption(ctx: Context, { encrypted, keyId, origin }: EncryptionAsk): Promise<Encryption | undefined> {
   if (keyId !== undefined && encrypted === false)
-    throw new AwsError(
-      'InvalidParameterDependency',
-      'The parameter KmsKeyId requires the parameter Encrypted to be set.',
-    );
+    throw new AwsError('InvalidParameterDependency', 'The parameter KmsKeyId requires the parameter Encrypted to be set.');
   const from = origin?.encryption;
   if (keyId !== undefined && encrypted === undefined && from === undefined && !(await settingsOf(ctx)).encryptByDefault) {
-    throw new AwsError(
-      'InvalidParameterDependency',
-      'The parameter KmsKeyId requires the parameter Encrypted to be set.',
-    );
+    throw new AwsError('InvalidParameterDependency', 'The parameter KmsKeyId requires the parameter Encrypted to be set.');
   }
   if (encrypted === false && from !== undefined)
-    throw invalidParameterCombination('Encrypted snapshots can only be used to create encrypted volumes; the parameter Encrypted cannot be false.');
+    throw invalidParameterCombination(
+      'Encrypted snapshots can only be used to create encrypted volumes; the parameter Encrypted cannot be false.',
+    );
   if (encrypted !== true && from === undefined && !(await settingsOf(ctx)).encryptByDefault) return undefined;
   const refusal = ctx.part('volumes').encryptionUnavailable;
   if (ctx.part('machines').unavailable === undefined && refusal !== undefined)

@@ -45,7 +45,9 @@ export async function planVolume(ctx: Context, ask: VolumeAsk, preset: 'gp2' | '
   const shape = checkShape({ sizeGiB, type, iops: ask.Iops, throughput: ask.Throughput });
   const multiAttach = ask.MultiAttachEnabled === true;
   if (multiAttach && !volumeTypes[type].multiAttach)
-    throw invalidParameterCombination(`Multi-Attach is not supported for volume type ${type}. It is supported for io1 and io2 volumes only.`);
+    throw invalidParameterCombination(
+      `Multi-Attach is not supported for volume type ${type}. It is supported for io1 and io2 volumes only.`,
+    );
   const encryption = await planEncryption(ctx, { encrypted: ask.Encrypted, keyId: ask.KmsKeyId, origin: snapshot });
   const originSealed = snapshot?.encryption === undefined ? undefined : (await unseal(ctx, snapshot.encryption)).sealed;
   return { shape, encryption, snapshot, originSealed, multiAttach };
@@ -92,6 +94,7 @@ export function askOfMapping(ebs: EbsBlockDevice): VolumeAsk {
   const { VolumeSize, DeleteOnTermination: _flag, ...rest } = ebs;
   const known = new Set(['VolumeType', 'Iops', 'Throughput', 'SnapshotId', 'Encrypted', 'KmsKeyId']);
   const other = Object.entries(rest).find(([name, value]) => value !== undefined && !known.has(name));
-  if (other !== undefined) throw invalidParameterValue(`The parameter BlockDeviceMappings.Ebs.${other[0]} is not supported here.`);
+  if (other !== undefined)
+    throw invalidParameterValue(`The parameter BlockDeviceMappings.Ebs.${other[0]} is not supported here.`);
   return { ...rest, Size: VolumeSize };
 }

@@ -70,7 +70,10 @@ export async function disksOf(ctx: Context, instance: InstanceRow): Promise<Mach
 /** Takes mounted volumes that are detached by force away from a machine, before the rest. */
 export async function dropForced(ctx: Context, instance: InstanceRow): Promise<void> {
   for (const { row, attachment } of await volumesOf(ctx, instance.id)) {
-    const open = ctx.part('volumes').openDisks().find(({ key }) => key === row.id);
+    const open = ctx
+      .part('volumes')
+      .openDisks()
+      .find(({ key }) => key === row.id);
     if (attachment.force === true && open !== undefined) await ctx.part('machines').dropDisk(instance.id, open.number);
   }
 }
@@ -92,7 +95,9 @@ export async function settleDisks(ctx: Context, instance: InstanceRow, status: M
     await ctx.transact(async (tx) => {
       await tx.table(Volumes).update([row.id], (latest) => {
         const next = moved(latest, instance.id, attachment.state, to);
-        return next.length === 0 ? { ...latest, attachments: [], encryption: forgetSecret(latest.encryption) } : { ...latest, attachments: next };
+        return next.length === 0
+          ? { ...latest, attachments: [], encryption: forgetSecret(latest.encryption) }
+          : { ...latest, attachments: next };
       });
     });
   }
@@ -112,7 +117,9 @@ export async function closeDisks(ctx: Context, instance: InstanceRow): Promise<v
   await settleDisks(ctx, instance, undefined);
   for (const { row } of await volumesOf(ctx, instance.id)) {
     const others = (row.attachments ?? []).filter(({ instanceId }) => instanceId !== instance.id);
-    const up = await Promise.all(others.map(async ({ instanceId }) => (await ctx.table(Instances).get(instanceId))?.state === 'running'));
+    const up = await Promise.all(
+      others.map(async ({ instanceId }) => (await ctx.table(Instances).get(instanceId))?.state === 'running'),
+    );
     if (!up.includes(true)) await volumes.closeDisk(row.id);
   }
   for (const { key } of localDisksOf(instance)) await volumes.removeDisk(key);
@@ -230,7 +237,11 @@ async function takeSnapshot(ctx: Context, id: string): Promise<void> {
     await tx.emit({
       source: 'aws.ec2',
       detailType: 'EBS Snapshot Notification',
-      detail: { event: 'createSnapshot', result: failure === undefined ? 'succeeded' : 'failed', snapshot_id: ec2Arn(ctx, 'snapshot', id) },
+      detail: {
+        event: 'createSnapshot',
+        result: failure === undefined ? 'succeeded' : 'failed',
+        snapshot_id: ec2Arn(ctx, 'snapshot', id),
+      },
       resources: [ec2Arn(ctx, 'snapshot', id)],
     });
   });

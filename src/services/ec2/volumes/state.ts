@@ -113,7 +113,13 @@ export interface SnapshotRow {
   sharedWith: readonly string[];
   tier: 'standard' | 'archive';
   tiering?: {
-    operation: 'archiving' | 'restoring-temporarily' | 'restoring-permanently' | 'temporarily-restored' | 'archived' | 'permanently-restored';
+    operation:
+      | 'archiving'
+      | 'restoring-temporarily'
+      | 'restoring-permanently'
+      | 'temporarily-restored'
+      | 'archived'
+      | 'permanently-restored';
     started: Millis;
     ended?: Millis | undefined;
     /** End of a temporary restore. */

@@ -62,10 +62,8 @@ export function checkShape(asked: {
 }): VolumeShape {
   const { sizeGiB, type } = asked;
   const rules = volumeTypes[type];
-  if (sizeGiB < rules.sizeGiBMin)
-    throw outOfRange('size', sizeGiB, type, `too small; minimum is ${rules.sizeGiBMin} GiB`);
-  if (sizeGiB > rules.sizeGiBMax)
-    throw outOfRange('size', sizeGiB, type, `too large; maximum is ${rules.sizeGiBMax} GiB`);
+  if (sizeGiB < rules.sizeGiBMin) throw outOfRange('size', sizeGiB, type, `too small; minimum is ${rules.sizeGiBMin} GiB`);
+  if (sizeGiB > rules.sizeGiBMax) throw outOfRange('size', sizeGiB, type, `too large; maximum is ${rules.sizeGiBMax} GiB`);
   const iops = checkIops(asked, rules);
   const throughput = checkThroughput(asked, rules, iops ?? 0);
   return { sizeGiB, type, iops, throughput };
@@ -84,7 +82,9 @@ function checkIops({ sizeGiB, type, iops }: Parameters<typeof checkShape>[0], { 
   if (iops > rules.max) throw outOfRange('iops', iops, type, `too high; maximum is ${rules.max}`);
   // The baseline comes with any size; only what is asked beyond it has to fit the ratio.
   if (iops > Math.max(rules.preset ?? 0, rules.perGiBMax * sizeGiB))
-    throw invalidParameterCombination(`Iops to volume size ratio of ${ratio(iops / sizeGiB)} is too high; maximum is ${rules.perGiBMax}`);
+    throw invalidParameterCombination(
+      `Iops to volume size ratio of ${ratio(iops / sizeGiB)} is too high; maximum is ${rules.perGiBMax}`,
+    );
   return iops;
 }
 

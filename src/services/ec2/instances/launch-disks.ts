@@ -1,0 +1,104 @@
+/** The disks of a launch: its root, data volumes and local disks, from block device mappings ("Block device mappings for volumes on Amazon EC2 instances"). */
+import type { BlockDeviceMapping } from '@aws-sdk/client-ec2';
+import type { Context, Transaction } from '../../../kernel/context.ts';
+import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
+import { invalidParameterValue } from '../errors.ts';
+import type { TagMap } from '../vpc/state.ts';
+import { checkDevice, volumesMaxOf } from '../volumes/attachments.ts';
+import { addVolume, askOfMapping, type NewVolume, planVolume } from '../volumes/new-volume.ts';
+import { checkShape, volumeTypeOf, type VolumeShape, volumeTypes } from '../volumes/volume-types.ts';
+import type { LaunchImage } from './image-lookup.ts';
+import type { InstanceRow } from './state.ts';
+import type { InstanceTypeInfo } from './type-catalogue.ts';
+
+export interface DiskPlan {
+  root: { shape: VolumeShape; deleteOnTermination: boolean };
+  data: readonly { device: string; deleteOnTermination: boolean; volume: NewVolume }[];
+  local: readonly { index: number; device: string }[];
+}
+
+function invalidMapping(message: string): AwsError {
+  return new AwsError('InvalidBlockDeviceMapping', message);
+}
+
+function planRoot(mapping: BlockDeviceMapping | undefined, image: LaunchImage): DiskPlan['root'] {
+  if (mapping !== undefined && (mapping.VirtualName !== undefined || mapping.NoDevice !== undefined || mapping.Ebs === undefined))
+    throw invalidParameterValue(`The root device ${mapping.DeviceName} must be an EBS volume.`);
+  const ask = askOfMapping(mapping?.Ebs ?? {});
+  // The root's layers are the machines plane's, which does not encrypt.
+  if (ask.Encrypted === true || ask.KmsKeyId !== undefined)
+    throw parameterNotImplemented('RunInstances', 'BlockDeviceMappings.Ebs.Encrypted of the root device');
+  if (ask.SnapshotId !== undefined)
+    throw parameterNotImplemented('RunInstances', 'BlockDeviceMappings.Ebs.SnapshotId of the root device');
+  const type = volumeTypeOf(ask.VolumeType, 'gp3');
+  if (!volumeTypes[type].boot)
+    throw invalidMapping(`Volume type ${type} cannot be used as the boot volume ${image.rootDeviceName}.`);
+  const sizeGiB = ask.Size ?? image.rootSizeGiB;
+  if (sizeGiB < image.rootSizeGiB) {
+    throw invalidMapping(
+      `Volume of size ${sizeGiB}GB is smaller than snapshot '${image.id}', expect size >= ${image.rootSizeGiB}GB`,
+    );
+  }
+  const shape = checkShape({ sizeGiB, type, iops: ask.Iops, throughput: ask.Throughput });
+  return { shape, deleteOnTermination: mapping?.Ebs?.DeleteOnTermination ?? true };
+}
+
+/** Checks the mappings of a launch. Throws InvalidBlockDeviceMapping, and what CreateVolume throws. */
+export async function planDisks(
+  mappings: readonly BlockDeviceMapping[] | undefined,
+  image: LaunchImage,
+  type: InstanceTypeInfo,
+  ctx: Context,
+): Promise<DiskPlan> {
+  const seen = new Set<string>();
+  const data: DiskPlan['data'][number][] = [];
+  const local: DiskPlan['local'][number][] = [];
+  let root: BlockDeviceMapping | undefined;
+  for (const mapping of mappings ?? []) {
+    const device = mapping.DeviceName ?? '';
+    if (device === '') throw new AwsError('MissingParameter', 'The request must contain the parameter deviceName');
+    if (seen.has(device)) throw invalidMapping(`Duplicate device name: ${device}`);
+    seen.add(device);
+    if (device === image.rootDeviceName) {
+      root = mapping;
+      continue;
+    }
+    if (mapping.NoDevice !== undefined) continue;
+    checkDevice(device);
+    if (mapping.VirtualName !== undefined) {
+      const index = /^ephemeral(\d{1,2})$/.exec(mapping.VirtualName)?.[1];
+      if (index === undefined) throw invalidMapping(`Invalid virtual device name: ${mapping.VirtualName}`);
+      // NVMe disks come without a mapping, and a mapping beyond what the type has is ignored, as in AWS ("Instance store volumes").
+      local.push({ index: Number(index), device });
+      continue;
+    }
+    if (mapping.Ebs === undefined) throw invalidMapping(`The mapping of ${device} must have ebs, virtualName or noDevice.`);
+    const volume = await planVolume(ctx, askOfMapping(mapping.Ebs), 'gp3');
+    data.push({ device, deleteOnTermination: mapping.Ebs.DeleteOnTermination ?? true, volume });
+  }
+  if (data.length + 1 > volumesMaxOf(type.name, 1))
+    throw new AwsError(
+      'AttachmentLimitExceeded',
+      `The instance type ${type.name} takes at most ${volumesMaxOf(type.name, 1)} volumes.`,
+    );
+  return { root: planRoot(root, image), data, local };
+}
+
+/** Writes the data volumes of one instance of a launch. */
+export async function addDisks(
+  tx: Transaction,
+  ctx: Context,
+  plan: DiskPlan,
+  instance: InstanceRow,
+  tags: TagMap,
+): Promise<void> {
+  for (const [index, { device, deleteOnTermination, volume }] of plan.data.entries()) {
+    await addVolume(tx, ctx, volume, {
+      zone: instance.zone,
+      tags,
+      attachments: [
+        { instanceId: instance.id, device, slot: index + 1, deleteOnTermination, attachedAt: ctx.now, state: 'attaching' },
+      ],
+    });
+  }
+}
