@@ -50,7 +50,6 @@ import { encryptionHandlers } from './volumes/encryption.ts';
 import { snapshots, volumes } from './volumes/plane.ts';
 import { EbsSettings, Snapshots, Volumes } from './volumes/state.ts';
 import { volumeAuthorisations, volumeHandlers } from './volumes/volumes.ts';
-import { dhcpOptionsAuthorisations, dhcpOptionsHandlers } from './vpc/dhcp-options.ts';
 import { networkAclAuthorisations, networkAclHandlers } from './vpc/network-acls.ts';
 import { DhcpOptions, InternetGateways, NetworkAcls, RouteTables, Subnets, Vpcs } from './vpc/state.ts';
 import { addDefaultVpc, defaultVpcAuthorisations, defaultVpcHandlers } from './vpc/default-vpc.ts';
