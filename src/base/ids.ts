@@ -70,6 +70,8 @@ export const idKinds = {
   serviceSpecificCredential: unique('ACCA'),
   // SQS: where a queue's messages lie; appears in receipt handles only.
   messageShelf: { prefix: '', length: 12, alphabet: hex },
+  // Secrets Manager: the end of a secret's ARN.
+  secretSuffix: { prefix: '', length: 6, alphabet: alphanumeric },
   // Kernel.
   account: { prefix: '', length: 12, alphabet: decimal },
   token: { prefix: '', length: 32, alphabet: alphanumeric },

@@ -6,6 +6,7 @@ export const services: readonly ServiceEntry[] = [
   { name: 'sts', load: () => import('./sts/index.ts'), credentialPrefix: 'ASIA' },
   { name: 'kms', load: () => import('./kms/index.ts') },
   { name: 'ec2-instance-connect', load: () => import('./ec2-instance-connect/index.ts') },
+  { name: 'secrets-manager', load: () => import('./secrets-manager/index.ts') },
   { name: 'ec2', load: () => import('./ec2/index.ts'), eager: true },
   { name: 'sqs', load: () => import('./sqs/index.ts') },
   { name: 'dynamodb', load: () => import('./dynamodb/index.ts') },
