@@ -3,7 +3,21 @@ import { type Credential, anonymousIdentity } from '../kernel/caller.ts';
 import { authorisationOf } from '../kernel/authorise.ts';
 import { findCredential } from '../kernel/identity.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { parseSignature, SignatureError, type SignedRequest, signedBody, verify } from './signature/signature.ts';
+import type { BodyStream } from '../model/types.ts';
+import { familyOf } from './serialise.ts';
+import { AwsError } from '../kernel/errors.ts';
+import { collect } from './receive.ts';
+import {
+  parseSignature,
+  SignatureError,
+  type ServiceFamily,
+  type SignedBody,
+  signatureErrorFor,
+  type SignedRequest,
+  signedBody,
+  unsignedBody,
+  verify,
+} from './signature/signature.ts';
 import type { Exchange, Stage } from './exchange.ts';
 
 /** Finds the credential and checks the signature over the request as received. Throws SignatureError of the matching kind. */
@@ -13,6 +27,7 @@ export function authenticateStage(kernel: Kernel): Stage {
     exchange.signature = signature;
     if (signature.kind === 'none') {
       if (!(await allowsAnonymous(kernel, exchange))) throw new SignatureError('missing-token');
+      if (exchange.collected !== true) exchange.request.stream = streamOf(exchange, unsignedBody(exchange.head, exchange.arriving.pieces()));
       exchange.identity = anonymousIdentity;
       exchange.trace.add('authenticate: anonymous');
       return;
@@ -28,8 +43,15 @@ export function authenticateStage(kernel: Kernel): Stage {
 
 /** Checks head and body; a chunked body is replaced by the plain bytes in it. */
 async function verifyWhole(exchange: Exchange, signature: SignedRequest, secret: string, realNow: number): Promise<void> {
-  const { head, request } = exchange;
+  const { head } = exchange;
   const declared = signature.payloadHash;
+  if (exchange.collected !== true && declared === undefined) await collect(exchange);
+  if (exchange.collected !== true) {
+    verify(head, signature, secret, { realNow, payload: declared === 'UNSIGNED-PAYLOAD' ? 'unsigned' : 'streaming' });
+    exchange.request.stream = streamOf(exchange, signedBody(head, signature, secret, exchange.arriving.pieces()));
+    return;
+  }
+  const { request } = exchange;
   const chunked = declared?.startsWith('STREAMING-') === true;
   const payload = chunked ? 'streaming' : declared === 'UNSIGNED-PAYLOAD' ? 'unsigned' : request.body;
   verify(head, signature, secret, { realNow, payload });
@@ -39,6 +61,29 @@ async function verifyWhole(exchange: Exchange, signature: SignedRequest, secret:
   for await (const piece of body) pieces.push(piece);
   const found = await trailers;
   exchange.request = { ...request, headers: { ...request.headers, ...found }, body: Buffer.concat(pieces) };
+}
+
+/** What the operation gets instead of bytes. */
+function streamOf(exchange: Exchange, { body, trailers }: SignedBody): BodyStream {
+  const { head, arriving } = exchange;
+  const decoded = head.headers['x-amz-decoded-content-length'];
+  return {
+    [Symbol.asyncIterator]: () => inWords(body, familyOf(exchange)),
+    bytes: decoded === undefined ? arriving.announcedBytes : Number(decoded),
+    announcedTrailer: head.headers['x-amz-trailer']?.trim().toLowerCase(),
+    trailers,
+  };
+}
+
+/** Handlers know no signatures: what is wrong with one in the body reaches them in the service's own words. */
+async function* inWords(body: AsyncIterable<Uint8Array>, family: ServiceFamily): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (error) {
+    if (!(error instanceof SignatureError)) throw error;
+    const { code, message, status, members } = signatureErrorFor(error, family);
+    throw new AwsError(code, message, { status, cause: error, ...(members === undefined ? {} : { members }) });
+  }
 }
 
 async function* oneChunk(body: Uint8Array): AsyncGenerator<Uint8Array> {

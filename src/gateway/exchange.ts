@@ -5,6 +5,7 @@ import type { Credential, Identity } from '../kernel/caller.ts';
 import type { Trace } from '../kernel/trace.ts';
 import type { OperationModel, ServiceModel } from '../model/service-model.ts';
 import type { Protocol, Shape, WireRequest, WireResponse } from '../model/types.ts';
+import type { RequestBody } from './request-body.ts';
 import type { HttpHead, ParsedSignature } from './signature/signature.ts';
 
 export interface Exchange {
@@ -18,6 +19,10 @@ export interface Exchange {
   /** Calls back when the client has closed the connection before its answer; returns how to forget it. */
   readonly onGone: (listener: () => void) => () => void;
   request: WireRequest;
+  /** The body on its way; `request.body` or `request.stream` has it once a stage has taken it. */
+  readonly arriving: RequestBody;
+  /** Whether `request.body` is the whole body. */
+  collected?: boolean;
 
   // identify
   protocol?: Protocol;

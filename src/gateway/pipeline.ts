@@ -11,6 +11,7 @@ import type { Exchange, Stage } from './exchange.ts';
 import { identifyStage } from './identify.ts';
 import { locateStage } from './locate.ts';
 import { parseStage } from './parse.ts';
+import { receiveSmallStage, receiveStage } from './receive.ts';
 import { serialiseFailure, serialiseStage } from './serialise.ts';
 
 export interface PipelineOptions {
@@ -23,7 +24,9 @@ export interface PipelineOptions {
 /** Builds the pipeline: a function that takes an exchange to its response and never throws. */
 export function createPipeline({ kernel, index, validateOutput }: PipelineOptions): (exchange: Exchange) => Promise<void> {
   const stages: readonly Stage[] = [
+    receiveSmallStage,
     identifyStage(index),
+    receiveStage,
     authenticateStage(kernel),
     locateStage,
     parseStage,

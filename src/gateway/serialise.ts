@@ -44,7 +44,8 @@ function wireError(code: string, message: string, status: number, members?: Wire
   return { code, message, status, fault: status >= 500 ? 'server' : 'client', members };
 }
 
-function familyOf(exchange: Exchange): ServiceFamily {
+/** In whose words a refused signature is put. */
+export function familyOf(exchange: Exchange): ServiceFamily {
   if (exchange.model?.name === 's3') return 's3';
   switch (exchange.protocol) {
     case 'ec2Query':

@@ -1,5 +1,5 @@
 /**
- * The HTTP edge: sockets in, exchanges through the pipeline, answers out. Bodies are bounded and collected here. Before the pipeline, a short
+ * The HTTP edge: sockets in, exchanges through the pipeline, answers out. Bodies are read by the stages that need them (request-body.ts). Before the pipeline, a short
  * list of routers may take a request for itself: the admin API, names that lead to something running inside the cloud.
  */
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
@@ -7,16 +7,18 @@ import type { Socket } from 'node:net';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { WireRequest, WireResponse } from '../model/types.ts';
 import type { Exchange } from './exchange.ts';
+import { RequestBody } from './request-body.ts';
 import { httpHead } from './signature/signature.ts';
 
-/** Largest body that is collected; AWS's own limits are lower for every operation but object uploads. */
-const requestBodyBytesMax = 64 * 1024 * 1024;
 /** Request line and headers together; AWS answers larger ones with 431 as well. */
 const headerBytesMax = 64 * 1024;
 /** Real milliseconds that a client may take to send its headers. */
 const headersTimeout = 20_000;
-/** Real milliseconds that a client may take to send a whole request. */
-const requestTimeout = 300_000;
+/** Real milliseconds that a client may take to send a whole request: an hour, for 5 GiB on a slow link. */
+const requestTimeout = 3_600_000;
+
+/** Who announces no more than this is told to send at once. */
+const promptBytesMax = 64 * 1024;
 
 /** Takes a request for itself and answers it, or returns false. */
 export type Router = (request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean>;
@@ -31,6 +33,8 @@ export interface ServerOptions {
 
 /** An HTTP server that is not listening yet. */
 export function createServer({ kernel, pipeline, routers, upgrade }: ServerOptions): http.Server {
+  /** How to tell clients to go on that wait for it. */
+  const waiting = new WeakMap<IncomingMessage, () => void>();
   const server = http.createServer(
     { maxHeaderSize: headerBytesMax, headersTimeout, requestTimeout, keepAliveTimeout: 75_000 },
     (request, response) => {
@@ -41,9 +45,16 @@ export function createServer({ kernel, pipeline, routers, upgrade }: ServerOptio
       });
     },
   );
-  server.on('checkContinue', (request, response) => {
-    // Who announces too much is told before sending it.
-    if (!announcesTooMuch(request, requestBodyBytesMax)) response.writeContinue();
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    let told = false;
+    const goOn = (): void => {
+      if (!told && !response.headersSent) response.writeContinue();
+      told = true;
+    };
+    waiting.set(request, goOn);
+    // Routers read the request themselves, and none reads much but by letting it flow.
+    if (Number(request.headers['content-length'] ?? 0) <= promptBytesMax) goOn();
+    else request.once('resume', goOn);
     server.emit('request', request, response);
   });
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
@@ -56,69 +67,15 @@ export function createServer({ kernel, pipeline, routers, upgrade }: ServerOptio
       const taken = router(request, response);
       if (taken === true || (taken !== false && (await taken))) return;
     }
-    const body = await collect(request);
-    if (body === undefined) return refuseTooLarge(request, response);
+    const body = new RequestBody(request, waiting.get(request));
     const exchange = openExchange(kernel, request, response, body);
     await pipeline(exchange);
     if (exchange.response === undefined) throw new Error('The pipeline left no answer.');
-    await send(exchange.response, exchange.requestId, request, response);
+    // Nobody will read what is still to come: it is not the next request of this connection.
+    if (!body.isFinished) exchange.response.headers['connection'] = 'close';
+    await send(exchange.response, exchange.requestId, request, response, body);
   }
   return server;
-}
-
-/**
- * The whole body, or undefined when it is larger than allowed; the request is then paused. Rejects when the client goes away before its end. By
- * events, because an iterator over a request costs more than all else that reads it.
- */
-function collect(request: IncomingMessage, bytesMax = requestBodyBytesMax): Promise<Uint8Array | undefined> {
-  if (announcesTooMuch(request, bytesMax)) return Promise.resolve(undefined);
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    const take = (chunk: Buffer): void => {
-      length += chunk.byteLength;
-      if (length <= bytesMax) {
-        chunks.push(chunk);
-        return;
-      }
-      request.off('data', take).pause();
-      resolve(undefined);
-    };
-    request.on('data', take);
-    request.on('end', () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)));
-    request.on('error', reject);
-    request.on('close', () => {
-      if (!request.complete) reject(new Error('The client closed the connection in the middle of a request.'));
-    });
-  });
-}
-
-/** The body's pieces; leaving the loop early leaves the connection open, so that an answer can still be sent on it. */
-function piecesOf(request: IncomingMessage): AsyncIterable<Buffer> {
-  return request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
-}
-
-function announcesTooMuch(request: IncomingMessage, bytesMax: number): boolean {
-  return Number(request.headers['content-length'] ?? 0) > bytesMax;
-}
-
-/**
- * Answers 413, then reads and forgets what still comes, within a bound, and closes the connection. Closing at once would reset it, and most
- * clients, busy sending, would see the reset and not the answer (RFC 9112, 9.6).
- */
-async function refuseTooLarge(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const text = `The body is larger than ${requestBodyBytesMax} bytes.\n`;
-  response.writeHead(413, { connection: 'close', 'content-type': 'text/plain', 'content-length': Buffer.byteLength(text) });
-  response.write(text);
-  let length = 0;
-  // A client that waits for `100 Continue` sends nothing after the answer.
-  if (request.headers.expect === undefined) {
-    for await (const chunk of piecesOf(request)) {
-      length += chunk.byteLength;
-      if (length > requestBodyBytesMax) break;
-    }
-  }
-  response.end();
 }
 
 function isGone(request: IncomingMessage): boolean {
@@ -134,7 +91,7 @@ function toOriginForm(request: IncomingMessage): void {
   request.headers.host = host;
 }
 
-function openExchange(kernel: Kernel, request: IncomingMessage, response: ServerResponse, body: Uint8Array): Exchange {
+function openExchange(kernel: Kernel, request: IncomingMessage, response: ServerResponse, arriving: RequestBody): Exchange {
   const head = httpHead(request.method ?? 'GET', request.url ?? '/', request.rawHeaders);
   const requestId = kernel.ids.uuid();
   const wire: WireRequest = {
@@ -142,7 +99,7 @@ function openExchange(kernel: Kernel, request: IncomingMessage, response: Server
     path: head.rawPath,
     query: parseQuery(head.rawQuery),
     headers: head.headers,
-    body,
+    body: noBytes,
   };
   return {
     requestId,
@@ -156,8 +113,11 @@ function openExchange(kernel: Kernel, request: IncomingMessage, response: Server
       return () => response.off('close', listener);
     },
     request: wire,
+    arriving,
   };
 }
+
+const noBytes = new Uint8Array();
 
 /** Query parameters in order. A name without `=` has an empty value; broken escapes stay as they are. */
 function parseQuery(rawQuery: string): [string, string][] {
@@ -176,18 +136,45 @@ function decode(text: string): string {
   }
 }
 
-async function send(answer: WireResponse, requestId: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function send(
+  answer: WireResponse,
+  requestId: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+  body: RequestBody,
+): Promise<void> {
+  if (response.destroyed) return;
   const headers: Record<string, string | number> = { 'x-amzn-requestid': requestId, ...answer.headers };
   if (typeof answer.body === 'string' || answer.body instanceof Uint8Array) {
     headers['content-length'] ??= Buffer.byteLength(answer.body);
     response.writeHead(answer.status, headers);
-    response.end(request.method === 'HEAD' ? undefined : answer.body);
+    const content = request.method === 'HEAD' ? undefined : answer.body;
+    if (body.isFinished) {
+      response.end(content);
+      return;
+    }
+    response.write(content ?? '');
+    await body.drain();
+    response.end();
     return;
   }
   response.writeHead(answer.status, headers);
-  for await (const chunk of answer.body) {
-    if (!response.write(chunk)) await new Promise<void>((resolve) => response.once('drain', resolve).once('close', resolve));
+  if (request.method !== 'HEAD') await sendPieces(answer.body, response);
+  response.end();
+}
+
+/** Writes no faster than the client reads. A client that goes away ends the loop, which lets the source go. */
+async function sendPieces(pieces: AsyncIterable<Uint8Array>, response: ServerResponse): Promise<void> {
+  for await (const piece of pieces) {
+    if (response.destroyed) return;
+    if (response.write(piece)) continue;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        response.off('drain', done).off('close', done);
+        resolve();
+      };
+      response.on('drain', done).on('close', done);
+    });
     if (response.destroyed) return;
   }
-  response.end();
 }

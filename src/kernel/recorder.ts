@@ -68,7 +68,7 @@ function recordableInput(input: unknown, depth = 0): Value | undefined {
   if (input instanceof Date) return input.toISOString();
   if (input instanceof Uint8Array) return `<${input.byteLength} bytes>`;
   if (Array.isArray(input)) return input.map((entry) => recordableInput(entry, depth + 1) ?? null);
-  if (typeof input !== 'object') return undefined;
+  if (typeof input !== 'object' || Symbol.asyncIterator in input) return undefined;
   const members: Record<string, Value> = {};
   for (const [name, value] of Object.entries(input)) {
     const plain = secretMembers.has(name.toLowerCase()) ? hidden : recordableInput(value, depth + 1);

@@ -14,9 +14,19 @@ export interface WireRequest {
   headers: Readonly<Record<string, string>>;
   body: Uint8Array;
   /** The body while it is still arriving; operations whose payload is a stream get it instead of `body`. */
-  stream?: AsyncIterable<Uint8Array> | undefined;
+  stream?: BodyStream | undefined;
   /** Bucket taken from a virtual host, when there is one. `identify` sets it. */
   hostPrefix?: string | undefined;
+}
+
+/** A body on its way. Can be read once; whatever is wrong with it (signature, hash, length) is thrown to its reader, at the latest at its end. */
+export interface BodyStream extends AsyncIterable<Uint8Array> {
+  /** Plain bytes that will come; undefined when the request does not say. */
+  readonly bytes: number | undefined;
+  /** Name of the checksum header that follows the body, as announced; it is compared with the bytes before `trailers` resolves. */
+  readonly announcedTrailer: string | undefined;
+  /** Headers that followed the body, once it has been read to its end. */
+  readonly trailers: Promise<Readonly<Record<string, string>>>;
 }
 
 export interface WireResponse {

@@ -359,9 +359,10 @@ describe('REST requests', () => {
       Body: Buffer.from('x'),
       Metadata: { colour: 'red' },
     });
-    const stream = (async function* () {
+    const pieces = (async function* () {
       yield new Uint8Array(1);
     })();
+    const stream = Object.assign(pieces, { bytes: 1, announcedTrailer: undefined, trailers: Promise.resolve({}) });
     expect(parseInput('restXml', operation, { ...request, stream })['Body']).toBe(stream);
   });
 });

@@ -45,6 +45,31 @@ export function signedBody(head: HttpHead, signed: SignedRequest, secret: string
   return { body: plain, trailers: Promise.resolve({}) };
 }
 
+/** The body of a request without signature: decoded when it says that it is chunked, else as it comes. */
+export function unsignedBody(head: HttpHead, source: AsyncIterable<Uint8Array>): SignedBody {
+  const declared = head.headers['x-amz-content-sha256'];
+  if (declared !== 'STREAMING-UNSIGNED-PAYLOAD-TRAILER') return { body: source, trailers: Promise.resolve({}) };
+  return decodeChunked(head, { ...nobody, payloadHash: declared }, '', source);
+}
+
+/** Stands for the signature of a request that has none. */
+const nobody: SignedRequest = {
+  kind: 'header',
+  algorithm: 'AWS4-HMAC-SHA256',
+  accessKeyId: '',
+  date: '',
+  regions: [''],
+  service: 's3',
+  scope: '',
+  signedHeaders: [],
+  signature: '',
+  sessionToken: undefined,
+  expires: undefined,
+  amzDate: '',
+  signedAt: 0,
+  payloadHash: undefined,
+};
+
 async function* hashed(declaredHash: string, source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const digest = createHash('sha256');
   for await (const piece of source) {

@@ -12,7 +12,7 @@
 import { parseSignedHeader } from './parse-header.ts';
 import { hasQuerySignature, parseSignedQuery } from './parse-query.ts';
 
-export { signedBody } from './chunked.ts';
+export { type SignedBody, signedBody, unsignedBody } from './chunked.ts';
 export { type ServiceFamily, SignatureError, signatureErrorFor } from './errors.ts';
 export { verify } from './verify.ts';
 
