@@ -26,6 +26,7 @@ import { loadIndex } from './model/wire.ts';
 import { DnsServer } from './planes/dns/dns-server.ts';
 import { platformNames } from './planes/dns/platform-names.ts';
 import type { Dns } from './planes/dns/types.ts';
+import { openFileBlobs } from './planes/blobs/file-blobs.ts';
 import type { Fabric } from './planes/fabric/types.ts';
 import type { Machines } from './planes/machines/types.ts';
 import type { Ec2Api } from './services/ec2/api.ts';
@@ -101,13 +102,14 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   };
   const dns = createDns(fabric, index);
   const certificates = new CertificateAuthority(options.data, clock, ids);
+  const blobs = openFileBlobs(path.join(options.data, 'blobs'));
   const kernel = new Kernel({
     store,
     clock,
     ids,
     log,
     services,
-    parts: { fabric, machines, volumes, dns, endpoints, certificates, vault },
+    parts: { fabric, machines, volumes, dns, blobs, endpoints, certificates, vault },
   });
   const placeOf = async (id: string): Promise<string | undefined> => {
     const ec2 = (await kernel.api('ec2', kernel.systemContext('ec2', { account: '', region: '' }, 'placeOf'))) as Ec2Api;

@@ -72,6 +72,10 @@ export const idKinds = {
   messageShelf: { prefix: '', length: 12, alphabet: hex },
   // Secrets Manager: the end of a secret's ARN.
   secretSuffix: { prefix: '', length: 6, alphabet: alphanumeric },
+  // S3: version and upload ids are opaque text; contents are our own.
+  objectVersion: { prefix: '', length: 22, alphabet: alphanumeric },
+  multipartUpload: { prefix: '', length: 96, alphabet: alphanumeric },
+  content: { prefix: '', length: 32, alphabet: hex },
   // Kernel.
   account: { prefix: '', length: 12, alphabet: decimal },
   token: { prefix: '', length: 32, alphabet: alphanumeric },

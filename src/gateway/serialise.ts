@@ -25,6 +25,7 @@ export function serialiseFailure(exchange: Exchange, error: unknown, log: Log): 
   exchange.trace.add(`serialise: ${wire.status} ${wire.code}: ${wire.message}`);
   const protocol = exchange.protocol ?? fallbackProtocol;
   exchange.response = serialiseError(protocol, exchange.model?.entry, exchange.operation, wire, exchange.requestId);
+  if (error instanceof AwsError) Object.assign(exchange.response.headers, error.headers);
 }
 
 function wireErrorOf(exchange: Exchange, error: unknown): WireError {

@@ -34,7 +34,19 @@ export async function authorise(
   const rule = authorisationOf(definition, ctx.operation);
   const { caller } = ctx;
   if (rule === 'none' || rule === 'anonymous' || actsFreely(caller)) return;
-  const checks = await rule(input, ctx);
+  await authoriseChecks(registry, definition.name, await rule(input, ctx), ctx, contextFor);
+}
+
+/** Decides checks; for `ctx.permit` too. Throws the service's access-denied error for the first that is not allowed. */
+export async function authoriseChecks(
+  registry: Registry,
+  service: string,
+  checks: readonly Check[],
+  ctx: Context,
+  contextFor: (service: string) => Context,
+): Promise<void> {
+  const { caller } = ctx;
+  if (actsFreely(caller)) return;
   // The root user is bound by nothing but control policies and resource policies; most requests of a test suite end here.
   if (
     caller.kind === 'root' &&
@@ -44,12 +56,10 @@ export async function authorise(
     return;
   const policies = await policiesOf(registry, caller, contextFor);
   for (const check of checks) {
-    const decision = decide(check, definition.name, policies, ctx);
+    const decision = decide(check, service, policies, ctx);
     if (decision.allowed) continue;
-    ctx.trace(
-      `authorise: denied ${check.action ?? actionOf(definition.name, ctx.operation)} on ${check.resource}: ${decision.reason}`,
-    );
-    throw await accessDenied(definition.name, check, decision, ctx);
+    ctx.trace(`authorise: denied ${check.action ?? actionOf(service, ctx.operation)} on ${check.resource}: ${decision.reason}`);
+    throw await accessDenied(service, check, decision, ctx);
   }
 }
 
@@ -130,10 +140,17 @@ async function accessDenied(service: string, check: Check, denial: Denial, ctx: 
   const clause = clauseOf(check, denial.reason, action);
   const detail = `User: ${ctx.caller.arn} is not authorized to perform: ${action} on resource: ${check.resource}${clause}`;
   const { code, status } = deniedCodes[service] ?? { code: 'AccessDeniedException', status: 400 };
+  if (service === 's3') return new AwsError(code, s3Denial(ctx.caller, check, detail), { status });
   if (service !== 'ec2') return new AwsError(code, detail, { status });
   const encoded = await sealMessage(ctx, ctx.caller.account, describeDenial(check, action, denial, ctx));
   const message = `You are not authorized to perform this operation. ${detail}. Encoded authorization failure message: ${encoded}`;
   return new AwsError(code, message, { status });
+}
+
+/** S3 tells details to callers of the resource's own account only, and puts the resource in quotes ("Access denied (403 Forbidden) errors"). */
+function s3Denial(caller: Caller, check: Check, detail: string): string {
+  const own = caller.account !== '' && (check.resourceAccount ?? caller.account) === caller.account;
+  return own ? detail.replace(`on resource: ${check.resource}`, () => `on resource: "${check.resource}"`) : 'Access Denied';
 }
 
 /** The decision as DecodeAuthorizationMessage shows it (STS API Reference). */

@@ -5,6 +5,7 @@
 import type { Clock, Millis } from '../base/clock.ts';
 import type { IdSort } from '../base/ids.ts';
 import type { Dns } from '../planes/dns/types.ts';
+import type { Blobs } from '../planes/blobs/types.ts';
 import type { Fabric } from '../planes/fabric/types.ts';
 import type { Machines } from '../planes/machines/types.ts';
 import type { Volumes } from '../planes/volumes/types.ts';
@@ -14,6 +15,7 @@ import type { Caller, Identity } from './caller.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
 import type { ServiceClients } from './clients.generated.ts';
 import type { Vault } from './vault.ts';
+import type { Check } from './service.ts';
 import type { ZoneFaultView } from './zone-faults.ts';
 
 /** Methods of a service's own client, without the transport: `ctx.call('ec2').runInstances(input)`. */
@@ -110,6 +112,11 @@ export interface Context extends Scope {
   onAccountOf(sourceArn: string, sourceAccount?: string): Context;
   /** The same context with this identity as the caller, reached through this service: a role by which the service acts (StsApi.roleIdentity). */
   asIdentity(identity: Identity): Context;
+  /**
+   * Asks policies about one thing among the several of a request that is answered in part (DeleteObjects): what the whole request needs is asked
+   * before its handler runs. Throws the service's access-denied error.
+   */
+  permit(check: Check): Promise<void>;
   /** The same context in another Region or account. */
   inScope(scope: Partial<Scope>): Context;
   /** What another service offers inside the process (its api.ts): for what AWS does internally. Loads the service. */
@@ -129,6 +136,7 @@ export interface Parts {
   volumes: Volumes;
   /** Names: services register their zones here when they start. */
   dns: Dns;
+  blobs: Blobs;
   /** Where this cloud is reached, for URLs in answers and for instances' environment. */
   endpoints: Endpoints;
   /** Signs certificates that clients of this cloud trust. */

@@ -9,6 +9,8 @@ export interface AwsErrorOptions extends ErrorOptions {
   status?: number;
   /** Members of the modelled error beyond its message. */
   members?: Shape;
+  /** Response headers that belong to the error: the range of a 416, the Region of a redirect. */
+  headers?: Readonly<Record<string, string>>;
 }
 
 /** An error in AWS's own code and wording. */
@@ -16,6 +18,7 @@ export class AwsError extends Error {
   readonly code: string;
   readonly status: number;
   readonly members: Shape | undefined;
+  readonly headers: Readonly<Record<string, string>> | undefined;
 
   constructor(code: string, message: string, options: AwsErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -23,6 +26,7 @@ export class AwsError extends Error {
     this.code = code;
     this.status = options.status ?? 400;
     this.members = options.members;
+    this.headers = options.headers;
   }
 }
 

@@ -6,7 +6,7 @@ import type { CloudClock } from '../base/clock.ts';
 import type { IdSource } from '../base/ids.ts';
 import type { Store } from '../store/store.ts';
 import { clearAccount, defineTable, scopedReader } from '../store/tables.ts';
-import { authorise } from './authorise.ts';
+import { authorise, authoriseChecks } from './authorise.ts';
 import { Bus, deliveryTask } from './bus.ts';
 import { serviceCaller, viaService } from './caller.ts';
 import { ApiChaos } from './chaos.ts';
@@ -20,7 +20,7 @@ import { Recorder } from './recorder.ts';
 import { Registry } from './registry.ts';
 import { type ContextFacts, RequestContext } from './request-context.ts';
 import { type DueJob, Scheduler } from './scheduler.ts';
-import type { Handler, ReconcileKey, ServiceDefinition, ServiceEntry } from './service.ts';
+import type { Check, Handler, ReconcileKey, ServiceDefinition, ServiceEntry } from './service.ts';
 import { Traces } from './trace.ts';
 import { ZoneFaults } from './zone-faults.ts';
 
@@ -106,6 +106,11 @@ export class Kernel {
     } finally {
       this.#record(ctx, input, failure);
     }
+  }
+
+  /** Asks policies whether the caller of `ctx` may do one thing more. Throws the service's access-denied error. */
+  permit(ctx: Context, check: Check): Promise<void> {
+    return authoriseChecks(this.registry, ctx.service, [check], ctx, (service) => this.systemContext(service, ctx, ctx.operation));
   }
 
   /** A context in which a service acts by itself. */

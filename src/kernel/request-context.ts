@@ -10,6 +10,7 @@ import { type Caller, type Identity, serviceCaller } from './caller.ts';
 import type { ServiceClients } from './clients.generated.ts';
 import type { Context, DomainEvent, Parts, Scope, ServiceCaller, Transaction, Waiting } from './context.ts';
 import type { Kernel } from './kernel.ts';
+import type { Check } from './service.ts';
 import type { Trace } from './trace.ts';
 
 export interface ContextFacts {
@@ -100,6 +101,10 @@ export class RequestContext implements Context {
   asIdentity(identity: Identity): Context {
     const { sourceIp, userAgent, secureTransport, calledVia } = serviceCaller(this.service, this.account);
     return this.#with({ caller: { ...identity, sourceIp, userAgent, secureTransport, calledVia } });
+  }
+
+  permit(check: Check): Promise<void> {
+    return this.#kernel.permit(this, check);
   }
 
   inScope(scope: Partial<Scope>): Context {

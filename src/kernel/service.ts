@@ -122,6 +122,8 @@ export interface ServiceDefinition<Name extends keyof ServiceClients = keyof Ser
   name: Name;
   /** Rows live once per account, not per Region; the model's own requests go to us-east-1. */
   global?: boolean;
+  /** Unsigned requests come as far as authorisation: a resource's policy may allow everybody. */
+  unsigned?: boolean;
   /** Partners reached by `ctx.call`, `ctx.internal` or events; the graph in ARCHITECTURE.md is drawn from it. */
   uses?: readonly string[];
   tables: readonly AnyTable[];

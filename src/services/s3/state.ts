@@ -1,0 +1,243 @@
+/**
+ * S3's rows. Bucket names are one namespace for all accounts, so everything lies in cloud-scoped tables under the bucket's name.
+ *
+ * Versions has every version of every object, newest first under its key, in unversioned buckets too; Objects says which one is current, with what
+ * a listing shows, and nothing of keys whose newest version is a delete marker. So a listing costs what it returns, and never meets a deleted key.
+ * Contents are bytes: small ones in the row, large ones as blobs of the plane.
+ */
+import type { Millis } from '../../base/clock.ts';
+import type { Value } from '../../store/store.ts';
+import { defineTable } from '../../store/tables.ts';
+
+export interface Grant {
+  /** Canonical user id, or the URI of a group. */
+  grantee: string;
+  kind: 'CanonicalUser' | 'Group';
+  permission: 'FULL_CONTROL' | 'READ' | 'WRITE' | 'READ_ACP' | 'WRITE_ACP';
+}
+
+export interface PublicBlock {
+  BlockPublicAcls: boolean;
+  IgnorePublicAcls: boolean;
+  BlockPublicPolicy: boolean;
+  RestrictPublicBuckets: boolean;
+}
+
+export interface DefaultEncryption {
+  algorithm: 'AES256' | 'aws:kms' | 'aws:kms:dsse';
+  kmsKeyId?: string | undefined;
+  bucketKey: boolean;
+  /** SSE-C is refused unless this is false. */
+  blocksCustomerKeys: boolean;
+}
+
+export interface CorsRule {
+  id?: string | undefined;
+  allowedHeaders: readonly string[];
+  allowedMethods: readonly string[];
+  allowedOrigins: readonly string[];
+  exposeHeaders: readonly string[];
+  maxAgeSeconds?: number | undefined;
+}
+
+export interface Retention {
+  mode: 'GOVERNANCE' | 'COMPLIANCE';
+  until: Millis;
+}
+
+export interface BucketRow {
+  name: string;
+  account: string;
+  region: string;
+  created: Millis;
+  versioning?: 'Enabled' | 'Suspended' | undefined;
+  tags: Readonly<Record<string, string>>;
+  policy?: string | undefined;
+  publicBlock?: PublicBlock | undefined;
+  ownership?: 'BucketOwnerEnforced' | 'BucketOwnerPreferred' | 'ObjectWriter' | undefined;
+  grants: readonly Grant[];
+  encryption: DefaultEncryption;
+  cors?: readonly CorsRule[] | undefined;
+  requesterPays: boolean;
+  /** Object lock, once enabled, stays; `lockRule` is the default retention. */
+  lockEnabled: boolean;
+  lockRule?: { mode: 'GOVERNANCE' | 'COMPLIANCE'; days?: number | undefined; years?: number | undefined } | undefined;
+}
+
+/** Settings that requests for objects do not need, in the API's own form. */
+export interface ConfigRow {
+  bucket: string;
+  kind: ConfigKind;
+  /** Empty where a bucket has one of its kind. */
+  id: string;
+  config: Value;
+}
+
+export type ConfigKind = 'website' | 'notification' | 'logging' | 'lifecycle' | 'replication' | 'accelerate';
+
+/** How the bytes of a version are sealed: under a key of their own, which is kept wrapped. */
+export interface Seal {
+  kind: 'AES256' | 'aws:kms' | 'aws:kms:dsse' | 'customer';
+  /** The wrapped data key: by the cloud's own key, by KMS (its ciphertext), or by the customer's. */
+  wrapped: Uint8Array;
+  kmsKeyArn?: string | undefined;
+  /** Encryption context given by the caller, base 64 of JSON as sent. */
+  context?: string | undefined;
+  bucketKey?: boolean | undefined;
+  /** Digest of the customer's key, base 64 of MD5. */
+  customerKeyMd5?: string | undefined;
+}
+
+export interface ChecksumValue {
+  algorithm: 'CRC32' | 'CRC32C' | 'CRC64NVME' | 'SHA1' | 'SHA256';
+  type: 'FULL_OBJECT' | 'COMPOSITE';
+  /** Base 64; a composite one ends in `-` and the number of parts. */
+  value: string;
+}
+
+/** Headers that are kept with an object and given back. */
+export interface SystemHeaders {
+  contentType?: string | undefined;
+  cacheControl?: string | undefined;
+  contentDisposition?: string | undefined;
+  contentEncoding?: string | undefined;
+  contentLanguage?: string | undefined;
+  expires?: string | undefined;
+}
+
+export interface VersionRow {
+  bucket: string;
+  key: string;
+  /** Grows with each version of the key; the newest has the largest. */
+  sequence: number;
+  /** `null` for what was written without versioning. */
+  versionId: string;
+  created: Millis;
+  /** Account that owns it. */
+  owner: string;
+  /** A delete marker has nothing of what follows. */
+  marker?: true | undefined;
+  bytes: number;
+  etag: string;
+  /** Contents in order; one unless it came in parts. Empty for an empty object. */
+  contents: readonly PartContent[] | undefined;
+  seal?: Seal | undefined;
+  metadata: Readonly<Record<string, string>>;
+  headers: SystemHeaders;
+  storageClass: string;
+  tags: Readonly<Record<string, string>>;
+  grants: readonly Grant[];
+  checksum?: ChecksumValue | undefined;
+  /** Whether it came by multipart upload; its parts are then countable. */
+  multipart?: true | undefined;
+  websiteRedirect?: string | undefined;
+  retention?: Retention | undefined;
+  legalHold?: boolean | undefined;
+}
+
+export interface PartContent {
+  /** Id of the content. */
+  id: string;
+  bytes: number;
+  /** Number of the part as uploaded, and its checksum, where it is known. */
+  number?: number | undefined;
+  checksum?: string | undefined;
+}
+
+/** A current version as listings show it. */
+export interface ObjectRow {
+  bucket: string;
+  key: string;
+  sequence: number;
+  created: Millis;
+  bytes: number;
+  etag: string;
+  storageClass: string;
+  owner: string;
+  checksum?: Omit<ChecksumValue, 'value'> | undefined;
+}
+
+export interface ContentRow {
+  id: string;
+  bytes: number;
+  /** Initial counter of the cipher. */
+  counter: Uint8Array;
+  /** The sealed bytes, unless they are a blob. */
+  inline?: Uint8Array | undefined;
+}
+
+/** A blob whose row is gone and that is to be removed. */
+export interface GarbageRow {
+  id: string;
+}
+
+export interface UploadRow {
+  bucket: string;
+  key: string;
+  id: string;
+  initiated: Millis;
+  initiator: { id: string; name: string };
+  owner: string;
+  seal: Seal;
+  metadata: Readonly<Record<string, string>>;
+  headers: SystemHeaders;
+  storageClass: string;
+  tags: Readonly<Record<string, string>>;
+  grants: readonly Grant[];
+  checksum?: Omit<ChecksumValue, 'value'> | undefined;
+  websiteRedirect?: string | undefined;
+  retention?: Retention | undefined;
+  legalHold?: boolean | undefined;
+}
+
+export interface PartRow {
+  uploadId: string;
+  number: number;
+  bytes: number;
+  etag: string;
+  modified: Millis;
+  content: string;
+  checksum?: Omit<ChecksumValue, 'type'> | undefined;
+}
+
+/** Settings of an account, and the cloud's own key under the account ''. */
+export interface AccountRow {
+  account: string;
+  publicBlock?: PublicBlock | undefined;
+  masterKey?: Uint8Array | undefined;
+}
+
+export const Buckets = defineTable<BucketRow>()({
+  name: 's3.buckets',
+  scope: 'cloud',
+  key: (row) => [row.name],
+  indexes: { byAccount: (row) => [row.account] },
+});
+
+export const Configs = defineTable<ConfigRow>()({
+  name: 's3.configs',
+  scope: 'cloud',
+  key: (row) => [row.bucket, row.kind, row.id],
+});
+
+export const Objects = defineTable<ObjectRow>()({ name: 's3.objects', scope: 'cloud', key: (row) => [row.bucket, row.key] });
+
+export const Versions = defineTable<VersionRow>()({
+  name: 's3.versions',
+  scope: 'cloud',
+  key: (row) => [row.bucket, row.key, -row.sequence],
+});
+
+export const Contents = defineTable<ContentRow>()({ name: 's3.contents', scope: 'cloud', key: (row) => [row.id] });
+
+export const Garbage = defineTable<GarbageRow>()({ name: 's3.garbage', scope: 'cloud', key: (row) => [row.id] });
+
+export const Uploads = defineTable<UploadRow>()({
+  name: 's3.uploads',
+  scope: 'cloud',
+  key: (row) => [row.bucket, row.key, row.id],
+});
+
+export const Parts = defineTable<PartRow>()({ name: 's3.parts', scope: 'cloud', key: (row) => [row.uploadId, row.number] });
+
+export const Accounts = defineTable<AccountRow>()({ name: 's3.accounts', scope: 'cloud', key: (row) => [row.account] });
