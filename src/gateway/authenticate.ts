@@ -27,7 +27,8 @@ export function authenticateStage(kernel: Kernel): Stage {
     exchange.signature = signature;
     if (signature.kind === 'none') {
       if (!(await allowsAnonymous(kernel, exchange))) throw new SignatureError('missing-token');
-      if (exchange.collected !== true) exchange.request.stream = streamOf(exchange, unsignedBody(exchange.head, exchange.arriving.pieces()));
+      if (exchange.collected !== true)
+        exchange.request.stream = streamOf(exchange, unsignedBody(exchange.head, exchange.arriving.pieces()));
       exchange.identity = anonymousIdentity;
       exchange.trace.add('authenticate: anonymous');
       return;

@@ -39,6 +39,7 @@ function mayStream({ head, arriving }: Exchange): boolean {
 /** Whether the operation's payload is a blob that streams. */
 function takesStream(operation: OperationModel | undefined): boolean {
   return (
-    operation?.input.members.some(({ traits, schema }) => traits.payload === 1 && schema.type === 'blob' && schema.streaming) ?? false
+    operation?.input.members.some(({ traits, schema }) => traits.payload === 1 && schema.type === 'blob' && schema.streaming) ??
+    false
   );
 }

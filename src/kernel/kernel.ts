@@ -110,7 +110,9 @@ export class Kernel {
 
   /** Asks policies whether the caller of `ctx` may do one thing more. Throws the service's access-denied error. */
   permit(ctx: Context, check: Check): Promise<void> {
-    return authoriseChecks(this.registry, ctx.service, [check], ctx, (service) => this.systemContext(service, ctx, ctx.operation));
+    return authoriseChecks(this.registry, ctx.service, [check], ctx, (service) =>
+      this.systemContext(service, ctx, ctx.operation),
+    );
   }
 
   /** A context in which a service acts by itself. */

@@ -11,4 +11,5 @@ export const services: readonly ServiceEntry[] = [
   { name: 'sqs', load: () => import('./sqs/index.ts') },
   { name: 'dynamodb', load: () => import('./dynamodb/index.ts') },
   { name: 'cloudwatch-logs', load: () => import('./cloudwatch-logs/index.ts') },
+  { name: 's3', load: () => import('./s3/index.ts') },
 ];

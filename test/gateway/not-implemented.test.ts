@@ -4,7 +4,7 @@ import { CloudWatchClient, ListMetricsCommand } from '@aws-sdk/client-cloudwatch
 import { DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb';
 import { DescribeFleetsCommand, EC2Client } from '@aws-sdk/client-ec2';
 import { LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
-import { ListBucketsCommand, S3Client } from '@aws-sdk/client-s3';
+import { ListBucketMetricsConfigurationsCommand, S3Client } from '@aws-sdk/client-s3';
 import { ListTopicsCommand, SNSClient } from '@aws-sdk/client-sns';
 import { ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { expect, inject, test } from 'vitest';
@@ -28,7 +28,12 @@ const calls: Readonly<Record<string, [string, string, (config: ClientConfig) => 
   ],
   restJson1: ['lambda', 'ListFunctions', (config) => new LambdaClient(config).send(new ListFunctionsCommand({}))],
   restXml: ['cloudfront', 'ListDistributions', (config) => new CloudFrontClient(config).send(new ListDistributionsCommand({}))],
-  'restXml of S3': ['s3', 'ListBuckets', (config) => new S3Client(config).send(new ListBucketsCommand({}))],
+  'restXml of S3': [
+    's3',
+    'ListBucketMetricsConfigurations',
+    (config) =>
+      new S3Client({ ...config, forcePathStyle: true }).send(new ListBucketMetricsConfigurationsCommand({ Bucket: 'bucket' })),
+  ],
   rpcv2Cbor: ['cloudwatch', 'ListMetrics', (config) => new CloudWatchClient(config).send(new ListMetricsCommand({}))],
 };
 

@@ -6,7 +6,7 @@ import { DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb';
 import { DescribeVpcsCommand, EC2Client } from '@aws-sdk/client-ec2';
 import { CreateAccessKeyCommand, CreateUserCommand, IAMClient, UpdateAccessKeyCommand } from '@aws-sdk/client-iam';
 import { LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
-import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { describe, expect, inject, test } from 'vitest';
@@ -146,7 +146,9 @@ describe('a request', () => {
       },
       { step: 'build', priority: 'low' },
     );
-    const upload = s3.send(new PutObjectCommand({ Bucket: 'b', Key: 'k', Body, ContentLength: 5 }));
+    const Bucket = `signature-${account.id}`;
+    await new S3Client({ ...account.config(), forcePathStyle: true }).send(new CreateBucketCommand({ Bucket }));
+    const upload = s3.send(new PutObjectCommand({ Bucket, Key: 'k', Body, ContentLength: 5 }));
     await refused(
       upload,
       'MalformedTrailerError',

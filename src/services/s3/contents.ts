@@ -28,7 +28,8 @@ export function bodyOf(given: unknown): Body {
   if (given === undefined) return new Uint8Array();
   if (given instanceof Uint8Array) return given;
   if (typeof given === 'string') return Buffer.from(given);
-  if (typeof given === 'object' && given !== null && Symbol.asyncIterator in given && 'trailers' in given) return given as BodyStream;
+  if (typeof given === 'object' && given !== null && Symbol.asyncIterator in given && 'trailers' in given)
+    return given as BodyStream;
   throw new TypeError('A body is bytes, text or a stream.');
 }
 
@@ -53,7 +54,9 @@ class Digests {
   }
 
   finish(): Pick<StoredContent, 'bytes' | 'md5' | 'checksums'> {
-    const checksums = this.#checksums.map(([algorithm, checksum]) => [algorithm, Buffer.from(checksum.digest()).toString('base64')] as const);
+    const checksums = this.#checksums.map(
+      ([algorithm, checksum]) => [algorithm, Buffer.from(checksum.digest()).toString('base64')] as const,
+    );
     return { bytes: this.bytes, md5: this.#md5.digest(), checksums: new Map(checksums) };
   }
 }
@@ -86,7 +89,8 @@ export async function storeContent(
   const sealed = through(cipherAt(key, counter, 0), tapped(source, digests));
   try {
     const { bytes, inline } = await ctx.part('blobs').write(id, sealed);
-    const row = bytes === 0 ? undefined : { id, bytes, counter, ...(inline === undefined ? {} : { inline: Uint8Array.from(inline) }) };
+    const row =
+      bytes === 0 ? undefined : { id, bytes, counter, ...(inline === undefined ? {} : { inline: Uint8Array.from(inline) }) };
     return { row, ...digests.finish() };
   } catch (error) {
     if (!(error instanceof BlobsFullError)) throw error;
@@ -166,7 +170,12 @@ export async function openContents(
   return { pieces: readSections(ctx, sections, key, release), release };
 }
 
-async function* readSections(ctx: Context, sections: readonly Section[], key: Uint8Array, release: () => void): AsyncGenerator<Uint8Array> {
+async function* readSections(
+  ctx: Context,
+  sections: readonly Section[],
+  key: Uint8Array,
+  release: () => void,
+): AsyncGenerator<Uint8Array> {
   try {
     for (const { row, start, end } of sections) {
       const cipher = cipherAt(key, row.counter, start);

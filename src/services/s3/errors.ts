@@ -20,7 +20,8 @@ export function noSuchVersion(key: string, versionId: string): AwsError {
 }
 
 export function noSuchUpload(uploadId: string): AwsError {
-  const text = 'The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.';
+  const text =
+    'The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.';
   return s3Error('NoSuchUpload', text, 404, { UploadId: uploadId });
 }
 
@@ -41,7 +42,11 @@ export function invalidRequest(message: string): AwsError {
 }
 
 export function malformedXml(): AwsError {
-  return s3Error('MalformedXML', 'The XML you provided was not well-formed or did not validate against our published schema', 400);
+  return s3Error(
+    'MalformedXML',
+    'The XML you provided was not well-formed or did not validate against our published schema',
+    400,
+  );
 }
 
 export function accessDenied(message = 'Access Denied'): AwsError {

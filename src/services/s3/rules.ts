@@ -108,8 +108,7 @@ export function readTags(
     if (value.length > 256) throw invalidTag('The TagValue you have provided is invalid', key);
     if (!/^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u.test(key)) throw invalidTag('The TagKey you have provided is invalid', key);
     if (!/^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u.test(value)) throw invalidTag('The TagValue you have provided is invalid', key);
-    if (key.toLowerCase().startsWith('aws:'))
-      throw invalidTag('System tags cannot be added/updated by requester', key);
+    if (key.toLowerCase().startsWith('aws:')) throw invalidTag('System tags cannot be added/updated by requester', key);
     if (Object.hasOwn(out, key)) throw invalidTag('Cannot provide multiple Tags with the same key', key);
     out[key] = value;
   }
@@ -124,9 +123,16 @@ export function readTagHeader(header: string | undefined): Record<string, string
     const equals = pair.indexOf('=');
     try {
       const decode = (text: string): string => decodeURIComponent(text.replaceAll('+', ' '));
-      pairs.push({ Key: decode(equals < 0 ? pair : pair.slice(0, equals)), Value: equals < 0 ? '' : decode(pair.slice(equals + 1)) });
+      pairs.push({
+        Key: decode(equals < 0 ? pair : pair.slice(0, equals)),
+        Value: equals < 0 ? '' : decode(pair.slice(equals + 1)),
+      });
     } catch {
-      throw invalidArgument('The header \'x-amz-tagging\' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.', 'x-amz-tagging', header);
+      throw invalidArgument(
+        "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.",
+        'x-amz-tagging',
+        header,
+      );
     }
   }
   return readTags(pairs, objectTagsMax);

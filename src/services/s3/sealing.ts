@@ -8,7 +8,7 @@ import type { Context } from '../../kernel/context.ts';
 import { AwsError } from '../../kernel/errors.ts';
 import type { KmsApi } from '../kms/api.ts';
 import { accessDenied, invalidArgument, invalidRequest, s3Error } from './errors.ts';
-import { Accounts, type BucketRow, type Seal } from './state.ts';
+import type { BucketRow, Seal } from './state.ts';
 
 /** A seal with its open data key. */
 export interface Sealing {
@@ -63,8 +63,14 @@ export async function newSealing(ctx: Context, bucket: BucketRow, key: string, a
   const customer = readCustomerKey(ask);
   const asked = ask.ServerSideEncryption;
   if (customer !== undefined) {
-    if (asked !== undefined) throw invalidArgument('Server Side Encryption with Customer provided key is incompatible with the encryption method specified', 'x-amz-server-side-encryption', asked);
-    if (bucket.encryption.blocksCustomerKeys) throw accessDenied('Access Denied. Server-side encryption with customer-provided keys (SSE-C) is blocked for this bucket.');
+    if (asked !== undefined)
+      throw invalidArgument(
+        'Server Side Encryption with Customer provided key is incompatible with the encryption method specified',
+        'x-amz-server-side-encryption',
+        asked,
+      );
+    if (bucket.encryption.blocksCustomerKeys)
+      throw accessDenied('Access Denied. Server-side encryption with customer-provided keys (SSE-C) is blocked for this bucket.');
     const dataKey = ctx.bytes(32);
     const wrapped = wrap(customer.key, dataKey, ctx.bytes(12));
     return { key: dataKey, seal: { kind: 'customer', wrapped, customerKeyMd5: customer.md5 } };
@@ -72,22 +78,31 @@ export async function newSealing(ctx: Context, bucket: BucketRow, key: string, a
   if (asked !== undefined && asked !== 'AES256' && asked !== 'aws:kms' && asked !== 'aws:kms:dsse') {
     throw invalidArgument('The encryption method specified is not supported', 'x-amz-server-side-encryption', asked);
   }
-  if (asked === undefined && ask.SSEKMSKeyId !== undefined) throw withoutKms('x-amz-server-side-encryption-aws-kms-key-id', ask.SSEKMSKeyId);
+  if (asked === undefined && ask.SSEKMSKeyId !== undefined)
+    throw withoutKms('x-amz-server-side-encryption-aws-kms-key-id', ask.SSEKMSKeyId);
   if (asked === 'AES256' && ask.SSEKMSKeyId !== undefined) throw withoutKms('x-amz-server-side-encryption', asked);
   const algorithm = asked ?? bucket.encryption.algorithm;
   if (algorithm === 'AES256') return sealByCloud(ctx);
-  const kmsKeyId = ask.SSEKMSKeyId ?? (asked === undefined || asked === bucket.encryption.algorithm ? bucket.encryption.kmsKeyId : undefined);
+  const kmsKeyId =
+    ask.SSEKMSKeyId ?? (asked === undefined || asked === bucket.encryption.algorithm ? bucket.encryption.kmsKeyId : undefined);
   return sealByKms(ctx, bucket, key, { ...ask, kind: algorithm, kmsKeyId });
 }
 
 function withoutKms(name: string, value: string): AwsError {
-  return invalidArgument('Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms', name, value);
+  return invalidArgument(
+    'Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms',
+    name,
+    value,
+  );
 }
 
-async function sealByCloud(ctx: Context): Promise<Sealing> {
-  const key = ctx.bytes(32);
-  return { key, seal: { kind: 'AES256', wrapped: wrap(await masterKey(ctx), key, ctx.bytes(12)) } };
+function sealByCloud(ctx: Context): Sealing {
+  const key = Uint8Array.from(ctx.bytes(32));
+  return { key, seal: { kind: 'AES256', wrapped: ctx.part('vault').seal(key, vaultLabel) } };
 }
+
+/** What the cloud's vault knows data keys of objects by. */
+const vaultLabel = 's3 data key';
 
 interface KmsAsk extends EncryptionAsk {
   kind: 'aws:kms' | 'aws:kms:dsse';
@@ -99,9 +114,17 @@ async function sealByKms(ctx: Context, bucket: BucketRow, key: string, ask: KmsA
   const keyId = ask.kmsKeyId ?? (await managedKey(here, bucket));
   const bucketKey = ask.kind === 'aws:kms' && (ask.BucketKeyEnabled ?? bucket.encryption.bucketKey);
   const context = encryptionContext(bucket.name, key, bucketKey, ask.SSEKMSEncryptionContext);
-  const made = await kmsCall(() => here.call('kms').generateDataKey({ KeyId: keyId, KeySpec: 'AES_256', EncryptionContext: context }));
+  const made = await kmsCall(() =>
+    here.call('kms').generateDataKey({ KeyId: keyId, KeySpec: 'AES_256', EncryptionContext: context }),
+  );
   if (made.Plaintext === undefined || made.CiphertextBlob === undefined) throw new Error('KMS made no data key.');
-  const seal: Seal = { kind: ask.kind, wrapped: made.CiphertextBlob, kmsKeyArn: made.KeyId, bucketKey, context: JSON.stringify(context) };
+  const seal: Seal = {
+    kind: ask.kind,
+    wrapped: made.CiphertextBlob,
+    kmsKeyArn: made.KeyId,
+    bucketKey,
+    context: JSON.stringify(context),
+  };
   return { key: made.Plaintext, seal };
 }
 
@@ -112,7 +135,9 @@ async function managedKey(ctx: Context, bucket: BucketRow): Promise<string> {
 
 /** What KMS binds the data key to: the object's ARN (the bucket's under a bucket key), and what the caller gave. */
 function encryptionContext(bucket: string, key: string, bucketKey: boolean, given: string | undefined): Record<string, string> {
-  const context: Record<string, string> = { 'aws:s3:arn': bucketKey ? `arn:aws:s3:::${bucket}` : `arn:aws:s3:::${bucket}/${key}` };
+  const context: Record<string, string> = {
+    'aws:s3:arn': bucketKey ? `arn:aws:s3:::${bucket}` : `arn:aws:s3:::${bucket}/${key}`,
+  };
   if (given === undefined) return context;
   try {
     const parsed: unknown = JSON.parse(Buffer.from(given, 'base64').toString('utf8'));
@@ -122,7 +147,11 @@ function encryptionContext(bucket: string, key: string, bucketKey: boolean, give
       context[name] = value;
     }
   } catch {
-    throw invalidArgument('The header \'x-amz-server-side-encryption-context\' shall be Base64-encoded UTF-8 string holding JSON which represents a string-string map', 'x-amz-server-side-encryption-context', given);
+    throw invalidArgument(
+      "The header 'x-amz-server-side-encryption-context' shall be Base64-encoded UTF-8 string holding JSON which represents a string-string map",
+      'x-amz-server-side-encryption-context',
+      given,
+    );
   }
   return context;
 }
@@ -134,10 +163,13 @@ function encryptionContext(bucket: string, key: string, bucketKey: boolean, give
 export async function openSeal(ctx: Context, region: string, seal: Seal, ask: CustomerKeyAsk): Promise<Uint8Array> {
   const customer = checkCustomerKey(seal, ask);
   if (customer !== undefined) return unwrap(customer.key, seal.wrapped) ?? failUnwrap();
-  if (seal.kind === 'AES256') return unwrap(await masterKey(ctx), seal.wrapped) ?? failUnwrap();
+  if (seal.kind === 'AES256') return ctx.part('vault').open(seal.wrapped, vaultLabel);
   const context = JSON.parse(seal.context ?? '{}') as Record<string, string>;
   const opened = await kmsCall(() =>
-    ctx.inScope({ region }).call('kms').decrypt({ CiphertextBlob: seal.wrapped, EncryptionContext: context, KeyId: seal.kmsKeyArn }),
+    ctx
+      .inScope({ region })
+      .call('kms')
+      .decrypt({ CiphertextBlob: seal.wrapped, EncryptionContext: context, KeyId: seal.kmsKeyArn }),
   );
   if (opened.Plaintext === undefined) throw new Error('KMS gave no data key.');
   return opened.Plaintext;
@@ -155,7 +187,8 @@ export function checkCustomerKey(seal: Seal | undefined, ask: CustomerKeyAsk): C
     return undefined;
   }
   if (customer === undefined) {
-    const text = 'The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.';
+    const text =
+      'The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.';
     throw invalidRequest(text);
   }
   if (customer.md5 !== seal.customerKeyMd5) throw accessDenied();
@@ -183,19 +216,6 @@ async function kmsCall<T>(call: () => Promise<T>): Promise<T> {
     if (error.code.startsWith('AccessDenied')) throw new AwsError('AccessDenied', error.message, { status: 403, cause: error });
     throw new AwsError(`KMS.${error.code}`, error.message, { status: 400, cause: error });
   }
-}
-
-/** The cloud's own key of SSE-S3, made on first use. */
-async function masterKey(ctx: Context): Promise<Uint8Array> {
-  const known = (await ctx.table(Accounts).get(''))?.masterKey;
-  if (known !== undefined) return known;
-  const fresh = ctx.bytes(32);
-  return ctx.transact(async (tx) => {
-    const row = await tx.table(Accounts).get('');
-    if (row?.masterKey !== undefined) return row.masterKey;
-    await tx.table(Accounts).put({ account: '', masterKey: fresh });
-    return fresh;
-  });
 }
 
 /** AES-256-GCM: 12 bytes of nonce, the sealed key, 16 bytes of tag. */

@@ -78,7 +78,7 @@ export type ConfigKind = 'website' | 'notification' | 'logging' | 'lifecycle' | 
 /** How the bytes of a version are sealed: under a key of their own, which is kept wrapped. */
 export interface Seal {
   kind: 'AES256' | 'aws:kms' | 'aws:kms:dsse' | 'customer';
-  /** The wrapped data key: by the cloud's own key, by KMS (its ciphertext), or by the customer's. */
+  /** The wrapped data key: by the cloud's vault, by KMS (its ciphertext), or by the customer's. */
   wrapped: Uint8Array;
   kmsKeyArn?: string | undefined;
   /** Encryption context given by the caller, base 64 of JSON as sent. */
@@ -200,11 +200,10 @@ export interface PartRow {
   checksum?: Omit<ChecksumValue, 'type'> | undefined;
 }
 
-/** Settings of an account, and the cloud's own key under the account ''. */
+/** Settings of an account. */
 export interface AccountRow {
   account: string;
   publicBlock?: PublicBlock | undefined;
-  masterKey?: Uint8Array | undefined;
 }
 
 export const Buckets = defineTable<BucketRow>()({

@@ -1,0 +1,109 @@
+/** Buckets and versions that requests name: found, or refused in S3's order of checks. */
+import type { Context, Transaction } from '../../kernel/context.ts';
+import { accessDenied, methodNotAllowed, noSuchBucket, noSuchKey, noSuchVersion, permanentRedirect } from './errors.ts';
+import { type BucketRow, Buckets, Objects, type VersionRow, Versions } from './state.ts';
+
+export type Reading = Pick<Context, 'table'> | Pick<Transaction, 'table'>;
+
+/** What every request for a bucket says of it. */
+export interface BucketAsk {
+  Bucket?: string | undefined;
+  ExpectedBucketOwner?: string | undefined;
+}
+
+/**
+ * The bucket of a request. Throws NoSuchBucket, AccessDenied for another owner than expected, PermanentRedirect when the signature is for another
+ * Region than the bucket's. Unsigned requests are for no Region.
+ */
+export async function requireBucket(ctx: Context, ask: BucketAsk): Promise<BucketRow> {
+  const bucket = await findBucket(ctx, ask);
+  if (ctx.caller.kind !== 'anonymous' && bucket.region !== ctx.region) throw permanentRedirect(bucket);
+  return bucket;
+}
+
+/** The same wherever the bucket is: GetBucketLocation, and what a transaction reads again. */
+export async function findBucket(reading: Reading, ask: BucketAsk): Promise<BucketRow> {
+  const name = ask.Bucket ?? '';
+  const bucket = await reading.table(Buckets).get(name);
+  if (bucket === undefined) throw noSuchBucket(name);
+  if (ask.ExpectedBucketOwner !== undefined && ask.ExpectedBucketOwner !== bucket.account) throw accessDenied();
+  return bucket;
+}
+
+/** The context in the bucket's own account and Region, where its events are told and its jobs wait. */
+export function atBucket(ctx: Context, { account, region }: BucketRow): Context {
+  return ctx.inScope({ account, region });
+}
+
+/** Newest version of a key, delete markers included. */
+export async function newestVersion(reading: Reading, bucket: string, key: string): Promise<VersionRow | undefined> {
+  const [newest] = await reading.table(Versions).list({ prefix: [bucket, key], limit: 1 });
+  return newest;
+}
+
+/** A version by its id, newest first when several have it (only `null` could, and never has). */
+export async function findVersion(
+  reading: Reading,
+  bucket: string,
+  key: string,
+  versionId: string,
+): Promise<VersionRow | undefined> {
+  const newest = await newestVersion(reading, bucket, key);
+  if (newest === undefined || newest.versionId === versionId) return newest;
+  const sequence = sequenceOf(versionId);
+  if (sequence !== undefined) {
+    const row = await reading.table(Versions).get(bucket, key, -sequence);
+    return row?.versionId === versionId ? row : undefined;
+  }
+  if (versionId !== 'null') return undefined;
+  return (await reading.table(Versions).list({ prefix: [bucket, key] })).find((row) => row.versionId === 'null');
+}
+
+/** The current version as reads find it, or undefined. */
+export async function currentVersion(reading: Reading, bucket: string, key: string): Promise<VersionRow | undefined> {
+  const current = await reading.table(Objects).get(bucket, key);
+  return current && reading.table(Versions).get(bucket, key, -current.sequence);
+}
+
+/**
+ * The version that a read is for. Throws NoSuchKey (404, saying so when a delete marker is in the way), NoSuchVersion, MethodNotAllowed for a delete
+ * marker that is asked for by id ("Working with delete markers").
+ */
+export async function requireVersion(
+  reading: Reading,
+  ask: { Bucket?: string | undefined; Key?: string | undefined; VersionId?: string | undefined },
+  method = 'GET',
+): Promise<VersionRow & { marker?: undefined }> {
+  const { Bucket: bucket = '', Key: key = '', VersionId: versionId } = ask;
+  if (versionId === undefined) {
+    const current = await currentVersion(reading, bucket, key);
+    if (current !== undefined) return current as VersionRow & { marker?: undefined };
+    const newest = await newestVersion(reading, bucket, key);
+    throw noSuchKey(key, newest?.marker === true ? { 'x-amz-delete-marker': 'true', 'x-amz-version-id': newest.versionId } : {});
+  }
+  const version = await findVersion(reading, bucket, key, versionId);
+  if (version === undefined) throw noSuchVersion(key, versionId);
+  if (version.marker === true) {
+    const headers = {
+      'x-amz-delete-marker': 'true',
+      'x-amz-version-id': versionId,
+      'last-modified': new Date(version.created).toUTCString(),
+      allow: 'DELETE',
+    };
+    throw methodNotAllowed(method, 'DeleteMarker', headers);
+  }
+  return version as VersionRow & { marker?: undefined };
+}
+
+/** Digits at the end of a version id that hold the version's sequence. */
+const sequenceDigits = 10;
+
+/** A version id: opaque text that leads to its row. `random` makes it unguessable. */
+export function formatVersionId(random: string, sequence: number): string {
+  return random + sequence.toString(36).padStart(sequenceDigits, '0');
+}
+
+function sequenceOf(versionId: string): number | undefined {
+  const text = versionId.slice(-sequenceDigits);
+  return versionId.length > sequenceDigits && /^[0-9a-z]+$/.test(text) ? Number.parseInt(text, 36) : undefined;
+}
