@@ -1,0 +1,84 @@
+/** Versioning and object lock of a bucket ("Using versioning in S3 buckets", "Locking objects with Object Lock"). */
+import type { ObjectLockRule, S3 } from '@aws-sdk/client-s3';
+import { parameterNotImplemented } from '../../../kernel/errors.ts';
+import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
+import { bucketCheck } from '../access/checks.ts';
+import { invalidArgument, malformedXml, s3Error } from '../errors.ts';
+import { requireBucket } from '../lookup.ts';
+import type { BucketRow } from '../state.ts';
+import { changeBucket } from './settings.ts';
+
+/** Longest default retention: a hundred years ("Object Lock considerations"). */
+const retentionDaysMax = 36_500;
+const retentionYearsMax = 100;
+
+function readRule(rule: ObjectLockRule | undefined): BucketRow['lockRule'] {
+  if (rule === undefined) return undefined;
+  const { Mode: mode, Days: days, Years: years } = rule.DefaultRetention ?? {};
+  if ((mode !== 'GOVERNANCE' && mode !== 'COMPLIANCE') || (days === undefined) === (years === undefined)) throw malformedXml();
+  if ((days ?? 1) <= 0 || (years ?? 1) <= 0) throw invalidArgument('Default retention period must be a positive integer value.');
+  if ((days ?? 0) > retentionDaysMax || (years ?? 0) > retentionYearsMax) {
+    throw invalidArgument(
+      `Default retention period too long. Maximum is ${days === undefined ? retentionYearsMax : retentionDaysMax}.`,
+    );
+  }
+  return { mode, days, years };
+}
+
+export const versioningHandlers: HandlersOf<S3> = {
+  /** Once on, versioning can be suspended and not removed; object lock needs it on. */
+  async PutBucketVersioning(input, ctx) {
+    const { Status: status, MFADelete: mfaDelete } = input.VersioningConfiguration ?? {};
+    if (mfaDelete === 'Enabled' || input.MFA !== undefined) throw parameterNotImplemented('PutBucketVersioning', 'MFADelete');
+    if (status !== 'Enabled' && status !== 'Suspended') {
+      throw s3Error('IllegalVersioningConfigurationException', 'The Versioning element must be specified', 400);
+    }
+    await changeBucket(ctx, input, (row) => {
+      if (row.lockEnabled && status === 'Suspended') {
+        const text = 'An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.';
+        throw s3Error('InvalidBucketState', text, 409);
+      }
+      return { ...row, versioning: status };
+    });
+    return {};
+  },
+
+  async GetBucketVersioning(input, ctx) {
+    const { versioning } = await requireBucket(ctx, input);
+    return versioning === undefined ? {} : { Status: versioning };
+  },
+
+  async PutObjectLockConfiguration(input, ctx) {
+    const { ObjectLockEnabled: enabled, Rule: rule } = input.ObjectLockConfiguration ?? {};
+    if (enabled !== 'Enabled') throw malformedXml();
+    const lockRule = readRule(rule);
+    await changeBucket(ctx, input, (row) => {
+      if (row.versioning !== 'Enabled') {
+        throw s3Error(
+          'InvalidBucketState',
+          "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration",
+          409,
+        );
+      }
+      return { ...row, lockEnabled: true, lockRule };
+    });
+    return {};
+  },
+
+  async GetObjectLockConfiguration(input, ctx) {
+    const { lockEnabled, lockRule, name } = await requireBucket(ctx, input);
+    if (!lockEnabled) {
+      const text = 'Object Lock configuration does not exist for this bucket';
+      throw s3Error('ObjectLockConfigurationNotFoundError', text, 404, { BucketName: name });
+    }
+    const rule = lockRule && { DefaultRetention: { Mode: lockRule.mode, Days: lockRule.days, Years: lockRule.years } };
+    return { ObjectLockConfiguration: { ObjectLockEnabled: 'Enabled', ...(rule === undefined ? {} : { Rule: rule }) } };
+  },
+};
+
+export const versioningChecks: AuthorisationsOf<S3> = {
+  PutBucketVersioning: async (input, ctx) => [await bucketCheck(ctx, input)],
+  GetBucketVersioning: async (input, ctx) => [await bucketCheck(ctx, input)],
+  PutObjectLockConfiguration: async (input, ctx) => [await bucketCheck(ctx, input)],
+  GetObjectLockConfiguration: async (input, ctx) => [await bucketCheck(ctx, input)],
+};
