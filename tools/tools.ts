@@ -17,6 +17,7 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
   },
   spec: async (parameters) => (await import('./spec/spec.ts')).spec(root, parameters),
   coverage: async () => (await import('./coverage/coverage.ts')).coverage(root),
+  graph: async () => (await import('./check/uses.ts')).graph(root),
   lock: async () => {
     const { completeLock } = await import('./check/lockfile.ts');
     writeFileSync('package-lock.json', completeLock(readFileSync('package-lock.json', 'utf8')));

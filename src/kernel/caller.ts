@@ -81,7 +81,7 @@ export function rootIdentity(account: string): Identity {
 }
 
 /** A service acting in an account on its own behalf, as `ec2.amazonaws.com`. */
-export function serviceIdentity(service: string, account: string): Identity {
+function serviceIdentity(service: string, account: string): Identity {
   const name = servicePrincipal(service);
   return {
     kind: 'service',
@@ -111,7 +111,7 @@ export function viaService(caller: Caller, service: string): Caller {
  * How policies name a service, as `autoscaling.amazonaws.com` for Pilvi's `auto-scaling`: the prefix of its IAM actions
  * ("AWS services that work with IAM"). A part of a service with a principal of its own, as `ecs-tasks`, is named by that.
  */
-export function servicePrincipal(service: string): string {
+function servicePrincipal(service: string): string {
   return `${iamPrefix(service)}.amazonaws.com`;
 }
 

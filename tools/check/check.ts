@@ -16,6 +16,7 @@ import { specIds } from './spec-ids.ts';
 import { syntax } from './syntax.ts';
 import { tests } from './tests.ts';
 import { loadTree } from './tree.ts';
+import { uses } from './uses.ts';
 
 /** In the order in which they are printed. */
 const rules: readonly Rule[] = [
@@ -26,6 +27,7 @@ const rules: readonly Rule[] = [
   tests,
   length,
   reach,
+  uses,
   documents,
   specIds,
   lint,
