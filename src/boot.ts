@@ -62,6 +62,8 @@ export interface CloudOptions {
   planes: (folder: string, owned: Promise<unknown>) => Promise<Planes>;
   /** Also check every output against its model (tests). */
   validateOutput: boolean;
+  /** Image ids that this cloud does not know are refused, not taken for the default image. */
+  strictImages: boolean;
   log?: Log;
 }
 
@@ -109,7 +111,17 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     ids,
     log,
     services,
-    parts: { fabric, machines, volumes, dns, blobs, endpoints, certificates, vault },
+    parts: {
+      fabric,
+      machines,
+      volumes,
+      dns,
+      blobs,
+      endpoints,
+      certificates,
+      vault,
+      settings: { strictImages: options.strictImages },
+    },
   });
   const placeOf = async (id: string): Promise<string | undefined> => {
     const ec2 = (await kernel.api('ec2', kernel.systemContext('ec2', { account: '', region: '' }, 'placeOf'))) as Ec2Api;

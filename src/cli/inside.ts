@@ -12,16 +12,17 @@ import { parseStartOptions } from './options.ts';
 
 /** Entry of the re-executed process: the listening socket is inherited. */
 export async function inside(args: readonly string[]): Promise<number> {
-  const { data, port, validateOutput } = parseStartOptions(args);
+  const { data, port, validateOutput, strictImages } = parseStartOptions(args);
   const facts = readInside(process.env);
   if (facts === undefined) throw new Error('`pilvi inside` is run by `pilvi start`.');
-  return serve({ data, port, validateOutput, listen: { fd: facts.sockets[0] ?? -1 }, inside: facts });
+  return serve({ data, port, validateOutput, strictImages, listen: { fd: facts.sockets[0] ?? -1 }, inside: facts });
 }
 
 export interface ServeOptions {
   data: string;
   port: number;
   validateOutput: boolean;
+  strictImages: boolean;
   listen: CloudOptions['listen'];
   inside?: Inside | undefined;
   /** Why there are no namespaces; absent inside them. */
@@ -29,8 +30,16 @@ export interface ServeOptions {
 }
 
 /** Serves until SIGTERM or SIGINT; resolves with the exit status. */
-export async function serve({ data, port, validateOutput, listen, inside: facts, refusal }: ServeOptions): Promise<number> {
-  const cloud = await startCloud({ data, port, validateOutput, listen, planes: planesFor(facts, refusal) });
+export async function serve({
+  data,
+  port,
+  validateOutput,
+  strictImages,
+  listen,
+  inside: facts,
+  refusal,
+}: ServeOptions): Promise<number> {
+  const cloud = await startCloud({ data, port, validateOutput, strictImages, listen, planes: planesFor(facts, refusal) });
   console.log(
     `Pilvi ${version} is ready: http://127.0.0.1:${cloud.port} (data in ${path.relative('.', data).startsWith('..') ? data : path.relative('.', data)})`,
   );

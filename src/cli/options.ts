@@ -13,13 +13,14 @@ export interface StartOptions {
   data: string;
   detach: boolean;
   validateOutput: boolean;
+  strictImages: boolean;
 }
 
-/** Reads `--port --host --data --detach --validate-output`. Throws PilviError BadOption. */
+/** Reads `--port --host --data --detach --validate-output --strict-images`. Throws PilviError BadOption. */
 export function parseStartOptions(args: readonly string[]): StartOptions {
-  const { port, host, data, detach, 'validate-output': validateOutput } = parse(args);
+  const { port, host, data, detach, 'validate-output': validateOutput, 'strict-images': strictImages } = parse(args);
   const number = parsePort(port);
-  return { host, port: number, data: path.resolve(data ?? defaultData(number)), detach, validateOutput };
+  return { host, port: number, data: path.resolve(data ?? defaultData(number)), detach, validateOutput, strictImages };
 }
 
 function parse(args: readonly string[]) {
@@ -32,6 +33,7 @@ function parse(args: readonly string[]) {
         data: { type: 'string' },
         detach: { type: 'boolean', default: false },
         'validate-output': { type: 'boolean', default: false },
+        'strict-images': { type: 'boolean', default: false },
       },
     }).values;
   } catch (error) {

@@ -30,7 +30,7 @@ async function startHere(options: StartOptions): Promise<number> {
   void removeDeadRuns();
   const { port } = server.address() as AddressInfo;
   const script = process.argv[1] ?? '';
-  const inner = ['--port', String(port), '--data', options.data, ...(options.validateOutput ? ['--validate-output'] : [])];
+  const inner = ['--port', String(port), '--data', options.data, ...flagsOf(options)];
   const launched = await launchInside({
     // No --enable-source-maps: reading them takes 20 ms and 7 MB of every start. Who needs them sets NODE_OPTIONS, which is passed on.
     entry: [script, 'inside', ...inner],
@@ -52,6 +52,11 @@ async function startHere(options: StartOptions): Promise<number> {
   }
 }
 
+/** Options that are on or off, as the next process is told. */
+function flagsOf({ validateOutput, strictImages }: StartOptions): string[] {
+  return [...(validateOutput ? ['--validate-output'] : []), ...(strictImages ? ['--strict-images'] : [])];
+}
+
 function listen({ host, port }: StartOptions): Promise<Server> {
   const server = net.createServer();
   return new Promise((resolve, reject) => {
@@ -64,15 +69,7 @@ function listen({ host, port }: StartOptions): Promise<Server> {
 async function startDetached(options: StartOptions): Promise<number> {
   const logFile = path.join(options.data, 'pilvi.log');
   const log = await open(logFile, 'a');
-  const args = [
-    '--port',
-    String(options.port),
-    '--host',
-    options.host,
-    '--data',
-    options.data,
-    ...(options.validateOutput ? ['--validate-output'] : []),
-  ];
+  const args = ['--port', String(options.port), '--host', options.host, '--data', options.data, ...flagsOf(options)];
   const child = spawn(process.execPath, [process.argv[1] ?? '', 'start', ...args], {
     detached: true,
     stdio: ['ignore', log.fd, log.fd],

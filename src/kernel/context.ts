@@ -137,6 +137,8 @@ export interface Parts {
   /** Names: services register their zones here when they start. */
   dns: Dns;
   blobs: Blobs;
+  /** What the user chose at start. */
+  settings: Settings;
   /** Where this cloud is reached, for URLs in answers and for instances' environment. */
   endpoints: Endpoints;
   /** Signs certificates that clients of this cloud trust. */
@@ -145,6 +147,11 @@ export interface Parts {
   zones: ZoneFaultView;
   /** Seals what must not lie readable in rows. */
   vault: Vault;
+}
+
+export interface Settings {
+  /** Image ids of the real cloud, which this one does not know, are refused rather than taken for the default image. */
+  strictImages: boolean;
 }
 
 export interface Endpoints {

@@ -71,6 +71,7 @@ class World {
       listen: { host: '127.0.0.1', port: 0 },
       planes: async () => ({ fabric, machines, volumes: new AbsentVolumes('There is no host.') }),
       validateOutput: true,
+      strictImages: true,
       log: (level, message, details) => {
         if (level === 'error' && !message.includes('will try again')) throw new Error(`${message} ${JSON.stringify(details)}`);
       },

@@ -21,7 +21,13 @@ export interface OwnCloud {
 }
 
 /** Starts `pilvi start` from dist/; resolves when it answers. */
-export async function startOwnCloud({ data, args = [] }: { data?: string; args?: readonly string[] } = {}): Promise<OwnCloud> {
+export async function startOwnCloud({
+  data,
+  args = ['--strict-images'],
+}: {
+  data?: string;
+  args?: readonly string[];
+} = {}): Promise<OwnCloud> {
   const folder = data ?? (await mkdtemp(path.join(tmpdir(), 'pilvi-test-')));
   const child = spawn(
     process.execPath,

@@ -7,8 +7,12 @@ import { ec2Api } from './api.ts';
 import { Addresses, PublicIps } from './addresses/state.ts';
 import { dedicatedHostAuthorisations, dedicatedHostHandlers } from './hosts/dedicated-hosts.ts';
 import { DedicatedHosts } from './hosts/state.ts';
-import { imageHandlers } from './images/images.ts';
-import { Images } from './images/state.ts';
+import { describeImageHandlers } from './images/describe.ts';
+import { imageAuthorisations, imageHandlers } from './images/images.ts';
+import { forgetImagesOf } from './images/own.ts';
+import { imagePermissionAuthorisations, imagePermissionHandlers } from './images/permissions.ts';
+import { images } from './images/reconcile.ts';
+import { ImageOwners, Images } from './images/state.ts';
 import { instanceAttributeAuthorisations, instanceAttributeHandlers } from './instances/attributes.ts';
 import { describeInstanceAuthorisations, describeInstanceHandlers } from './instances/describe.ts';
 import { instanceTypeHandlers } from './instances/instance-types.ts';
@@ -66,7 +70,7 @@ export default defineService({
   uses: ['iam', 'kms', 'sts'],
   tables: [
     ...[Vpcs, Subnets, RouteTables, InternetGateways, NetworkAcls, DhcpOptions, Interfaces, SecurityGroups, SecurityGroupRules],
-    ...[LaunchTemplates, LaunchTemplateVersions, PlacementGroups, Occupants, DedicatedHosts, PushedKeys],
+    ...[LaunchTemplates, LaunchTemplateVersions, PlacementGroups, Occupants, DedicatedHosts, PushedKeys, ImageOwners],
     ...networkingTables,
     ...[Addresses, PublicIps, Instances, LaunchTokens, Images, KeyPairs, ZoneGroups],
     ...[Volumes, Snapshots, EbsSettings],
@@ -85,6 +89,8 @@ export default defineService({
     ...securityGroupRuleHandlers,
     ...addressHandlers,
     ...imageHandlers,
+    ...describeImageHandlers,
+    ...imagePermissionHandlers,
     ...instanceTypeHandlers,
     ...keyPairHandlers,
     ...networkInterfaceHandlers,
@@ -130,13 +136,15 @@ export default defineService({
     RunInstances: checkLaunch,
     ...launchTemplateAuthorisations,
     ...launchTemplateVersionAuthorisations,
+    ...imageAuthorisations,
+    ...imagePermissionAuthorisations,
     ...recoveryAuthorisations,
     ...placementGroupAuthorisations,
     ...placementAuthorisations,
     ...dedicatedHostAuthorisations,
     ...securityGroupRuleAuthorisations,
   }),
-  reconcilers: { networks, machines, volumes, snapshots, ...networkingReconcilers },
+  reconcilers: { networks, machines, images, volumes, snapshots, ...networkingReconcilers },
   tasks: { forgetInstance, forgetPushedKeys, recoverInstance, ...networkingTasks },
   start: async (ctx) => {
     ctx.part('machines').onChange((status) => void onMachineChange(ctx, status));
@@ -151,6 +159,7 @@ export default defineService({
     if (account === undefined) return;
     await freePublicIpsOf(ctx, account);
     await leavePlacesOf(ctx, account);
+    await forgetImagesOf(ctx, account);
   },
   /** DryRun asks only whether the call would be allowed, and is answered before anything is looked at ("DryRunOperation"). */
   before: (input) => {

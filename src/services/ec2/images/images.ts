@@ -1,118 +1,195 @@
-/** Images: the provider's catalogue and one's own. */
-import type { EC2, Image } from '@aws-sdk/client-ec2';
-import type { Context } from '../../../kernel/context.ts';
-import type { HandlersOf } from '../../../kernel/service.ts';
-import { malformedId, notFound } from '../errors.ts';
-import { applyFilters } from '../filters.ts';
-import { page } from '../paging.ts';
-import { describeTags } from '../tags.ts';
+/** Images of one's own: made of instances, copied from other Regions, deregistered. */
+import type { EC2 } from '@aws-sdk/client-ec2';
+import { findRegion } from '../../../base/regions.ts';
+import type { Context, Transaction } from '../../../kernel/context.ts';
+import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
+import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
+import { invalidParameterValue, missingParameter } from '../errors.ts';
+import { type InstanceRow, Instances } from '../instances/state.ts';
+import { requireRow } from '../lookup.ts';
+import { checkTagged, ec2Arn, parseTags, requestTagConditions } from '../tags.ts';
+import { Volumes } from '../volumes/state.ts';
 import type { TagMap } from '../vpc/state.ts';
-import { catalogueImages } from './catalogue.ts';
-import { Images } from './state.ts';
+import { findImage } from './find.ts';
+import { dropImage, requireOwnImage, writeImage } from './own.ts';
+import { type ImageRow, Images } from './state.ts';
 
-interface ListedImage {
-  id: string;
-  name: string;
-  description: string;
-  architecture: 'x86_64' | 'arm64';
-  rootDeviceName: string;
-  rootSizeGiB: number;
-  state: string;
-  public: boolean;
-  ownerId: string;
-  ownerAlias?: string | undefined;
-  created: string;
-  tags: TagMap;
+const nameForm = /^[a-zA-Z0-9()[\] ./\-'@_]{3,128}$/;
+
+async function checkName(tx: Transaction, name: string): Promise<void> {
+  const taken = await tx.table(Images).firstByIndex('byName', [name]);
+  if (taken !== undefined)
+    throw new AwsError('InvalidAMIName.Duplicate', `AMI name ${name} is already in use by AMI ${taken.id}`);
 }
 
-async function listImages(ctx: Context): Promise<ListedImage[]> {
-  const own = (await ctx.table(Images).list()).map((row) => ({
-    ...row,
-    public: false,
-    ownerId: ctx.account,
-    created: new Date(row.created).toISOString(),
-  }));
-  const provided = catalogueImages(ctx.region).map((image) => ({ ...image, state: 'available', public: true, tags: {} }));
-  return [...own, ...provided].sort((a, b) => (a.id < b.id ? -1 : 1));
+function requireName(name: string | undefined): string {
+  if (name === undefined || name === '') throw missingParameter('Name');
+  if (!nameForm.test(name)) {
+    throw new AwsError(
+      'InvalidAMIName.Malformed',
+      "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, and only the following characters: ( ) [ ] space . / - ' @ _",
+    );
+  }
+  return name;
 }
 
-function describeImage(image: ListedImage): Image {
+function imageTags(input: {
+  TagSpecifications?:
+    | { ResourceType?: string | undefined; Tags?: { Key?: string | undefined; Value?: string | undefined }[] | undefined }[]
+    | undefined;
+}): TagMap {
+  let tags: TagMap = {};
+  for (const { ResourceType, Tags } of input.TagSpecifications ?? []) {
+    if (ResourceType !== 'image')
+      throw invalidParameterValue(`'${ResourceType ?? ''}' is not a valid taggable resource type for this operation.`);
+    tags = { ...tags, ...parseTags(Tags) };
+  }
+  return tags;
+}
+
+async function ofInstance(tx: Transaction, ctx: Context, instance: InstanceRow, name: string): Promise<ImageRow> {
+  const volume = await tx.table(Volumes).get(instance.rootVolume.id);
+  const type = volume?.type;
   return {
-    ImageId: image.id,
-    Name: image.name,
-    Description: image.description,
-    State: image.state as never,
-    Public: image.public,
-    OwnerId: image.ownerId,
-    ImageOwnerAlias: image.ownerAlias,
-    ImageLocation: `${image.ownerAlias ?? image.ownerId}/${image.name}`,
-    ImageType: 'machine',
-    Architecture: image.architecture,
-    CreationDate: image.created,
-    RootDeviceName: image.rootDeviceName,
-    RootDeviceType: 'ebs',
-    VirtualizationType: 'hvm',
-    Hypervisor: 'xen',
-    EnaSupport: true,
-    SriovNetSupport: 'simple',
-    PlatformDetails: 'Linux/UNIX',
-    UsageOperation: 'RunInstances',
-    BlockDeviceMappings: [
-      {
-        DeviceName: image.rootDeviceName,
-        Ebs: { DeleteOnTermination: true, VolumeSize: image.rootSizeGiB, VolumeType: 'gp3', Encrypted: false },
-      },
-    ],
-    Tags: describeTags(image.tags),
+    id: ctx.id('image'),
+    name,
+    description: '',
+    state: 'pending',
+    created: ctx.now,
+    architecture: instance.boot.architecture,
+    rootDeviceName: instance.rootDeviceName,
+    rootSizeGiB: instance.rootVolume.sizeGiB,
+    rootType: type === 'gp2' || type === 'standard' ? type : 'gp3',
+    rootDeleteOnTermination: instance.rootVolume.deleteOnTermination,
+    planeImage: '',
+    user: instance.boot.user,
+    imdsV2: false,
+    public: false,
+    users: [],
+    sourceImageId: instance.imageId,
+    sourceImageRegion: ctx.region,
+    sourceInstanceId: instance.id,
+    deregistrationProtection: false,
+    tags: {},
   };
 }
 
-/** Whether an image belongs to one of the owners asked for: `self`, `amazon`, `aws-marketplace`, or account ids. */
-function ownedBy(image: ListedImage, owners: readonly string[] | undefined, account: string): boolean {
-  if (owners === undefined || owners.length === 0) return true;
-  return owners.some((owner) =>
-    owner === 'self' ? image.ownerId === account : owner === image.ownerAlias || owner === image.ownerId,
-  );
-}
-
 export const imageHandlers: HandlersOf<EC2> = {
-  async DescribeImages(input, ctx) {
-    const all = await listImages(ctx);
-    for (const id of input.ImageIds ?? []) {
-      if (!/^ami-[0-9a-f]{8,17}$/.test(id)) throw malformedId('image', id);
-      if (!all.some((image) => image.id === id)) throw notFound('image', id);
-    }
-    const wanted = all.filter(
-      (image) =>
-        (input.ImageIds === undefined || input.ImageIds.length === 0 || input.ImageIds.includes(image.id)) &&
-        ownedBy(image, input.Owners, ctx.account),
-    );
-    const usable =
-      input.ExecutableUsers === undefined
-        ? wanted
-        : wanted.filter((image) => input.ExecutableUsers?.includes('all') === true && image.public);
-    const passing = applyFilters(usable, input.Filters, {
-      'image-id': (image) => image.id,
-      name: (image) => image.name,
-      description: (image) => image.description,
-      state: (image) => image.state,
-      'is-public': (image) => image.public,
-      'owner-id': (image) => image.ownerId,
-      'owner-alias': (image) => image.ownerAlias,
-      architecture: (image) => image.architecture,
-      'creation-date': (image) => image.created,
-      'root-device-type': () => 'ebs',
-      'root-device-name': (image) => image.rootDeviceName,
-      'virtualization-type': () => 'hvm',
-      hypervisor: () => 'xen',
-      'image-type': () => 'machine',
-      'ena-support': () => true,
-      'block-device-mapping.device-name': (image) => image.rootDeviceName,
-      'block-device-mapping.volume-type': () => 'gp3',
-      platform: () => undefined,
-      'platform-details': () => 'Linux/UNIX',
+  /** A running instance is stopped for it and booted again, unless NoReboot ("Create an AMI"). Throws InvalidAMIName.Duplicate, IncorrectState. */
+  async CreateImage(input, ctx) {
+    for (const name of ['SnapshotLocation', 'BootModeOverride'] as const)
+      if ((input as unknown as Record<string, unknown>)[name] !== undefined) throw parameterNotImplemented('CreateImage', name);
+    if ((input.BlockDeviceMappings?.length ?? 0) > 0) throw parameterNotImplemented('CreateImage', 'BlockDeviceMappings');
+    const name = requireName(input.Name);
+    const tags = imageTags(input);
+    const row = await ctx.transact(async (tx) => {
+      const instance = await requireRow(tx, Instances, 'instance', input.InstanceId);
+      if (!['running', 'stopped', 'stopping'].includes(instance.state))
+        throw new AwsError('IncorrectState', `Instance '${instance.id}' is not 'running' or 'stopped'.`);
+      await checkName(tx, name);
+      const reboot = input.NoReboot !== true && instance.state === 'running';
+      const image = await ofInstance(tx, ctx, instance, name);
+      const made: ImageRow = {
+        ...image,
+        description: input.Description ?? '',
+        planeImage: image.id,
+        pendingFrom: { instanceId: instance.id, reboot },
+        tags,
+      };
+      await writeImage(tx, ctx, made);
+      if (reboot) {
+        await tx.table(Instances).put({ ...instance, heldFor: made.id });
+        tx.hint('machines', instance.id);
+      } else tx.hint('images', made.id);
+      return made;
     });
-    const found = page('DescribeImages', passing, (image) => image.id, input, { ids: input.ImageIds, least: 1 });
-    return { Images: found.rows.map(describeImage), NextToken: found.nextToken };
+    return { ImageId: row.id };
   },
+
+  /** A new image in this Region, of one's own or of one that is shared. Throws what finding the source throws. */
+  async CopyImage(input, ctx) {
+    for (const name of [
+      'KmsKeyId',
+      'DestinationOutpostArn',
+      'SnapshotCopyCompletionDurationMinutes',
+      'DestinationAvailabilityZone',
+      'DestinationAvailabilityZoneId',
+    ] as const)
+      if (input[name] !== undefined) throw parameterNotImplemented('CopyImage', name);
+    if (input.Encrypted === true) throw parameterNotImplemented('CopyImage', 'Encrypted');
+    const name = requireName(input.Name);
+    if (input.SourceImageId === undefined) throw missingParameter('sourceImageId');
+    if (input.SourceRegion === undefined) throw missingParameter('sourceRegion');
+    if (findRegion(input.SourceRegion) === undefined)
+      throw invalidParameterValue(`Value (${input.SourceRegion}) for parameter sourceRegion is invalid.`);
+    const source = await findImage(ctx.inScope({ region: input.SourceRegion }), input.SourceImageId);
+    if (source.state !== 'available')
+      throw new AwsError('InvalidAMIID.Unavailable', `The image ID '${source.id}' is not available`);
+    if (source.productCode !== undefined)
+      throw new AwsError('InvalidRequest', `Images from AWS Marketplace cannot be copied: ${source.id}.`);
+    const tags = imageTags(input);
+    const row = await ctx.transact(async (tx) => {
+      const earlier =
+        input.ClientToken === undefined ? undefined : await tx.table(Images).firstByIndex('byClientToken', [input.ClientToken]);
+      if (earlier !== undefined) return earlier;
+      await checkName(tx, name);
+      const made: ImageRow = {
+        id: ctx.id('image'),
+        name,
+        description: input.Description ?? `[Copied ${source.id} from ${input.SourceRegion}] ${source.description}`.trim(),
+        state: 'pending',
+        created: ctx.now,
+        architecture: source.architecture,
+        rootDeviceName: source.rootDeviceName,
+        rootSizeGiB: source.rootSizeGiB,
+        rootType: source.rootType,
+        rootDeleteOnTermination: source.rootDeleteOnTermination,
+        planeImage: source.planeImage,
+        user: source.user,
+        imdsV2: source.imdsV2,
+        public: false,
+        users: [],
+        sourceImageId: source.id,
+        sourceImageRegion: input.SourceRegion,
+        deregistrationProtection: false,
+        clientToken: input.ClientToken,
+        // The launch permissions stay behind; tags come along when asked for ("Copy an AMI").
+        tags: { ...(input.CopyImageTags === true && source.ownerId === ctx.account ? source.tags : {}), ...tags },
+      };
+      await writeImage(tx, ctx, made);
+      tx.hint('images', made.id);
+      return made;
+    });
+    return { ImageId: row.id };
+  },
+
+  /** New launches are refused from then on; instances and copies stay. Throws OperationNotPermitted while it is protected. */
+  async DeregisterImage(input, ctx) {
+    if (input.DeleteAssociatedSnapshots === true) throw parameterNotImplemented('DeregisterImage', 'DeleteAssociatedSnapshots');
+    await ctx.transact(async (tx) => {
+      const row = await requireOwnImage(tx, ctx, input.ImageId);
+      if (row.deregistrationProtection)
+        throw new AwsError('OperationNotPermitted', `The image ${row.id} is protected from deregistration.`);
+      await dropImage(tx, ctx, row);
+      tx.hint('images', row.planeImage);
+    });
+    return { Return: true };
+  },
+};
+
+export const imageAuthorisations: AuthorisationsOf<EC2> = {
+  CreateImage: async (input, ctx) => [
+    ...(await checkTagged([input.InstanceId ?? ''], ctx)),
+    {
+      resource: `arn:aws:ec2:${ctx.region}::image/*`,
+      conditions: requestTagConditions(input.TagSpecifications?.flatMap(({ Tags = [] }) => Tags)),
+    },
+  ],
+  CopyImage: (input, ctx) => [
+    {
+      resource: ec2Arn(ctx, 'image', '*').replace(`:${ctx.account}:`, '::'),
+      conditions: requestTagConditions(input.TagSpecifications?.flatMap(({ Tags = [] }) => Tags)),
+    },
+  ],
+  DeregisterImage: (input, ctx) => checkTagged([input.ImageId ?? ''], ctx),
 };

@@ -1,6 +1,6 @@
 /** Attributes of instances: what can be changed while it runs, and what only while it is stopped. */
 import type { EC2, InstanceAttribute, ModifyInstanceAttributeRequest } from '@aws-sdk/client-ec2';
-import type { Context, Transaction } from '../../../kernel/context.ts';
+import type { Transaction } from '../../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { invalidParameterValue, missingParameter } from '../errors.ts';
@@ -11,7 +11,6 @@ import { checkTagged } from '../tags.ts';
 import { volumesOf } from '../volumes/attachments.ts';
 import { Volumes } from '../volumes/state.ts';
 import { Vpcs } from '../vpc/state.ts';
-import { requireImage } from './image-lookup.ts';
 import { type InstanceRow, Instances } from './state.ts';
 import { instanceTypes } from './type-catalogue.ts';
 
@@ -109,14 +108,14 @@ function namedChange(attribute: string, value: string | undefined): Change {
   }
 }
 
-async function checkNewType(ctx: Context, row: InstanceRow, name: string): Promise<void> {
+function checkNewType(row: InstanceRow, name: string): void {
   const type = instanceTypes.get(name);
   if (type === undefined) throw invalidParameterValue(`Invalid value '${name}' for InstanceType.`);
-  const image = await requireImage(ctx, row.imageId);
-  if (type.architecture !== image.architecture) {
+  const { architecture } = row.boot;
+  if (type.architecture !== architecture) {
     throw new AwsError(
       'InvalidParameterCombination',
-      `The architecture '${type.architecture}' of the specified instance type does not match the architecture '${image.architecture}' of the instance.`,
+      `The architecture '${type.architecture}' of the specified instance type does not match the architecture '${architecture}' of the instance.`,
     );
   }
 }
@@ -172,7 +171,7 @@ export const instanceAttributeHandlers: HandlersOf<EC2> = {
   async ModifyInstanceAttribute(input, ctx) {
     const change = changeOf(input);
     const row = await requireRow(ctx, Instances, 'instance', input.InstanceId);
-    if (change.name === 'instanceType') await checkNewType(ctx, row, change.value);
+    if (change.name === 'instanceType') checkNewType(row, change.value);
     await ctx.transact(async (tx) => applyChange(tx, await requireRow(tx, Instances, 'instance', row.id), change));
     return {};
   },

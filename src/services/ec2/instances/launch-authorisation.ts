@@ -2,8 +2,7 @@
 import type { RunInstancesRequest } from '@aws-sdk/client-ec2';
 import type { Context } from '../../../kernel/context.ts';
 import type { Check } from '../../../kernel/service.ts';
-import { catalogueImages } from '../images/catalogue.ts';
-import { Images } from '../images/state.ts';
+import { findImage } from '../images/find.ts';
 import { mergeTemplate, type TemplateUse } from '../launch-templates/data.ts';
 import { checkTagged, ec2Arn, requestTagConditions } from '../tags.ts';
 import { requireProfile } from './profiles.ts';
@@ -11,9 +10,8 @@ import { requireProfile } from './profiles.ts';
 /** The image has no account in its ARN; its owner, kind and tags are condition values. */
 async function checkImage(ctx: Context, id: string | undefined): Promise<Check> {
   const resource = `arn:aws:ec2:${ctx.region}::image/${id ?? '*'}`;
-  const own = id === undefined ? undefined : await ctx.table(Images).get(id);
-  const provided = catalogueImages(ctx.region).find((image) => image.id === id);
-  const tags = Object.entries(own?.tags ?? {}).flatMap(([key, value]) => [
+  const image = id === undefined ? undefined : await findImage(ctx, id).catch(() => undefined);
+  const tags = Object.entries(image?.tags ?? {}).flatMap(([key, value]) => [
     [`aws:ResourceTag/${key}`, value],
     [`ec2:ResourceTag/${key}`, value],
   ]);
@@ -21,8 +19,8 @@ async function checkImage(ctx: Context, id: string | undefined): Promise<Check> 
     resource,
     conditions: {
       'ec2:ImageType': 'machine',
-      'ec2:Owner': provided?.ownerAlias ?? (own === undefined ? undefined : ctx.account),
-      'ec2:Public': provided === undefined ? 'false' : 'true',
+      'ec2:Owner': image?.ownerAlias ?? image?.ownerId,
+      'ec2:Public': image === undefined ? undefined : String(image.public),
       'ec2:RootDeviceType': 'ebs',
       ...Object.fromEntries(tags),
     },

@@ -111,14 +111,14 @@ function planUserData(text: string | undefined): string | undefined {
   return text;
 }
 
-function planMetadata(options: RunInstancesRequest['MetadataOptions']): InstanceRow['metadata'] {
-  const hopLimit = options?.HttpPutResponseHopLimit ?? 2;
+function planMetadata(options: RunInstancesRequest['MetadataOptions'], image: LaunchImage): InstanceRow['metadata'] {
+  const hopLimit = options?.HttpPutResponseHopLimit ?? (image.imdsV2 ? 2 : 1);
   if (hopLimit < 1 || hopLimit > 64)
     throw invalidParameterValue(`The value for HttpPutResponseHopLimit must be between 1 and 64.`);
   if (options?.HttpProtocolIpv6 === 'enabled') throw parameterNotImplemented('RunInstances', 'MetadataOptions.HttpProtocolIpv6');
   return {
-    // Amazon Linux 2023 images ask for IMDSv2 themselves ("ImdsSupport v2.0"); a launch may say otherwise.
-    httpTokens: options?.HttpTokens ?? 'required',
+    // Images may ask for IMDSv2 ("ImdsSupport v2.0"); a launch may say otherwise.
+    httpTokens: options?.HttpTokens ?? (image.imdsV2 ? 'required' : 'optional'),
     hopLimit,
     endpoint: options?.HttpEndpoint ?? 'enabled',
     tags: options?.InstanceMetadataTags ?? 'disabled',
@@ -183,7 +183,7 @@ export async function planLaunch({ input, template }: MergedLaunch, ctx: Context
     place: await planPlacement(input, ctx, type),
     disks: await planDisks(input.BlockDeviceMappings, image, type, ctx),
     cpuCredits: planCredits(input.CreditSpecification?.CpuCredits, type),
-    metadata: planMetadata(input.MetadataOptions),
+    metadata: planMetadata(input.MetadataOptions, image),
     shutdownBehaviour: input.InstanceInitiatedShutdownBehavior ?? 'stop',
     tags: planTags(input, template),
     fingerprint: createHash('sha256').update(JSON.stringify(significant)).digest('hex'),

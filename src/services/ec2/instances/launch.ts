@@ -44,6 +44,7 @@ function newInstance(
     clientToken: input.ClientToken,
     imageId: plan.image.id,
     type: plan.type.name,
+    boot: { planeImage: plan.image.planeImage, user: plan.image.user, architecture: plan.image.architecture },
     keyName: plan.keyName,
     intent: 'running',
     state: 'pending',

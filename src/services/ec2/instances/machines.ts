@@ -15,7 +15,6 @@ import { DhcpOptions, Vpcs } from '../vpc/state.ts';
 import { releaseVolumes } from '../volumes/attachments.ts';
 import { closeDisks, disksOf, dropForced, KeyUnusable, settleDisks } from '../volumes/plane.ts';
 import { Volumes } from '../volumes/state.ts';
-import { requireImage } from './image-lookup.ts';
 import { planRecovery } from './recovery.ts';
 import { stopInstance, terminateInstance } from './lifecycle.ts';
 import { type InstanceRow, Instances, type InstanceState } from './state.ts';
@@ -31,7 +30,6 @@ async function machineSpec(
   disks: readonly MachineDisk[],
 ): Promise<MachineSpec> {
   const type = instanceTypes.get(row.type)!;
-  const image = await requireImage(ctx, row.imageId);
   const key = row.keyName === undefined ? undefined : await ctx.table(KeyPairs).get(row.keyName);
   const address = cards[0]?.addresses[0]?.address ?? '0.0.0.0';
   const { inside } = ctx.part('endpoints');
@@ -39,7 +37,7 @@ async function machineSpec(
   const dhcp = vpc === undefined ? undefined : await ctx.table(DhcpOptions).get(vpc.dhcpOptionsId);
   return {
     key: row.id,
-    image: image.planeImage,
+    image: row.boot.planeImage,
     rootVolume: row.rootVolume.id,
     hostname: privateDnsName(ctx, address),
     vcpus: type.vcpus,
@@ -47,7 +45,7 @@ async function machineSpec(
     running: row.intent === 'running',
     bootNumber: row.bootNumber,
     userData: row.userData === undefined ? undefined : Buffer.from(row.userData, 'base64'),
-    user: image.user,
+    user: row.boot.user,
     authorizedKeys: key === undefined ? [] : [key.publicKey],
     ports: cards.map((card) => ({ network: card.vpcId, port: card.id, device: deviceName(card.attachment?.deviceIndex ?? 0) })),
     resolver: vpc === undefined ? undefined : resolverOf(vpc.cidrs[0]?.cidr ?? '', dhcp?.options ?? {}),
@@ -71,6 +69,12 @@ async function bringUp(ctx: Context, row: InstanceRow, cards: readonly Interface
   if (ctx.part('zones').downSince(row.place ?? row.zone) !== undefined) {
     if (machines.unavailable === undefined) await machines.removeMachine(row.id);
     return planRecovery(ctx, row);
+  }
+  const { heldFor } = row;
+  if (heldFor !== undefined && machines.unavailable === undefined) {
+    // Shut down for its image; its reconciler lets it boot again.
+    await machines.ensureMachine({ ...(await machineSpec(ctx, row, cards, [])), running: false });
+    return ctx.transact(async (tx) => tx.hint('images', heldFor));
   }
   const refused = machines.unavailable ?? ctx.part('fabric').unavailable;
   if (refused === undefined) {

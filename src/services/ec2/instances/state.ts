@@ -16,6 +16,10 @@ export interface InstanceRow {
   clientToken?: string | undefined;
   imageId: string;
   type: string;
+  /** What it boots: the image's part that the machine needs, so that the image may go. */
+  boot: { planeImage: string; user: string; architecture: 'x86_64' | 'arm64' };
+  /** Its machine is down while this image is made of it; the state stays `running`. */
+  heldFor?: string | undefined;
   keyName?: string | undefined;
   intent: InstanceIntent;
   state: InstanceState;
