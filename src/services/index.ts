@@ -12,4 +12,5 @@ export const services: readonly ServiceEntry[] = [
   { name: 'dynamodb', load: () => import('./dynamodb/index.ts') },
   { name: 'cloudwatch-logs', load: () => import('./cloudwatch-logs/index.ts') },
   { name: 's3', load: () => import('./s3/index.ts') },
+  { name: 'dynamodb-streams', load: () => import('./dynamodb-streams/index.ts') },
 ];

@@ -1,21 +1,29 @@
 /** DynamoDB: tables, items, expressions, indexes, capacity. `tables/` holds what a table is, `items/` what is done with items, `expressions/` the languages. */
 import { defineService } from '../../kernel/service.ts';
+import { createApi } from './api.ts';
 import { checks } from './authorise.ts';
+import { backupHandlers, copyBackup, removeBackup, restoreBackup } from './backups/backups.ts';
+import { recoveryHandlers, restoreMoment } from './backups/recovery.ts';
+import { backfill, removeIndex } from './indexes.ts';
 import { batchHandlers } from './items/batch.ts';
 import { getHandlers } from './items/get.ts';
 import { putHandlers } from './items/put.ts';
 import { queryHandlers } from './items/query.ts';
+import { transactHandlers } from './items/transact.ts';
 import { updateHandlers } from './items/update.ts';
-import { Changes, Counts, Entries, Items, Tables, Tokens } from './state.ts';
+import { removeReplicaRows, replicate, seedReplica } from './replication/replicas.ts';
+import { Backups, Changes, Counts, Cursors, Entries, Expiries, Items, Stamps, Streams, Tables, Tokens } from './state.ts';
 import { createHandlers } from './tables/create.ts';
 import { tableHandlers } from './tables/tables.ts';
 import { tagHandlers } from './tables/tags.ts';
-import { removeTable, sweepTokens } from './tasks.ts';
+import { updateTableHandlers } from './tables/update.ts';
+import { removeTable, sweepTokens, trim } from './tasks.ts';
+import { expire, forgetAll, trackAll, ttlHandlers } from './ttl.ts';
 
 export default defineService({
   name: 'dynamodb',
   uses: ['kms'],
-  tables: [Tables, Items, Entries, Counts, Changes, Tokens],
+  tables: [Tables, Items, Entries, Counts, Changes, Tokens, Streams, Stamps, Cursors, Expiries, Backups],
   handlers: {
     ...createHandlers,
     ...tableHandlers,
@@ -25,7 +33,29 @@ export default defineService({
     ...updateHandlers,
     ...queryHandlers,
     ...batchHandlers,
+    ...transactHandlers,
+    ...updateTableHandlers,
+    ...ttlHandlers,
+    ...backupHandlers,
+    ...recoveryHandlers,
   },
   authorise: checks,
-  tasks: { removeTable, sweepTokens },
+  tasks: {
+    removeTable,
+    sweepTokens,
+    trim,
+    backfill,
+    removeIndex,
+    expire,
+    trackAll,
+    forgetAll,
+    seedReplica,
+    replicate,
+    removeReplica: removeReplicaRows,
+    copyBackup,
+    removeBackup,
+    restoreBackup,
+    restoreMoment,
+  },
+  api: createApi,
 });

@@ -152,3 +152,86 @@ export const Changes = defineTable<ChangeRow>()({
   scope: 'region',
   key: (row) => [row.space, row.at, row.count],
 });
+
+/** A position in a log of changes. */
+export interface Position {
+  at: Millis;
+  count: number;
+}
+
+/** A stream of a table, enabled or lately disabled. */
+export interface StreamRow {
+  table: string;
+  label: string;
+  arn: string;
+  view: StreamView;
+  space: string;
+  hash: string;
+  range?: string | undefined;
+  created: Millis;
+  /** The last change before it began, and the last before it was disabled. */
+  after: Position;
+  until?: Position | undefined;
+  ended?: Millis | undefined;
+}
+export const Streams = defineTable<StreamRow>()({
+  name: 'dynamodb.streams',
+  scope: 'region',
+  key: (row) => [row.table, row.label],
+});
+
+/** When an item of a global table was last written, and where: the later one wins. Kept for deleted items too. */
+export interface StampRow {
+  space: string;
+  /** Key of the item. */
+  key: Key;
+  at: Millis;
+  region: string;
+}
+export const Stamps = defineTable<StampRow>()({
+  name: 'dynamodb.stamps',
+  scope: 'region',
+  key: (row) => [row.space, ...row.key],
+});
+
+/** How far the changes of a table have been brought to a replica. */
+export interface CursorRow extends Position {
+  space: string;
+  region: string;
+}
+export const Cursors = defineTable<CursorRow>()({
+  name: 'dynamodb.cursors',
+  scope: 'region',
+  key: (row) => [row.space, row.region],
+});
+
+/** An item that will expire. */
+export interface ExpiryRow {
+  space: string;
+  /** Seconds of the epoch. */
+  at: number;
+  key: Key;
+}
+export const Expiries = defineTable<ExpiryRow>()({
+  name: 'dynamodb.expiries',
+  scope: 'region',
+  key: (row) => [row.space, row.at, ...row.key],
+});
+
+/** A backup on demand: its items lie in a space of their own. */
+export interface BackupRow {
+  name: string;
+  arn: string;
+  created: Millis;
+  status: 'CREATING' | 'AVAILABLE';
+  /** The table as it was. */
+  table: TableRow;
+  space: string;
+  items: number;
+  bytes: number;
+}
+export const Backups = defineTable<BackupRow>()({
+  name: 'dynamodb.backups',
+  scope: 'region',
+  key: (row) => [row.arn],
+});

@@ -51,21 +51,21 @@ function readTest(condition: Condition): { name: string; test: KeyTest } {
   if (condition.kind === 'between') {
     const name = keyName(condition.of);
     if (name === undefined) throw invalid('BETWEEN operator must have the key attribute as its first operand');
-    return { name, test: { operator: 'between', values: [valueOf(condition.low), valueOf(condition.high)] } };
+    return { name, test: { operator: 'between', values: [operandOf(condition.low), operandOf(condition.high)] } };
   }
   if (condition.kind !== 'beginsWith') throw invalid('No key attribute specified');
   const name = keyName(condition.of);
   if (name === undefined) throw invalid('begins_with operator must have the key attribute as its first operand');
-  return { name, test: { operator: 'beginsWith', values: [valueOf(condition.prefix)] } };
+  return { name, test: { operator: 'beginsWith', values: [operandOf(condition.prefix)] } };
 }
 
 function readComparison({ operator, left, right }: Extract<Condition, { kind: 'compare' }>): { name: string; test: KeyTest } {
   if (operator === '<>') throw validation('Invalid operator used in KeyConditionExpression: <>');
   const name = keyName(left);
-  if (name !== undefined) return { name, test: { operator, values: [valueOf(right)] } };
+  if (name !== undefined) return { name, test: { operator, values: [operandOf(right)] } };
   const other = keyName(right);
   if (other === undefined) throw validation('Invalid condition in KeyConditionExpression: No key attribute specified');
-  return { name: other, test: { operator: flipped[operator] as KeyOperator, values: [valueOf(left)] } };
+  return { name: other, test: { operator: flipped[operator] as KeyOperator, values: [operandOf(left)] } };
 }
 
 function keyName(operand: Operand): string | undefined {
@@ -75,7 +75,7 @@ function keyName(operand: Operand): string | undefined {
   return operand.path[0] as string;
 }
 
-function valueOf(operand: Operand): Value {
+function operandOf(operand: Operand): Value {
   if (operand.kind === 'size') throw validation('KeyConditionExpressions cannot contain nested operations');
   if (operand.kind === 'path')
     throw validation('Invalid condition in KeyConditionExpression: Multiple attribute names used in one condition');

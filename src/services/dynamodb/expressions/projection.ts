@@ -52,8 +52,7 @@ interface Branch {
 function graft(root: Branch, path: Path, value: Value): void {
   let branch = root;
   for (const part of path) {
-    const members: Map<string | number, Branch> =
-      typeof part === 'number' ? (branch.list ??= new Map()) : (branch.map ??= new Map());
+    const members = membersOf(branch, part);
     let next = members.get(part);
     if (next === undefined) {
       next = {};
@@ -62,6 +61,12 @@ function graft(root: Branch, path: Path, value: Value): void {
     branch = next;
   }
   branch.value = value;
+}
+
+function membersOf(branch: Branch, part: string | number): Map<string | number, Branch> {
+  if (typeof part === 'number') branch.list ??= new Map();
+  else branch.map ??= new Map();
+  return (typeof part === 'number' ? branch.list : branch.map) as Map<string | number, Branch>;
 }
 
 function build(branch: Branch): Value {

@@ -100,11 +100,13 @@ function remove(item: Item, path: Path): void {
 function addTo(item: Item, path: Path, operand: Value): void {
   parentOf(item, path);
   const old = valueAt(item, path);
-  if (old === undefined) return put(item, path, operand);
+  put(item, path, old === undefined ? operand : added(old, operand));
+}
+
+function added(old: Value, operand: Value): Value {
   const type = typeOf(old);
   if (type !== typeOf(operand)) throw validation(wrongType);
-  if (type === 'N') return put(item, path, sum(old, operand, 1));
-  put(item, path, unite(old, operand));
+  return type === 'N' ? sum(old, operand, 1) : unite(old, operand);
 }
 
 /** The union of two sets of one type. */

@@ -6,11 +6,13 @@ import type { Millis } from '../../../base/clock.ts';
 import type { Scope, Transaction } from '../../../kernel/context.ts';
 import type { Key } from '../../../store/store.ts';
 import { Consumption, writeUnits } from '../capacity.ts';
-import { entryKey } from '../keys.ts';
+import { entryKey, isOfType } from '../keys.ts';
 import { Changes, Counts, type CountRow, Entries, type IndexRow, Items, type TableRow } from '../state.ts';
+import { trackReplicas } from '../replication/replicas.ts';
 import { StoredItem, storeItem } from '../stored.ts';
 import { emptyItem, type Item, sameItem } from '../values.ts';
-import { keyNamesOf } from './schema.ts';
+import { trackExpiry } from '../ttl.ts';
+import { keyNamesOf, keyTypeOf } from './schema.ts';
 
 export interface Change {
   scope: Scope;
@@ -35,13 +37,19 @@ export async function applyChange(tx: Transaction, change: Change): Promise<Cons
     if (index.status !== 'DELETING') used.addIndex(index, await changeEntry(tx, change, index));
   }
   await count(tx, change);
+  if (table.timeToLive !== undefined) await trackExpiry(tx, change);
+  if (table.replicas !== undefined && changed(change)) await trackReplicas(tx, change);
   return used;
 }
 
 /** The attributes of an item that an index shows; undefined when the item is not in it. */
 export function projected(table: TableRow, index: IndexRow, stored: StoredItem): StoredItem | undefined {
   const { item } = stored;
-  if (item[index.hash] === undefined || (index.range !== undefined && item[index.range] === undefined)) return undefined;
+  for (const name of keyNamesOf(index)) {
+    const value = item[name];
+    // An item from before the index may hold another type there; it is not in the index.
+    if (value === undefined || !isOfType(value, keyTypeOf(table, name))) return undefined;
+  }
   if (index.projection === 'ALL') return stored;
   const entry = emptyItem();
   for (const name of [...keyNamesOf(table), ...keyNamesOf(index), ...index.nonKey]) {
@@ -52,10 +60,15 @@ export function projected(table: TableRow, index: IndexRow, stored: StoredItem):
 
 /** Brings one index in line; gives its write units ("Write capacity for global secondary indexes"). */
 async function changeEntry(tx: Transaction, { scope, table, before, after }: Change, index: IndexRow): Promise<number> {
-  const old = before === undefined ? undefined : projected(table, index, before);
+  let old = before === undefined ? undefined : projected(table, index, before);
   const next = after === undefined ? undefined : projected(table, index, after);
   const entries = tx.tableIn(scope, Entries);
-  const oldKey = old === undefined ? undefined : entryKey(index.space, old.item, index, table);
+  let oldKey = old === undefined ? undefined : entryKey(index.space, old.item, index, table);
+  // While an index is being filled, an entry may not be there yet.
+  if (index.backfilling === true && oldKey !== undefined && (await entries.get(...oldKey)) === undefined) {
+    old = undefined;
+    oldKey = undefined;
+  }
   const nextKey = next === undefined ? undefined : entryKey(index.space, next.item, index, table);
   let units = 0;
   const moved = oldKey !== undefined && nextKey !== undefined && oldKey.join('\0') !== nextKey.join('\0');
@@ -69,6 +82,7 @@ async function changeEntry(tx: Transaction, { scope, table, before, after }: Cha
     await entries.put(next.row(nextKey));
     units += writeUnits(moved || old === undefined ? next.size : Math.max(old.size, next.size));
   }
+  if (old === undefined && next === undefined) return units;
   const grown = (nextKey === undefined ? 0 : 1) - (oldKey === undefined ? 0 : 1);
   const counts = tx.tableIn(scope, Counts);
   const counted = await counts.get(index.space);
@@ -96,15 +110,20 @@ async function count(tx: Transaction, change: Change): Promise<void> {
   await counts.put({ space: table.space, items, bytes, ...sequence });
 }
 
-/** Adds to the log, unless nothing changed: a write that leaves an item as it was is no change to anybody. */
+/** A write that leaves an item as it was is no change to anybody. */
+function changed({ before, after }: Change): boolean {
+  if (before === undefined || after === undefined) return before !== after;
+  return !sameItem(before.item, after.item);
+}
+
+/** Adds to the log, unless nothing changed. */
 async function log(
   tx: Transaction,
   change: Change,
   last: CountRow,
 ): Promise<{ at?: Millis | undefined; count?: number | undefined }> {
   const { scope, table, before, after, now, by, stamp } = change;
-  if (before === undefined && after === undefined) return { at: last.at, count: last.count };
-  if (before !== undefined && after !== undefined && sameItem(before.item, after.item)) return { at: last.at, count: last.count };
+  if (!changed(change)) return { at: last.at, count: last.count };
   const at = Math.max(now, last.at ?? 0);
   const sequence = at === last.at ? (last.count ?? 0) + 1 : 0;
   await tx.tableIn(scope, Changes).put({

@@ -10,6 +10,7 @@ import { namePattern, RequestChecks } from '../checks.ts';
 import { inUse, invalidParameters, limitExceeded, validation } from '../errors.ts';
 import { findTable } from '../lookup.ts';
 import { type StreamSetting, type StreamView, type TableRow, Tables } from '../state.ts';
+import { startStream } from '../streams/streams.ts';
 import {
   checkDefinitionMembers,
   checkIndexMembers,
@@ -181,6 +182,7 @@ export const createHandlers: HandlersOf<DynamoDB> = {
     const row = { ...readTable(ctx, ctx, input), encryption: await readEncryption(ctx, input.SSESpecification) };
     return ctx.transact(async (tx) => {
       await addTable(tx, ctx, ctx, row);
+      await startStream(tx, ctx, row);
       return { TableDescription: await describeTable(tx, ctx, row, ctx.now) };
     });
   },

@@ -7,6 +7,7 @@ import { inUse, validation } from '../errors.ts';
 import { findTable, requireTable, scopeOf, statusOf } from '../lookup.ts';
 import { tableUnitsMax } from '../meter.ts';
 import { type TableRow, Tables } from '../state.ts';
+import { endStream } from '../streams/streams.ts';
 import { transitionMillis } from './create.ts';
 import { describeTable } from './describe.ts';
 
@@ -74,6 +75,7 @@ export const tableHandlers: HandlersOf<DynamoDB> = {
       const until = ctx.now + transitionMillis;
       const leaving: TableRow = { ...row, status: 'DELETING', until };
       await tx.table(Tables).put(leaving);
+      await endStream(tx, ctx, row);
       await tx.schedule({ task: 'removeTable', key: row.space, due: until, payload: { name: row.name } });
       const description = await describeTable(tx, ctx, leaving, ctx.now);
       return { TableDescription: description };
