@@ -38,7 +38,7 @@ beforeAll(async () => {
     ],
   });
   for (let i = 0; i < 20; i++) {
-    const city = i % 2 === 0 ? { city: s(i % 4 === 0 ? 'Oulu' : 'Turku') } : {};
+    const city: Record<string, AttributeValue> = i % 2 === 0 ? { city: s(i % 4 === 0 ? 'Oulu' : 'Turku') } : {};
     await dynamo.putItem({
       TableName,
       Item: { pk: s('a'), sk: n(i - 5), age: n(100 - i), name: s(`n${i}`), more: s('x'), ...city },
