@@ -1,5 +1,5 @@
 /**
- * The web console under /_pilvi/console: its routes and the EC2 pages. A client of the cloud: everything it shows or does goes through
+ * The web console under /_pilvi/console: its routes and the EC2 pages (S3's are in s3.ts). A client of the cloud: everything it shows or does goes through
  * `kernel.invoke` as the signed-in user, so policies decide and calls are recorded as with any other client. Forms are taken from the console's
  * own origin only. Rejected: scripts in pages that call the API with keys of the user's session, because the keys would then be in the browser.
  */
@@ -7,10 +7,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { DescribeImagesResult, DescribeInstancesResult } from '@aws-sdk/client-ec2';
 import { isLocalRequest } from '../base/local-request.ts';
 import { findRegion } from '../base/regions.ts';
+import type { Caller } from '../kernel/caller.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Door } from './door.ts';
 import { defaultRegion, Entry } from './entry.ts';
 import { base, instancesPage, rootSignInPage, signInPage, styleSheet } from './pages.ts';
+import { deleteBucket, showBuckets, showObjects } from './s3.ts';
 import { SignIns } from './sign-ins.ts';
 import { type Answer, goTo, invoke, isSecure, shown, type Visit, wordsOf } from './visit.ts';
 
@@ -117,6 +119,12 @@ class Console {
         return this.#instances(visit);
       case 'POST /ec2/instances':
         return this.#launch(visit);
+      case 'GET /s3/buckets':
+        return this.#signedIn(visit, (caller) => showBuckets(this.#kernel, caller));
+      case 'GET /s3/bucket':
+        return this.#signedIn(visit, (caller) => showObjects(this.#kernel, caller, visit));
+      case 'POST /s3/delete':
+        return this.#signedIn(visit, (caller) => deleteBucket(this.#kernel, caller, visit));
       default:
         return (
           (await this.#entry.answer(visit)) ?? {
@@ -126,6 +134,12 @@ class Console {
           }
         );
     }
+  }
+
+  /** A page for who is signed in; who is not is sent to do that. */
+  async #signedIn(visit: Visit, show: (caller: Caller) => Promise<Answer>): Promise<Answer> {
+    const caller = await this.#entry.signedIn(visit);
+    return 'status' in caller ? caller : show(caller);
   }
 
   async #instances(visit: Visit, refused?: string): Promise<Answer> {

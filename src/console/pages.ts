@@ -1,5 +1,6 @@
 /** The console's HTML. Plain pages and forms without scripts: what a browser shows is what the server wrote, and every text in it is escaped. */
 import type { Image, Instance } from '@aws-sdk/client-ec2';
+import type { Bucket, _Object as S3Object } from '@aws-sdk/client-s3';
 import { regions } from '../base/regions.ts';
 
 export const base = '/_pilvi/console';
@@ -147,6 +148,43 @@ function instanceRow(instance: Instance, { region, port }: InstancesView): strin
   return `<tr>${cells.join('')}<td>${link}</td></tr>`;
 }
 
+/** Who is signed in, a way out, and the other pages. */
+function signedInBar({ account, userName }: { account: string; userName?: string | undefined }): string {
+  return `<nav><a href="${base}/ec2/instances">EC2</a> <a href="${base}/s3/buckets">S3</a></nav>
+<form method="post" action="${base}/sign-out">${escapeHtml(userName ?? '')} @ ${escapeHtml(account)} <button>Sign out</button></form>`;
+}
+
+type Viewer = Parameters<typeof signedInBar>[0];
+
+export function bucketsPage(viewer: Viewer, buckets: readonly Bucket[], failures: readonly string[]): string {
+  const rows = buckets.map(({ Name: name = '', BucketRegion: region = '', CreationDate: created }) => {
+    const link = `<a href="${base}/s3/bucket?name=${encodeURIComponent(name)}">${escapeHtml(name)}</a>`;
+    const remove = `<form method="post" action="${base}/s3/delete"><input type="hidden" name="bucket" value="${escapeHtml(name)}"><button>Delete</button></form>`;
+    return `<tr><td>${link}</td><td>${escapeHtml(region)}</td><td>${created?.toISOString() ?? ''}</td><td>${remove}</td></tr>`;
+  });
+  return page(
+    'Buckets',
+    `<header>${signedInBar(viewer)}</header>
+<h1>Buckets</h1>${failures.map(failure).join('')}
+<table><thead><tr><th>Name</th><th>AWS Region</th><th>Creation date</th><th></th></tr></thead>
+<tbody>${rows.join('\n')}</tbody></table>`,
+  );
+}
+
+export function bucketPage(viewer: Viewer, bucket: string, objects: readonly S3Object[], words?: string): string {
+  const rows = objects.map(
+    ({ Key: key = '', Size: size = 0, LastModified: at }) =>
+      `<tr><td>${escapeHtml(key)}</td><td>${size}</td><td>${at?.toISOString() ?? ''}</td></tr>`,
+  );
+  return page(
+    bucket,
+    `<header>${signedInBar(viewer)}</header>
+<h1>${escapeHtml(bucket)}</h1>${failure(words)}
+<table><thead><tr><th>Name</th><th>Size</th><th>Last modified</th></tr></thead>
+<tbody>${rows.join('\n')}</tbody></table>`,
+  );
+}
+
 export function instancesPage(view: InstancesView): string {
   const images = view.images.map(
     ({ ImageId: id = '', Name: name = '' }) =>
@@ -155,7 +193,7 @@ export function instancesPage(view: InstancesView): string {
   return page(
     'Instances',
     `<header>${regionMenu(view.region)}
-<form method="post" action="${base}/sign-out">${escapeHtml(view.userName)} @ ${escapeHtml(view.account)} <button>Sign out</button></form></header>
+${signedInBar(view)}</header>
 <h1>Instances</h1>${view.failures.map(failure).join('')}
 <table><thead><tr><th>Instance ID</th><th>Name</th><th>State</th><th>Type</th><th>Public IPv4 address</th></tr></thead>
 <tbody>${view.instances.map((instance) => instanceRow(instance, view)).join('\n')}</tbody></table>

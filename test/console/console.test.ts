@@ -1,5 +1,9 @@
 /** The web console as a browser without scripts sees it: forms, cookies, pages. */
-import { DescribeInstancesCommand, EC2Client } from '@aws-sdk/client-ec2';
+import { execFile } from 'node:child_process';
+import { stat } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { DescribeImagesCommand, DescribeInstancesCommand, EC2Client } from '@aws-sdk/client-ec2';
+import { DeleteObjectCommand, ListBucketsCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { expect, inject, test } from 'vitest';
 import { advanceClock, eventually, startOwnCloud } from '../support/cloud.ts';
 import { allow, fromBase32, policy, type Rooted, rooted, totp } from '../services/iam/support.ts';
@@ -272,4 +276,73 @@ test('each try to sign in is recorded as ConsoleLogin, and none shows a name tha
     ['HIDDEN_DUE_TO_SECURITY_REASONS', 'Failed authentication', { MFAUsed: 'No' }],
     ['cleo', undefined, { MFAUsed: 'No' }],
   ]);
+});
+
+/** The unmodified aws CLI as this account's root user; its output. */
+async function aws({ account }: Rooted, ...args: readonly string[]): Promise<string> {
+  return (await promisify(execFile)('aws', [...args], { env: account.env() })).stdout;
+}
+
+const cliMissing = () =>
+  promisify(execFile)('aws', ['--version']).then(
+    () => false,
+    () => true,
+  );
+
+test('ACCESS-001 a bucket made by CLI is shown by console and SDK; deleted in the console it is gone from both', async (context) => {
+  context.skip(await cliMissing(), 'needs the aws CLI');
+  const root = rooted();
+  const s3 = new S3Client({ ...root.account.config(), forcePathStyle: true });
+  const listed = async () => (await s3.send(new ListBucketsCommand({}))).Buckets?.map(({ Name }) => Name) ?? [];
+  const bucket = `console-${root.account.id}`;
+  await aws(root, 's3', 'mb', `s3://${bucket}`);
+  const browser = new Browser();
+  expect((await browser.get('/s3/buckets')).status).toBe(303);
+  await browser.signInRoot(root.account.id);
+  await browser.post('/mfa/skip', {});
+  const shown = `<td><a href="/_pilvi/console/s3/bucket?name=${bucket}">${bucket}</a></td><td>us-east-1</td>`;
+  expect((await browser.get('/s3/buckets')).text).toContain(shown);
+  expect(await listed()).toEqual([bucket]);
+
+  await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'a<b>', Body: 'x' }));
+  const refused = await browser.post('/s3/delete', { bucket });
+  expect([refused.status, refused.text.includes('BucketNotEmpty: ')]).toEqual([403, true]);
+  expect((await browser.get(`/s3/bucket?name=${bucket}`)).text).toContain('<td>a&lt;b&gt;</td><td>1</td>');
+  await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: 'a<b>' }));
+  expect((await browser.post('/s3/delete', { bucket })).status).toBe(303);
+  expect((await browser.get('/s3/buckets')).text).not.toContain(bucket);
+  expect(await listed()).toEqual([]);
+
+  await withProfile(root, 'guest');
+  const guest = new Browser();
+  await guest.signIn(root.account.id, 'guest');
+  expect((await guest.get('/s3/buckets')).text).toContain('AccessDenied: ');
+});
+
+test('ACCESS-008 what the CLI does with a key appears in the console: instances and copied objects', async (context) => {
+  context.skip(await cliMissing(), 'needs the aws CLI');
+  const root = rooted();
+  expect(JSON.parse(await aws(root, 'sts', 'get-caller-identity'))).toMatchObject({ Account: root.account.id });
+  const ec2 = new EC2Client(root.account.config());
+  const { Images } = await ec2.send(new DescribeImagesCommand({ Filters: [{ Name: 'architecture', Values: ['x86_64'] }] }));
+  const id = Images?.find(({ Name }) => Name?.startsWith('al2023-ami-'))?.ImageId ?? '';
+  const launched = JSON.parse(await aws(root, 'ec2', 'run-instances', '--image-id', id, '--instance-type', 't3.micro')) as {
+    Instances: { InstanceId: string }[];
+  };
+  const bucket = `copies-${root.account.id}`;
+  await aws(root, 's3', 'mb', `s3://${bucket}`);
+  await aws(root, 's3', 'cp', 'LICENSE', `s3://${bucket}/texts/licence`);
+  const browser = new Browser();
+  await browser.signInRoot(root.account.id);
+  await browser.post('/mfa/skip', {});
+  expect((await browser.get('/ec2/instances')).text).toContain(`<td>${launched.Instances[0]?.InstanceId}</td>`);
+  const size = (await stat('LICENSE')).size;
+  expect((await browser.get(`/s3/bucket?name=${bucket}`)).text).toContain(`<td>texts/licence</td><td>${size}</td>`);
+  await expect(
+    aws(
+      { ...root, account: { ...root.account, env: () => root.account.env({ AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE' }) } },
+      's3',
+      'ls',
+    ),
+  ).rejects.toThrow('InvalidAccessKeyId');
 });

@@ -8,6 +8,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { connect, type PeerCertificate } from 'node:tls';
 import { promisify } from 'node:util';
+import { DynamoDB, waitUntilTableExists } from '@aws-sdk/client-dynamodb';
+import { EC2 } from '@aws-sdk/client-ec2';
 import {
   IAMClient,
   CreateAccessKeyCommand,
@@ -15,9 +17,10 @@ import {
   ListUsersCommand,
   PutUserPolicyCommand,
 } from '@aws-sdk/client-iam';
+import { S3 } from '@aws-sdk/client-s3';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { eventually, freshAccount } from '../support/cloud.ts';
+import { eventually, freshAccount, machinesRefused } from '../support/cloud.ts';
 
 const run = promisify(execFile);
 const port = Number(new URL(inject('endpoint')).port);
@@ -126,6 +129,59 @@ describe('clients', () => {
     expect((await secure.send(new ListUsersCommand({}))).Users).toHaveLength(1);
     await expect(new IAMClient(config).send(new ListUsersCommand({}))).rejects.toMatchObject({ name: 'AccessDenied' });
   });
+});
+
+test('INFRA-001 servers, storage and databases are obtained over HTTPS, at once and by nobody’s hand, and answer', {
+  timeout: 60_000,
+}, async (context) => {
+  context.skip(machinesRefused() !== undefined, machinesRefused() ?? '');
+  const account = freshAccount(`https://127.0.0.1:${port}`);
+  const config = { ...account.config(), requestHandler: { httpsAgent: new https.Agent({ ca }) } };
+  const ec2 = new EC2({ ...config });
+  const images = (await ec2.describeImages({ Filters: [{ Name: 'architecture', Values: ['x86_64'] }] })).Images ?? [];
+  const ImageId = images.find(({ Name }) => Name?.startsWith('al2023-ami-'))?.ImageId;
+  const script = '#!/bin/sh\ncd /tmp && echo served > page && exec python3 -m http.server 80';
+  const { GroupId } = await ec2.createSecurityGroup({ GroupName: 'web', Description: 'web' });
+  await ec2.authorizeSecurityGroupIngress({ GroupId, IpProtocol: 'tcp', FromPort: 80, ToPort: 80, CidrIp: '0.0.0.0/0' });
+  const { Instances } = await ec2.runInstances({
+    ImageId,
+    InstanceType: 't3.micro',
+    MinCount: 1,
+    MaxCount: 1,
+    SecurityGroupIds: [GroupId ?? ''],
+    UserData: Buffer.from(script).toString('base64'),
+  });
+  const s3 = new S3({ ...config, forcePathStyle: true });
+  const bucket = { Bucket: `secure-${account.id}` };
+  await s3.createBucket(bucket);
+  await s3.putObject({ ...bucket, Key: 'k', Body: 'stored' });
+  expect(await (await s3.getObject({ ...bucket, Key: 'k' })).Body?.transformToString()).toBe('stored');
+  const dynamo = new DynamoDB({ ...config });
+  const TableName = 'things';
+  await dynamo.createTable({
+    TableName,
+    BillingMode: 'PAY_PER_REQUEST',
+    AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' }],
+    KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
+  });
+  await waitUntilTableExists({ client: dynamo, maxWaitTime: 20, minDelay: 1 }, { TableName });
+  const Item = { id: { S: '1' } };
+  await dynamo.putItem({ TableName, Item });
+  expect((await dynamo.getItem({ TableName, Key: Item })).Item).toEqual(Item);
+  const page = await eventually(
+    async () => {
+      const found = await ec2.describeInstances({ InstanceIds: [Instances?.[0]?.InstanceId ?? ''] });
+      const address = found.Reservations?.[0]?.Instances?.[0]?.PublicIpAddress ?? '';
+      return get(`ec2-${address.replaceAll('.', '-')}.us-east-1.compute.localhost`, ca, '/page').then((text) => {
+        expect(text).toBe('served\n');
+        return text;
+      });
+    },
+    { why: 'the instance serves its page', timeoutMs: 25_000 },
+  );
+  expect(page).toBe('served\n');
+  const untrusting = new EC2({ ...account.config() });
+  await expect(untrusting.describeImages({})).rejects.toThrow(/certificate/);
 });
 
 describe('bad clients', () => {
