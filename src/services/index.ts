@@ -7,6 +7,7 @@ export const services: readonly ServiceEntry[] = [
   { name: 'kms', load: () => import('./kms/index.ts') },
   { name: 'ec2-instance-connect', load: () => import('./ec2-instance-connect/index.ts') },
   { name: 'secrets-manager', load: () => import('./secrets-manager/index.ts') },
+  { name: 'ssm', load: () => import('./ssm/index.ts') },
   { name: 'ec2', load: () => import('./ec2/index.ts'), eager: true },
   { name: 'sqs', load: () => import('./sqs/index.ts') },
   { name: 'dynamodb', load: () => import('./dynamodb/index.ts') },
