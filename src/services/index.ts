@@ -14,4 +14,5 @@ export const services: readonly ServiceEntry[] = [
   { name: 'cloudwatch-logs', load: () => import('./cloudwatch-logs/index.ts') },
   { name: 's3', load: () => import('./s3/index.ts') },
   { name: 'dynamodb-streams', load: () => import('./dynamodb-streams/index.ts') },
+  { name: 'cloudwatch', load: () => import('./cloudwatch/index.ts') },
 ];
