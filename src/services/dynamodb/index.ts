@@ -14,6 +14,7 @@ import { updateHandlers } from './items/update.ts';
 import { removeReplicaRows, replicate, seedReplica } from './replication/replicas.ts';
 import { Backups, Changes, Counts, Cursors, Entries, Expiries, Items, Stamps, Streams, Tables, Tokens } from './state.ts';
 import { createHandlers } from './tables/create.ts';
+import { policyHandlers } from './tables/policies.ts';
 import { tableHandlers } from './tables/tables.ts';
 import { tagHandlers } from './tables/tags.ts';
 import { updateTableHandlers } from './tables/update.ts';
@@ -35,6 +36,7 @@ export default defineService({
     ...batchHandlers,
     ...transactHandlers,
     ...updateTableHandlers,
+    ...policyHandlers,
     ...ttlHandlers,
     ...backupHandlers,
     ...recoveryHandlers,
