@@ -9,8 +9,31 @@ import { page } from '../paging.ts';
 import { offeredZones } from '../zones.ts';
 import { type InstanceTypeInfo, instanceTypes } from './type-catalogue.ts';
 
+/** Cores can be chosen in steps of two, one thread or both of each ("CPU options for Amazon EC2 instances"). */
+function describeCores(type: InstanceTypeInfo): ShownType['VCpuInfo'] {
+  const cores = type.vcpus / type.threadsPerCore;
+  const valid = cores < 2 ? [cores] : Array.from({ length: Math.floor(cores / 2) }, (_none, index) => (index + 1) * 2);
+  return {
+    DefaultVCpus: type.vcpus,
+    DefaultCores: cores,
+    DefaultThreadsPerCore: type.threadsPerCore,
+    ValidCores: type.bareMetal || type.name.startsWith('t2.') ? undefined : valid,
+    ValidThreadsPerCore: type.bareMetal ? undefined : type.threadsPerCore === 2 ? [1, 2] : [1],
+  };
+}
+
+/** Families that hibernate, up to 150 GiB of memory, never bare metal ("Prerequisites for EC2 instance hibernation"). */
+function canHibernate(type: InstanceTypeInfo): boolean {
+  const family = type.name.split('.')[0] ?? '';
+  return (
+    /^(c3|c4|c5d?|c6[agi]d?|c7[agi]d?|i3|m3|m4|m5[ad]?|m6[agi]d?|m7[agi]d?|r3|r4|r5[ad]?|t2|t3a?|t4g)$/.test(family) &&
+    !type.bareMetal &&
+    type.memoryMiB < 150 * 1024
+  );
+}
+
 function describeType(type: InstanceTypeInfo): ShownType {
-  const { disks, gpus } = type;
+  const { disks, gpus, ebs } = type;
   return {
     InstanceType: type.name as never,
     CurrentGeneration: type.currentGeneration,
@@ -18,16 +41,41 @@ function describeType(type: InstanceTypeInfo): ShownType {
     SupportedUsageClasses: ['on-demand', 'spot'],
     SupportedRootDeviceTypes: ['ebs'],
     SupportedVirtualizationTypes: ['hvm'],
-    BareMetal: false,
-    Hypervisor: type.nitro ? 'nitro' : 'xen',
-    ProcessorInfo: { SupportedArchitectures: [type.architecture] },
-    VCpuInfo: { DefaultVCpus: type.vcpus },
+    BareMetal: type.bareMetal,
+    Hypervisor: type.bareMetal ? undefined : type.nitro ? 'nitro' : 'xen',
+    ProcessorInfo: {
+      SupportedArchitectures: [type.architecture],
+      SustainedClockSpeedInGhz: type.processor.ghz,
+      Manufacturer: type.processor.manufacturer,
+    },
+    VCpuInfo: describeCores(type),
+    EbsInfo: {
+      EbsOptimizedSupport: type.nitro ? 'default' : 'unsupported',
+      EncryptionSupport: 'supported',
+      NvmeSupport: type.nitro ? 'required' : 'unsupported',
+      EbsOptimizedInfo:
+        ebs === undefined
+          ? undefined
+          : {
+              BaselineBandwidthInMbps: ebs.mbps,
+              BaselineThroughputInMBps: ebs.mbps / 8,
+              BaselineIops: ebs.iops,
+              MaximumBandwidthInMbps: ebs.mbpsMax,
+              MaximumThroughputInMBps: ebs.mbpsMax / 8,
+              MaximumIops: ebs.iopsMax,
+            },
+    },
+    PlacementGroupInfo: {
+      SupportedStrategies: type.burstable ? ['partition', 'spread'] : ['cluster', 'partition', 'spread'],
+    },
+    HibernationSupported: canHibernate(type),
     MemoryInfo: { SizeInMiB: type.memoryMiB },
     InstanceStorageSupported: disks !== undefined,
     InstanceStorageInfo:
       disks === undefined
         ? undefined
         : {
+            EncryptionSupport: disks.nvme ? 'required' : 'unsupported',
             TotalSizeInGB: disks.count * disks.sizeGiB,
             Disks: [{ Count: disks.count, SizeInGB: disks.sizeGiB, Type: disks.type }],
             NvmeSupport: disks.nvme ? 'required' : 'unsupported',
@@ -50,9 +98,9 @@ function describeType(type: InstanceTypeInfo): ShownType {
       EnaSupport: type.nitro ? 'required' : 'unsupported',
     },
     BurstablePerformanceSupported: type.burstable,
-    DedicatedHostsSupported: !type.burstable,
-    AutoRecoverySupported: true,
-    SupportedBootModes: ['legacy-bios'],
+    DedicatedHostsSupported: !type.burstable || type.name.startsWith('t3.'),
+    AutoRecoverySupported: !type.bareMetal && disks === undefined,
+    SupportedBootModes: type.architecture === 'arm64' ? ['uefi'] : type.nitro ? ['legacy-bios', 'uefi'] : ['legacy-bios'],
   };
 }
 
@@ -78,8 +126,34 @@ export const instanceTypeHandlers: HandlersOf<EC2> = {
       'instance-type': (type) => type.name,
       'current-generation': (type) => type.currentGeneration,
       'burstable-performance-supported': (type) => type.burstable,
-      'bare-metal': () => false,
-      hypervisor: (type) => (type.nitro ? 'nitro' : 'xen'),
+      'bare-metal': (type) => type.bareMetal,
+      hypervisor: (type) => (type.bareMetal ? undefined : type.nitro ? 'nitro' : 'xen'),
+      'auto-recovery-supported': (type) => !type.bareMetal && type.disks === undefined,
+      'dedicated-hosts-supported': (type) => !type.burstable || type.name.startsWith('t3.'),
+      'hibernation-supported': canHibernate,
+      'ebs-info.ebs-optimized-support': (type) => (type.nitro ? 'default' : 'unsupported'),
+      'ebs-info.encryption-support': () => 'supported',
+      'ebs-info.nvme-support': (type) => (type.nitro ? 'required' : 'unsupported'),
+      'ebs-info.ebs-optimized-info.baseline-bandwidth-in-mbps': (type) => type.ebs?.mbps,
+      'ebs-info.ebs-optimized-info.baseline-iops': (type) => type.ebs?.iops,
+      'ebs-info.ebs-optimized-info.maximum-bandwidth-in-mbps': (type) => type.ebs?.mbpsMax,
+      'ebs-info.ebs-optimized-info.maximum-iops': (type) => type.ebs?.iopsMax,
+      'instance-storage-info.disk.count': (type) => type.disks?.count,
+      'instance-storage-info.disk.size-in-gb': (type) => type.disks?.sizeGiB,
+      'instance-storage-info.disk.type': (type) => type.disks?.type,
+      'instance-storage-info.nvme-support': (type) =>
+        type.disks === undefined ? undefined : type.disks.nvme ? 'required' : 'unsupported',
+      'instance-storage-info.total-size-in-gb': (type) =>
+        type.disks === undefined ? undefined : type.disks.count * type.disks.sizeGiB,
+      'network-info.ena-support': (type) => (type.nitro ? 'required' : 'unsupported'),
+      'network-info.ipv4-addresses-per-interface': (type) => type.addressesPerInterfaceMax,
+      'network-info.ipv6-supported': () => true,
+      'network-info.network-performance': (type) => type.networkPerformance,
+      'processor-info.sustained-clock-speed-in-ghz': (type) => type.processor.ghz,
+      'supported-boot-mode': (type) => (type.architecture === 'arm64' ? 'uefi' : 'legacy-bios'),
+      'supported-usage-class': () => ['on-demand', 'spot'],
+      'vcpu-info.default-cores': (type) => type.vcpus / type.threadsPerCore,
+      'vcpu-info.default-threads-per-core': (type) => type.threadsPerCore,
       'processor-info.supported-architecture': (type) => type.architecture,
       'vcpu-info.default-vcpus': (type) => type.vcpus,
       'memory-info.size-in-mib': (type) => type.memoryMiB,
