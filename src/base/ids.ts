@@ -54,6 +54,8 @@ export const idKinds = {
   vpcEndpoint: long('vpce-'),
   flowLog: long('fl-'),
   managedAttachment: long('ela-attach-'),
+  // Recycle Bin.
+  retentionRule: { prefix: '', length: 11, alphabet: alphanumeric },
   // IAM: "IAM identifiers", unique ids.
   user: unique('AIDA'),
   role: unique('AROA'),

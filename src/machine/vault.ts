@@ -99,7 +99,8 @@ export class Vault {
   async #ensureFolder(name: string, identifier: string): Promise<void> {
     const folder = this.path(name);
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    const found = await runCommand(['xfs_io', '-c', 'get_encpolicy', folder]);
+    // A folder without a policy is an error to the program.
+    const found = await tryCommand(['xfs_io', '-c', 'get_encpolicy', folder]);
     const holder = /[0-9a-f]{32}/.exec(found.stdout)?.[0];
     if (holder === identifier) return;
     if (holder !== undefined) throw new PilviError('CommandFailed', `The disk ${name} is encrypted under another key.`);

@@ -20,6 +20,8 @@ export class AbsentVolumes implements Volumes {
     return this.#refuse();
   }
 
+  async growOpenDisk(): Promise<void> {}
+
   async closeDisk(): Promise<void> {}
 
   openDisks(): readonly OpenDisk[] {

@@ -78,6 +78,15 @@ class LinuxVolumes implements Volumes {
     });
   }
 
+  growOpenDisk(key: string, sizeBytes: number): Promise<void> {
+    return this.#turns.run(key, async () => {
+      const entry = this.#open.get(key);
+      if (entry === undefined) return;
+      await grow(entry.loop.file, sizeBytes);
+      await growLoop(entry.loop.path);
+    });
+  }
+
   closeDisk(key: string): Promise<void> {
     return this.#turns.run(key, () => this.#close(key));
   }
@@ -151,13 +160,7 @@ class LinuxVolumes implements Volumes {
       size = await sizeOf(path);
     }
     if ((size ?? 0) >= spec.sizeBytes) return;
-    await truncate(path, spec.sizeBytes).catch((cause: unknown) => {
-      throw new PilviError(
-        'CommandFailed',
-        `The file system of the data folder holds no file of ${spec.sizeBytes / 1024 ** 3} GiB.`,
-        { cause },
-      );
-    });
+    await grow(path, spec.sizeBytes);
     const entry = this.#open.get(spec.key);
     if (entry !== undefined) await growLoop(entry.loop.path);
   }
@@ -245,6 +248,16 @@ async function makeCopy(target: string, write: (partial: string) => Promise<unkn
     await rename(partial, target);
   }
   return (await stat(target)).blocks * 512;
+}
+
+/** Makes a file longer; the new part is empty. Throws `CommandFailed` for more than the file system can hold in one. */
+async function grow(path: string, sizeBytes: number): Promise<void> {
+  if (((await sizeOf(path)) ?? 0) >= sizeBytes) return;
+  await truncate(path, sizeBytes).catch((cause: unknown) => {
+    throw new PilviError('CommandFailed', `The file system of the data folder holds no file of ${sizeBytes / 1024 ** 3} GiB.`, {
+      cause,
+    });
+  });
 }
 
 async function sizeOf(path: string): Promise<number | undefined> {

@@ -39,6 +39,8 @@ export interface Volumes {
   ensureDisk(spec: DiskSpec): Promise<void>;
   /** Shows the disk as a device. Idempotent: an open disk stays as it is. `quick` disks stand for ones inside the host: through its memory. */
   openDisk(spec: DiskSpec, options?: { quick?: boolean }): Promise<OpenDisk>;
+  /** Grows a disk that is open, and its device; one that is not grows when it is opened. Never shrinks. */
+  growOpenDisk(key: string, sizeBytes: number): Promise<void>;
   /** Takes the device away and forgets the secret. Safe to repeat. */
   closeDisk(key: string): Promise<void>;
   openDisks(): readonly OpenDisk[];

@@ -51,7 +51,16 @@ import { SecurityGroupRules, SecurityGroups } from './security-groups/state.ts';
 import { tagAuthorisations, tagHandlers, withTagging } from './tags.ts';
 import { attachmentAuthorisations, attachmentHandlers } from './volumes/attachments.ts';
 import { encryptionHandlers } from './volumes/encryption.ts';
+import { endVolumeModification, modificationAuthorisations, modificationHandlers } from './volumes/modifications.ts';
 import { snapshots, volumes } from './volumes/plane.ts';
+import { emptyRecycleBin, recycleBinAuthorisations, recycleBinHandlers } from './volumes/recycle-bin.ts';
+import {
+  moveFastRestores,
+  moveSnapshotTier,
+  snapshotTierAuthorisations,
+  snapshotTierHandlers,
+} from './volumes/snapshot-tiers.ts';
+import { snapshotAuthorisations, snapshotHandlers } from './volumes/snapshots.ts';
 import { EbsSettings, Snapshots, Volumes } from './volumes/state.ts';
 import { volumeAuthorisations, volumeHandlers } from './volumes/volumes.ts';
 import { networkAclAuthorisations, networkAclHandlers } from './vpc/network-acls.ts';
@@ -67,7 +76,7 @@ import { ZoneGroups, zoneHandlers } from './zones.ts';
 
 export default defineService({
   name: 'ec2',
-  uses: ['iam', 'kms', 'sts'],
+  uses: ['iam', 'kms', 'rbin', 'sts'],
   tables: [
     ...[Vpcs, Subnets, RouteTables, InternetGateways, NetworkAcls, DhcpOptions, Interfaces, SecurityGroups, SecurityGroupRules],
     ...[LaunchTemplates, LaunchTemplateVersions, PlacementGroups, Occupants, DedicatedHosts, PushedKeys, ImageOwners],
@@ -110,6 +119,10 @@ export default defineService({
     ...volumeHandlers,
     ...attachmentHandlers,
     ...encryptionHandlers,
+    ...modificationHandlers,
+    ...recycleBinHandlers,
+    ...snapshotHandlers,
+    ...snapshotTierHandlers,
     ...tagHandlers,
   },
   authorise: withTagging({
@@ -126,6 +139,10 @@ export default defineService({
     ...profileAssociationAuthorisations,
     ...volumeAuthorisations,
     ...attachmentAuthorisations,
+    ...modificationAuthorisations,
+    ...recycleBinAuthorisations,
+    ...snapshotAuthorisations,
+    ...snapshotTierAuthorisations,
     ...defaultVpcAuthorisations,
     ...networkAclAuthorisations,
     ...keyPairAuthorisations,
@@ -145,7 +162,13 @@ export default defineService({
     ...securityGroupRuleAuthorisations,
   }),
   reconcilers: { networks, machines, images, volumes, snapshots, ...networkingReconcilers },
-  tasks: { forgetInstance, forgetPushedKeys, recoverInstance, ...networkingTasks },
+  tasks: {
+    ...{ emptyRecycleBin, endVolumeModification, moveFastRestores, moveSnapshotTier },
+    forgetInstance,
+    forgetPushedKeys,
+    recoverInstance,
+    ...networkingTasks,
+  },
   start: async (ctx) => {
     ctx.part('machines').onChange((status) => void onMachineChange(ctx, status));
     ctx.part('dns').register(vpcZone(ctx));

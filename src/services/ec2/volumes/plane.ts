@@ -9,6 +9,7 @@ import { type InstanceRow, Instances } from '../instances/state.ts';
 import { instanceTypes } from '../instances/type-catalogue.ts';
 import { ec2Arn } from '../tags.ts';
 import { volumesOf } from './attachments.ts';
+import { beginOptimizing } from './modifications.ts';
 import { forgetSecret, isKeyUsable, secretOf } from './encryption.ts';
 import { localDisksOf } from './instance-store.ts';
 import { type Attachment, Snapshots, type VolumeRow, Volumes } from './state.ts';
@@ -159,6 +160,19 @@ async function makeVolume(ctx: Context, row: VolumeRow): Promise<void> {
   await announce(ctx, row, 'createVolume', failure === undefined ? 'available' : 'failed');
 }
 
+async function growVolume(ctx: Context, row: VolumeRow): Promise<void> {
+  const volumes = ctx.part('volumes');
+  const sizeBytes = (row.modification?.target.sizeGiB ?? row.sizeGiB) * gib;
+  let failure: string | undefined;
+  try {
+    // One that is not open takes its size, and its key, when it is opened.
+    await volumes.growOpenDisk(row.id, sizeBytes);
+  } catch (error) {
+    failure = (error as Error).message;
+  }
+  await beginOptimizing(ctx, row.id, failure);
+}
+
 /** Makes the bytes of new volumes, and deletes those of volumes that have no row any more. */
 export const volumes: Reconciler = {
   async keys(ctx) {
@@ -167,7 +181,9 @@ export const volumes: Reconciler = {
     const local = new Set((await ctx.everywhere(Instances)).flatMap(({ row }) => localDisksOf(row).map(({ key }) => key)));
     const held = [...(await ctx.part('machines').volumes()), ...(await ctx.part('volumes').disks())];
     return [
-      ...rows.filter(({ row }) => row.pending !== undefined).map(({ scope, row }) => ({ ...scope, key: row.id })),
+      ...rows
+        .filter(({ row }) => row.pending !== undefined || row.modification?.state === 'modifying')
+        .map(({ scope, row }) => ({ ...scope, key: row.id })),
       ...held.filter((key) => !known.has(key) && !local.has(key)).map((key) => ({ account: '', region: '', key })),
     ];
   },
@@ -175,6 +191,7 @@ export const volumes: Reconciler = {
   async run({ key }, ctx) {
     const found = (await ctx.everywhere(Volumes)).find(({ row }) => row.id === key);
     if (found?.row.pending === 'creating') return makeVolume(ctx.inScope(found.scope), found.row);
+    if (found?.row.modification?.state === 'modifying') return growVolume(ctx.inScope(found.scope), found.row);
     if (found !== undefined) return;
     const machines = ctx.part('machines');
     if (machines.unavailable === undefined) await machines.removeVolume(key);

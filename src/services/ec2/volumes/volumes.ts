@@ -86,8 +86,8 @@ async function shownVolumes(ctx: Context, ids: readonly string[] | undefined) {
 export const volumeHandlers: HandlersOf<EC2> = {
   /** Throws MissingParameter, InvalidZone.NotFound, InvalidParameterValue, InvalidParameterCombination, InvalidSnapshot.NotFound. */
   async CreateVolume(input, ctx) {
-    for (const name of ['OutpostArn', 'VolumeInitializationRate', 'Operator', 'SourceVolumeId'] as const)
-      if ((input as Record<string, unknown>)[name] !== undefined) throw parameterNotImplemented('CreateVolume', name);
+    for (const name of ['OutpostArn', 'VolumeInitializationRate', 'Operator'] as const)
+      if (input[name] !== undefined) throw parameterNotImplemented('CreateVolume', name);
     const zone = volumeZone(ctx, input);
     const tags = tagsFor('volume', input.TagSpecifications);
     const plan = await planVolume(ctx, input);
