@@ -117,9 +117,7 @@ async function listed(ctx: Context, ids: readonly string[] | undefined): Promise
 
 /** Throws InvalidSnapshot.InUse for one that an image of the account is made of. */
 async function checkUnused(tx: Transaction, row: SnapshotRow): Promise<void> {
-  const image = (await tx.table(Images).list()).find(
-    (one) => one.state !== 'deregistered' && JSON.stringify(one).includes(`"${row.id}"`),
-  );
+  const image = (await tx.table(Images).list()).find((one) => JSON.stringify(one).includes(`"${row.id}"`));
   if (image !== undefined)
     throw new AwsError('InvalidSnapshot.InUse', `The snapshot ${row.id} is currently in use by ${image.id}`);
 }
