@@ -14,6 +14,7 @@ import { forwardSocketName, listenForward } from './gateway/forward.ts';
 import { addFront } from './gateway/front.ts';
 import { createInsideProxy } from './gateway/inside-proxy.ts';
 import { createPipeline } from './gateway/pipeline.ts';
+import { createSigningCertificates } from './gateway/signing-certificates.ts';
 import { createServer } from './gateway/server.ts';
 import { createWelcome } from './gateway/welcome.ts';
 import { CertificateAuthority } from './kernel/certificate-authority.ts';
@@ -32,6 +33,7 @@ import type { Machines } from './planes/machines/types.ts';
 import type { Ec2Api } from './services/ec2/api.ts';
 import type { Volumes } from './planes/volumes/types.ts';
 import type { IamApi } from './services/iam/api.ts';
+import type { SnsApi } from './services/sns/api.ts';
 import { services } from './services/index.ts';
 import type { StsApi } from './services/sts/api.ts';
 import { openLmdbStore } from './store/lmdb/lmdb-store.ts';
@@ -129,19 +131,23 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   };
   const admin = createAdmin({ kernel, index, version, limits, shortcomings, certificates, saveClock, placeOf });
   const pages = createConsole(kernel, doorOf(kernel));
+  const signers = createSigningCertificates(async (file) => {
+    const sns = (await kernel.api('sns', kernel.systemContext('sns', { account: '', region: '' }, 'certificate'))) as SnsApi;
+    return sns.certificateAt(file);
+  });
   const proxy = createInsideProxy();
   const pipeline = createPipeline({ kernel, index, validateOutput: options.validateOutput });
   const server = createServer({
     kernel,
     pipeline,
     // Names that lead inside come first: an instance's name is the instance's, whatever the path.
-    routers: [proxy.route, pages, admin, createWelcome(version)],
+    routers: [proxy.route, pages, admin, signers, createWelcome(version)],
     upgrade: proxy.upgrade,
   });
   const closeServer = addFront(server, certificates);
   await listen(server, options.listen);
   const { hostAddress } = fabric;
-  const inside = hostAddress === undefined ? undefined : createServer({ kernel, pipeline, routers: [] });
+  const inside = hostAddress === undefined ? undefined : createServer({ kernel, pipeline, routers: [signers] });
   const closeInside = inside === undefined ? undefined : addFront(inside, certificates, hostAddress);
   if (inside !== undefined && hostAddress !== undefined) await listen(inside, { host: hostAddress, port: insidePort });
   const forward = fabric.unavailable === undefined ? await listenForward(path.join(options.data, forwardSocketName)) : undefined;

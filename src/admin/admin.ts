@@ -9,6 +9,7 @@ import type { ApiFault } from '../kernel/chaos.ts';
 import type { CertificateAuthority } from '../kernel/certificate-authority.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { describeError, type Log } from '../kernel/log.ts';
+import { letters } from '../kernel/outbox.ts';
 import type { ServiceIndex } from '../model/service-model.ts';
 import type { Value } from '../store/store.ts';
 
@@ -61,6 +62,7 @@ export function createAdmin(
     ...lifeRoutes(options),
     ...clockRoutes(options),
     ...insightRoutes(options),
+    ...outboxRoutes(options),
     ...chaosRoutes(options),
     ...neighbourRoutes(options),
   ];
@@ -246,6 +248,19 @@ function parseRows(text: string | null): number {
   if (!Number.isInteger(rows) || rows < 1 || rows > 1000)
     throw new AdminError(400, 'limit must be a whole number from 1 to 1000.');
   return rows;
+}
+
+function outboxRoutes({ kernel }: AdminOptions): Route[] {
+  return [
+    {
+      method: 'GET',
+      pattern: /^\/_pilvi\/outbox$/,
+      handle: async ({ query }) => {
+        const found = await letters(kernel.store, query.get('account') ?? undefined);
+        return { letters: found.map((letter) => ({ ...letter, at: new Date(letter.at).toISOString() })) };
+      },
+    },
+  ];
 }
 
 function chaosRoutes({ kernel, placeOf }: AdminOptions): Route[] {

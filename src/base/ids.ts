@@ -70,6 +70,8 @@ export const idKinds = {
   sshPublicKey: { prefix: 'APKA', length: 16, alphabet: upperBase32 },
   signingCertificate: { prefix: '', length: 32, alphabet: upperBase32 },
   serviceSpecificCredential: unique('ACCA'),
+  // SNS: 256 hexadecimal digits prove a confirmation.
+  snsToken: { prefix: '', length: 256, alphabet: hex },
   // SQS: where a queue's messages lie; appears in receipt handles only.
   messageShelf: { prefix: '', length: 12, alphabet: hex },
   // Secrets Manager: the end of a secret's ARN.

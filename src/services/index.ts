@@ -10,6 +10,7 @@ export const services: readonly ServiceEntry[] = [
   { name: 'ssm', load: () => import('./ssm/index.ts') },
   { name: 'ec2', load: () => import('./ec2/index.ts'), eager: true },
   { name: 'rbin', load: () => import('./rbin/index.ts') },
+  { name: 'sns', load: () => import('./sns/index.ts') },
   { name: 'sqs', load: () => import('./sqs/index.ts') },
   { name: 'dynamodb', load: () => import('./dynamodb/index.ts') },
   { name: 'cloudwatch-logs', load: () => import('./cloudwatch-logs/index.ts') },

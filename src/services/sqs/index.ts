@@ -1,5 +1,6 @@
 /** SQS: queues, messages, and what moves them. Files are one per noun; each exports its handlers and, beside them, what they are authorised on. */
 import { defineService } from '../../kernel/service.ts';
+import { createApi } from './api.ts';
 import { deleteChecks, deleteHandlers } from './deletes.ts';
 import { deskOf } from './desk.ts';
 import { move, moveChecks, moveHandlers } from './moves.ts';
@@ -42,6 +43,7 @@ export default defineService({
     'ChangeMessageVisibility',
     'ChangeMessageVisibilityBatch',
   ],
+  api: createApi,
   tasks: { sweep, clearShelf, forgetAttempt, move },
   async start(ctx) {
     return async () => deskOf(ctx).clear(true);

@@ -1,0 +1,20 @@
+/** SNS: topics, subscriptions, and the ways to subscribers. Files are one per noun; each exports its handlers and what they are authorised on. */
+import { defineService } from '../../kernel/service.ts';
+import { createApi } from './api.ts';
+import { attempt, deliver, forget } from './deliveries.ts';
+import { publishChecks, publishHandlers } from './publish.ts';
+import { SigningKeys } from './signing.ts';
+import { tables } from './state.ts';
+import { expire, subscriptionChecks, subscriptionHandlers } from './subscriptions.ts';
+import { topicChecks, topicHandlers } from './topics.ts';
+
+export default defineService({
+  name: 'sns',
+  uses: ['sqs'],
+  tables: [...tables, SigningKeys],
+  handlers: { ...topicHandlers, ...subscriptionHandlers, ...publishHandlers },
+  authorise: { ...topicChecks, ...subscriptionChecks, ...publishChecks },
+  dataOperations: ['Publish', 'PublishBatch'],
+  tasks: { deliver, attempt, forget, expire },
+  api: createApi,
+});

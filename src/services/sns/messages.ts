@@ -1,0 +1,62 @@
+/** Forms of messages: the JSON of notifications and confirmations, letters, and what raw delivery sends. */
+import type { Context } from '../../kernel/context.ts';
+import { subscriptionArn, topicArn } from './arns.ts';
+import { shownAttributes } from './attributes.ts';
+import { baseUrl, sign } from './signing.ts';
+import type { NoticeRow, SubscriptionRow, TopicRow } from './state.ts';
+
+/** The text for a protocol. */
+export function textFor(notice: NoticeRow, protocol: string): string {
+  return notice.byProtocol?.[protocol] ?? notice.message;
+}
+
+export function unsubscribeUrl(ctx: Context, row: SubscriptionRow): string {
+  return `${baseUrl(ctx)}/?Action=Unsubscribe&Version=2010-03-31&SubscriptionArn=${subscriptionArn(ctx, row.topic, row.id)}`;
+}
+
+export function confirmUrl(ctx: Context, row: SubscriptionRow): string {
+  return `${baseUrl(ctx)}/?Action=ConfirmSubscription&Version=2010-03-31&TopicArn=${topicArn(ctx, row.topic)}&Token=${row.token ?? ''}`;
+}
+
+/** The JSON of a notification, signed. */
+export async function notificationJson(ctx: Context, topic: TopicRow, row: SubscriptionRow, notice: NoticeRow): Promise<string> {
+  const body = {
+    Type: 'Notification',
+    MessageId: notice.id,
+    ...(notice.sequence === undefined ? {} : { SequenceNumber: notice.sequence }),
+    TopicArn: topicArn(ctx, topic.name),
+    ...(notice.subject === undefined ? {} : { Subject: notice.subject }),
+    Message: textFor(notice, row.protocol),
+    Timestamp: new Date(notice.at).toISOString(),
+  };
+  const signed = await sign(ctx, topic.signatureVersion, body);
+  return JSON.stringify(
+    {
+      ...signed,
+      UnsubscribeURL: unsubscribeUrl(ctx, row),
+      ...(notice.attributes === undefined ? {} : { MessageAttributes: shownAttributes(notice.attributes) }),
+    },
+    undefined,
+    2,
+  );
+}
+
+/** The JSON by which an endpoint is asked to confirm, signed. */
+export async function confirmationJson(
+  ctx: Context,
+  topic: TopicRow,
+  row: SubscriptionRow,
+): Promise<{ id: string; body: string }> {
+  const arn = topicArn(ctx, topic.name);
+  const id = ctx.uuid();
+  const signed = await sign(ctx, topic.signatureVersion, {
+    Type: 'SubscriptionConfirmation',
+    MessageId: id,
+    Token: row.token ?? '',
+    TopicArn: arn,
+    Message: `You have chosen to subscribe to the topic ${arn}.\nTo confirm the subscription, visit the SubscribeURL included in this message.`,
+    SubscribeURL: confirmUrl(ctx, row),
+    Timestamp: new Date(ctx.clock.now()).toISOString(),
+  });
+  return { id, body: JSON.stringify(signed, undefined, 2) };
+}
