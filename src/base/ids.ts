@@ -47,6 +47,7 @@ export const idKinds = {
   placementGroup: long('pg-'),
   dedicatedHost: long('h-'),
   vpcCidrAssociation: long('vpc-cidr-assoc-'),
+  subnetCidrAssociation: long('subnet-cidr-assoc-'),
   natGateway: long('nat-'),
   vpcPeering: long('pcx-'),
   prefixList: long('pl-'),

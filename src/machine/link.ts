@@ -37,6 +37,13 @@ export async function applyIpCommands(
   commands: readonly string[],
   raised: readonly string[] = [],
 ): Promise<void> {
+  const [others, ip6] = splitFamilies(commands);
+  if (ip6.length > 0) {
+    await applyIpCommands(namespace, others, raised);
+    const argv = ['ip', '-6', '-batch', '-'];
+    await runCommand(namespace === undefined ? argv : inNamespace(namespace, argv), { input: `${ip6.join('\n')}\n` });
+    return;
+  }
   if (commands.length === 0) return waitForCarrier(namespace, raised);
   const argv = ['ip', '-json', '-batch', '-'];
   const input = `${[...commands, ...raised.map(showCommand)].join('\n')}\n`;
@@ -49,10 +56,24 @@ export async function applyIpCommands(
  * (with its device, or by someone else's hand). Throws only when the program itself cannot run.
  */
 export async function removeByIpCommands(namespace: string | undefined, commands: readonly string[]): Promise<void> {
-  if (commands.length === 0) return;
-  const argv = ['ip', '-force', '-batch', '-'];
-  const input = `${commands.join('\n')}\n`;
-  await tryCommand(namespace === undefined ? argv : inNamespace(namespace, argv), { input });
+  const [others, ip6] = splitFamilies(commands);
+  for (const [lines, family] of [
+    [others, []],
+    [ip6, ['-6']],
+  ] as const) {
+    if (lines.length === 0) continue;
+    const argv = ['ip', ...family, '-force', '-batch', '-'];
+    const input = `${lines.join('\n')}\n`;
+    await tryCommand(namespace === undefined ? argv : inNamespace(namespace, argv), { input });
+  }
+}
+
+/** Commands that need the option `-6` begin with it; they are run in a batch of their own, after the others, without it. */
+function splitFamilies(commands: readonly string[]): [others: readonly string[], ip6: readonly string[]] {
+  const marker = '-6 ';
+  const ip6 = commands.filter((command) => command.startsWith(marker));
+  if (ip6.length === 0) return [commands, []];
+  return [commands.filter((command) => !command.startsWith(marker)), ip6.map((command) => command.slice(marker.length))];
 }
 
 /** Links of a namespace with their counters, by name. Throws `CommandFailed` when the namespace does not exist. */

@@ -13,7 +13,7 @@ import { inNamespace } from './netns.ts';
 export async function applySettings(namespace: string | undefined, settings: Readonly<Record<string, string>>): Promise<void> {
   const pathsByValue = new Map<string, string[]>();
   for (const [name, value] of Object.entries(settings)) {
-    if (name.startsWith('net/ipv6/') && !existsSync('/proc/sys/net/ipv6')) continue;
+    if (name.startsWith('net/ipv6/') && !hasIp6()) continue;
     const paths = pathsByValue.get(value) ?? [];
     paths.push(`/proc/sys/${name}`);
     pathsByValue.set(value, paths);
@@ -24,4 +24,9 @@ export async function applySettings(namespace: string | undefined, settings: Rea
       return runCommand(namespace === undefined ? argv : inNamespace(namespace, argv), { input: value });
     }),
   );
+}
+
+/** Whether the kernel speaks IPv6 at all. */
+export function hasIp6(): boolean {
+  return existsSync('/proc/sys/net/ipv6');
 }

@@ -3,9 +3,9 @@
  * nothing may pass that is not exactly a key, an address, a block, a hardware address or a device name. Also refuses what the fabric cannot do
  * yet, by name, rather than ignoring it.
  */
-import { containsAddress, parseCidr, parseCidr4, parseIp4 } from '../../base/cidr.ts';
+import { containsAddress, parseCidr, parseCidr4, parseCidr6, parseIp4, parseIp6 } from '../../base/cidr.ts';
 import { internetCidr, internetReservedCidr } from './addresses.ts';
-import type { GateSpec, NetworkSpec, PortSpec, RouteSpec, RuleSetSpec } from './types.ts';
+import type { GateSpec, NetworkSpec, PortSpec, RouteSpec, RuleSetSpec, SubnetSpec } from './types.ts';
 
 /** A spec that is wrong, or asks for what the fabric cannot do. The caller has to check before; so it is a bug, unless it says "not supported". */
 export class SpecError extends Error {
@@ -23,8 +23,10 @@ const devicePattern = /^[a-z][a-z0-9]{0,14}$/;
 /** Throws SpecError for the first thing that is wrong or not supported. */
 export function checkSpec(spec: NetworkSpec): void {
   checkKey('network', spec.key);
-  if (spec.cidrs.length === 0) throw new SpecError(`Network ${spec.key} has no block.`);
-  for (const cidr of spec.cidrs) checkCidr4(`block of network ${spec.key}`, cidr);
+  const [first] = spec.cidrs;
+  if (first === undefined) throw new SpecError(`Network ${spec.key} has no block.`);
+  checkCidr4(`first block of network ${spec.key}`, first);
+  for (const cidr of spec.cidrs) checkAnyCidr(`block of network ${spec.key}`, cidr);
   for (const [kind, list] of Object.entries({
     subnet: spec.subnets,
     'route table': spec.routeTables,
@@ -42,6 +44,8 @@ export function checkSpec(spec: NetworkSpec): void {
   };
   for (const subnet of spec.subnets) {
     checkCidr4(`block of subnet ${subnet.key}`, subnet.cidr);
+    if (subnet.cidr6 !== undefined && parseCidr6(subnet.cidr6) === undefined)
+      throw new SpecError(`The IPv6 block of subnet ${subnet.key} is none: ${JSON.stringify(subnet.cidr6)}.`);
     if (!known.routeTables.has(subnet.routeTable)) throw unknown('route table', subnet.routeTable, subnet.key);
     if (subnet.gate !== undefined && !known.gates.has(subnet.gate)) throw unknown('gate', subnet.gate, subnet.key);
   }
@@ -53,7 +57,7 @@ export function checkSpec(spec: NetworkSpec): void {
     const subnet = known.subnets.get(port.subnet);
     if (subnet === undefined) throw unknown('subnet', port.subnet, port.key);
     for (const set of port.ruleSets) if (!known.ruleSets.has(set)) throw unknown('rule set', set, port.key);
-    checkPort(port, subnet.cidr, taken);
+    checkPort(port, subnet, taken);
   }
   checkKeys(
     'device',
@@ -80,11 +84,10 @@ function unknown(kind: string, key: string, user: string): SpecError {
 
 function checkCidr4(what: string, text: string): void {
   if (parseCidr4(text) !== undefined) return;
-  if (parseCidr(text) !== undefined) throw new SpecError(`The ${what} is IPv6 (${text}), which the fabric does not support yet.`);
+  if (parseCidr(text) !== undefined) throw new SpecError(`The ${what} is IPv6 (${text}), and an IPv4 block is needed.`);
   throw new SpecError(`The ${what} is not a block: ${JSON.stringify(text)}.`);
 }
 
-/** IPv6 blocks are fine where they only say which packets are meant: no IPv6 packet exists, so they mean none. */
 function checkAnyCidr(what: string, text: string): void {
   if (parseCidr(text) === undefined) throw new SpecError(`The ${what} is not a block: ${JSON.stringify(text)}.`);
 }
@@ -143,7 +146,7 @@ function checkInteger(owner: string, value: number, min: number, max: number): v
     throw new SpecError(`${owner} holds ${value}, which is not an integer from ${min} to ${max}.`);
 }
 
-function checkPort(port: PortSpec, subnetCidr: string, taken: Set<string>): void {
+function checkPort(port: PortSpec, { cidr: subnetCidr, cidr6 }: SubnetSpec, taken: Set<string>): void {
   if (!macPattern.test(port.mac) || Number.parseInt(port.mac.slice(0, 2), 16) % 2 !== 0)
     throw new SpecError(`Port ${port.key} has no hardware address of one station in small letters: ${JSON.stringify(port.mac)}.`);
   if (port.addresses.length === 0) throw new SpecError(`Port ${port.key} has no address.`);
@@ -156,6 +159,15 @@ function checkPort(port: PortSpec, subnetCidr: string, taken: Set<string>): void
       if (taken.has(text)) throw new SpecError(`Address ${text} belongs to two ports.`);
       taken.add(text);
     }
+  }
+  for (const address of port.addresses6 ?? []) {
+    const number = parseIp6(address);
+    if (number === undefined || cidr6 === undefined || !containsAddress(parseCidr6(cidr6)!, number))
+      throw new SpecError(
+        `IPv6 address ${JSON.stringify(address)} of port ${port.key} is not in its subnet ${cidr6 ?? 'without IPv6'}.`,
+      );
+    if (taken.has(address)) throw new SpecError(`Address ${address} belongs to two ports.`);
+    taken.add(address);
   }
   if (port.attachment === undefined) return;
   checkKey('machine', port.attachment.machine);

@@ -11,6 +11,8 @@ import { type LinkPlan, type NetworkPlan, rootPlace } from './plan.ts';
 export interface Steps {
   /** True when the network's namespace has to be made, with everything in it. */
   fresh: boolean;
+  /** Whether IPv6 is to be switched on (true) or off in a namespace that exists; undefined leaves it. */
+  ip6: boolean | undefined;
   /** First, by place, for a fresh network: what one of the same name may have left in machines and between networks, and cannot be added twice. */
   clear: ReadonlyMap<string, readonly string[]>;
   /** In the network's namespace, first: links that go. */
@@ -65,6 +67,7 @@ export function diffPlans(before: FoundPlan | undefined, after: NetworkPlan): St
   adds.delete(after.namespace);
   return {
     fresh: before === undefined,
+    ip6: before === undefined || before.dual === after.dual ? undefined : after.dual,
     clear,
     raised,
     removeLinks: removeTogether([...gone]),
@@ -81,6 +84,7 @@ export function diffPlans(before: FoundPlan | undefined, after: NetworkPlan): St
 export function isEmpty(steps: Steps): boolean {
   return (
     !steps.fresh &&
+    steps.ip6 === undefined &&
     steps.removeLinks.length + steps.root.length + steps.network.length + steps.machines.size + steps.removals.size === 0 &&
     steps.packetRules === ''
   );

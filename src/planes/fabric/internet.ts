@@ -4,10 +4,11 @@
  */
 import { applyIpCommands, type Link, readLinks } from '../../machine/link.ts';
 import { applyPacketRules } from '../../machine/nft.ts';
-import { applySettings } from '../../machine/sysctl.ts';
+import { applySettings, hasIp6 } from '../../machine/sysctl.ts';
 import {
   hostAddress,
   internetCidr,
+  internetCidr6,
   metadataAddress,
   metadataPort,
   resolverAddress,
@@ -21,16 +22,19 @@ import { firewallTable } from './plan-firewall.ts';
  * Resolves with the links that were there. Throws `CommandFailed`.
  */
 export async function prepareInternet(openPorts: readonly number[]): Promise<ReadonlyMap<string, Link>> {
+  const ip6 = hasIp6();
   const [links] = await Promise.all([
     readLinks(undefined),
     applyPacketRules(undefined, internetRules(openPorts)),
     applyIpCommands(undefined, [
       `route replace blackhole ${internetCidr}`,
       `route replace blackhole ${serviceCidr}`,
+      ...(ip6 ? [`route replace blackhole ${internetCidr6}`] : []),
       'link set lo up',
       ...[hostAddress, metadataAddress, resolverAddress].map((address) => `address replace ${address}/32 dev lo`),
     ]),
     applySettings(undefined, {
+      ...(ip6 ? { 'net/ipv6/conf/all/forwarding': '1' } : {}),
       'net/ipv4/ip_forward': '1',
       // Strict: a packet must come from the network that its source is routed to, so nobody forges another's public address.
       'net/ipv4/conf/all/rp_filter': '1',
@@ -43,17 +47,26 @@ export async function prepareInternet(openPorts: readonly number[]): Promise<Rea
 }
 
 /** Kernel settings of a network's namespace. Devices that exist are named, because they took their settings from the host's defaults. */
-export function networkSettings(devices: Iterable<string>): Record<string, string> {
+export function networkSettings(devices: Iterable<string>, dual: boolean): Record<string, string> {
   const settings: Record<string, string> = {
     'net/ipv4/ip_forward': '1',
     'net/ipv4/conf/all/proxy_arp': '1',
-    'net/ipv6/conf/all/disable_ipv6': '1',
-    'net/ipv6/conf/default/disable_ipv6': '1',
+    ...ip6Settings(dual),
     'net/ipv4/conf/all/rp_filter': '0',
     'net/ipv4/conf/default/rp_filter': '0',
   };
   for (const device of devices) settings[`net/ipv4/conf/${device}/rp_filter`] = '0';
   return settings;
+}
+
+/** Whether a network's namespace speaks IPv6: all its devices, and those to come. */
+export function ip6Settings(dual: boolean): Record<string, string> {
+  const off = dual ? '0' : '1';
+  return {
+    'net/ipv6/conf/all/disable_ipv6': off,
+    'net/ipv6/conf/default/disable_ipv6': off,
+    ...(dual ? { 'net/ipv6/conf/all/forwarding': '1' } : {}),
+  };
 }
 
 /** TCP ports under which clients expect plain HTTP besides the API's own. */
@@ -72,7 +85,11 @@ function internetRules(openPorts: readonly number[]): string {
       `ip daddr ${hostAddress} icmp type echo-request accept`,
       ...open,
     ],
-    forward: [`ip saddr ${internetCidr} ip daddr ${internetCidr} accept`],
+    forward: [
+      `ip saddr ${internetCidr} ip daddr ${internetCidr} accept`,
+      // Nobody forges another's address: IPv6 has no such check in the kernel.
+      `ip6 saddr ${internetCidr6} ip6 daddr ${internetCidr6} fib saddr . iif oif != 0 accept`,
+    ],
   };
   const table = `inet ${firewallTable}`;
   const lines = [`add table ${table}`, `delete table ${table}`, `add table ${table}`];

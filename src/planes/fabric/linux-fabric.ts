@@ -23,7 +23,7 @@ import { foreignSets } from './plan-firewall.ts';
 import { type FoundPlan, inspectNetwork } from './inspect-network.ts';
 import { NetworkNumbers, Numbers } from './numbers.ts';
 import { type NetworkPlan, planNetwork, rootPlace } from './plan.ts';
-import { networkSettings, prepareInternet } from './internet.ts';
+import { ip6Settings, networkSettings, prepareInternet } from './internet.ts';
 import type { Fabric, NetworkSpec, PortIdentity, PortStatus } from './types.ts';
 
 export interface LinuxFabricOptions {
@@ -191,12 +191,16 @@ export class LinuxFabric implements Fabric {
     for (const name of steps.settings.keys()) existing.add(name);
     const settings = () => [...steps.settings].map(([place, values]) => applySettings(place, values));
     const root = [...wanted.filter((name) => !existing.has(name)).map((name) => `netns add ${name}`), ...steps.root];
+    if (steps.ip6 !== undefined && !steps.fresh) await applySettings(namespace, ip6Settings(steps.ip6));
     if (steps.fresh) {
       const left = [...steps.clear].filter(([place]) => existing.has(place));
       await settle([applyIpCommands(undefined, root), ...left.map(([place, lines]) => removeByIpCommands(place, lines))]);
+      const own = applySettings(namespace, networkSettings(plan.links.keys(), plan.dual));
+      // Commands of IPv6 fail while the protocol is off.
+      if (plan.dual) await own;
       await settle([
         applyPacketRules(namespace, steps.packetRules),
-        applySettings(namespace, networkSettings(plan.links.keys())),
+        own,
         applyIpCommands(namespace, steps.network),
         ...settings(),
       ]);

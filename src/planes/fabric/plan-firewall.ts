@@ -59,11 +59,12 @@ export function planFirewall(
   ports: readonly PlannedPort[],
   nats: readonly PlannedNat[],
 ): FirewallPlan {
+  const dual = isDual(spec);
   const chains = new Map<string, ChainPlan>(baseChains(spec));
   const profiles = planProfiles(spec, context, ports, chains);
   for (const gate of spec.gates)
     for (const direction of ['ingress', 'egress'] as const)
-      chains.set(gateChain(gate.key, direction), { hook: '', rules: gateVerdicts(gate[direction], direction) });
+      chains.set(gateChain(gate.key, direction), { hook: '', rules: gateVerdicts(gate[direction], direction, dual) });
   for (const nat of nats) {
     const gate = nat.subnet?.gate;
     if (gate === undefined) continue;
@@ -73,15 +74,44 @@ export function planFirewall(
   return { sets: planSets(spec, context, ports, nats, profiles), chains };
 }
 
+/** The network's IPv6 blocks. */
+function blocks6(spec: NetworkSpec): string[] {
+  return spec.cidrs.filter((cidr) => parseCidr4(cidr) === undefined).map((cidr) => canonicalCidr(cidr)!);
+}
+
+/** Whether a network speaks IPv6 too. */
+export function isDual(spec: NetworkSpec): boolean {
+  return blocks6(spec).length > 0;
+}
+
+/** Whether IPv6 packets may pass between the network and the internet: a way out alone does not need the internet's way in. */
+export function reaches6(spec: NetworkSpec): boolean {
+  const outbound = spec.routeTables.some(({ routes }) => routes.some(({ via }) => via.kind === 'outbound'));
+  return isDual(spec) && (spec.internet || outbound);
+}
+
 /** The address at which AWS puts a network's resolver: base of the first block plus two (VPC User Guide, "Amazon DNS"). */
 function resolverOf(spec: NetworkSpec): string {
   return formatIp4(addressAt(parseCidr4(spec.cidrs[0]!)!, 2));
 }
 
 function baseChains(spec: NetworkSpec): [string, ChainPlan][] {
-  const own = spec.cidrs.map((cidr) => canonicalCidr(cidr)).join(', ');
-  return [...forwardChains(`{ ${own} }`, spec.resolver !== false), ...translationChains(resolverOf(spec)), ...routerChains()];
+  const own = spec.cidrs.filter((cidr) => parseCidr4(cidr) !== undefined).map((cidr) => canonicalCidr(cidr));
+  return [
+    ...forwardChains(`{ ${own.join(', ')} }`, spec.resolver !== false, isDual(spec)),
+    ...translationChains(resolverOf(spec), spec),
+    ...routerChains(),
+  ];
 }
+
+/** Like the rules for IPv4 before them: forged addresses, no flow from outside to who has only a way out, no IPv6 over links. */
+const forward6 = [
+  'iifname "p*" meta nfproto ipv6 iifname . ip6 saddr != @own6 iifname != @unchecked drop',
+  'oifname "p*" meta nfproto ipv6 oifname . ip6 daddr != @own6 oifname != @unchecked drop',
+  'iifname "u0" ip6 daddr @guarded6 ct state new drop',
+  'meta nfproto ipv6 iifname "x*" drop',
+  'meta nfproto ipv6 oifname "x*" drop',
+];
 
 const dns = `meta l4proto { tcp, udp } th dport ${resolverPort}`;
 
@@ -90,7 +120,7 @@ function baseChain(type: string, hook: string, priority: number, policy: string,
 }
 
 /** `own` are the network's own blocks: only they travel over links to other networks, and only to ports. */
-function forwardChains(own: string, resolver: boolean): [string, ChainPlan][] {
+function forwardChains(own: string, resolver: boolean, dual: boolean): [string, ChainPlan][] {
   const enter = [
     ...trackedRules(2, 1, 'accept'),
     'oifname vmap @enters',
@@ -117,6 +147,7 @@ function forwardChains(own: string, resolver: boolean): [string, ChainPlan][] {
     `iifname "u0" ip saddr ${services} ct state established,related accept`,
     'iifname "p*" iifname . ip saddr != @own iifname != @unchecked drop',
     'oifname "p*" oifname . ip daddr != @own oifname != @unchecked drop',
+    ...(dual ? forward6 : []),
     `oifname "x*" ip saddr != ${own} drop`,
     'iifname "x*" oifname != "p*" drop',
     'oifname . meta mark != @home jump gates',
@@ -131,13 +162,14 @@ function forwardChains(own: string, resolver: boolean): [string, ChainPlan][] {
   ];
 }
 
-function translationChains(resolver: string): [string, ChainPlan][] {
+function translationChains(resolver: string, spec: NetworkSpec): [string, ChainPlan][] {
   const before = ['iifname "u0" ip daddr set ip daddr map @reach', 'meta mark set iifname map @subnets'];
   const toResolver = [`iifname "p*" ip daddr ${resolver} ${dns} dnat ip to ${resolverAddress}`];
   const translate = [`oifname "u0" ip daddr ${services} snat ip to ip saddr map @service`, 'snat ip to oifname map @translators'];
   const after = [
     `oifname "u0" ip saddr ${serviceCidr} ip daddr ${services} accept`,
     'oifname "u0" ip saddr set ip saddr map @publish accept',
+    ...(reaches6(spec) ? [`oifname "u0" ip6 saddr { ${blocks6(spec).join(', ')} } accept`] : []),
     'oifname "u0" drop',
   ];
   return [
@@ -185,6 +217,7 @@ function planProfiles(
   const known = numbers.profiles.assign(ports.map(keyOf));
   const ruleSets = new Map(spec.ruleSets.map((set) => [set.key, set]));
   const memberSets = new Set([...ruleSets.keys(), ...foreignSets(spec)]);
+  const dual = isDual(spec);
   const profiles = new Map<string, Profile>();
   for (const port of ports) {
     const key = keyOf(port);
@@ -194,7 +227,9 @@ function planProfiles(
     if (chains.has(profile.leave)) continue;
     const sets = key === '' ? [] : key.split(' ').map((name) => ruleSets.get(name)!);
     for (const direction of ['ingress', 'egress'] as const) {
-      const names = sets.map((set) => planRuleSet(set, direction, untrackedProtocols(sets, direction), memberSets, chains));
+      const names = sets.map((set) =>
+        planRuleSet(set, direction, { untracked: untrackedProtocols(sets, direction), memberSets, dual }, chains),
+      );
       chains.set(direction === 'ingress' ? profile.enter : profile.leave, {
         hook: '',
         rules: [...names.map((name) => `jump ${name}`), 'drop'],
@@ -216,13 +251,12 @@ function untrackedProtocols(sets: readonly RuleSetSpec[], direction: 'ingress' |
 function planRuleSet(
   set: RuleSetSpec,
   direction: 'ingress' | 'egress',
-  untracked: readonly TrackedProtocol[],
-  memberSets: ReadonlySet<string>,
+  { untracked, memberSets, dual }: { untracked: readonly TrackedProtocol[]; memberSets: ReadonlySet<string>; dual: boolean },
   chains: Map<string, ChainPlan>,
 ): string {
   const name = [direction === 'ingress' ? 'in' : 'out', set.key, ...untracked].join('.');
   if (!chains.has(name))
-    chains.set(name, { hook: '', rules: ruleLines(set[direction], direction, untracked, memberSets, memberSetName) });
+    chains.set(name, { hook: '', rules: ruleLines(set[direction], direction, untracked, memberSets, memberSetName, dual) });
   return name;
 }
 
@@ -235,8 +269,8 @@ export function foreignSets(spec: NetworkSpec): string[] {
   return [...new Set(named)].filter((key) => !own.has(key));
 }
 
-function memberSetName(ruleSet: string): string {
-  return `members.${ruleSet}`;
+function memberSetName(ruleSet: string, family: 4 | 6): string {
+  return family === 4 ? `members.${ruleSet}` : `members6.${ruleSet}`;
 }
 
 function gateChain(gate: string, direction: 'ingress' | 'egress'): string {
@@ -252,9 +286,10 @@ function planSets(
 ): Map<string, SetPlan> {
   return new Map([
     ...sourceSets(ports),
+    ...(isDual(spec) ? sets6(spec, ports) : []),
     ...faultSets(faults, ports, nats),
     ...spec.ruleSets.map((ruleSet) => memberSet(ruleSet.key, spec)),
-    ...foreignSets(spec).map((ruleSet) => set(memberSetName(ruleSet), 'type ipv4_addr', membersElsewhere(ruleSet))),
+    ...foreignSets(spec).map((ruleSet) => set(memberSetName(ruleSet, 4), 'type ipv4_addr', membersElsewhere(ruleSet))),
     ...addressMaps(spec.internet, ports, nats),
     ...verdictMaps(ports, nats, profiles),
   ]);
@@ -320,7 +355,32 @@ function faultSets(faults: PlanContext['faults'], ports: readonly PlannedPort[],
 function memberSet(ruleSet: string, spec: NetworkSpec): Named {
   const members = spec.ports.filter((port) => port.ruleSets.includes(ruleSet));
   const addresses = members.flatMap((port) => port.addresses.map((address) => address.private));
-  return set(memberSetName(ruleSet), 'type ipv4_addr', addresses);
+  return set(memberSetName(ruleSet, 4), 'type ipv4_addr', addresses);
+}
+
+/**
+ * What IPv6 needs beside: addresses that ports own, members of rule sets, and those whose subnet only lets flows out. Rule sets of other networks have
+ * no members here, since links carry IPv4 only.
+ */
+function sets6(spec: NetworkSpec, ports: readonly PlannedPort[]): Named[] {
+  const tables = new Map(spec.routeTables.map((table) => [table.key, table]));
+  const open = ({ subnet }: PlannedPort) =>
+    tables.get(subnet.routeTable)?.routes.some(({ cidr, via }) => via.kind === 'internet' && parseCidr4(cidr) === undefined) ===
+    true;
+  const addressesOf = (port: PlannedPort) => port.spec.addresses6 ?? [];
+  const members = (ruleSet: string) =>
+    spec.ports.filter((port) => port.ruleSets.includes(ruleSet)).flatMap((port) => port.addresses6 ?? []);
+  return [
+    set(
+      'own6',
+      'typeof iifname . ip6 saddr',
+      ports.flatMap((port) => withAddresses(port, addressesOf(port))),
+    ),
+    set('guarded6', 'type ipv6_addr', ports.filter((port) => !open(port)).flatMap(addressesOf)),
+    ...[...spec.ruleSets.map(({ key }) => key), ...foreignSets(spec)].map((key) =>
+      set(memberSetName(key, 6), 'type ipv6_addr', members(key)),
+    ),
+  ];
 }
 
 function addressMaps(internet: boolean, ports: readonly PlannedPort[], nats: readonly PlannedNat[]): Named[] {

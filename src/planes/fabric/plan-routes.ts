@@ -13,7 +13,7 @@ import type { NetworkSpec, RouteSpec, RouteTableSpec } from './types.ts';
 
 const defaultCidr = '0.0.0.0/0';
 /** Policy rules of subnets come before the kernel's own for the main table (32766). */
-const rulePriorityBase = 1000;
+export const rulePriorityBase = 1000;
 
 /** What routes may lead to. */
 interface Targets {
@@ -40,7 +40,12 @@ export function planRouteTables(
       destinations.add(cidr);
       facts.add(`table ${number} ${cidr}`, routeFact(namespace, number, cidr, type, target, link));
     };
-    for (const cidr of [...spec.cidrs, `${metadataAddress}/32`, `${resolverAddress}/32`]) add(canonicalCidr(cidr)!, 'throw', '');
+    for (const cidr of [
+      ...spec.cidrs.filter((one) => parseCidr4(one) !== undefined),
+      `${metadataAddress}/32`,
+      `${resolverAddress}/32`,
+    ])
+      add(canonicalCidr(cidr)!, 'throw', '');
     for (const route of table.routes) {
       if (parseCidr4(route.cidr) === undefined) continue;
       const target = findTarget(route, spec, targets);

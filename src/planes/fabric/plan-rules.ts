@@ -8,8 +8,11 @@ type Direction = 'ingress' | 'egress';
 export const trackedProtocols = ['tcp', 'udp'] as const;
 export type TrackedProtocol = (typeof trackedProtocols)[number];
 
-const protocolNumbers = { icmp: 1, tcp: 6, udp: 17 } as const;
+const protocolNumbers = { icmp: 1, tcp: 6, udp: 17, icmp6: 58 } as const;
 const everywhere = '0.0.0.0/0';
+const everywhere6 = '::/0';
+const family4 = 'meta nfproto ipv4';
+const family6 = 'meta nfproto ipv6';
 
 /** Whether a rule lets a protocol through from or to everywhere; with `all ports`, on every port too, as answers need. */
 export function isOpen(rule: RuleSpec, protocol: TrackedProtocol, ports: 'all ports' | 'any port'): boolean {
@@ -27,72 +30,85 @@ export function ruleLines(
   direction: Direction,
   untracked: readonly TrackedProtocol[],
   memberSets: ReadonlySet<string>,
-  memberSetName: (ruleSet: string) => string,
+  memberSetName: (ruleSet: string, family: 4 | 6) => string,
+  dual: boolean,
 ): string[] {
   const verdict = direction === 'ingress' ? 'accept' : 'goto enter';
   const bit = direction === 'ingress' ? 2 : 1;
   const open: string[] = [];
   const narrow: string[] = [];
   for (const rule of rules) {
-    const peer = peerMatch(rule, direction, memberSets, memberSetName);
-    if (peer === undefined) continue;
+    const peers = peerMatches(rule, direction, memberSets, memberSetName, dual);
+    if (peers.length === 0) continue;
     for (const protocol of untracked) {
       if (!isOpen(rule, protocol, 'any port')) continue;
       const ports = rule.protocol === -1 ? {} : rule;
-      const match = protocolMatch({ ...ports, protocol: protocolNumbers[protocol] });
-      if (match !== undefined) open.push(join(match, 'ct state new', `ct mark set ct mark or ${bit}`));
+      const match = protocolMatch({ ...ports, protocol: protocolNumbers[protocol] }, dual);
+      if (match !== undefined) open.push(join(dual ? family4 : '', match, 'ct state new', `ct mark set ct mark or ${bit}`));
     }
-    const match = protocolMatch(rule);
-    if (match !== undefined) narrow.push(join(match, peer, verdict));
+    const match = protocolMatch(rule, dual);
+    if (match !== undefined) narrow.push(...peers.map((peer) => join(match, peer, verdict)));
   }
   return [...new Set([...open, ...narrow])];
 }
 
 /** Rules of a gate's chain in one direction, by number: `return` lets pass, and what nothing matches is dropped. */
-export function gateVerdicts(rules: readonly GateRuleSpec[], direction: Direction): string[] {
+export function gateVerdicts(rules: readonly GateRuleSpec[], direction: Direction, dual: boolean): string[] {
   const lines: string[] = [];
   for (const rule of [...rules].sort((a, b) => a.number - b.number)) {
-    const match = protocolMatch(rule);
-    const peer = blockMatch(rule.cidr, direction);
+    const match = protocolMatch(rule, dual);
+    const peer = blockMatch(rule.cidr, direction, dual);
     if (match !== undefined && peer !== undefined) lines.push(join(match, peer, rule.allow ? 'return' : 'drop'));
   }
   return [...lines, 'drop'];
 }
 
-/** Match on the peer's address; undefined when no packet can match: an IPv6 block, or a rule set without members here. */
-function peerMatch(
+/** Matches on the peer's address, one for each family; none when no packet can match: a rule set without members here, or IPv6 without IPv6. */
+function peerMatches(
   { peer }: RuleSpec,
   direction: Direction,
   memberSets: ReadonlySet<string>,
-  memberSetName: (ruleSet: string) => string,
-): string | undefined {
-  if ('cidr' in peer) return blockMatch(peer.cidr, direction);
-  return memberSets.has(peer.ruleSet) ? `${side(direction)} @${memberSetName(peer.ruleSet)}` : undefined;
+  memberSetName: (ruleSet: string, family: 4 | 6) => string,
+  dual: boolean,
+): string[] {
+  if ('cidr' in peer) return [blockMatch(peer.cidr, direction, dual)].filter((match) => match !== undefined);
+  if (!memberSets.has(peer.ruleSet)) return [];
+  const match = `${side(direction)} @${memberSetName(peer.ruleSet, 4)}`;
+  return dual ? [match, `${side(direction, 'ip6')} @${memberSetName(peer.ruleSet, 6)}`] : [match];
 }
 
-function blockMatch(cidr: string, direction: Direction): string | undefined {
-  if (parseCidr4(cidr) === undefined) return undefined;
+/** In a network without IPv6 blocks every packet is IPv4, and nothing is spent on saying so. */
+function blockMatch(cidr: string, direction: Direction, dual: boolean): string | undefined {
   const block = canonicalCidr(cidr)!;
-  return block === everywhere ? '' : `${side(direction)} ${block}`;
+  if (parseCidr4(cidr) === undefined) {
+    if (!dual) return undefined;
+    return block === everywhere6 ? family6 : `${side(direction, 'ip6')} ${block}`;
+  }
+  if (block === everywhere) return dual ? family4 : '';
+  return `${side(direction)} ${block}`;
 }
 
-function side(direction: Direction): string {
-  return direction === 'ingress' ? 'ip saddr' : 'ip daddr';
+function side(direction: Direction, family: 'ip' | 'ip6' = 'ip'): string {
+  return `${family} ${direction === 'ingress' ? 'saddr' : 'daddr'}`;
 }
 
-/** Match on protocol, ports, or ICMP type and code; undefined for ICMPv6, of which no packet exists here. */
-function protocolMatch(rule: { protocol: number; from?: number | undefined; to?: number | undefined }): string | undefined {
+/** Match on protocol, ports, or ICMP type and code; undefined for ICMPv6 where no packet of it exists. */
+function protocolMatch(
+  rule: { protocol: number; from?: number | undefined; to?: number | undefined },
+  dual: boolean,
+): string | undefined {
   const { protocol, from, to } = rule;
   if (protocol === -1) return '';
-  if (protocol === 58) return undefined;
+  if (protocol === protocolNumbers.icmp6 && !dual) return undefined;
   if (protocol === protocolNumbers.tcp || protocol === protocolNumbers.udp) {
     const name = protocol === protocolNumbers.tcp ? 'tcp' : 'udp';
     if (hasAllPorts(rule)) return `meta l4proto ${name}`;
     return to === undefined || to === from ? `${name} dport ${from}` : `${name} dport ${from}-${to}`;
   }
-  if (protocol !== protocolNumbers.icmp) return `meta l4proto ${protocol}`;
-  if (from === undefined || from === -1) return 'meta l4proto icmp';
-  return to === undefined || to === -1 ? `icmp type ${from}` : `icmp type ${from} icmp code ${to}`;
+  if (protocol !== protocolNumbers.icmp && protocol !== protocolNumbers.icmp6) return `meta l4proto ${protocol}`;
+  const name = protocol === protocolNumbers.icmp ? 'icmp' : 'icmpv6';
+  if (from === undefined || from === -1) return `meta l4proto ${name}`;
+  return to === undefined || to === -1 ? `${name} type ${from}` : `${name} type ${from} ${name} code ${to}`;
 }
 
 function hasAllPorts({ protocol, from, to }: { protocol: number; from?: number | undefined; to?: number | undefined }): boolean {

@@ -282,7 +282,7 @@ describe('checkSpec', () => {
   const refusals: [string, Partial<NetworkSpec>, RegExp][] = [
     ['a key that would be two words', { key: 'a b' }, /1 to 64 of/],
     ['no block', { cidrs: [] }, /no block/],
-    ['an IPv6 block', { cidrs: ['2001:db8::/56'] }, /does not support yet/],
+    ['an IPv6 block', { cidrs: ['2001:db8::/56'] }, /an IPv4 block is needed/],
     ['a block that is none', { cidrs: ['10.0.0.0/33'] }, /not a block/],
     ['two subnets of one key', { subnets: [spec().subnets[0]!, spec().subnets[0]!] }, /two of subnet a/],
     ['an unknown route table', { subnets: [{ ...spec().subnets[0]!, routeTable: 'none' }] }, /names route table none/],

@@ -8,7 +8,8 @@
 import { addressAt, containsAddress, formatIp4, parseCidr4, parseIp4 } from '../../base/cidr.ts';
 import { machineNamespace, networkNamespace } from '../../machine/netns.ts';
 import type { NetworkNumbers } from './numbers.ts';
-import { type FirewallPlan, planFirewall } from './plan-firewall.ts';
+import { type FirewallPlan, isDual, planFirewall } from './plan-firewall.ts';
+import { planIp6 } from './plan-ip6.ts';
 import { planPort, planUplink } from './plan-links.ts';
 import { listPeers, planPeer } from './plan-peers.ts';
 import { planRouteTables } from './plan-routes.ts';
@@ -49,6 +50,8 @@ export interface Fact {
 
 export interface NetworkPlan {
   namespace: string;
+  /** Whether the namespace forwards IPv6; without it the protocol is off there. */
+  dual: boolean;
   links: ReadonlyMap<string, LinkPlan>;
   /** By an id that stays the same when only the command changes. In the order in which they must be made. */
   facts: ReadonlyMap<string, Fact>;
@@ -113,8 +116,10 @@ export function planNetwork(spec: NetworkSpec, context: PlanContext): NetworkPla
   for (const port of ports) planPort({ facts, links, namespace }, port, `n${context.index}`, spec.internet);
   for (const peer of peers) planPeer({ facts, links, namespace }, peer);
   planRouteTables({ facts, namespace }, spec, context.numbers, { ports, nats, peers });
+  if (isDual(spec)) planIp6({ facts, namespace }, spec, { ports, numbers: context.numbers, uplink: `n${context.index}` });
   return {
     namespace,
+    dual: isDual(spec),
     links,
     facts: facts.byId,
     firewall: planFirewall(spec, context, ports, nats),

@@ -8,7 +8,7 @@
 export interface NetworkSpec {
   /** Stable name, unique in the cloud: at most 64 of [a-z0-9-]. */
   key: string;
-  /** IPv4 blocks, and IPv6 blocks, of the network. */
+  /** IPv4 blocks, at least one and the first one first, and IPv6 blocks. */
   cidrs: readonly string[];
   subnets: readonly SubnetSpec[];
   routeTables: readonly RouteTableSpec[];
@@ -24,6 +24,8 @@ export interface NetworkSpec {
 export interface SubnetSpec {
   key: string;
   cidr: string;
+  /** IPv6 block, in one of the network's. */
+  cidr6?: string | undefined;
   /** Failure domain; traffic to and from a zone that is down is cut. */
   zone: string;
   routeTable: string;
@@ -40,6 +42,8 @@ export interface RouteSpec {
   cidr: string;
   via:
     | { kind: 'internet' }
+    /** IPv6 only: the internet, for flows that begin inside. */
+    | { kind: 'outbound' }
     | { kind: 'port'; port: string }
     | { kind: 'nat'; address: string; publicAddress: string }
     | { kind: 'peer'; network: string }
@@ -85,6 +89,8 @@ export interface PortSpec {
   mac: string;
   /** Private addresses, the primary one first. */
   addresses: readonly { private: string; public?: string | undefined }[];
+  /** IPv6 addresses, the primary one first; they are public as they are. */
+  addresses6?: readonly string[] | undefined;
   ruleSets: readonly string[];
   /** False lets the port send and receive for addresses that are not its own. */
   sourceCheck: boolean;

@@ -1,6 +1,8 @@
 /** The nouns around VPCs that were built together, gathered for the service's definition: index.ts has one line for all of them. */
 import type { EC2 } from '@aws-sdk/client-ec2';
 import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
+import { ipv6Authorisations, ipv6Handlers } from './ipv6/ipv6.ts';
+import { EgressOnlyGateways } from './ipv6/state.ts';
 import { forgetNatGateway, natGatewayAuthorisations, natGatewayHandlers, natGateways } from './nat/nat-gateways.ts';
 import { NatGateways } from './nat/state.ts';
 import { expirePeering, forgetPeering, peeringAuthorisations, peeringHandlers } from './peering/peerings.ts';
@@ -11,11 +13,12 @@ import { vpcAssociationAuthorisations, vpcAssociationHandlers } from './security
 import { cidrAssociationAuthorisations, cidrAssociationHandlers } from './vpc/cidr-associations.ts';
 import { dhcpOptionsAuthorisations, dhcpOptionsHandlers } from './vpc/dhcp-options.ts';
 
-export const networkingTables = [NatGateways, Peerings, PeeringSides, PrefixLists];
+export const networkingTables = [NatGateways, Peerings, PeeringSides, PrefixLists, EgressOnlyGateways];
 
 export const networkingHandlers: HandlersOf<EC2> = {
   ...dhcpOptionsHandlers,
   ...cidrAssociationHandlers,
+  ...ipv6Handlers,
   ...natGatewayHandlers,
   ...peeringHandlers,
   ...prefixListHandlers,
@@ -25,6 +28,7 @@ export const networkingHandlers: HandlersOf<EC2> = {
 export const networkingAuthorisations: AuthorisationsOf<EC2> = {
   ...dhcpOptionsAuthorisations,
   ...cidrAssociationAuthorisations,
+  ...ipv6Authorisations,
   ...natGatewayAuthorisations,
   ...peeringAuthorisations,
   ...prefixListAuthorisations,

@@ -71,7 +71,7 @@ async function describeCard(ctx: Context, card: InterfaceRow, vpc: VpcRow | unde
         elastic === undefined ? 'amazon' : ctx.account,
       ),
     })),
-    Ipv6Addresses: [],
+    Ipv6Addresses: (card.addresses6 ?? []).map((Ipv6Address) => ({ Ipv6Address })),
     Groups: await groupNames(ctx, card.groups),
     Attachment:
       card.attachment === undefined

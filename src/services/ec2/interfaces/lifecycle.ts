@@ -5,6 +5,7 @@ import { AwsError } from '../../../kernel/errors.ts';
 import { freePublicIp, takePublicIp } from '../addresses/public-pool.ts';
 import { Addresses } from '../addresses/state.ts';
 import { invalidParameterValue, notFound } from '../errors.ts';
+import { claimAddress6, freeAddress6 } from '../ipv6/blocks.ts';
 import { vpcsOf } from '../security-groups/peers.ts';
 import { SecurityGroups } from '../security-groups/state.ts';
 import { reservedAddresses } from '../vpc/subnets.ts';
@@ -20,6 +21,9 @@ export interface NewInterface {
   groups?: readonly string[] | undefined;
   /** The lowest free address when absent. */
   privateIp?: string | undefined;
+  /** Certain IPv6 addresses, or so many; when both are absent the subnet's setting counts. */
+  addresses6?: readonly string[] | undefined;
+  count6?: number | undefined;
   description?: string | undefined;
   sourceDestCheck?: boolean | undefined;
   tags?: TagMap | undefined;
@@ -44,6 +48,7 @@ export async function addInterface(tx: Transaction, ctx: Context, wanted: NewInt
     mac: newMac(ctx),
     description: wanted.description ?? '',
     addresses: [{ address }],
+    addresses6: await addresses6Of(tx, ctx, wanted),
     groups,
     sourceDestCheck: wanted.sourceDestCheck ?? true,
     interfaceType: holder?.interfaceType ?? 'interface',
@@ -53,6 +58,16 @@ export async function addInterface(tx: Transaction, ctx: Context, wanted: NewInt
   await tx.table(Interfaces).put(row);
   tx.hint('networks', row.vpcId);
   return row;
+}
+
+async function addresses6Of(tx: Transaction, ctx: Context, wanted: NewInterface): Promise<string[]> {
+  const { subnet, addresses6 = [] } = wanted;
+  const given: string[] = [];
+  for (const text of addresses6) given.push(await claimAddress6(tx, subnet, text));
+  const byItself = subnet.assignIpv6 === true && wanted.holder === undefined ? 1 : 0;
+  const count = addresses6.length > 0 ? 0 : (wanted.count6 ?? byItself);
+  for (let index = 0; index < count; index += 1) given.push(await freeAddress6(tx, ctx, subnet));
+  return given;
 }
 
 /** Groups of an interface: all must exist in the VPC, five at most. */

@@ -54,7 +54,7 @@ async function describeInterface(ctx: Context, row: InterfaceRow): Promise<Netwo
       Primary: index === 0,
       Association: association(index),
     })),
-    Ipv6Addresses: [],
+    Ipv6Addresses: (row.addresses6 ?? []).map((Ipv6Address) => ({ Ipv6Address })),
     Groups: await Promise.all(
       row.groups.map(async (id) => ({ GroupId: id, GroupName: (await ctx.table(SecurityGroups).get(id))?.name })),
     ),
@@ -94,14 +94,7 @@ function refuseManaged({ holder }: InterfaceRow): void {
 }
 
 const unimplementedAtCreation = [
-  ...([
-    'PrivateIpAddresses',
-    'SecondaryPrivateIpAddressCount',
-    'Ipv6Addresses',
-    'Ipv6AddressCount',
-    'Ipv4Prefixes',
-    'Ipv4PrefixCount',
-  ] as const),
+  ...(['PrivateIpAddresses', 'SecondaryPrivateIpAddressCount', 'Ipv4Prefixes', 'Ipv4PrefixCount'] as const),
   ...(['Ipv6Prefixes', 'Ipv6PrefixCount', 'EnablePrimaryIpv6', 'ConnectionTrackingSpecification', 'Operator'] as const),
 ];
 
@@ -156,6 +149,8 @@ export const networkInterfaceHandlers: HandlersOf<EC2> = {
         subnet,
         groups: input.Groups,
         privateIp: input.PrivateIpAddress,
+        addresses6: input.Ipv6Addresses?.map(({ Ipv6Address = '' }) => Ipv6Address),
+        count6: input.Ipv6AddressCount,
         description: input.Description,
         tags,
       });
@@ -190,6 +185,7 @@ export const networkInterfaceHandlers: HandlersOf<EC2> = {
       'association.public-ip': (row) => row.shown.Association?.PublicIp,
       'association.allocation-id': (row) => row.shown.Association?.AllocationId,
       'association.association-id': (row) => row.shown.Association?.AssociationId,
+      'ipv6-addresses.ipv6-address': (row) => row.addresses6 ?? [],
       'attachment.attachment-id': (row) => row.attachment?.id,
       'attachment.instance-id': (row) => row.attachment?.instanceId,
       'attachment.device-index': (row) => row.attachment?.deviceIndex,

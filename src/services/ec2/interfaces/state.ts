@@ -26,6 +26,7 @@ export interface InterfaceRow {
   description: string;
   /** The primary one first. */
   addresses: readonly PrivateAddressRow[];
+  addresses6?: readonly string[] | undefined;
   /** Public address assigned at launch, which belongs to the provider; it goes when the instance stops. */
   autoPublicIp?: string | undefined;
   groups: readonly string[];
@@ -45,7 +46,8 @@ export const Interfaces = defineTable<InterfaceRow>()({
     byVpc: (row) => [row.vpcId],
     bySubnet: (row) => [row.subnetId],
     byInstance: (row) => (row.attachment === undefined ? undefined : [row.attachment.instanceId, row.attachment.deviceIndex]),
-    byAddress: (row) => row.addresses.map(({ address }) => [row.vpcId, address]),
+    byAddress: (row) =>
+      [...row.addresses.map(({ address }) => address), ...(row.addresses6 ?? [])].map((address) => [row.vpcId, address]),
     byGroup: (row) => row.groups.map((group) => [group]),
   },
   unique: ['byAddress'],

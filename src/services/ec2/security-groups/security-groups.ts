@@ -6,6 +6,7 @@ import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { dependencyViolation, invalidParameterValue, missingParameter } from '../errors.ts';
 import { applyFilters } from '../filters.ts';
 import { Interfaces } from '../interfaces/state.ts';
+import { openEgress } from '../ipv6/blocks.ts';
 import { requireRow, rowsByIds } from '../lookup.ts';
 import { page } from '../paging.ts';
 import { checkTagged, describeTags, ec2Arn, requestTagConditions, tagsFor } from '../tags.ts';
@@ -108,7 +109,7 @@ export const securityGroupHandlers: HandlersOf<EC2> = {
     const tags = tagsFor('security-group', input.TagSpecifications);
     const row = await ctx.transact(async (tx) => {
       const vpcId = input.VpcId ?? (await requireDefaultVpcId(tx));
-      await requireRow(tx, Vpcs, 'vpc', vpcId);
+      const vpc = await requireRow(tx, Vpcs, 'vpc', vpcId);
       if ((await tx.table(SecurityGroups).firstByIndex('byVpc', [vpcId, name])) !== undefined) {
         throw new AwsError('InvalidGroup.Duplicate', `The security group '${name}' already exists for VPC '${vpcId}'`);
       }
@@ -125,6 +126,7 @@ export const securityGroupHandlers: HandlersOf<EC2> = {
         peer: { kind: 'ipv4', cidr: '0.0.0.0/0' },
         tags: {},
       });
+      if (vpc.ipv6 !== undefined) await tx.table(SecurityGroupRules).put(openEgress(ctx, group.id));
       return group;
     });
     return { GroupId: row.id, SecurityGroupArn: ec2Arn(ctx, 'security-group', row.id), Tags: describeTags(tags) };

@@ -1,19 +1,21 @@
 /** Further blocks of a VPC: associated and taken away; the first one stays ("Add or remove a CIDR block from your VPC"). */
 import type { EC2 } from '@aws-sdk/client-ec2';
 import { contains, overlaps, parseCidr4 } from '../../../base/cidr.ts';
-import type { Transaction } from '../../../kernel/context.ts';
+import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { missingParameter } from '../errors.ts';
+import { addVpcBlock, removeVpcBlock } from '../ipv6/blocks.ts';
 import { requireRow } from '../lookup.ts';
 import { checkTagged } from '../tags.ts';
 import { checkFurtherCidr } from './cidr-rules.ts';
 import { RouteTables, Subnets, type VpcRow, Vpcs } from './state.ts';
+import { describeIpv6 } from './vpcs.ts';
 
 /** Per VPC ("Amazon VPC quotas"). */
 const cidrsPerVpcMax = 5;
 const unimplemented = [
-  ...(['AmazonProvidedIpv6CidrBlock', 'Ipv4IpamPoolId', 'Ipv4NetmaskLength', 'Ipv6CidrBlock', 'Ipv6Pool'] as const),
+  ...(['Ipv4IpamPoolId', 'Ipv4NetmaskLength', 'Ipv6CidrBlock', 'Ipv6Pool'] as const),
   ...(['Ipv6CidrBlockNetworkBorderGroup', 'Ipv6IpamPoolId', 'Ipv6NetmaskLength'] as const),
 ];
 
@@ -27,11 +29,29 @@ async function checkRoutes(tx: Transaction, vpc: VpcRow, cidr: string): Promise<
     }
 }
 
+/** One IPv6 block of the provider's per VPC here; AWS allows five, of several pools. */
+async function associateIpv6(ctx: Context, vpcId: string | undefined) {
+  const row = await ctx.transact(async (tx) => {
+    const vpc = await requireRow(tx, Vpcs, 'vpc', vpcId);
+    if (vpc.ipv6 !== undefined) throw parameterNotImplemented('AssociateVpcCidrBlock', 'a second AmazonProvidedIpv6CidrBlock');
+    return addVpcBlock(tx, ctx, vpc);
+  });
+  const [shown] = describeIpv6(ctx, row);
+  return { VpcId: row.id, Ipv6CidrBlockAssociation: { ...shown, Ipv6CidrBlockState: { State: 'associating' } as const } };
+}
+
+async function disassociateIpv6(ctx: Context, row: VpcRow) {
+  const [shown] = describeIpv6(ctx, row);
+  await ctx.transact(async (tx) => removeVpcBlock(tx, await requireRow(tx, Vpcs, 'vpc', row.id)));
+  return { VpcId: row.id, Ipv6CidrBlockAssociation: { ...shown, Ipv6CidrBlockState: { State: 'disassociating' } as const } };
+}
+
 export const cidrAssociationHandlers: HandlersOf<EC2> = {
   /** Throws CidrLimitExceeded for the sixth, InvalidVpc.Range, CidrConflict. Every route table of the VPC gets its local route. */
   async AssociateVpcCidrBlock(input, ctx) {
-    const named = unimplemented.find((name) => input[name] !== undefined && input[name] !== false);
+    const named = unimplemented.find((name) => input[name] !== undefined);
     if (named !== undefined) throw parameterNotImplemented('AssociateVpcCidrBlock', named);
+    if (input.AmazonProvidedIpv6CidrBlock === true) return associateIpv6(ctx, input.VpcId);
     if (input.CidrBlock === undefined) throw missingParameter('cidrBlock');
     const associationId = ctx.id('vpcCidrAssociation');
     const cidr = await ctx.transact(async (tx) => {
@@ -63,6 +83,8 @@ export const cidrAssociationHandlers: HandlersOf<EC2> = {
   /** Throws OperationNotPermitted for the primary block, InvalidCidrBlock.InUse while subnets lie in it. */
   async DisassociateVpcCidrBlock(input, ctx) {
     const id = input.AssociationId ?? '';
+    const dual = (await ctx.table(Vpcs).list()).find((row) => row.ipv6?.associationId === id);
+    if (dual !== undefined) return disassociateIpv6(ctx, dual);
     const { vpcId, cidr } = await ctx.transact(async (tx) => {
       const vpc = (await tx.table(Vpcs).list()).find((row) => row.cidrs.some((one) => one.associationId === id));
       const found = vpc?.cidrs.find((one) => one.associationId === id);
@@ -99,7 +121,11 @@ export const cidrAssociationAuthorisations: AuthorisationsOf<EC2> = {
   AssociateVpcCidrBlock: (input, ctx) => checkTagged([input.VpcId ?? ''], ctx),
   DisassociateVpcCidrBlock: async (input, ctx) => {
     const vpcs = await ctx.table(Vpcs).list();
-    const vpc = vpcs.find((row) => row.cidrs.some(({ associationId }) => associationId === input.AssociationId));
+    const vpc = vpcs.find((row) =>
+      [...row.cidrs, ...(row.ipv6 === undefined ? [] : [row.ipv6])].some(
+        ({ associationId }) => associationId === input.AssociationId,
+      ),
+    );
     return checkTagged([vpc?.id ?? input.AssociationId ?? ''], ctx);
   },
 };

@@ -1,8 +1,8 @@
 /** Network ACLs: numbered allow and deny rules at the border of subnets, without memory of connections ("Network ACLs", VPC User Guide). */
 import type { CreateNetworkAclEntryRequest, EC2, NetworkAcl, NetworkAclEntry } from '@aws-sdk/client-ec2';
-import { canonicalCidr, parseCidr4 } from '../../../base/cidr.ts';
+import { canonicalCidr, parseCidr4, parseCidr6 } from '../../../base/cidr.ts';
 import type { Context, Transaction } from '../../../kernel/context.ts';
-import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
+import { AwsError } from '../../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { dependencyViolation, invalidParameterValue, missingParameter, notFound } from '../errors.ts';
 import { applyFilters } from '../filters.ts';
@@ -26,7 +26,7 @@ function describeEntry(entry: NetworkAclEntryRow): NetworkAclEntry {
     Egress: entry.egress,
     RuleAction: entry.allow ? 'allow' : 'deny',
     Protocol: String(entry.protocol),
-    CidrBlock: entry.cidr,
+    ...(parseCidr4(entry.cidr) === undefined ? { Ipv6CidrBlock: entry.cidr } : { CidrBlock: entry.cidr }),
     PortRange: entry.from === undefined ? undefined : { From: entry.from, To: entry.to },
     IcmpTypeCode: entry.icmp === undefined ? undefined : { Type: entry.icmp.type, Code: entry.icmp.code },
   };
@@ -78,18 +78,27 @@ function checkProtocol(text: string | undefined): number {
   return number;
 }
 
+function blockOf(block: string | undefined, block6: string | undefined): string {
+  if (block !== undefined && block6 !== undefined)
+    throw new AwsError('InvalidParameterCombination', 'Only one of cidrBlock and ipv6CidrBlock may be given.');
+  const given = block ?? block6;
+  if (given === undefined) throw missingParameter('cidrBlock');
+  const good = block6 === undefined ? parseCidr4(given) !== undefined : parseCidr6(given) !== undefined;
+  if (!good)
+    throw invalidParameterValue(
+      `Value (${given}) for parameter ${block6 === undefined ? 'cidrBlock' : 'ipv6CidrBlock'} is invalid. This is not a valid CIDR block.`,
+    );
+  return canonicalCidr(given)!;
+}
+
 /** A rule from a request. Throws what AWS throws for numbers, protocols, ports and blocks that are none. */
 function entryOf(input: CreateNetworkAclEntryRequest): NetworkAclEntryRow {
-  if (input.Ipv6CidrBlock !== undefined) throw parameterNotImplemented('CreateNetworkAclEntry', 'Ipv6CidrBlock');
   const number = checkNumber(input.RuleNumber);
   const protocol = checkProtocol(input.Protocol);
   const { RuleAction: action, CidrBlock: block } = input;
   if (action !== 'allow' && action !== 'deny')
     throw invalidParameterValue(`Value (${action ?? ''}) for parameter ruleAction is invalid. Unknown rule action.`);
-  if (block === undefined) throw missingParameter('cidrBlock');
-  const cidr = parseCidr4(block) === undefined ? undefined : canonicalCidr(block);
-  if (cidr === undefined)
-    throw invalidParameterValue(`Value (${block}) for parameter cidrBlock is invalid. This is not a valid CIDR block.`);
+  const cidr = blockOf(block, input.Ipv6CidrBlock);
   const entry = { number, protocol, cidr, egress: input.Egress === true, allow: action === 'allow' };
   if (protocol === 6 || protocol === 17) {
     const { From: from, To: to } = input.PortRange ?? {};
@@ -97,7 +106,7 @@ function entryOf(input: CreateNetworkAclEntryRequest): NetworkAclEntryRow {
     if (from < 0 || to > 65_535 || from > to) throw invalidParameterValue(`Invalid TCP/UDP port range (${from}:${to})`);
     return { ...entry, from, to };
   }
-  if (protocol !== 1) return entry;
+  if (protocol !== 1 && protocol !== 58) return entry;
   const { Type: type, Code: code } = input.IcmpTypeCode ?? {};
   if (type === undefined || code === undefined) throw missingParameter('icmpTypeCode');
   return { ...entry, icmp: { type, code } };
@@ -145,6 +154,7 @@ export const networkAclHandlers: HandlersOf<EC2> = {
       'association.association-id': (row) => (row.shown.Associations ?? []).map((one) => one.NetworkAclAssociationId),
       'association.network-acl-id': (row) => (row.shown.Associations ?? []).map((one) => one.NetworkAclId),
       'association.subnet-id': (row) => (row.shown.Associations ?? []).map((one) => one.SubnetId),
+      'entry.ipv6-cidr': entries((entry) => entry.Ipv6CidrBlock),
       'entry.cidr': entries((entry) => entry.CidrBlock),
       'entry.egress': entries((entry) => entry.Egress),
       'entry.protocol': entries((entry) => entry.Protocol),

@@ -10,6 +10,7 @@ import type {
   RuleSpec,
 } from '../../../planes/fabric/types.ts';
 import { Instances } from '../instances/state.ts';
+import { EgressOnlyGateways } from '../ipv6/state.ts';
 import { type InterfaceRow, Interfaces } from '../interfaces/state.ts';
 import { type NatGatewayRow, NatGateways } from '../nat/state.ts';
 import { activePeers } from '../peering/lookup.ts';
@@ -58,10 +59,11 @@ export async function readNetworkSpec(ctx: Context, vpcId: string): Promise<Netw
   );
   return {
     key: vpcId,
-    cidrs: vpc.cidrs.map(({ cidr }) => cidr),
+    cidrs: [...vpc.cidrs, ...(vpc.ipv6 === undefined ? [] : [vpc.ipv6])].map(({ cidr }) => cidr),
     subnets: subnets.map((subnet) => ({
       key: subnet.id,
       cidr: subnet.cidr,
+      cidr6: subnet.ipv6?.cidr,
       zone: subnet.zone,
       routeTable: routeTableOf(subnet, vpc),
       gate: subnet.networkAcl.aclId,
@@ -93,17 +95,21 @@ interface Surroundings {
   peers: ReadonlyMap<string, string>;
   /** Blocks of the prefix lists of the account and of AWS. */
   prefixLists: ReadonlyMap<string, readonly string[]>;
+  /** Ids of the egress-only gateways of the VPC. */
+  egressOnly: ReadonlySet<string>;
 }
 
 async function readSurroundings(ctx: Context, vpcId: string): Promise<Surroundings> {
-  const [gateways, peers, lists] = await Promise.all([
+  const [gateways, peers, lists, egressOnly] = await Promise.all([
     ctx.table(NatGateways).byIndex('byVpc', [vpcId]),
     activePeers(ctx, vpcId),
     ctx.table(PrefixLists).list(),
+    ctx.table(EgressOnlyGateways).byIndex('byVpc', [vpcId]),
   ]);
   return {
     natGateways: new Map(gateways.map((row) => [row.id, row])),
     peers: new Map(peers.map(({ id, other }) => [id, other.vpcId])),
+    egressOnly: new Set(egressOnly.map(({ id }) => id)),
     prefixLists: new Map(
       [...lists, ...awsPrefixLists(ctx.region)].map((list) => [list.id, entriesOf(list).map(({ cidr }) => cidr)]),
     ),
@@ -132,11 +138,13 @@ function viaOf(
   target: RouteTarget,
   cards: readonly InterfaceRow[],
   gatewayId: string | undefined,
-  { natGateways, peers }: Surroundings,
+  { natGateways, peers, egressOnly }: Surroundings,
 ): RouteSpec['via'] {
   switch (target.kind) {
     case 'internet-gateway':
       return target.id === gatewayId ? { kind: 'internet' } : { kind: 'blackhole' };
+    case 'egress-only':
+      return egressOnly.has(target.id) ? { kind: 'outbound' } : { kind: 'blackhole' };
     case 'nat-gateway': {
       const row = natGateways.get(target.id);
       if (row?.address === undefined || row.state === 'deleting' || row.state === 'deleted') return { kind: 'blackhole' };
@@ -199,6 +207,7 @@ function portOf(card: InterfaceRow, isUp: boolean): PortSpec {
       private: address,
       public: elastic?.publicIp ?? (index === 0 ? card.autoPublicIp : undefined),
     })),
+    addresses6: card.addresses6,
     ruleSets: card.groups,
     sourceCheck: card.sourceDestCheck,
     attachment:

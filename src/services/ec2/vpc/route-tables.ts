@@ -73,7 +73,7 @@ export const routeTableHandlers: HandlersOf<EC2> = {
       if ((await tx.table(RouteTables).byIndex('byVpc', [vpc.id])).length >= routeTablesPerVpcMax) {
         throw new AwsError('RouteTableLimitExceeded', 'The maximum number of route tables has been reached.');
       }
-      const routes = vpc.cidrs.map(
+      const routes = [...vpc.cidrs, ...(vpc.ipv6 === undefined ? [] : [vpc.ipv6])].map(
         ({ cidr }): RouteRow => ({ destination: cidr, target: { kind: 'local' }, origin: 'CreateRouteTable' }),
       );
       const table: RouteTableRow = { id: ctx.id('routeTable'), vpcId: vpc.id, routes, tags };
@@ -109,6 +109,8 @@ export const routeTableHandlers: HandlersOf<EC2> = {
       'route.destination-cidr-block': routes((one) => one.DestinationCidrBlock),
       'route.destination-prefix-list-id': routes((one) => one.DestinationPrefixListId),
       'route.vpc-peering-connection-id': routes((one) => one.VpcPeeringConnectionId),
+      'route.destination-ipv6-cidr-block': routes((one) => one.DestinationIpv6CidrBlock),
+      'route.egress-only-internet-gateway-id': routes((one) => one.EgressOnlyInternetGatewayId),
       'route.gateway-id': routes((one) => one.GatewayId),
       'route.instance-id': routes((one) => one.InstanceId),
       'route.nat-gateway-id': routes((one) => one.NatGatewayId),

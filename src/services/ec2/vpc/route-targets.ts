@@ -1,10 +1,11 @@
 /** Routes one by one: what a request names as destination and target, and how a route is shown. */
 import type { Route } from '@aws-sdk/client-ec2';
-import { canonicalCidr, contains, parseCidr, parseCidr4 } from '../../../base/cidr.ts';
+import { canonicalCidr, contains, parseCidr, parseCidr4, parseCidr6 } from '../../../base/cidr.ts';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
 import { invalidParameterCombination, invalidParameterValue, missingParameter, notFound } from '../errors.ts';
 import { Interfaces } from '../interfaces/state.ts';
+import { EgressOnlyGateways } from '../ipv6/state.ts';
 import { requireRow } from '../lookup.ts';
 import { NatGateways } from '../nat/state.ts';
 import { Peerings, PeeringSides } from '../peering/state.ts';
@@ -23,13 +24,17 @@ export interface RouteInput {
   InstanceId?: string | undefined;
   NatGatewayId?: string | undefined;
   VpcPeeringConnectionId?: string | undefined;
+  EgressOnlyInternetGatewayId?: string | undefined;
 }
 
 /** Targets in the order in which the messages name them. */
-const targetNames = ['GatewayId', 'NatGatewayId', 'NetworkInterfaceId', 'InstanceId', 'VpcPeeringConnectionId'] as const;
+const targetNames = [
+  ...(['GatewayId', 'NatGatewayId', 'NetworkInterfaceId', 'InstanceId'] as const),
+  ...(['VpcPeeringConnectionId', 'EgressOnlyInternetGatewayId'] as const),
+];
 /** Members that lead to things that are not built. */
 const otherTargets = [
-  ...(['EgressOnlyInternetGatewayId', 'TransitGatewayId', 'LocalGatewayId', 'CarrierGatewayId'] as const),
+  ...(['TransitGatewayId', 'LocalGatewayId', 'CarrierGatewayId'] as const),
   ...(['VpcEndpointId', 'CoreNetworkArn', 'OdbNetworkArn'] as const),
 ];
 
@@ -52,6 +57,8 @@ export async function targetOf(
       return natTarget(tx, table, input.NatGatewayId);
     case 'VpcPeeringConnectionId':
       return peeringTarget(tx, table, input.VpcPeeringConnectionId ?? '');
+    case 'EgressOnlyInternetGatewayId':
+      return egressTarget(tx, table, input);
     case 'NetworkInterfaceId':
       return interfaceTarget(tx, table, input.NetworkInterfaceId);
     default:
@@ -89,6 +96,16 @@ async function peeringTarget(tx: Transaction, { id: tableId, vpcId }: RouteTable
   return { kind: 'peering', id };
 }
 
+/** For IPv6 only ("egress-only internet gateway"). */
+async function egressTarget(tx: Transaction, { id: tableId, vpcId }: RouteTableRow, input: RouteInput): Promise<RouteTarget> {
+  const row = await requireRow(tx, EgressOnlyGateways, 'egressOnlyGateway', input.EgressOnlyInternetGatewayId);
+  if (input.DestinationIpv6CidrBlock === undefined)
+    throw invalidParameterValue('An egress-only internet gateway takes IPv6 destinations only.');
+  if (row.vpcId !== vpcId)
+    throw invalidParameterValue(`route table ${tableId} and network gateway ${row.id} belong to different networks`);
+  return { kind: 'egress-only', id: row.id };
+}
+
 async function interfaceTarget(
   tx: Transaction,
   { id: tableId, vpcId }: RouteTableRow,
@@ -120,12 +137,13 @@ export function destinationOf(input: RouteInput): string {
   const given = [block, block6, list].filter((one) => one !== undefined);
   if (given.length === 0) throw missingParameter('destinationCidrBlock');
   if (given.length > 1) throw invalidParameterCombination('Only one destination may be given for a route.');
-  if (block6 !== undefined) throw parameterNotImplemented('CreateRoute', 'DestinationIpv6CidrBlock');
   if (list !== undefined) return list;
-  const cidr = parseCidr4(block ?? '') === undefined ? undefined : canonicalCidr(block ?? '');
+  const text = block ?? block6 ?? '';
+  const good = block6 === undefined ? parseCidr4(text) !== undefined : parseCidr6(text) !== undefined;
+  const cidr = good ? canonicalCidr(text) : undefined;
   if (cidr === undefined)
     throw invalidParameterValue(
-      `Value (${block}) for parameter destinationCidrBlock is invalid. This is not a valid CIDR block.`,
+      `Value (${text}) for parameter ${block6 === undefined ? 'destinationCidrBlock' : 'destinationIpv6CidrBlock'} is invalid. This is not a valid CIDR block.`,
     );
   return cidr;
 }
@@ -158,10 +176,17 @@ export async function weightOf(source: Source, region: string, table: RouteTable
   return sum;
 }
 
+function describeDestination(destination: string): Route {
+  if (isPrefixListId(destination)) return { DestinationPrefixListId: destination };
+  return parseCidr4(destination) === undefined
+    ? { DestinationIpv6CidrBlock: destination }
+    : { DestinationCidrBlock: destination };
+}
+
 /** A route as the API shows it, `blackhole` while its target is not there. */
 export async function describeRoute(ctx: Context, { destination, origin, target }: RouteRow, vpcId: string): Promise<Route> {
   const shown: Route = {
-    ...(isPrefixListId(destination) ? { DestinationPrefixListId: destination } : { DestinationCidrBlock: destination }),
+    ...describeDestination(destination),
     Origin: origin,
     State: 'active',
   };
@@ -180,6 +205,10 @@ export async function describeRoute(ctx: Context, { destination, origin, target 
     case 'peering': {
       const peering = await ctx.table(Peerings).get(target.id);
       return { ...shown, VpcPeeringConnectionId: target.id, State: state(peering?.status === 'active') };
+    }
+    case 'egress-only': {
+      const gateway = await ctx.table(EgressOnlyGateways).get(target.id);
+      return { ...shown, EgressOnlyInternetGatewayId: target.id, State: state(gateway?.vpcId === vpcId) };
     }
     case 'endpoint':
       return { ...shown, GatewayId: target.id };

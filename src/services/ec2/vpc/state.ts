@@ -7,6 +7,8 @@ export interface VpcRow {
   id: string;
   /** IPv4 blocks, the primary one first. */
   cidrs: readonly { cidr: string; associationId: string }[];
+  /** The IPv6 block of the provider's. */
+  ipv6?: { cidr: string; associationId: string } | undefined;
   isDefault: boolean;
   tenancy: 'default' | 'dedicated';
   dhcpOptionsId: string;
@@ -28,6 +30,9 @@ export interface SubnetRow {
   zoneId: string;
   defaultForZone: boolean;
   mapPublicIp: boolean;
+  ipv6?: { cidr: string; associationId: string } | undefined;
+  /** New interfaces get an IPv6 address. */
+  assignIpv6?: boolean | undefined;
   /** Explicit association; without one the subnet follows the VPC's main table. */
   routeTable?: { tableId: string; associationId: string } | undefined;
   networkAcl: { aclId: string; associationId: string };
@@ -47,6 +52,7 @@ export type RouteTarget =
   | { kind: 'network-interface'; id: string; instanceId?: string | undefined }
   | { kind: 'nat-gateway'; id: string }
   | { kind: 'peering'; id: string }
+  | { kind: 'egress-only'; id: string }
   | { kind: 'endpoint'; id: string };
 
 export interface RouteRow {

@@ -8,6 +8,7 @@ import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { dependencyViolation, invalidParameterValue, missingParameter } from '../errors.ts';
 import { applyFilters } from '../filters.ts';
 import { Interfaces } from '../interfaces/state.ts';
+import { checkSubnetBlock } from '../ipv6/blocks.ts';
 import { requireRow, rowsByIds } from '../lookup.ts';
 import { page } from '../paging.ts';
 import { checkTagged, describeTags, ec2Arn, requestTagConditions, tagsFor } from '../tags.ts';
@@ -22,6 +23,7 @@ export const reservedAddresses = { first: 4, last: 1 } as const;
 
 interface NewSubnet {
   cidr: string;
+  ipv6?: SubnetRow['ipv6'];
   zone: string;
   zoneId: string;
   defaultForZone: boolean;
@@ -33,12 +35,13 @@ export async function addSubnet(
   tx: Transaction,
   ctx: Context,
   vpc: VpcRow,
-  { cidr, zone, zoneId, defaultForZone, tags }: NewSubnet,
+  { cidr, ipv6, zone, zoneId, defaultForZone, tags }: NewSubnet,
 ): Promise<SubnetRow> {
   const row: SubnetRow = {
     id: ctx.id('subnet'),
     vpcId: vpc.id,
     cidr,
+    ipv6,
     zone,
     zoneId,
     defaultForZone,
@@ -73,8 +76,19 @@ export async function describeSubnet(ctx: Context, row: SubnetRow): Promise<Subn
     DefaultForAz: row.defaultForZone,
     MapPublicIpOnLaunch: row.mapPublicIp,
     MapCustomerOwnedIpOnLaunch: false,
-    AssignIpv6AddressOnCreation: false,
-    Ipv6CidrBlockAssociationSet: [],
+    AssignIpv6AddressOnCreation: row.assignIpv6 === true,
+    Ipv6CidrBlockAssociationSet:
+      row.ipv6 === undefined
+        ? []
+        : [
+            {
+              AssociationId: row.ipv6.associationId,
+              Ipv6CidrBlock: row.ipv6.cidr,
+              Ipv6CidrBlockState: { State: 'associated' },
+              Ipv6AddressAttribute: 'public',
+              IpSource: 'amazon',
+            },
+          ],
     EnableDns64: false,
     Ipv6Native: false,
     PrivateDnsNameOptionsOnLaunch: {
@@ -127,7 +141,6 @@ export const subnetHandlers: HandlersOf<EC2> = {
   /** Throws InvalidSubnet.Range outside the VPC, InvalidSubnet.Conflict over another subnet, SubnetLimitExceeded. */
   async CreateSubnet(input, ctx) {
     for (const name of [
-      'Ipv6CidrBlock',
       'OutpostArn',
       'Ipv6Native',
       'Ipv4IpamPoolId',
@@ -143,9 +156,13 @@ export const subnetHandlers: HandlersOf<EC2> = {
       const vpc = await requireRow(tx, Vpcs, 'vpc', input.VpcId);
       const siblings = await tx.table(Subnets).byIndex('byVpc', [vpc.id]);
       const cidr = checkSubnetCidr(input.CidrBlock, vpc, siblings);
+      const ipv6 =
+        input.Ipv6CidrBlock === undefined
+          ? undefined
+          : { cidr: checkSubnetBlock(input.Ipv6CidrBlock, vpc, siblings), associationId: ctx.id('subnetCidrAssociation') };
       if (siblings.length >= subnetsPerVpcMax)
         throw new AwsError('SubnetLimitExceeded', 'The maximum number of subnets has been reached.');
-      return addSubnet(tx, ctx, vpc, { cidr, ...place, defaultForZone: false, tags });
+      return addSubnet(tx, ctx, vpc, { cidr, ipv6, ...place, defaultForZone: false, tags });
     });
     return { Subnet: await describeSubnet(ctx, row) };
   },
@@ -170,6 +187,10 @@ export const subnetHandlers: HandlersOf<EC2> = {
       'default-for-az': (row) => row.defaultForZone,
       defaultForAz: (row) => row.defaultForZone,
       'map-public-ip-on-launch': (row) => row.mapPublicIp,
+      'ipv6-cidr-block-association.ipv6-cidr-block': (row) => row.ipv6?.cidr,
+      'ipv6-cidr-block-association.association-id': (row) => row.ipv6?.associationId,
+      'ipv6-cidr-block-association.state': (row) => (row.ipv6 === undefined ? undefined : 'associated'),
+      'assign-ipv6-address-on-creation': (row) => row.assignIpv6 === true,
       'ipv6-native': () => false,
       'enable-dns64': () => false,
       'map-customer-owned-ip-on-launch': () => false,
@@ -191,14 +212,25 @@ export const subnetHandlers: HandlersOf<EC2> = {
     return {};
   },
 
+  /** One attribute per call. */
   async ModifySubnetAttribute(input, ctx) {
-    const { SubnetId, MapPublicIpOnLaunch: mapPublicIp, ...others } = input;
+    const { SubnetId, MapPublicIpOnLaunch: mapPublicIp, AssignIpv6AddressOnCreation: assignIpv6, ...others } = input;
     const other = Object.entries(others).find(([name, value]) => name !== 'DryRun' && value !== undefined);
     if (other !== undefined) throw parameterNotImplemented('ModifySubnetAttribute', other[0]);
-    if (mapPublicIp?.Value === undefined) throw missingParameter('mapPublicIpOnLaunch');
+    if (mapPublicIp?.Value !== undefined && assignIpv6?.Value !== undefined)
+      throw new AwsError('InvalidParameterCombination', 'Only one attribute may be specified at a time');
+    if (mapPublicIp?.Value === undefined && assignIpv6?.Value === undefined) throw missingParameter('mapPublicIpOnLaunch');
     await ctx.transact(async (tx) => {
       const row = await requireRow(tx, Subnets, 'subnet', SubnetId);
-      await tx.table(Subnets).put({ ...row, mapPublicIp: mapPublicIp.Value === true });
+      if (assignIpv6?.Value === true && row.ipv6 === undefined)
+        throw invalidParameterValue(
+          `Invalid value 'true' for assignIpv6AddressOnCreation. The subnet ${row.id} does not have an IPv6 CIDR block associated with it.`,
+        );
+      await tx.table(Subnets).put({
+        ...row,
+        mapPublicIp: mapPublicIp?.Value ?? row.mapPublicIp,
+        assignIpv6: assignIpv6?.Value ?? row.assignIpv6,
+      });
     });
     return {};
   },

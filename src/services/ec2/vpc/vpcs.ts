@@ -1,5 +1,5 @@
 /** VPCs: create with everything that comes along (main route table, default network ACL, default security group), describe, modify, delete. */
-import type { EC2, Vpc } from '@aws-sdk/client-ec2';
+import type { EC2, Vpc, VpcIpv6CidrBlockAssociation } from '@aws-sdk/client-ec2';
 import { contains, parseCidr4 } from '../../../base/cidr.ts';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
@@ -7,6 +7,8 @@ import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { dependencyViolation, invalidParameterValue, missingParameter } from '../errors.ts';
 import { applyFilters } from '../filters.ts';
 import { Interfaces } from '../interfaces/state.ts';
+import { EgressOnlyGateways } from '../ipv6/state.ts';
+import { addVpcBlock } from '../ipv6/blocks.ts';
 import { requireRow, rowsByIds } from '../lookup.ts';
 import { page } from '../paging.ts';
 import { endPeeringsOf } from '../peering/peerings.ts';
@@ -78,6 +80,22 @@ async function requireDefaultDhcpOptions(tx: Transaction, ctx: Context): Promise
   return id;
 }
 
+/** The IPv6 block as VPCs show it. */
+export function describeIpv6(ctx: Context, { ipv6 }: VpcRow): VpcIpv6CidrBlockAssociation[] {
+  if (ipv6 === undefined) return [];
+  return [
+    {
+      AssociationId: ipv6.associationId,
+      Ipv6CidrBlock: ipv6.cidr,
+      Ipv6CidrBlockState: { State: 'associated' },
+      Ipv6Pool: 'Amazon',
+      NetworkBorderGroup: ctx.region,
+      Ipv6AddressAttribute: 'public',
+      IpSource: 'amazon',
+    },
+  ];
+}
+
 /** A VPC as the API shows it. */
 export function describeVpc(ctx: Context, row: VpcRow): Vpc {
   return {
@@ -90,6 +108,7 @@ export function describeVpc(ctx: Context, row: VpcRow): Vpc {
       CidrBlock: cidr,
       CidrBlockState: { State: 'associated' },
     })),
+    Ipv6CidrBlockAssociationSet: describeIpv6(ctx, row),
     IsDefault: row.isDefault,
     InstanceTenancy: row.tenancy,
     DhcpOptionsId: row.dhcpOptionsId,
@@ -101,15 +120,8 @@ export function describeVpc(ctx: Context, row: VpcRow): Vpc {
 export const vpcHandlers: HandlersOf<EC2> = {
   /** Throws MissingParameter without a block, InvalidVpc.Range, VpcLimitExceeded. */
   async CreateVpc(input, ctx) {
-    for (const name of [
-      'Ipv4IpamPoolId',
-      'Ipv6IpamPoolId',
-      'Ipv6Pool',
-      'Ipv6CidrBlock',
-      'AmazonProvidedIpv6CidrBlock',
-      'VpcEncryptionControl',
-    ] as const) {
-      if (input[name] !== undefined && input[name] !== false) throw parameterNotImplemented('CreateVpc', name);
+    for (const name of ['Ipv4IpamPoolId', 'Ipv6IpamPoolId', 'Ipv6Pool', 'Ipv6CidrBlock', 'VpcEncryptionControl'] as const) {
+      if (input[name] !== undefined) throw parameterNotImplemented('CreateVpc', name);
     }
     if (input.CidrBlock === undefined) throw missingParameter('cidrBlock');
     const cidr = checkVpcCidr(input.CidrBlock);
@@ -120,7 +132,8 @@ export const vpcHandlers: HandlersOf<EC2> = {
     const row = await ctx.transact(async (tx) => {
       if ((await tx.table(Vpcs).count()) >= vpcsPerRegionMax)
         throw new AwsError('VpcLimitExceeded', 'The maximum number of VPCs has been reached.');
-      return addVpc(tx, ctx, { cidr, isDefault: false, tenancy, tags });
+      const vpc = await addVpc(tx, ctx, { cidr, isDefault: false, tenancy, tags });
+      return input.AmazonProvidedIpv6CidrBlock === true ? addVpcBlock(tx, ctx, vpc) : vpc;
     });
     return { Vpc: { ...describeVpc(ctx, row), State: 'pending' } };
   },
@@ -134,6 +147,10 @@ export const vpcHandlers: HandlersOf<EC2> = {
       'cidr-block-association.cidr-block': (row) => row.cidrs.map(({ cidr }) => cidr),
       'cidr-block-association.association-id': (row) => row.cidrs.map(({ associationId }) => associationId),
       'cidr-block-association.state': () => 'associated',
+      'ipv6-cidr-block-association.ipv6-cidr-block': (row) => row.ipv6?.cidr,
+      'ipv6-cidr-block-association.ipv6-pool': (row) => (row.ipv6 === undefined ? undefined : 'Amazon'),
+      'ipv6-cidr-block-association.association-id': (row) => row.ipv6?.associationId,
+      'ipv6-cidr-block-association.state': (row) => (row.ipv6 === undefined ? undefined : 'associated'),
       'dhcp-options-id': (row) => row.dhcpOptionsId,
       'is-default': (row) => row.isDefault,
       isDefault: (row) => row.isDefault,
@@ -148,7 +165,7 @@ export const vpcHandlers: HandlersOf<EC2> = {
   async DeleteVpc(input, ctx) {
     await ctx.transact(async (tx) => {
       const row = await requireRow(tx, Vpcs, 'vpc', input.VpcId);
-      const inside = [Subnets, InternetGateways, Interfaces] as const;
+      const inside = [Subnets, InternetGateways, EgressOnlyGateways, Interfaces] as const;
       for (const table of inside) {
         if (
           (await tx.table<{ vpcId?: string | undefined }, 'byVpc'>(table as never).firstByIndex('byVpc', [row.id])) !== undefined
