@@ -97,7 +97,8 @@ async function allowsAnonymous(kernel: Kernel, exchange: Exchange): Promise<bool
   return definition.unsigned === true || authorisationOf(definition, exchange.operation?.name ?? '') === 'anonymous';
 }
 
-async function credentialFor(kernel: Kernel, exchange: Exchange, accessKeyId: string): Promise<Credential> {
+/** The credential of an access key. Throws SignatureError for one that nobody holds, or that is inactive. */
+export async function credentialFor(kernel: Kernel, exchange: Exchange, accessKeyId: string): Promise<Credential> {
   const credential = await findCredential(kernel.registry, accessKeyId, (service) =>
     kernel.systemContext(service, { account: '', region: '' }, exchange.operation?.name ?? ''),
   );
@@ -107,7 +108,7 @@ async function credentialFor(kernel: Kernel, exchange: Exchange, accessKeyId: st
 }
 
 /** Temporary credentials need exactly their token and live until they expire, by the cloud's clock. */
-function checkSession(kernel: Kernel, credential: Credential, sent: string | undefined): void {
+export function checkSession(kernel: Kernel, credential: Credential, sent: string | undefined): void {
   if (credential.sessionToken !== undefined && credential.sessionToken !== sent)
     throw new SignatureError('bad-token', { sessionToken: sent });
   if (credential.expires !== undefined && credential.expires <= kernel.clock.now())

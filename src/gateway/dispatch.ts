@@ -7,7 +7,7 @@ import { validateOutput } from '../model/wire.ts';
 import type { Exchange, Stage } from './exchange.ts';
 
 /** Member by member and not by a spread, which costs microseconds here: every request passes. */
-function callerOf(identity: Identity, exchange: Exchange): Caller {
+export function callerOf(identity: Identity, exchange: Exchange): Caller {
   return {
     kind: identity.kind,
     account: identity.account,

@@ -4,7 +4,7 @@
 import type { Credential, Identity } from '../kernel/caller.ts';
 import type { Trace } from '../kernel/trace.ts';
 import type { OperationModel, ServiceModel } from '../model/service-model.ts';
-import type { Protocol, Shape, WireRequest, WireResponse } from '../model/types.ts';
+import type { Protocol, ServiceIndexEntry, Shape, WireRequest, WireResponse } from '../model/types.ts';
 import type { RequestBody } from './request-body.ts';
 import type { HttpHead, ParsedSignature } from './signature/signature.ts';
 
@@ -28,6 +28,9 @@ export interface Exchange {
   protocol?: Protocol;
   model?: ServiceModel;
   operation?: OperationModel;
+  service?: ServiceIndexEntry;
+  /** The refusal of a request whose operation no model has, unless a service takes it as the web. */
+  unidentified?: Error;
   // authenticate
   signature?: ParsedSignature;
   credential?: Credential;

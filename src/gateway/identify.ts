@@ -18,8 +18,11 @@ export function identifyStage(index: ServiceIndex): Stage {
       );
     }
     exchange.protocol = found.protocol;
-    if ('unknownOperation' in found)
-      throw unknownOperation(found.protocol, found.unknownOperation, found.service?.apiVersion ?? '');
+    if (found.service !== undefined) exchange.service = found.service;
+    if ('unknownOperation' in found) {
+      exchange.unidentified = unknownOperation(found.protocol, found.unknownOperation, found.service?.apiVersion ?? '');
+      return;
+    }
     exchange.model = found.model;
     exchange.operation = found.operation;
     exchange.trace.add(`identify: ${found.service.name}:${found.operation.name} as ${found.protocol}`);

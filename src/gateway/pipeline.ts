@@ -13,6 +13,7 @@ import { locateStage } from './locate.ts';
 import { parseStage } from './parse.ts';
 import { receiveSmallStage, receiveStage } from './receive.ts';
 import { serialiseFailure, serialiseStage } from './serialise.ts';
+import { addAnswerHeaders, webStage } from './web.ts';
 
 export interface PipelineOptions {
   kernel: Kernel;
@@ -27,6 +28,7 @@ export function createPipeline({ kernel, index, validateOutput }: PipelineOption
     receiveSmallStage,
     identifyStage(index),
     receiveStage,
+    webStage(kernel),
     authenticateStage(kernel),
     locateStage,
     parseStage,
@@ -38,9 +40,11 @@ export function createPipeline({ kernel, index, validateOutput }: PipelineOption
       for (const stage of stages) {
         const pending = stage(exchange);
         if (pending !== undefined) await pending;
+        if (exchange.response !== undefined) break;
       }
     } catch (error) {
       serialiseFailure(exchange, error, kernel.log);
     }
+    if (exchange.head.headers['origin'] !== undefined) await addAnswerHeaders(kernel, exchange);
   };
 }

@@ -24,7 +24,13 @@ export function serialiseFailure(exchange: Exchange, error: unknown, log: Log): 
   }
   exchange.trace.add(`serialise: ${wire.status} ${wire.code}: ${wire.message}`);
   const protocol = exchange.protocol ?? fallbackProtocol;
-  exchange.response = serialiseError(protocol, exchange.model?.entry, exchange.operation, wire, exchange.requestId);
+  exchange.response = serialiseError(
+    protocol,
+    exchange.model?.entry ?? exchange.service,
+    exchange.operation,
+    wire,
+    exchange.requestId,
+  );
   if (error instanceof AwsError) Object.assign(exchange.response.headers, error.headers);
 }
 
@@ -47,7 +53,7 @@ function wireError(code: string, message: string, status: number, members?: Wire
 
 /** In whose words a refused signature is put. */
 export function familyOf(exchange: Exchange): ServiceFamily {
-  if (exchange.model?.name === 's3') return 's3';
+  if ((exchange.model?.name ?? exchange.service?.name) === 's3') return 's3';
   switch (exchange.protocol) {
     case 'ec2Query':
       return 'ec2';

@@ -8,7 +8,9 @@ import type { AnyTable } from '../store/tables.ts';
 import type { Credential, Identity } from './caller.ts';
 import type { ServiceClients } from './clients.generated.ts';
 import type { Context, DomainEvent, MethodInput, MethodOutput } from './context.ts';
+import type { WireResponse } from '../model/types.ts';
 import type { PolicySet } from './policy/types.ts';
+import type { WebRequest } from './web.ts';
 
 /** One operation: input and output are the official types. Throws `AwsError` for the caller's faults. */
 export type Handler<Input, Output> = (input: Input, ctx: Context) => Promise<Output> | Output;
@@ -152,6 +154,10 @@ export interface ServiceDefinition<Name extends keyof ServiceClients = keyof Ser
    * no Region.
    */
   onReset?: (account: string | undefined, ctx: Context) => Promise<void>;
+  /** Answers requests of browsers that are for no operation; undefined for those that are not for it either. */
+  web?: (request: WebRequest) => Promise<WireResponse | undefined>;
+  /** Headers on every answer to a request with an Origin, refusals included. */
+  answerHeaders?: (request: WebRequest) => Promise<Readonly<Record<string, string>> | undefined>;
   /** Listeners of its own inside the cloud (instance metadata); returns how to stop them. Runs when the service is loaded. */
   start?: (ctx: Context) => Promise<() => Promise<void>>;
   /** What api.ts offers to other services in process. */
@@ -171,6 +177,8 @@ export interface ServiceEntry {
   eager?: boolean;
   /** Prefix of access key ids whose credentials it holds. */
   credentialPrefix?: string;
+  /** Host names, without port and in lower case, under which it serves the web. */
+  webHosts?: RegExp;
   /** Answers for identity policies, or for control policies. */
   holds?: 'identity-policies' | 'control-policies';
   /** `source:detailType` of events to load it for. */

@@ -17,4 +17,5 @@ export const services: readonly ServiceEntry[] = [
   { name: 's3', load: () => import('./s3/index.ts') },
   { name: 'dynamodb-streams', load: () => import('./dynamodb-streams/index.ts') },
   { name: 'cloudwatch', load: () => import('./cloudwatch/index.ts') },
+  { name: 's3', load: () => import('./s3/index.ts'), webHosts: /^.+\.s3-website[.-]/ },
 ];

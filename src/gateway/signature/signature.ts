@@ -14,6 +14,7 @@ import { hasQuerySignature, parseSignedQuery } from './parse-query.ts';
 
 export { type SignedBody, signedBody, unsignedBody } from './chunked.ts';
 export { type ServiceFamily, SignatureError, signatureErrorFor } from './errors.ts';
+export { signingKey } from './keys.ts';
 export { verify } from './verify.ts';
 
 /** The head of an HTTP request, exactly as it came. Text is latin-1: one character for each byte, as Node gives it. */

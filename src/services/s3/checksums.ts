@@ -6,8 +6,11 @@ import { type ChecksumAlgorithm, checksumAlgorithms, createChecksum, digestBytes
 import type { BodyStream } from '../../model/types.ts';
 import { combineCrc } from './crc-combine.ts';
 import { badDigest, invalidRequest, s3Error } from './errors.ts';
-import type { Body, StoredContent } from './contents.ts';
+import type { StoredContent } from './contents.ts';
 import type { ChecksumValue } from './state.ts';
+
+/** Bytes, whole, from a client (with what it announced), or out of another object. */
+type Source = Uint8Array | AsyncIterable<Uint8Array> | BodyStream;
 
 /** Members that carry checksums. */
 export type ChecksumAsk = Readonly<Record<string, unknown>>;
@@ -46,10 +49,10 @@ function isDigest(algorithm: ChecksumAlgorithm, value: string): boolean {
 }
 
 /** What a body's checksum must be: by header, by trailer, or S3's own choice. Throws InvalidRequest. */
-export function expectedChecksum(ask: ChecksumAsk, body: Body, fallback: ChecksumAlgorithm = 'CRC64NVME'): ExpectedChecksum {
+export function expectedChecksum(ask: ChecksumAsk, body: Source, fallback: ChecksumAlgorithm = 'CRC64NVME'): ExpectedChecksum {
   const sent = sentChecksum(ask);
   if (sent !== undefined) return sent;
-  const trailer = body instanceof Uint8Array ? undefined : body.announcedTrailer;
+  const trailer = 'announcedTrailer' in body ? body.announcedTrailer : undefined;
   const announced = checksumAlgorithms.find((algorithm) => trailer === `x-amz-checksum-${algorithm.toLowerCase()}`);
   if (announced !== undefined) return { algorithm: announced, value: undefined };
   const named = ask['ChecksumAlgorithm'];
@@ -66,12 +69,12 @@ export function expectedChecksum(ask: ChecksumAsk, body: Body, fallback: Checksu
 /** Compares a stored content with all that was promised of it. Throws BadDigest, InvalidDigest. Returns the checksum. */
 export async function checkContent(
   stored: StoredContent,
-  body: Body,
+  body: Source,
   expected: ExpectedChecksum,
   contentMd5: string | undefined,
 ): Promise<string> {
   // A trailer that differs has been refused while the body was read.
-  if (!(body instanceof Uint8Array)) await (body as BodyStream).trailers;
+  if ('trailers' in body) await body.trailers;
   checkContentMd5(stored.md5, contentMd5);
   const value = stored.checksums.get(expected.algorithm) ?? '';
   if (expected.value !== undefined && expected.value !== value) throw badDigest(expected.algorithm);

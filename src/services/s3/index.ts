@@ -3,6 +3,17 @@
  * the blobs plane's; who may do what is the policy engine's, ACLs included (access/grants.ts).
  */
 import { defineService } from '../../kernel/service.ts';
+import { aclChecks, aclHandlers } from './access/acls.ts';
+import { encryptionChecks, encryptionHandlers } from './buckets/encryption.ts';
+import { policyChecks, policyHandlers } from './buckets/policies.ts';
+import { taggingChecks, taggingHandlers } from './buckets/tagging.ts';
+import { versioningChecks, versioningHandlers } from './buckets/versioning.ts';
+import { attributeChecks, attributeHandlers } from './objects/attributes.ts';
+import { copyChecks, copyHandlers } from './objects/copy.ts';
+import { requestChecks, requestHandlers } from './buckets/requests.ts';
+import { answerBrowser } from './web/web.ts';
+import { corsChecks, corsHandlers, corsHeaders } from './web/cors.ts';
+import { websiteChecks, websiteHandlers } from './web/website.ts';
 import { bucketChecks, bucketHandlers } from './buckets/buckets.ts';
 import { garbageReconciler } from './contents.ts';
 import { emptyAccount, removeGarbage, sortPending } from './housekeeping.ts';
@@ -21,6 +32,16 @@ export default defineService({
   tables: [Buckets, Configs, Objects, Versions, Contents, Garbage, Uploads, Parts, Accounts],
   handlers: {
     ...bucketHandlers,
+    ...websiteHandlers,
+    ...corsHandlers,
+    ...requestHandlers,
+    ...copyHandlers,
+    ...attributeHandlers,
+    ...versioningHandlers,
+    ...taggingHandlers,
+    ...policyHandlers,
+    ...encryptionHandlers,
+    ...aclHandlers,
     ...putHandlers,
     ...getHandlers,
     ...deleteHandlers,
@@ -30,6 +51,16 @@ export default defineService({
   },
   authorise: {
     ...bucketChecks,
+    ...websiteChecks,
+    ...corsChecks,
+    ...requestChecks,
+    ...copyChecks,
+    ...attributeChecks,
+    ...versioningChecks,
+    ...taggingChecks,
+    ...policyChecks,
+    ...encryptionChecks,
+    ...aclChecks,
     ...putChecks,
     ...getChecks,
     ...deleteChecks,
@@ -38,6 +69,8 @@ export default defineService({
     ...partChecks,
   },
   reconcilers: { [garbageReconciler]: removeGarbage },
+  web: answerBrowser,
+  answerHeaders: corsHeaders,
   start: sortPending,
   onReset: emptyAccount,
 });

@@ -4,22 +4,36 @@
  */
 import type { Context } from '../../../kernel/context.ts';
 import type { Check } from '../../../kernel/service.ts';
+import { accessDenied } from '../errors.ts';
 import { type BucketAsk, currentVersion, findVersion, requireBucket } from '../lookup.ts';
 import { readTagHeader } from '../rules.ts';
 import type { BucketRow, VersionRow } from '../state.ts';
 import { statementsOf } from './grants.ts';
 import { blockOf, isPublicPolicy, statementsOfPolicy } from './public-access.ts';
 
-export interface ObjectAsk extends BucketAsk {
+/** What tells of a request who it is for and who pays. */
+export interface PaidAsk extends BucketAsk {
+  RequestPayer?: string | undefined;
+}
+
+export interface ObjectAsk extends PaidAsk {
   Key?: string | undefined;
   VersionId?: string | undefined;
 }
 
 type Conditions = NonNullable<Check['conditions']>;
 
-/** The check of an operation on a bucket. */
-export async function bucketCheck(ctx: Context, ask: BucketAsk, action?: string, conditions?: Conditions): Promise<Check> {
+/** The bucket, when its requests are paid for: by its owner, or by a requester who says so ("Using Requester Pays buckets"). Throws AccessDenied. */
+async function payableBucket(ctx: Context, ask: PaidAsk): Promise<BucketRow> {
   const bucket = await requireBucket(ctx, ask);
+  const paid = !bucket.requesterPays || ctx.caller.kind === 'service' || ctx.caller.account === bucket.account;
+  if (!paid && (ask.RequestPayer !== 'requester' || ctx.caller.kind === 'anonymous')) throw accessDenied();
+  return bucket;
+}
+
+/** The check of an operation on a bucket. */
+export async function bucketCheck(ctx: Context, ask: PaidAsk, action?: string, conditions?: Conditions): Promise<Check> {
+  const bucket = await payableBucket(ctx, ask);
   return {
     action,
     resource: `arn:aws:s3:::${bucket.name}`,
@@ -31,7 +45,7 @@ export async function bucketCheck(ctx: Context, ask: BucketAsk, action?: string,
 
 /** The check of an operation on one object, which may not exist yet. */
 export async function objectCheck(ctx: Context, ask: ObjectAsk, action?: string, conditions?: Conditions): Promise<Check> {
-  const bucket = await requireBucket(ctx, ask);
+  const bucket = await payableBucket(ctx, ask);
   return checkOn(ctx, bucket, ask, await versionOf(ctx, ask), action, conditions);
 }
 
@@ -40,7 +54,7 @@ export async function objectCheck(ctx: Context, ask: ObjectAsk, action?: string,
  * (GetObject, "Permissions").
  */
 export async function readChecks(ctx: Context, ask: ObjectAsk, action?: string, conditions?: Conditions): Promise<Check[]> {
-  const bucket = await requireBucket(ctx, ask);
+  const bucket = await payableBucket(ctx, ask);
   const version = await versionOf(ctx, ask);
   const checks = [await checkOn(ctx, bucket, ask, version, action, conditions)];
   if (version === undefined)

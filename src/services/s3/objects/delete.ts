@@ -123,7 +123,12 @@ export const deleteHandlers: HandlersOf<S3> = {
       const named = { Key, ...(VersionId === undefined ? {} : { VersionId }) };
       try {
         const bypass = input.BypassGovernanceRetention === true;
-        for (const check of await deleteActions(ctx, { Bucket: input.Bucket, ...named }, bypass)) await ctx.permit(check);
+        for (const check of await deleteActions(
+          ctx,
+          { Bucket: input.Bucket, RequestPayer: input.RequestPayer, ...named },
+          bypass,
+        ))
+          await ctx.permit(check);
         const { versionId, marker } = await deleteOne(
           ctx,
           input.Bucket ?? '',
@@ -142,7 +147,7 @@ export const deleteHandlers: HandlersOf<S3> = {
 
 async function deleteActions(
   ctx: Context,
-  ask: { Bucket: string | undefined; Key: string; VersionId?: string },
+  ask: { Bucket: string | undefined; Key: string; VersionId?: string; RequestPayer?: string | undefined },
   bypass: boolean,
 ) {
   const check = await objectCheck(ctx, ask, ask.VersionId === undefined ? 's3:DeleteObject' : 's3:DeleteObjectVersion');
@@ -153,7 +158,12 @@ export const deleteChecks: AuthorisationsOf<S3> = {
   DeleteObject: (input, ctx) =>
     deleteActions(
       ctx,
-      { Bucket: input.Bucket, Key: input.Key ?? '', ...(input.VersionId === undefined ? {} : { VersionId: input.VersionId }) },
+      {
+        Bucket: input.Bucket,
+        Key: input.Key ?? '',
+        RequestPayer: input.RequestPayer,
+        ...(input.VersionId === undefined ? {} : { VersionId: input.VersionId }),
+      },
       input.BypassGovernanceRetention === true,
     ),
   DeleteObjects: 'none',

@@ -44,7 +44,7 @@ export async function putPart(
   ctx: Context,
   bucket: BucketRow,
   ask: PartAsk & Readonly<Record<string, unknown>>,
-  body: Body,
+  body: Body | AsyncIterable<Uint8Array>,
 ): Promise<{ part: PartRow; upload: UploadRow; sent: Record<string, string> }> {
   const number = checkPartNumber(ask.PartNumber);
   const upload = await requireUpload(ctx, ask);
@@ -298,18 +298,23 @@ export const partChecks: AuthorisationsOf<S3> = {
   UploadPart: async (input, ctx) => [
     await objectCheck(
       ctx,
-      { Bucket: input.Bucket, Key: input.Key, ExpectedBucketOwner: input.ExpectedBucketOwner },
+      { Bucket: input.Bucket, Key: input.Key, ExpectedBucketOwner: input.ExpectedBucketOwner, RequestPayer: input.RequestPayer },
       's3:PutObject',
       writeConditions({}),
     ),
   ],
   ListParts: async (input, ctx) => [
-    await objectCheck(ctx, { Bucket: input.Bucket, Key: input.Key, ExpectedBucketOwner: input.ExpectedBucketOwner }),
+    await objectCheck(ctx, {
+      Bucket: input.Bucket,
+      Key: input.Key,
+      ExpectedBucketOwner: input.ExpectedBucketOwner,
+      RequestPayer: input.RequestPayer,
+    }),
   ],
   CompleteMultipartUpload: async (input, ctx) => [
     await objectCheck(
       ctx,
-      { Bucket: input.Bucket, Key: input.Key, ExpectedBucketOwner: input.ExpectedBucketOwner },
+      { Bucket: input.Bucket, Key: input.Key, ExpectedBucketOwner: input.ExpectedBucketOwner, RequestPayer: input.RequestPayer },
       's3:PutObject',
       writeConditions({ IfMatch: input.IfMatch, IfNoneMatch: input.IfNoneMatch }),
     ),
