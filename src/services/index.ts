@@ -3,6 +3,7 @@ import type { ServiceEntry } from '../kernel/service.ts';
 
 export const services: readonly ServiceEntry[] = [
   { name: 'iam', load: () => import('./iam/index.ts'), credentialPrefix: 'AKIA', holds: 'identity-policies' },
+  { name: 'accessanalyzer', load: () => import('./accessanalyzer/index.ts') },
   { name: 'sts', load: () => import('./sts/index.ts'), credentialPrefix: 'ASIA' },
   { name: 'kms', load: () => import('./kms/index.ts') },
   { name: 'ec2-instance-connect', load: () => import('./ec2-instance-connect/index.ts') },

@@ -27,6 +27,14 @@ test('a partner that nothing reaches must not be; tests, other calls and the ser
   expect(await findingsOf(uses, files)).toEqual(['src/services/sns/index.ts:1 uses names kms, which nothing here reaches']);
 });
 
+test('a partner chosen at run time counts by its name', async () => {
+  const files = {
+    'src/services/sns/index.ts': service('sns', "'sqs'"),
+    'src/services/sns/targets.ts': "const targets = { queue: 'sqs' };\nawait ctx.call(targets.queue).x({});\n",
+  };
+  expect(await findingsOf(uses, files)).toEqual([]);
+});
+
 test('the document shows what is declared', async () => {
   const section = '## 8. Who uses whom\n\n| service | partners |\n|---|---|\n| kms | none |\n| sqs | kms |\n\n';
   const files = {

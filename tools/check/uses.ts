@@ -24,6 +24,8 @@ interface Service {
   line: number;
   /** Partners that the code reaches, with the first place. */
   reached: ReadonlyMap<string, Place>;
+  /** Texts in its files but index.ts: a partner may be chosen at run time, from a table of names. */
+  named: ReadonlySet<string>;
 }
 
 const textOf = (node: unknown): string | undefined =>
@@ -65,18 +67,21 @@ function servicesOf(tree: Tree): Service[] {
   return names.map((name) => {
     const index = `src/services/${name}/index.ts`;
     const reached = new Map<string, Place>();
+    const named = new Set<string>();
     const reach = (partner: string, path: string, line: number): void => {
       if (partner !== name && !reached.has(partner)) reached.set(partner, { path, line });
     };
     for (const [path, file] of tree.sources) {
       if (!path.startsWith(`src/services/${name}/`) || file.isTest) continue;
       walk(file.program, (node) => {
+        const text = path === index ? undefined : textOf(node);
+        if (text !== undefined) named.add(text);
         const called = calledService(node);
         if (called !== undefined) reach(called, path, file.lineAt(node.start));
         for (const source of eventSources(node)) reach(bySource.get(source) ?? source, path, file.lineAt(node.start));
       });
     }
-    return { name, index, ...declaredIn(tree.sources.get(index)!), reached };
+    return { name, index, ...declaredIn(tree.sources.get(index)!), reached, named };
   });
 }
 
@@ -100,11 +105,11 @@ export const uses: Rule = {
   run(tree) {
     const services = servicesOf(tree);
     const findings: Finding[] = [];
-    for (const { index, line, declared, reached } of services) {
+    for (const { index, line, declared, reached, named } of services) {
       for (const [partner, place] of reached)
         if (!declared.includes(partner)) findings.push({ ...place, message: `${index} must name ${partner} in uses` });
       for (const partner of declared)
-        if (!reached.has(partner))
+        if (!reached.has(partner) && !named.has(partner))
           findings.push({ path: index, line, message: `uses names ${partner}, which nothing here reaches` });
     }
     const text = tree.documents.get(document);
