@@ -12,6 +12,7 @@ import { imageAuthorisations, imageHandlers } from './images/images.ts';
 import { forgetImagesOf } from './images/own.ts';
 import { imagePermissionAuthorisations, imagePermissionHandlers } from './images/permissions.ts';
 import { images } from './images/reconcile.ts';
+import { registerImageAuthorisations, registerImageHandlers } from './images/register.ts';
 import { ImageOwners, Images } from './images/state.ts';
 import { instanceAttributeAuthorisations, instanceAttributeHandlers } from './instances/attributes.ts';
 import { describeInstanceAuthorisations, describeInstanceHandlers } from './instances/describe.ts';
@@ -100,6 +101,7 @@ export default defineService({
     ...imageHandlers,
     ...describeImageHandlers,
     ...imagePermissionHandlers,
+    ...registerImageHandlers,
     ...instanceTypeHandlers,
     ...keyPairHandlers,
     ...networkInterfaceHandlers,
@@ -155,6 +157,7 @@ export default defineService({
     ...launchTemplateVersionAuthorisations,
     ...imageAuthorisations,
     ...imagePermissionAuthorisations,
+    ...registerImageAuthorisations,
     ...recoveryAuthorisations,
     ...placementGroupAuthorisations,
     ...placementAuthorisations,

@@ -2,10 +2,12 @@
 import {
   CopyImageCommand,
   CreateImageCommand,
+  DeleteSnapshotCommand,
   DeregisterImageCommand,
   DescribeImageAttributeCommand,
   DescribeImagesCommand,
   DescribeInstancesCommand,
+  DescribeSnapshotsCommand,
   DisableImageCommand,
   DisableImageDeprecationCommand,
   DisableImageDeregistrationProtectionCommand,
@@ -15,6 +17,7 @@ import {
   EnableImageDeregistrationProtectionCommand,
   type Instance,
   ModifyImageAttributeCommand,
+  RegisterImageCommand,
   ResetImageAttributeCommand,
   RunInstancesCommand,
   StartInstancesCommand,
@@ -162,6 +165,89 @@ async function fetchUp(address: string): Promise<string> {
   const answer = await fetchInside(address, 80, '/index.html');
   return typeof answer === 'string' ? answer : answer.body;
 }
+
+describe('what an image holds', () => {
+  test(
+    'AMI-003 AMI-007 snapshots of all volumes, the block device mapping, and launch permissions',
+    async (context) => {
+      context.skip(machinesRefused() !== undefined, machinesRefused());
+      const placed = { SubnetId: net.subnetId, SecurityGroupIds: [net.groupId] };
+      const disk = { DeviceName: '/dev/sdf', Ebs: { VolumeSize: 1, VolumeType: 'gp2' as const, DeleteOnTermination: false } };
+      const instance = await lab.launchAgent({ ...placed, BlockDeviceMappings: [disk] }, agentAtEachBoot);
+      await eventually(async () => expect((await lab.instance(instance.InstanceId!)).BlockDeviceMappings).toHaveLength(2), {
+        why: 'both volumes are attached',
+      });
+      await eventually(
+        async () => expect(await lab.run(at(instance), 'test -b /dev/sdf -o -b /dev/xvdf && echo yes')).toBe('yes'),
+        {
+          why: 'the disk is there',
+        },
+      );
+      const device = await lab.run(at(instance), 'readlink -f /dev/sdf || echo /dev/xvdf');
+      await lab.run(
+        at(instance),
+        `printf 'on the second disk' | dd of=${device} conv=fsync 2> /dev/null; echo root > /root/first`,
+      );
+      const image = (await ec2.send(new CreateImageCommand({ InstanceId: instance.InstanceId!, Name: 'two-disks' }))).ImageId!;
+      const shown = await available(image);
+      const snapshots = shown.BlockDeviceMappings!.map((one) => one.Ebs!.SnapshotId!);
+      expect(shown.BlockDeviceMappings).toMatchObject([
+        { DeviceName: '/dev/xvda', Ebs: { VolumeSize: 8, VolumeType: 'gp3', DeleteOnTermination: true } },
+        { DeviceName: '/dev/sdf', Ebs: { VolumeSize: 1, VolumeType: 'gp2', DeleteOnTermination: false } },
+      ]);
+      const listed = await ec2.send(new DescribeSnapshotsCommand({ SnapshotIds: snapshots }));
+      expect(listed.Snapshots!.map((one) => [one.State, one.Description])).toEqual([
+        ['completed', `Created by CreateImage(${instance.InstanceId}) for ${image}`],
+        ['completed', `Created by CreateImage(${instance.InstanceId}) for ${image}`],
+      ]);
+      for (const SnapshotId of snapshots) {
+        await refused(
+          ec2.send(new DeleteSnapshotCommand({ SnapshotId })),
+          'InvalidSnapshot.InUse',
+          `The snapshot ${SnapshotId} is currently in use by ${image}`,
+        );
+      }
+      const permissions = await ec2.send(new DescribeImageAttributeCommand({ ImageId: image, Attribute: 'launchPermission' }));
+      expect(permissions.LaunchPermissions).toEqual([]);
+      const copy = await lab.launchAgent({ ImageId: image, ...placed });
+      await eventually(async () => expect(await lab.run(at(copy), 'head -c 18 /dev/sdf')).toBe('on the second disk'), {
+        why: 'the second disk has its bytes',
+      });
+      expect(await lab.run(at(copy), 'cat /root/first')).toBe('root');
+      const single = await lab.launchAgent({
+        ImageId: image,
+        ...placed,
+        BlockDeviceMappings: [{ DeviceName: '/dev/sdf', NoDevice: '' }],
+      });
+      expect((await lab.instance(single.InstanceId!)).BlockDeviceMappings).toHaveLength(1);
+      const registered = await ec2.send(
+        new RegisterImageCommand({
+          Name: 'registered',
+          RootDeviceName: '/dev/xvda',
+          Architecture: shown.Architecture!,
+          BlockDeviceMappings: [{ DeviceName: '/dev/xvda', Ebs: { SnapshotId: snapshots[0]! } }],
+        }),
+      );
+      const again = await lab.launchAgent({ ImageId: registered.ImageId!, ...placed });
+      expect(await lab.run(at(again), 'cat /root/first')).toBe('root');
+      const rootless = { Name: 'rootless', RootDeviceName: '/dev/xvda', BlockDeviceMappings: [] };
+      await refused(ec2.send(new RegisterImageCommand(rootless)), 'InvalidBlockDeviceMapping');
+      const ireland = new EC2Client(lab.account.config({ region: 'eu-west-1' }));
+      const copied = await ireland.send(
+        new CopyImageCommand({ SourceImageId: image, SourceRegion: 'us-east-1', Name: 'two-there' }),
+      );
+      const there = (await available(copied.ImageId!, ireland)).BlockDeviceMappings!.map((one) => one.Ebs!.SnapshotId);
+      expect(there).toHaveLength(2);
+      expect(there).not.toContain(snapshots[0]);
+      await ec2.send(new DeregisterImageCommand({ ImageId: registered.ImageId! }));
+      const gone = await ec2.send(new DeregisterImageCommand({ ImageId: image, DeleteAssociatedSnapshots: true }));
+      expect(gone.DeleteSnapshotResults!.map((one) => one.ReturnCode)).toEqual(['success', 'success']);
+      for (const one of [instance, copy, single, again])
+        await ec2.send(new TerminateInstancesCommand({ InstanceIds: [one.InstanceId!] }));
+    },
+    slow,
+  );
+});
 
 describe('who may launch an image', () => {
   test(

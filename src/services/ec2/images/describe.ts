@@ -1,11 +1,44 @@
 /** Images as the API shows them, with owners, permissions and filters. */
-import type { EC2, Image } from '@aws-sdk/client-ec2';
+import type { BlockDeviceMapping, EC2, Image } from '@aws-sdk/client-ec2';
 import type { Context } from '../../../kernel/context.ts';
 import type { HandlersOf } from '../../../kernel/service.ts';
 import { applyFilters, type FilterValues } from '../filters.ts';
 import { page } from '../paging.ts';
 import { describeTags } from '../tags.ts';
 import { findImage, type UsableImage, visibleImages } from './find.ts';
+
+/** The root and the volumes beside it, each with the snapshot that it is made of. */
+export function mappingsOf(
+  image: Pick<
+    UsableImage,
+    'rootDeviceName' | 'rootDeleteOnTermination' | 'rootSizeGiB' | 'rootType' | 'rootSnapshotId' | 'volumes'
+  >,
+): BlockDeviceMapping[] {
+  return [
+    {
+      DeviceName: image.rootDeviceName,
+      Ebs: {
+        DeleteOnTermination: image.rootDeleteOnTermination,
+        SnapshotId: image.rootSnapshotId,
+        VolumeSize: image.rootSizeGiB,
+        VolumeType: image.rootType,
+        Encrypted: false,
+      },
+    },
+    ...image.volumes.map((volume) => ({
+      DeviceName: volume.device,
+      Ebs: {
+        DeleteOnTermination: volume.deleteOnTermination,
+        SnapshotId: volume.snapshotId,
+        VolumeSize: volume.sizeGiB,
+        VolumeType: volume.type,
+        Iops: volume.iops,
+        Throughput: volume.throughput,
+        Encrypted: volume.encrypted,
+      },
+    })),
+  ];
+}
 
 function describeImage(image: UsableImage): Image {
   const { deprecateAt, lastLaunched } = image;
@@ -39,17 +72,7 @@ function describeImage(image: UsableImage): Image {
     DeregistrationProtection: image.deregistrationProtection ? 'enabled-without-cooldown' : 'disabled',
     ProductCodes:
       image.productCode === undefined ? undefined : [{ ProductCodeId: image.productCode, ProductCodeType: 'marketplace' }],
-    BlockDeviceMappings: [
-      {
-        DeviceName: image.rootDeviceName,
-        Ebs: {
-          DeleteOnTermination: image.rootDeleteOnTermination,
-          VolumeSize: image.rootSizeGiB,
-          VolumeType: image.rootType,
-          Encrypted: false,
-        },
-      },
-    ],
+    BlockDeviceMappings: mappingsOf(image),
     Tags: describeTags(image.tags),
   };
 }
@@ -93,9 +116,10 @@ const filters: FilterValues<UsableImage> = {
   'source-image-id': (image) => image.sourceImageId,
   'source-image-region': (image) => image.sourceImageRegion,
   'manifest-location': (image) => `${image.ownerAlias ?? image.ownerId}/${image.name}`,
-  'block-device-mapping.device-name': (image) => image.rootDeviceName,
-  'block-device-mapping.volume-type': (image) => image.rootType,
-  'block-device-mapping.volume-size': (image) => image.rootSizeGiB,
+  'block-device-mapping.device-name': (image) => mappingsOf(image).map(({ DeviceName }) => DeviceName),
+  'block-device-mapping.snapshot-id': (image) => mappingsOf(image).map(({ Ebs }) => Ebs?.SnapshotId),
+  'block-device-mapping.volume-type': (image) => mappingsOf(image).map(({ Ebs }) => Ebs?.VolumeType),
+  'block-device-mapping.volume-size': (image) => mappingsOf(image).map(({ Ebs }) => String(Ebs?.VolumeSize)),
   'block-device-mapping.delete-on-termination': (image) => image.rootDeleteOnTermination,
   'block-device-mapping.encrypted': () => false,
   platform: () => undefined,

@@ -34,6 +34,7 @@ function ofCatalogue(image: CatalogueImage): UsableImage {
     ...rest,
     state: 'available',
     rootDeleteOnTermination: true,
+    volumes: [],
     public: true,
     users: [],
     deregistrationProtection: false,

@@ -1,5 +1,5 @@
 /** Images of one's own: made of instances, copied from other Regions, deregistered. */
-import type { EC2 } from '@aws-sdk/client-ec2';
+import type { DeleteSnapshotReturnCode, EC2 } from '@aws-sdk/client-ec2';
 import { findRegion } from '../../../base/regions.ts';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
@@ -10,19 +10,21 @@ import { requireRow } from '../lookup.ts';
 import { checkTagged, ec2Arn, parseTags, requestTagConditions } from '../tags.ts';
 import { Volumes } from '../volumes/state.ts';
 import type { TagMap } from '../vpc/state.ts';
-import { findImage } from './find.ts';
+import { findImage, type UsableImage } from './find.ts';
 import { dropImage, requireOwnImage, writeImage } from './own.ts';
 import { type ImageRow, Images } from './state.ts';
 
 const nameForm = /^[a-zA-Z0-9()[\] ./\-'@_]{3,128}$/;
 
-async function checkName(tx: Transaction, name: string): Promise<void> {
+/** Throws InvalidAMIName.Duplicate when an image of the account has the name. */
+export async function checkImageName(tx: Transaction, name: string): Promise<void> {
   const taken = await tx.table(Images).firstByIndex('byName', [name]);
   if (taken !== undefined)
     throw new AwsError('InvalidAMIName.Duplicate', `AMI name ${name} is already in use by AMI ${taken.id}`);
 }
 
-function requireName(name: string | undefined): string {
+/** Throws MissingParameter, InvalidAMIName.Malformed. */
+export function requireImageName(name: string | undefined): string {
   if (name === undefined || name === '') throw missingParameter('Name');
   if (!nameForm.test(name)) {
     throw new AwsError(
@@ -33,7 +35,8 @@ function requireName(name: string | undefined): string {
   return name;
 }
 
-function imageTags(input: {
+/** Tags of the image itself; those of its snapshots are not taken. */
+export function imageTags(input: {
   TagSpecifications?:
     | { ResourceType?: string | undefined; Tags?: { Key?: string | undefined; Value?: string | undefined }[] | undefined }[]
     | undefined;
@@ -49,7 +52,6 @@ function imageTags(input: {
 
 async function ofInstance(tx: Transaction, ctx: Context, instance: InstanceRow, name: string): Promise<ImageRow> {
   const volume = await tx.table(Volumes).get(instance.rootVolume.id);
-  const type = volume?.type;
   return {
     id: ctx.id('image'),
     name,
@@ -59,7 +61,8 @@ async function ofInstance(tx: Transaction, ctx: Context, instance: InstanceRow, 
     architecture: instance.boot.architecture,
     rootDeviceName: instance.rootDeviceName,
     rootSizeGiB: instance.rootVolume.sizeGiB,
-    rootType: type === 'gp2' || type === 'standard' ? type : 'gp3',
+    rootType: volume?.type ?? 'gp3',
+    volumes: [],
     rootDeleteOnTermination: instance.rootVolume.deleteOnTermination,
     planeImage: '',
     user: instance.boot.user,
@@ -74,25 +77,51 @@ async function ofInstance(tx: Transaction, ctx: Context, instance: InstanceRow, 
   };
 }
 
+/** One snapshot of a deregistered image; what keeps it, such as another image, is told as its own result. */
+async function deleteSnapshot(ctx: Context, SnapshotId: string): Promise<DeleteSnapshotReturnCode> {
+  try {
+    await ctx.call('ec2').deleteSnapshot({ SnapshotId });
+    return { SnapshotId, ReturnCode: 'success' };
+  } catch (error) {
+    if (!(error instanceof AwsError)) throw error;
+    return { SnapshotId, ReturnCode: error.code === 'InvalidSnapshot.InUse' ? 'skipped' : 'client-error' };
+  }
+}
+
+/** Copies of an image's snapshots in this Region, by the source's id. AWS copies them itself: launch permission on the image is enough. */
+async function copySnapshots(ctx: Context, source: UsableImage, region: string): Promise<Map<string, string>> {
+  const ids = [source.rootSnapshotId, ...source.volumes.map(({ snapshotId }) => snapshotId)].filter((id) => id !== undefined);
+  const copies = new Map<string, string>();
+  const own = ctx.asService();
+  for (const SourceSnapshotId of ids) {
+    const made = await own.call('ec2').copySnapshot({
+      SourceSnapshotId,
+      SourceRegion: region,
+      Description: `Copied for DestinationAmi from SourceAmi ${source.id} for SourceSnapshot ${SourceSnapshotId}.`,
+    });
+    if (made.SnapshotId !== undefined) copies.set(SourceSnapshotId, made.SnapshotId);
+  }
+  return copies;
+}
+
 export const imageHandlers: HandlersOf<EC2> = {
   /** A running instance is stopped for it and booted again, unless NoReboot ("Create an AMI"). Throws InvalidAMIName.Duplicate, IncorrectState. */
   async CreateImage(input, ctx) {
     for (const name of ['SnapshotLocation', 'BootModeOverride'] as const)
       if ((input as unknown as Record<string, unknown>)[name] !== undefined) throw parameterNotImplemented('CreateImage', name);
     if ((input.BlockDeviceMappings?.length ?? 0) > 0) throw parameterNotImplemented('CreateImage', 'BlockDeviceMappings');
-    const name = requireName(input.Name);
+    const name = requireImageName(input.Name);
     const tags = imageTags(input);
     const row = await ctx.transact(async (tx) => {
       const instance = await requireRow(tx, Instances, 'instance', input.InstanceId);
       if (!['running', 'stopped', 'stopping'].includes(instance.state))
         throw new AwsError('IncorrectState', `Instance '${instance.id}' is not 'running' or 'stopped'.`);
-      await checkName(tx, name);
+      await checkImageName(tx, name);
       const reboot = input.NoReboot !== true && instance.state === 'running';
       const image = await ofInstance(tx, ctx, instance, name);
       const made: ImageRow = {
         ...image,
         description: input.Description ?? '',
-        planeImage: image.id,
         pendingFrom: { instanceId: instance.id, reboot },
         tags,
       };
@@ -117,7 +146,7 @@ export const imageHandlers: HandlersOf<EC2> = {
     ] as const)
       if (input[name] !== undefined) throw parameterNotImplemented('CopyImage', name);
     if (input.Encrypted === true) throw parameterNotImplemented('CopyImage', 'Encrypted');
-    const name = requireName(input.Name);
+    const name = requireImageName(input.Name);
     if (input.SourceImageId === undefined) throw missingParameter('sourceImageId');
     if (input.SourceRegion === undefined) throw missingParameter('sourceRegion');
     if (findRegion(input.SourceRegion) === undefined)
@@ -128,11 +157,16 @@ export const imageHandlers: HandlersOf<EC2> = {
     if (source.productCode !== undefined)
       throw new AwsError('InvalidRequest', `Images from AWS Marketplace cannot be copied: ${source.id}.`);
     const tags = imageTags(input);
+    const repeated =
+      input.ClientToken === undefined ? undefined : await ctx.table(Images).firstByIndex('byClientToken', [input.ClientToken]);
+    if (repeated !== undefined) return { ImageId: repeated.id };
+    await ctx.transact((tx) => checkImageName(tx, name));
+    const copies = await copySnapshots(ctx, source, input.SourceRegion);
     const row = await ctx.transact(async (tx) => {
       const earlier =
         input.ClientToken === undefined ? undefined : await tx.table(Images).firstByIndex('byClientToken', [input.ClientToken]);
       if (earlier !== undefined) return earlier;
-      await checkName(tx, name);
+      await checkImageName(tx, name);
       const made: ImageRow = {
         id: ctx.id('image'),
         name,
@@ -144,6 +178,8 @@ export const imageHandlers: HandlersOf<EC2> = {
         rootSizeGiB: source.rootSizeGiB,
         rootType: source.rootType,
         rootDeleteOnTermination: source.rootDeleteOnTermination,
+        rootSnapshotId: copies.get(source.rootSnapshotId ?? ''),
+        volumes: source.volumes.map((volume) => ({ ...volume, snapshotId: copies.get(volume.snapshotId) ?? volume.snapshotId })),
         planeImage: source.planeImage,
         user: source.user,
         imdsV2: source.imdsV2,
@@ -165,15 +201,17 @@ export const imageHandlers: HandlersOf<EC2> = {
 
   /** New launches are refused from then on; instances and copies stay. Throws OperationNotPermitted while it is protected. */
   async DeregisterImage(input, ctx) {
-    if (input.DeleteAssociatedSnapshots === true) throw parameterNotImplemented('DeregisterImage', 'DeleteAssociatedSnapshots');
-    await ctx.transact(async (tx) => {
+    const gone = await ctx.transact(async (tx) => {
       const row = await requireOwnImage(tx, ctx, input.ImageId);
       if (row.deregistrationProtection)
         throw new AwsError('OperationNotPermitted', `The image ${row.id} is protected from deregistration.`);
       await dropImage(tx, ctx, row);
-      tx.hint('images', row.planeImage);
+      return row;
     });
-    return { Return: true };
+    if (input.DeleteAssociatedSnapshots !== true) return { Return: true };
+    const ids = [gone.rootSnapshotId, ...gone.volumes.map(({ snapshotId }) => snapshotId)].filter((id) => id !== undefined);
+    const results = await Promise.all(ids.map((id) => deleteSnapshot(ctx, id)));
+    return { Return: true, DeleteSnapshotResults: results };
   },
 };
 

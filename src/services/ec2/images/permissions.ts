@@ -5,6 +5,7 @@ import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { invalidParameterCombination, invalidParameterValue, missingParameter } from '../errors.ts';
 import { checkTagged } from '../tags.ts';
+import { mappingsOf } from './describe.ts';
 import { requireOwnImage, writeImage } from './own.ts';
 import type { ImageRow } from './state.ts';
 
@@ -122,12 +123,7 @@ export const imagePermissionHandlers: HandlersOf<EC2> = {
       case 'blockDeviceMapping':
         return {
           ...base,
-          BlockDeviceMappings: [
-            {
-              DeviceName: row.rootDeviceName,
-              Ebs: { DeleteOnTermination: row.rootDeleteOnTermination, VolumeSize: row.rootSizeGiB, VolumeType: row.rootType },
-            },
-          ],
+          BlockDeviceMappings: mappingsOf(row),
         };
       default:
         throw parameterNotImplemented('DescribeImageAttribute', `Attribute ${input.Attribute ?? ''}`);

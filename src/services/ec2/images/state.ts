@@ -1,7 +1,20 @@
 /** Rows of images that accounts own; the provider's own catalogue is data (catalogue.ts). */
 import type { Millis } from '../../../base/clock.ts';
 import { defineTable } from '../../../store/tables.ts';
+import type { VolumeType } from '../volumes/volume-types.ts';
 import type { TagMap } from '../vpc/state.ts';
+
+/** A volume beside the root that instances of an image begin with. */
+export interface ImageVolume {
+  device: string;
+  snapshotId: string;
+  sizeGiB: number;
+  type: VolumeType;
+  iops?: number | undefined;
+  throughput?: number | undefined;
+  encrypted: boolean;
+  deleteOnTermination: boolean;
+}
 
 export interface ImageRow {
   id: string;
@@ -14,9 +27,12 @@ export interface ImageRow {
   architecture: 'x86_64' | 'arm64';
   rootDeviceName: string;
   rootSizeGiB: number;
-  rootType: 'gp2' | 'gp3' | 'standard';
+  rootType: VolumeType;
   rootDeleteOnTermination: boolean;
-  /** Image of the machines plane that it stands for; a copy in another Region shares it. */
+  /** Absent for copies of the provider's images, which have no bytes of their own. */
+  rootSnapshotId?: string | undefined;
+  volumes: readonly ImageVolume[];
+  /** Image of the machines plane that it stands for: its root snapshot's. */
   planeImage: string;
   /** Login name. */
   user: string;

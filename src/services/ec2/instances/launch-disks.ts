@@ -3,6 +3,7 @@ import type { BlockDeviceMapping } from '@aws-sdk/client-ec2';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
 import { invalidParameterValue } from '../errors.ts';
+import { mappingsOf } from '../images/describe.ts';
 import type { TagMap } from '../vpc/state.ts';
 import { checkDevice, volumesMaxOf } from '../volumes/attachments.ts';
 import { addVolume, askOfMapping, type NewVolume, planVolume } from '../volumes/new-volume.ts';
@@ -30,7 +31,7 @@ function planRoot(mapping: BlockDeviceMapping | undefined, image: LaunchImage): 
     throw parameterNotImplemented('RunInstances', 'BlockDeviceMappings.Ebs.Encrypted of the root device');
   if (ask.SnapshotId !== undefined)
     throw parameterNotImplemented('RunInstances', 'BlockDeviceMappings.Ebs.SnapshotId of the root device');
-  const type = volumeTypeOf(ask.VolumeType, 'gp3');
+  const type = volumeTypeOf(ask.VolumeType, image.rootType);
   if (!volumeTypes[type].boot)
     throw invalidMapping(`Volume type ${type} cannot be used as the boot volume ${image.rootDeviceName}.`);
   const sizeGiB = ask.Size ?? image.rootSizeGiB;
@@ -40,7 +41,21 @@ function planRoot(mapping: BlockDeviceMapping | undefined, image: LaunchImage): 
     );
   }
   const shape = checkShape({ sizeGiB, type, iops: ask.Iops, throughput: ask.Throughput });
-  return { shape, deleteOnTermination: mapping?.Ebs?.DeleteOnTermination ?? true };
+  return { shape, deleteOnTermination: mapping?.Ebs?.DeleteOnTermination ?? image.rootDeleteOnTermination };
+}
+
+/** The mappings of the request, after those of the image, which they override by device name and leave out with NoDevice. */
+function withImageVolumes(given: readonly BlockDeviceMapping[], image: LaunchImage): BlockDeviceMapping[] {
+  const own = mappingsOf(image).filter(({ DeviceName }) => DeviceName !== image.rootDeviceName);
+  const kept = own.filter(({ DeviceName }) => !given.some((one) => one.DeviceName === DeviceName));
+  return [
+    ...kept.map((mapping) => ({ ...mapping, Ebs: { ...mapping.Ebs, Encrypted: undefined } })),
+    ...given.map((mapping) => {
+      const base = own.find(({ DeviceName }) => DeviceName === mapping.DeviceName)?.Ebs;
+      if (base === undefined || mapping.Ebs === undefined) return mapping;
+      return { ...mapping, Ebs: { ...base, Encrypted: undefined, ...mapping.Ebs } };
+    }),
+  ];
 }
 
 /** Checks the mappings of a launch. Throws InvalidBlockDeviceMapping, and what CreateVolume throws. */
@@ -54,7 +69,7 @@ export async function planDisks(
   const data: DiskPlan['data'][number][] = [];
   const local: DiskPlan['local'][number][] = [];
   let root: BlockDeviceMapping | undefined;
-  for (const mapping of mappings ?? []) {
+  for (const mapping of withImageVolumes(mappings ?? [], image)) {
     const device = mapping.DeviceName ?? '';
     if (device === '') throw new AwsError('MissingParameter', 'The request must contain the parameter deviceName');
     if (seen.has(device)) throw invalidMapping(`Duplicate device name: ${device}`);

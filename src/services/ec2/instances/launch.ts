@@ -171,6 +171,7 @@ async function launch(
       created: ctx.now,
       instanceId: instance.id,
       root: true,
+      snapshotId: plan.image.rootSnapshotId,
       tags: plan.tags.volume,
     });
     await addDisks(tx, ctx, plan.disks, instance, plan.tags.volume);
