@@ -9,6 +9,7 @@ export const services: readonly ServiceEntry[] = [
   { name: 'ec2-instance-connect', load: () => import('./ec2-instance-connect/index.ts') },
   { name: 'secrets-manager', load: () => import('./secrets-manager/index.ts') },
   { name: 'ssm', load: () => import('./ssm/index.ts') },
+  { name: 'acm', load: () => import('./acm/index.ts') },
   { name: 'ec2', load: () => import('./ec2/index.ts'), eager: true },
   { name: 'rbin', load: () => import('./rbin/index.ts') },
   { name: 'sns', load: () => import('./sns/index.ts') },
