@@ -319,7 +319,9 @@ test('ACCESS-001 a bucket made by CLI is shown by console and SDK; deleted in th
   expect((await guest.get('/s3/buckets')).text).toContain('AccessDenied: ');
 });
 
-test('ACCESS-008 what the CLI does with a key appears in the console: instances and copied objects', async (context) => {
+test('ACCESS-008 what the CLI does with a key appears in the console: instances and copied objects', {
+  timeout: 60_000,
+}, async (context) => {
   context.skip(await cliMissing(), 'needs the aws CLI');
   const root = rooted();
   expect(JSON.parse(await aws(root, 'sts', 'get-caller-identity'))).toMatchObject({ Account: root.account.id });
