@@ -17,7 +17,7 @@ export async function requireStream(reading: Reading, group: string, name: strin
 }
 
 /** A new stream, with an id of its own life. */
-export function newStream(ctx: Context, group: string, name: string): LogStreamRow {
+function newStream(ctx: Context, group: string, name: string): LogStreamRow {
   return { group, name, id: ctx.uuid(), created: ctx.now, storedBytes: 0, next: 0 };
 }
 

@@ -38,7 +38,7 @@ export const limits = {
   historyDays: 30,
 } as const;
 
-export const units: readonly string[] = [
+const units: readonly string[] = [
   'Seconds',
   'Microseconds',
   'Milliseconds',

@@ -21,7 +21,7 @@ export function readTags(tags: TagInput): Record<string, string> {
 }
 
 /** Name in an alarm's ARN. Throws for ARNs of anything else. */
-export function alarmNameOf(arn: string | undefined): string {
+function alarmNameOf(arn: string | undefined): string {
   const name = /^arn:aws:cloudwatch:[^:]*:\d{12}:alarm:(.+)$/.exec(arn ?? '')?.[1];
   if (name === undefined) throw invalidValue(`The value ${arn} for parameter ResourceARN is invalid.`);
   return name;
