@@ -121,7 +121,9 @@ async function perform(ctx: Context, row: AlarmRow, payload: ActionPayload): Pro
     await ctx.onAccountOf(own).call('lambda').invoke({ FunctionName: payload.action, InvocationType: 'Event', Payload });
     return;
   }
-  if (arn?.service === 'automate') return onInstance(ctx, row, arn.resource.split(':').at(-1) ?? '');
+  // `arn:aws:automate:us-east-1:ec2:stop` names no account.
+  const verb = /^arn:aws:automate:[a-z0-9-]+:ec2:(\w+)$/.exec(payload.action)?.[1];
+  if (verb !== undefined) return onInstance(ctx, row, verb);
   if (arn?.service === 'autoscaling') {
     const service = /:resource\/(?!ec2)|resource\/dynamodb|resource\/ecs/.test(payload.action)
       ? 'application-auto-scaling'

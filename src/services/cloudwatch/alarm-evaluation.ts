@@ -57,7 +57,7 @@ export function evaluateAlarm(alarm: MetricAlarmRow, range: readonly Evaluated[]
     const transition = breaching
       ? `${needed} datapoint${plural(needed)} for OK -> ALARM`
       : `${periods - needed + 1} datapoint${plural(periods - needed + 1)} for ALARM -> OK`;
-    return `Threshold Crossed: ${points.length} out of the last ${of} datapoint${plural(of)} [${list}] ${was} ${breaching ? '' : 'not '}${comparison.words} the threshold (${shown(alarm.threshold)}) (minimum ${transition} transition).`;
+    return `Threshold Crossed: ${points.length} out of the last ${of} datapoints [${list}] ${was} ${breaching ? '' : 'not '}${comparison.words} the threshold (${shown(alarm.threshold)}) (minimum ${transition} transition).`;
   };
   const alarming = (): Verdict => ({
     state: 'ALARM',

@@ -21,6 +21,7 @@ import { launchHandlers } from './instances/launch.ts';
 import { checkLaunch } from './instances/launch-authorisation.ts';
 import { lifecycleAuthorisations, lifecycleHandlers } from './instances/lifecycle.ts';
 import { forgetInstance, machines, onMachineChange } from './instances/machines.ts';
+import { sampleInstance } from './instances/metrics.ts';
 import { monitoringAuthorisations, monitoringHandlers } from './instances/monitoring.ts';
 import { profileAssociationAuthorisations, profileAssociationHandlers } from './instances/profile-associations.ts';
 import { recoverInstance, recoveryAuthorisations, recoveryHandlers } from './instances/recovery.ts';
@@ -77,7 +78,7 @@ import { ZoneGroups, zoneHandlers } from './zones.ts';
 
 export default defineService({
   name: 'ec2',
-  uses: ['iam', 'kms', 'rbin', 'sts'],
+  uses: ['cloudwatch', 'iam', 'kms', 'rbin', 'sts'],
   tables: [
     ...[Vpcs, Subnets, RouteTables, InternetGateways, NetworkAcls, DhcpOptions, Interfaces, SecurityGroups, SecurityGroupRules],
     ...[LaunchTemplates, LaunchTemplateVersions, PlacementGroups, Occupants, DedicatedHosts, PushedKeys, ImageOwners],
@@ -169,6 +170,7 @@ export default defineService({
     ...{ emptyRecycleBin, endVolumeModification, moveFastRestores, moveSnapshotTier },
     forgetInstance,
     forgetPushedKeys,
+    sampleInstance,
     recoverInstance,
     ...networkingTasks,
   },

@@ -15,6 +15,7 @@ import { DhcpOptions, Vpcs } from '../vpc/state.ts';
 import { releaseVolumes } from '../volumes/attachments.ts';
 import { closeDisks, disksOf, dropForced, KeyUnusable, settleDisks } from '../volumes/plane.ts';
 import { Volumes } from '../volumes/state.ts';
+import { watchInstance } from './metrics.ts';
 import { planRecovery } from './recovery.ts';
 import { stopInstance, terminateInstance } from './lifecycle.ts';
 import { type InstanceRow, Instances, type InstanceState } from './state.ts';
@@ -95,6 +96,7 @@ async function bringUp(ctx: Context, row: InstanceRow, cards: readonly Interface
         ? undefined
         : { code: 'Server.NoMachine', message: `No machine runs behind this instance: ${refused}` };
     await tx.table(Instances).put({ ...latest, state: 'running', stateReason });
+    await watchInstance(tx, ctx, latest.id);
     await announce(tx, ctx, latest, 'running');
     return true;
   });
