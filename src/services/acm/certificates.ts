@@ -20,7 +20,7 @@ const tokenLife = 3_600_000;
 const pageItemsMax = 1000;
 
 /** Tags on top of those that were there. Throws InvalidTagException, TooManyTagsException. */
-export function readTags(tags: readonly Tag[] | undefined, old: TagMap = {}): TagMap {
+function readTags(tags: readonly Tag[] | undefined, old: TagMap = {}): TagMap {
   const all: Record<string, string> = { ...old };
   for (const { Key = '', Value = '' } of tags ?? []) {
     if (Key === '' || Key.length > 128 || Value.length > 256)

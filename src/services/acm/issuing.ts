@@ -24,10 +24,10 @@ const eagerFor: Millis = 600 * second;
 /** Who asks: an address of the internet that is nobody's machine. */
 const asker = { address: '198.18.0.1' };
 
-export const keyLabel = (account: string, id: string): string => `acm ${account} ${id}`;
+const keyLabel = (account: string, id: string): string => `acm ${account} ${id}`;
 
 /** Seals a private key for its row. */
-export function sealKey(ctx: Context, id: string, pem: string): Uint8Array {
+function sealKey(ctx: Context, id: string, pem: string): Uint8Array {
   return ctx.part('vault').seal(Buffer.from(pem), keyLabel(ctx.account, id));
 }
 

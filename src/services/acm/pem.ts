@@ -12,7 +12,7 @@ const curveNames: Readonly<Record<string, string>> = {
 };
 
 /** KeyAlgorithm as the API names it. Throws ValidationException for keys that ACM does not take. */
-export function algorithmOf(key: KeyObject): string {
+function algorithmOf(key: KeyObject): string {
   const { modulusLength = 0, namedCurve = '' } = key.asymmetricKeyDetails ?? {};
   if (key.asymmetricKeyType === 'rsa' && [1024, 2048, 3072, 4096].includes(modulusLength)) return `RSA_${modulusLength}`;
   const curve = key.asymmetricKeyType === 'ec' ? curveNames[namedCurve] : undefined;

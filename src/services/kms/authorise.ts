@@ -22,7 +22,7 @@ function tagConditions(prefix: string, tags: Readonly<Record<string, string>>): 
 }
 
 /** Conditions of an encryption context. */
-export function contextConditions(context: EncryptionContext | undefined): Conditions {
+function contextConditions(context: EncryptionContext | undefined): Conditions {
   if (context === undefined || Object.keys(context).length === 0) return {};
   return {
     'kms:EncryptionContextKeys': Object.keys(context),

@@ -97,10 +97,6 @@ export function tagError(message: string): AwsError {
   return new AwsError('TagException', message);
 }
 
-export function invalidAliasName(message: string): AwsError {
-  return new AwsError('InvalidAliasNameException', message);
-}
-
 export function invalidMarker(): AwsError {
   return new AwsError('InvalidMarkerException', 'Invalid marker');
 }

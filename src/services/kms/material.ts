@@ -69,7 +69,7 @@ export function materialId(key: string, secret: Uint8Array): string {
   return createHash('sha256').update(key).update(secret).digest('hex');
 }
 
-export function sealMaterial(ctx: Context, scope: Scope, key: string, secret: Uint8Array): Uint8Array {
+function sealMaterial(ctx: Context, scope: Scope, key: string, secret: Uint8Array): Uint8Array {
   return ctx.part('vault').seal(secret, labelOf(scope.account, key));
 }
 

@@ -20,8 +20,7 @@ export const limits = {
 } as const;
 
 export const current = 'AWSCURRENT';
-export const previous = 'AWSPREVIOUS';
-export const pending = 'AWSPENDING';
+const previous = 'AWSPREVIOUS';
 
 /** Throws ValidationException. */
 export function checkName(name: string): void {

@@ -16,7 +16,7 @@ import { addVersion, checkRetry } from './versions.ts';
 
 const day = 86_400_000;
 
-export function describeTags(tags: TagMap): Tag[] {
+function describeTags(tags: TagMap): Tag[] {
   return Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
 }
 
@@ -29,7 +29,7 @@ function stagesOf({ versions }: SecretRow): Record<string, string[]> | undefined
 const date = (time: number | undefined): Date | undefined => (time === undefined ? undefined : new Date(time));
 
 /** What DescribeSecret and ListSecrets show alike. */
-export function describeSecret(scope: { account: string; region: string }, row: SecretRow): SecretListEntry {
+function describeSecret(scope: { account: string; region: string }, row: SecretRow): SecretListEntry {
   const shown: SecretListEntry = {
     ARN: secretArn(scope, row),
     Name: row.name,
@@ -47,7 +47,7 @@ export function describeSecret(scope: { account: string; region: string }, row: 
 }
 
 /** Refuses a key that is not there or cannot encrypt. Throws InvalidParameterException. */
-export async function checkKey(ctx: Context, keyId: string | undefined): Promise<void> {
+async function checkKey(ctx: Context, keyId: string | undefined): Promise<void> {
   if (keyId === undefined) return;
   new RequestCheck().length('kmsKeyId', keyId, 0, 2048).done();
   const kms = await ctx.internal<KmsApi>('kms');
@@ -57,7 +57,7 @@ export async function checkKey(ctx: Context, keyId: string | undefined): Promise
 }
 
 /** Removes a secret and its values. */
-export async function removeSecret(tx: Transaction, name: string): Promise<void> {
+async function removeSecret(tx: Transaction, name: string): Promise<void> {
   for (const value of await tx.table(Values).list({ prefix: [name] })) await tx.table(Values).delete(name, value.version);
   await tx.table(Secrets).delete(name);
 }
@@ -211,7 +211,7 @@ export const secretHandlers: HandlersOf<SecretsManager> = {
 };
 
 /** Changes a secret that is not deleted and no replica, and lets its replicas follow. Returns its ARN and name. */
-export async function changeSecret(
+async function changeSecret(
   ctx: Context,
   id: string | undefined,
   change: (row: SecretRow) => SecretRow,

@@ -35,7 +35,7 @@ export function readName(ctx: Scope, text: string): { scope: Scope; name: string
 }
 
 /** A parameter by name; one whose name is a single level may have been made with its slash or without. */
-export async function findRow(ctx: Context, scope: Scope, name: string, byArn: boolean): Promise<ParameterRow | undefined> {
+async function findRow(ctx: Context, scope: Scope, name: string, byArn: boolean): Promise<ParameterRow | undefined> {
   const table = ctx.tableIn(scope, Parameters);
   return (await table.get(name)) ?? (byArn && !name.startsWith('/') ? await table.get(`/${name}`) : undefined);
 }
