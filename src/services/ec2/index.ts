@@ -25,6 +25,7 @@ import { sampleInstance } from './instances/metrics.ts';
 import { monitoringAuthorisations, monitoringHandlers } from './instances/monitoring.ts';
 import { profileAssociationAuthorisations, profileAssociationHandlers } from './instances/profile-associations.ts';
 import { recoverInstance, recoveryAuthorisations, recoveryHandlers } from './instances/recovery.ts';
+import { instanceStatusHandlers } from './instances/status.ts';
 import { Instances, LaunchTokens } from './instances/state.ts';
 import { networkInterfaceAuthorisations, networkInterfaceHandlers } from './interfaces/network-interfaces.ts';
 import { privateAddressAuthorisations, privateAddressHandlers } from './interfaces/private-addresses.ts';
@@ -116,6 +117,7 @@ export default defineService({
     ...placementHandlers,
     ...dedicatedHostHandlers,
     ...describeInstanceHandlers,
+    ...instanceStatusHandlers,
     ...lifecycleHandlers,
     ...monitoringHandlers,
     ...profileAssociationHandlers,

@@ -1,21 +1,22 @@
 /** Instances as the API shows them: reservations, filters, status. */
-import type { EC2, Instance, InstanceNetworkInterface, InstanceStatus, Reservation, StatusType } from '@aws-sdk/client-ec2';
+import type { EC2, Instance, InstanceNetworkInterface, Reservation } from '@aws-sdk/client-ec2';
 import type { Context } from '../../../kernel/context.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
-import { applyFilters, type FilterValues } from '../filters.ts';
+import { applyFilters } from '../filters.ts';
 import { type InterfaceRow, Interfaces } from '../interfaces/state.ts';
-import { requireRow, rowsByIds } from '../lookup.ts';
+import { requireRow } from '../lookup.ts';
 import { privateDnsName, publicDnsName } from '../names.ts';
 import { page } from '../paging.ts';
 import { SecurityGroups } from '../security-groups/state.ts';
 import { describeTags } from '../tags.ts';
 import { volumesOf } from '../volumes/attachments.ts';
 import { type VpcRow, Vpcs } from '../vpc/state.ts';
+import { candidates, joinedFilters, rowFilters, splitFilters } from './instance-filters.ts';
 import { type InstanceRow, Instances, type InstanceState } from './state.ts';
 import { instanceTypes } from './type-catalogue.ts';
 
 /** Codes of states ("InstanceState": the low byte). */
-const stateCodes: Record<InstanceState, number> = {
+export const stateCodes: Record<InstanceState, number> = {
   pending: 0,
   running: 16,
   'shutting-down': 32,
@@ -193,128 +194,31 @@ export async function describeReservation(ctx: Context, rows: readonly InstanceR
   return { ReservationId: rows[0]?.reservationId, OwnerId: ctx.account, Groups: [], Instances: shown.map((one) => one.shown) };
 }
 
-const cardValues = (read: (card: InterfaceRow) => string | undefined) => (row: ShownInstance) => row.cards.map(read);
-
-/** Filters of DescribeInstances. */
-const instanceFilters = (ctx: Context): FilterValues<ShownInstance> => ({
-  'instance-id': (row) => row.id,
-  'instance-state-name': (row) => row.state,
-  'instance-state-code': (row) => stateCodes[row.state],
-  'instance-type': (row) => row.type,
-  'image-id': (row) => row.imageId,
-  'key-name': (row) => row.keyName,
-  'launch-index': (row) => row.launchIndex,
-  'client-token': (row) => row.clientToken,
-  'reservation-id': (row) => row.reservationId,
-  'owner-id': () => ctx.account,
-  'vpc-id': (row) => row.shown.VpcId,
-  'subnet-id': (row) => row.shown.SubnetId,
-  'availability-zone': (row) => row.zone,
-  'private-ip-address': (row) => row.shown.PrivateIpAddress,
-  'ip-address': (row) => row.shown.PublicIpAddress,
-  'private-dns-name': (row) => row.shown.PrivateDnsName,
-  'dns-name': (row) => row.shown.PublicDnsName,
-  architecture: (row) => row.shown.Architecture,
-  hypervisor: () => 'xen',
-  'virtualization-type': () => 'hvm',
-  'root-device-type': () => 'ebs',
-  'root-device-name': (row) => row.rootDeviceName,
-  tenancy: (row) => row.tenancy,
-  'placement-group-name': (row) => row.placement.groupName,
-  'placement-partition-number': (row) => row.placement.partition,
-  'host-id': (row) => row.placement.hostId,
-  affinity: (row) => row.placement.affinity,
-  'monitoring-state': (row) => (row.monitoring ? 'enabled' : 'disabled'),
-  'source-dest-check': (row) => row.shown.SourceDestCheck,
-  'state-reason-code': (row) => row.stateReason?.code,
-  'iam-instance-profile.arn': (row) => row.profileArn,
-  'metadata-options.http-tokens': (row) => row.metadata.httpTokens,
-  'metadata-options.http-endpoint': (row) => row.metadata.endpoint,
-  'block-device-mapping.device-name': (row) => (row.shown.BlockDeviceMappings ?? []).map(({ DeviceName }) => DeviceName),
-  'block-device-mapping.volume-id': (row) => (row.shown.BlockDeviceMappings ?? []).map(({ Ebs }) => Ebs?.VolumeId),
-  'block-device-mapping.status': (row) => (row.shown.BlockDeviceMappings ?? []).map(({ Ebs }) => Ebs?.Status),
-  'block-device-mapping.delete-on-termination': (row) =>
-    (row.shown.BlockDeviceMappings ?? []).map(({ Ebs }) => String(Ebs?.DeleteOnTermination)),
-  'block-device-mapping.attach-time': (row) =>
-    (row.shown.BlockDeviceMappings ?? []).map(({ Ebs }) => Ebs?.AttachTime?.toISOString()),
-  'instance.group-id': (row) => row.cards[0]?.groups ?? [],
-  'instance.group-name': (row) => (row.shown.SecurityGroups ?? []).map(({ GroupName }) => GroupName),
-  'group-id': (row) => row.cards[0]?.groups ?? [],
-  'group-name': (row) => (row.shown.SecurityGroups ?? []).map(({ GroupName }) => GroupName),
-  'network-interface.network-interface-id': cardValues((card) => card.id),
-  'network-interface.subnet-id': cardValues((card) => card.subnetId),
-  'network-interface.vpc-id': cardValues((card) => card.vpcId),
-  'network-interface.mac-address': cardValues((card) => card.mac),
-  'network-interface.addresses.private-ip-address': (row) =>
-    row.cards.flatMap((card) => card.addresses.map(({ address }) => address)),
-  'network-interface.group-id': (row) => row.cards.flatMap((card) => card.groups),
-  'launch-time': (row) => new Date(row.launchedAt).toISOString(),
-});
-
-function describeStatus(row: InstanceRow, settled: boolean, downSince: number | undefined): InstanceStatus {
-  const running = row.state === 'running';
-  const status = !running ? 'not-applicable' : downSince !== undefined ? 'impaired' : settled ? 'ok' : 'initializing';
-  const passed = downSince !== undefined ? 'failed' : settled ? 'passed' : 'initializing';
-  const impairedSince = downSince === undefined ? undefined : new Date(downSince);
-  const details = running ? [{ Name: 'reachability' as const, Status: passed as StatusType, ImpairedSince: impairedSince }] : [];
-  return {
-    InstanceId: row.id,
-    AvailabilityZone: row.zone,
-    InstanceState: describeState(row.state),
-    InstanceStatus: { Status: status, Details: details },
-    SystemStatus: { Status: status, Details: details },
-    Events: [],
-  };
+/** Instances under their reservations, which come in the order of their first instance. */
+function reservationsOf(ctx: Context, rows: readonly ShownInstance[]): Reservation[] {
+  const reservations = new Map<string, Instance[]>();
+  for (const row of rows) {
+    const others = reservations.get(row.reservationId);
+    if (others === undefined) reservations.set(row.reservationId, [row.shown]);
+    else others.push(row.shown);
+  }
+  return [...reservations].map(([ReservationId, Instances]) => ({ ReservationId, OwnerId: ctx.account, Groups: [], Instances }));
 }
 
 export const describeInstanceHandlers: HandlersOf<EC2> = {
   async DescribeInstances(input, ctx) {
-    const rows = await rowsByIds(ctx, Instances, 'instance', input.InstanceIds);
-    const shown = await Promise.all(rows.map((row) => describeInstance(ctx, row)));
-    const passing = applyFilters(shown, input.Filters, instanceFilters(ctx));
-    const found = page('DescribeInstances', passing, (row) => row.id, input, { ids: input.InstanceIds });
-    const reservations = new Map<string, Instance[]>();
-    for (const row of found.rows)
-      reservations.set(row.reservationId, [...(reservations.get(row.reservationId) ?? []), row.shown]);
-    return {
-      Reservations: [...reservations].map(([id, instances]) => ({
-        ReservationId: id,
-        OwnerId: ctx.account,
-        Groups: [],
-        Instances: instances,
-      })),
-      NextToken: found.nextToken,
-    };
-  },
-
-  /** Only running instances, unless IncludeAllInstances. Both checks are the machine's: ok while it runs. */
-  async DescribeInstanceStatus(input, ctx) {
-    const rows = await rowsByIds(ctx, Instances, 'instance', input.InstanceIds);
-    const listed = rows.filter(
-      (row) => row.state === 'running' || (input.IncludeAllInstances === true && row.state !== 'terminated'),
-    );
-    const machines = ctx.part('machines');
-    const statuses = await Promise.all(
-      listed.map(async (row) => ({
-        ...row,
-        shown: describeStatus(
-          row,
-          machines.unavailable !== undefined || (await machines.status(row.id))?.state === 'running',
-          ctx.part('zones').downSince(row.place ?? row.zone),
-        ),
-      })),
-    );
-    const passing = applyFilters(statuses, input.Filters, {
-      'availability-zone': (row) => row.zone,
-      'instance-state-name': (row) => row.state,
-      'instance-state-code': (row) => stateCodes[row.state],
-      'instance-status.status': (row) => row.shown.InstanceStatus?.Status,
-      'instance-status.reachability': (row) => row.shown.InstanceStatus?.Details?.[0]?.Status,
-      'system-status.status': (row) => row.shown.SystemStatus?.Status,
-      'system-status.reachability': (row) => row.shown.SystemStatus?.Details?.[0]?.Status,
-    });
-    const found = page('DescribeInstanceStatus', passing, (row) => row.id, input, { ids: input.InstanceIds });
-    return { InstanceStatuses: found.rows.map((row) => row.shown), NextToken: found.nextToken };
+    const { plain, joined } = splitFilters(input.Filters);
+    const rows = applyFilters(await candidates(ctx, input.InstanceIds, input.Filters), plain, rowFilters(ctx));
+    const show = (row: InstanceRow) => describeInstance(ctx, row);
+    const ids = { ids: input.InstanceIds };
+    // What the rows alone decide is joined for the page that is shown, not for all.
+    if (joined.length === 0) {
+      const found = page('DescribeInstances', rows, (row) => row.id, input, ids);
+      return { Reservations: reservationsOf(ctx, await Promise.all(found.rows.map(show))), NextToken: found.nextToken };
+    }
+    const passing = applyFilters(await Promise.all(rows.map(show)), joined, joinedFilters);
+    const found = page('DescribeInstances', passing, (row) => row.id, input, ids);
+    return { Reservations: reservationsOf(ctx, found.rows), NextToken: found.nextToken };
   },
 
   /** The last 64 KiB of what the machine wrote to its console, base64. */
