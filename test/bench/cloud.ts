@@ -19,7 +19,7 @@ import {
 } from '@aws-sdk/client-ec2';
 import { SignatureV4 } from '@smithy/signature-v4';
 
-interface Measurement {
+export interface Measurement {
   name: string;
   value: number;
   unit: string;
@@ -32,7 +32,7 @@ const crowd = 20;
 /** Milliseconds between looks at consoles: what a launch is measured to. */
 const consolePause = 5;
 
-interface Server {
+export interface Server {
   url: URL;
   readyMillis: number;
   child: ChildProcess;
@@ -40,7 +40,8 @@ interface Server {
   stop: () => Promise<void>;
 }
 
-async function startServer(
+/** Starts a server and waits until it answers; `urlOf` finds where in what it prints. */
+export async function startServer(
   argv: readonly string[],
   urlOf: (output: string) => string | undefined,
   env: NodeJS.ProcessEnv = process.env,
@@ -73,14 +74,16 @@ async function startServer(
   };
 }
 
-const ourUrl = (output: string) => /is ready: (http:\/\/\S+)/.exec(output)?.[1];
+/** Where our cloud says that it is. */
+export const ourUrl = (output: string) => /is ready: (http:\/\/\S+)/.exec(output)?.[1];
 
-interface SignedCall {
+export interface SignedCall {
   headers: Record<string, string>;
   body: string;
 }
 
-async function sign(url: URL, service: string, body: string): Promise<SignedCall> {
+/** Signs a request as the root user of the default account: a form, or with `target` a JSON request. */
+export async function sign(url: URL, service: string, body: string, target?: string): Promise<SignedCall> {
   const signer = new SignatureV4({
     service,
     region: 'us-east-1',
@@ -89,7 +92,9 @@ async function sign(url: URL, service: string, body: string): Promise<SignedCall
   });
   const headers = {
     host: url.host,
-    'content-type': 'application/x-www-form-urlencoded; charset=utf-8',
+    ...(target === undefined
+      ? { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' }
+      : { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': target }),
     'content-length': String(Buffer.byteLength(body)),
   };
   const signed = await signer.sign({
@@ -106,7 +111,7 @@ async function sign(url: URL, service: string, body: string): Promise<SignedCall
 }
 
 /** Sends the same signed request many times over kept connections: by bare sockets, for Node's own client would take more processor time than the server. */
-async function load(url: URL, call: SignedCall, count: number): Promise<{ perSecond: number; p50: number; p99: number }> {
+export async function load(url: URL, call: SignedCall, count: number): Promise<{ perSecond: number; p50: number; p99: number }> {
   const head = Object.entries(call.headers).map(([name, value]) => `${name}: ${value}\r\n`);
   const bytes = Buffer.from(`POST / HTTP/1.1\r\n${head.join('')}\r\n${call.body}`);
   const times: number[] = [];
@@ -195,7 +200,8 @@ async function measureCalls(add: Add, ours: Server): Promise<void> {
   await moto.stop();
 }
 
-async function startMoto(): Promise<Server> {
+/** moto's server, for comparison. Rejects where it is not installed. */
+export async function startMoto(): Promise<Server> {
   const port = await new Promise<number>((resolve) => {
     const probe = net.createServer().listen(0, '127.0.0.1', () => {
       const { port: free } = probe.address() as AddressInfo;
