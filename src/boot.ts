@@ -125,11 +125,17 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       settings: { strictImages: options.strictImages },
     },
   });
-  const placeOf = async (id: string): Promise<string | undefined> => {
-    const ec2 = (await kernel.api('ec2', kernel.systemContext('ec2', { account: '', region: '' }, 'placeOf'))) as Ec2Api;
-    return ec2.placeOf(id);
+  const ec2 = async (): Promise<Ec2Api> =>
+    (await kernel.api('ec2', kernel.systemContext('ec2', { account: '', region: '' }, 'chaos'))) as Ec2Api;
+  const placeOf = async (id: string) => (await ec2()).placeOf(id);
+  const stalling = {
+    stall: async (id: string, stalled: boolean) => (await ec2()).stallVolume(id, stalled),
+    stalled: async () => (await ec2()).stalledVolumes(),
   };
-  const admin = createAdmin({ kernel, index, version, limits, shortcomings, certificates, saveClock, placeOf });
+  const admin = createAdmin({
+    ...{ kernel, index, version, limits, shortcomings, certificates, saveClock, placeOf },
+    volumes: stalling,
+  });
   const pages = createConsole(kernel, doorOf(kernel));
   const signers = createSigningCertificates(async (file) => {
     const sns = (await kernel.api('sns', kernel.systemContext('sns', { account: '', region: '' }, 'certificate'))) as SnsApi;

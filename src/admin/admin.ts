@@ -30,6 +30,11 @@ export interface AdminOptions {
   saveClock: () => Promise<void>;
   /** Where in the zones' hardware an instance or a Dedicated Host is: `us-east-1a/dc1/rack3/host5`. */
   placeOf: (id: string) => Promise<string | undefined>;
+  /** Volumes whose I/O can be made to stand still. */
+  volumes: {
+    stall: (id: string, stalled: boolean) => Promise<boolean>;
+    stalled: () => Promise<readonly string[]>;
+  };
 }
 
 interface AdminRequest {
@@ -263,8 +268,9 @@ function outboxRoutes({ kernel }: AdminOptions): Route[] {
   ];
 }
 
-function chaosRoutes({ kernel, placeOf }: AdminOptions): Route[] {
-  const state = () => ({
+function chaosRoutes({ kernel, placeOf, volumes }: AdminOptions): Route[] {
+  const state = async () => ({
+    volumes: await volumes.stalled(),
     api: kernel.chaos.list(),
     zones: kernel.zones.list().map(({ zone, since }) => ({ zone, since: new Date(since).toISOString() })),
   });
@@ -304,6 +310,16 @@ function chaosRoutes({ kernel, placeOf }: AdminOptions): Route[] {
       },
     },
     {
+      method: 'POST',
+      pattern: /^\/_pilvi\/chaos\/volume$/,
+      handle: async ({ body: { volume, down } }) => {
+        if (typeof down !== 'boolean') throw new AdminError(400, 'down must be true or false.');
+        if (typeof volume !== 'string' || !(await volumes.stall(volume, down)))
+          throw new AdminError(400, 'There is no such volume.');
+        return state();
+      },
+    },
+    {
       method: 'GET',
       pattern: /^\/_pilvi\/places\/([\w-]+)$/,
       handle: async ({ params: [id = ''] }) => {
@@ -318,6 +334,7 @@ function chaosRoutes({ kernel, placeOf }: AdminOptions): Route[] {
       handle: async () => {
         kernel.chaos.clear();
         for (const { zone } of kernel.zones.list()) await kernel.setZoneDown(zone, false);
+        for (const id of await volumes.stalled()) await volumes.stall(id, false);
         return state();
       },
     },

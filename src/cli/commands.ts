@@ -95,6 +95,7 @@ export async function clock(args: readonly string[]): Promise<number> {
 }
 
 interface ChaosState {
+  volumes: string[];
   api: { kind: string; service?: string; operation?: string }[];
   zones: { zone: string; since: string }[];
 }
@@ -110,14 +111,17 @@ export async function chaos(args: readonly string[]): Promise<number> {
       return callAdmin(target, 'POST', 'chaos/zone', { zone, down: wanted === 'down' });
     if ((verb === 'host' || verb === 'rack' || verb === 'datacenter') && (wanted === 'down' || wanted === 'up'))
       return callAdmin(target, 'POST', `chaos/${verb}`, { at: zone, down: wanted === 'down' });
+    if (verb === 'volume' && (wanted === 'down' || wanted === 'up'))
+      return callAdmin(target, 'POST', 'chaos/volume', { volume: zone, down: wanted === 'down' });
     throw new PilviError(
       'BadOption',
-      'chaos takes zone ZONE, host, rack or datacenter and an INSTANCE, then down or up; or clear.',
+      'chaos takes zone ZONE, volume VOLUME, host, rack or datacenter and an INSTANCE, then down or up; or clear.',
     );
   };
   const state = await ask();
   const lines = [
     ...state.zones.map((fault) => `Zone ${fault.zone} is down since ${fault.since}.`),
+    ...state.volumes.map((id) => `Volume ${id} stands still.`),
     ...state.api.map(({ kind, service = '*', operation = '*' }) => `Calls of ${service}:${operation}: ${kind}.`),
   ];
   return print(target, state, lines.length === 0 ? 'Nothing is broken.' : lines.join('\n'));

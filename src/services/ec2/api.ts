@@ -3,10 +3,16 @@ import type { Context } from '../../kernel/context.ts';
 import { catalogueImages, type CatalogueImage } from './images/catalogue.ts';
 import { type ConnectTarget, connectTarget, pushKey } from './key-pairs/pushed-keys.ts';
 import { Occupants } from './placement/state.ts';
+import { Volumes } from './volumes/state.ts';
+import { stallVolume } from './volumes/stall.ts';
 
 export interface Ec2Api {
   /** `us-east-1a/dc1/rack3/host5` of a running instance or a Dedicated Host of any account; undefined when it is on no host. */
   placeOf(id: string): Promise<string | undefined>;
+  /** Lets all I/O of a volume of any account stand still, or go on; false when there is no such volume. */
+  stallVolume(id: string, stalled: boolean): Promise<boolean>;
+  /** Volumes that stand still. */
+  stalledVolumes(): Promise<readonly string[]>;
   /** An instance of the account and Region that a key may be pushed to. */
   connectTarget(instanceId: string): Promise<ConnectTarget | undefined>;
   /** Makes an OpenSSH public key valid for a user of an instance, for 60 seconds. */
@@ -19,6 +25,9 @@ export interface Ec2Api {
 export function ec2Api(ctx: Context): Ec2Api {
   return {
     placeOf: async (id) => (await ctx.table(Occupants).get(id))?.place,
+    stallVolume: (id, stalled) => stallVolume(ctx, id, stalled),
+    stalledVolumes: async () =>
+      (await ctx.everywhere(Volumes)).filter(({ row }) => row.stalledSince !== undefined).map(({ row }) => row.id),
     connectTarget: (id) => connectTarget(ctx, id),
     pushKey: (id, user, key) => pushKey(ctx, id, user, key),
     latestImages: catalogueImages,

@@ -4,6 +4,7 @@ import {
   CreateVolumeCommand,
   DescribeInstanceTypesCommand,
   DescribeVolumesCommand,
+  DescribeVolumeStatusCommand,
   type Instance,
   RebootInstancesCommand,
   type RunInstancesCommandInput,
@@ -11,7 +12,7 @@ import {
   StopInstancesCommand,
 } from '@aws-sdk/client-ec2';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
-import { eventually, machinesRefused } from '../../support/cloud.ts';
+import { admin, eventually, machinesRefused } from '../../support/cloud.ts';
 import { agentAtEachBoot, Lab, type Network } from './support.ts';
 
 const refusal = machinesRefused();
@@ -66,7 +67,7 @@ test('ISTORE-003 a mapping names the device of a disk that is not NVMe; NVMe dis
   expect(await lab.run(nvme.PublicIpAddress!, 'lsblk -dno NAME')).toMatch(/^nvme\dn1$/);
 }, 40_000);
 
-test('ISTORE-004 ISTORE-005 ISTORE-007 a local disk is quicker than a volume, is no volume, and lives until the stop', async () => {
+test('ISTORE-004 ISTORE-005 ISTORE-007 EBS-008 a local disk is quicker than a volume, is no volume, and lives until the stop; a volume whose path is cut stands still', async () => {
   const guest = await launch({ InstanceType: 'c5d.large' });
   const id = guest.InstanceId!;
   const address = guest.PublicIpAddress!;
@@ -89,6 +90,25 @@ test('ISTORE-004 ISTORE-005 ISTORE-007 a local disk is quicker than a volume, is
       ),
     );
   expect(await micros(disk)).toBeLessThan(await micros('/dev/sdf'));
+  const status = async () =>
+    (await lab.ec2.send(new DescribeVolumeStatusCommand({ VolumeIds: [VolumeId!] }))).VolumeStatuses![0]!.VolumeStatus!.Status;
+  expect(await status()).toBe('ok');
+  await admin('POST', 'chaos/volume', { volume: VolumeId, down: true });
+  expect(await status()).toBe('impaired');
+  // The machine's bound is set by reconciliation, a moment later.
+  await eventually(
+    async () => {
+      await lab.run(
+        address,
+        'rm -f /run/came; (dd if=/dev/sdf of=/dev/null bs=4k count=1 iflag=direct; touch /run/came) > /dev/null 2>&1 &',
+      );
+      expect(await lab.run(address, 'timeout 1 sh -c "until [ -e /run/came ]; do sleep 0.05; done"; echo $?')).toBe('124');
+    },
+    { why: 'a read stands still' },
+  );
+  await admin('POST', 'chaos/volume', { volume: VolumeId, down: false });
+  await eventually(() => lab.run(address, 'test -e /run/came'), { why: 'the read goes on' });
+  expect(await status()).toBe('ok');
   await lab.run(address, `printf local-bytes | dd of=${disk} bs=4096 seek=100 conv=sync oflag=direct`);
   const read = (where: string) => lab.run(where, `dd if=${disk} bs=4096 skip=100 count=1 2> /dev/null | tr -d '\\0'`);
   await lab.run(address, 'touch /run/before');

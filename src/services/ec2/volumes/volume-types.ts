@@ -119,12 +119,14 @@ export function shownIops({ type, sizeGiB, iops }: VolumeShape): number | undefi
 }
 
 const mib = 1024 ** 2;
+/** Requests that the kernel makes of one MiB: 128 segments of a page each go into one. */
+const piecesPerMib = 2;
 /** Of instances that are not built on Nitro ("io1 … 32,000 IOPS at most"). */
 const xenIopsMax = 32_000;
 
 /**
  * What the volume may do on an instance: its peak, because bursts (gp2 under 1 TiB up to 3,000 IOPS; st1 and sc1 by size) are not counted down here. HDD types
- * count an operation per MiB.
+ * count an operation per MiB, which the kernel hands on in two.
  */
 export function performanceOf(
   { type, sizeGiB, iops, throughput }: VolumeShape,
@@ -146,9 +148,9 @@ export function performanceOf(
       return { operationsPerSecond, bytesPerSecond: Math.min(max * mib, operationsPerSecond * 256 * 1024) };
     }
     case 'st1':
-      return { operationsPerSecond: 500, bytesPerSecond: Math.min(500, 250 * tib) * mib };
+      return { operationsPerSecond: 500 * piecesPerMib, bytesPerSecond: Math.min(500, 250 * tib) * mib };
     case 'sc1':
-      return { operationsPerSecond: 250, bytesPerSecond: Math.min(250, 80 * tib) * mib };
+      return { operationsPerSecond: 250 * piecesPerMib, bytesPerSecond: Math.min(250, 80 * tib) * mib };
     case 'standard':
       return { operationsPerSecond: 200, bytesPerSecond: 90 * mib };
   }
