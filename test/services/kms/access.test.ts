@@ -1,3 +1,4 @@
+import { EC2 } from '@aws-sdk/client-ec2';
 import { KMS } from '@aws-sdk/client-kms';
 import { expect, test } from 'vitest';
 import { freshAccount, refused } from '../../support/cloud.ts';
@@ -116,11 +117,14 @@ test('a key serves another account when its policy says so and by ARN only', asy
   await refused(stranger.decrypt({ CiphertextBlob }), 'AccessDeniedException');
 });
 
-test('a service’s own key is made on first use and cannot be changed', async () => {
+test('KMS-003 a service’s own key is made on first use and cannot be changed', async () => {
   const root = rooted();
+  const ec2 = new EC2(root.account.config());
+  expect((await root.kms.listAliases({})).Aliases).toEqual([]);
+  const volume = await ec2.createVolume({ AvailabilityZone: 'us-east-1a', Size: 1, Encrypted: true });
   const { KeyMetadata: key } = await root.kms.describeKey({ KeyId: 'alias/aws/ebs' });
-  expect(key).toMatchObject({ KeyManager: 'AWS', KeyState: 'Enabled' });
-  expect((await root.kms.describeKey({ KeyId: 'alias/aws/ebs' })).KeyMetadata?.KeyId).toBe(key?.KeyId);
+  expect(key).toMatchObject({ KeyManager: 'AWS', KeyState: 'Enabled', Arn: volume.KmsKeyId });
+  expect((await root.kms.describeKey({ KeyId: 'alias/aws/secretsmanager' })).KeyMetadata?.KeyManager).toBe('AWS');
   const KeyId = key?.KeyId ?? '';
   await refused(root.kms.scheduleKeyDeletion({ KeyId }), 'AccessDeniedException');
   await refused(root.kms.putKeyPolicy({ KeyId, Policy: policy(ofAccount(root.account.id)) }), 'AccessDeniedException');
