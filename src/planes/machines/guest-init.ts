@@ -17,9 +17,6 @@ import { systemctlTool } from './guest-systemctl.ts';
 /** Where the plane puts what init reads, inside the machine. */
 export const seedFolder = '/run/pilvi';
 
-/** Where the images of the real cloud have the same program. */
-const pushedKeysPath = '/usr/share/ec2-instance-connect/eic_run_authorized_keys';
-
 /** Seconds that programs have to end after the first signal, before they are killed. */
 export const shutdownSecondsMax = 5;
 
@@ -127,9 +124,11 @@ start_sshd() {
     say '-----BEGIN SSH HOST KEY FINGERPRINTS-----'
     for file in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf "$file"; done
     say '-----END SSH HOST KEY FINGERPRINTS-----'
-    mkdir -p /etc/ssh/sshd_config.d
-    printf '%s\n' 'AuthorizedKeysCommand ${pushedKeysPath} %u' 'AuthorizedKeysCommandUser nobody' \
-      > /etc/ssh/sshd_config.d/60-cloudimg-settings.conf
+    if [ -e $seed/keys-program ]; then
+      mkdir -p /etc/ssh/sshd_config.d
+      printf '%s\n' "AuthorizedKeysCommand /bin/sh $seed/keys-program %u" 'AuthorizedKeysCommandUser root' \
+        > /etc/ssh/sshd_config.d/60-cloudimg-settings.conf
+    fi
   fi
   mkdir -p /run/sshd
   /usr/sbin/sshd || say '[pilvi] sshd did not start.'
@@ -258,13 +257,6 @@ done
 exec runuser -u "$user" -- "$@"
 `;
 
-/** What sshd asks for keys beyond the user's own: those pushed for a minute, which the metadata service holds. */
-const pushedKeysTool = `#!/bin/sh
-at=http://169.254.169.254/latest
-token=$(curl -s -f -m 2 -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' $at/api/token) || exit 0
-exec curl -s -f -m 2 -H "X-aws-ec2-metadata-token: $token" "$at/meta-data/managed-ssh-keys/active-keys/$1"
-`;
-
 /** Programs added to every machine; the host's own of the same name would talk to an init that is not there. */
 export const guestTools: ReadonlyMap<string, string> = new Map([
   ['/usr/sbin/poweroff', powerTool('USR2')],
@@ -273,6 +265,5 @@ export const guestTools: ReadonlyMap<string, string> = new Map([
   ['/usr/sbin/shutdown', shutdownTool],
   ['/usr/bin/cloud-init', cloudInitTool],
   ['/usr/bin/systemctl', systemctlTool],
-  [pushedKeysPath, pushedKeysTool],
   ...mountTools,
 ]);

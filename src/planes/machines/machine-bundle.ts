@@ -146,6 +146,7 @@ async function writeSeed(folder: string, spec: MachineSpec): Promise<void> {
   ]);
   if (spec.resolver !== undefined) files.set('resolv.conf', resolverFile(spec.resolver));
   if (spec.userData !== undefined) files.set('user-data', spec.userData);
+  if (spec.keysProgram !== undefined) files.set('keys-program', spec.keysProgram);
   for (const name of ['once', 'each-boot']) await mkdir(`${folder}/${name}`);
   for (const part of plan.parts) files.set(`${part.eachBoot ? 'each-boot' : 'once'}/${part.name}`, part.content);
   await Promise.all([...files].map(([name, content]) => writeFile(`${folder}/${name}`, content)));

@@ -24,6 +24,8 @@ export interface MachineSpec {
    */
   user: string;
   authorizedKeys: readonly string[];
+  /** POSIX shell script that prints further public keys of the user named by its first argument; the SSH server runs it at each login. */
+  keysProgram?: string | undefined;
   /**
    * Network devices inside; the fabric creates them in the machine's namespace. The namespace of a machine with devices is the fabric's to remove;
    * one without devices is made and removed by the machines plane.

@@ -4,11 +4,11 @@ import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
 import { invalidParameterValue } from '../errors.ts';
 import { mappingsOf } from '../images/describe.ts';
+import type { UsableImage } from '../images/find.ts';
 import type { TagMap } from '../vpc/state.ts';
 import { checkDevice, volumesMaxOf } from '../volumes/attachments.ts';
 import { addVolume, askOfMapping, type NewVolume, planVolume } from '../volumes/new-volume.ts';
 import { checkShape, volumeTypeOf, type VolumeShape, volumeTypes } from '../volumes/volume-types.ts';
-import type { LaunchImage } from './image-lookup.ts';
 import type { InstanceRow } from './state.ts';
 import type { InstanceTypeInfo } from './type-catalogue.ts';
 
@@ -22,7 +22,7 @@ function invalidMapping(message: string): AwsError {
   return new AwsError('InvalidBlockDeviceMapping', message);
 }
 
-function planRoot(mapping: BlockDeviceMapping | undefined, image: LaunchImage): DiskPlan['root'] {
+function planRoot(mapping: BlockDeviceMapping | undefined, image: UsableImage): DiskPlan['root'] {
   if (mapping !== undefined && (mapping.VirtualName !== undefined || mapping.NoDevice !== undefined || mapping.Ebs === undefined))
     throw invalidParameterValue(`The root device ${mapping.DeviceName} must be an EBS volume.`);
   const ask = askOfMapping(mapping?.Ebs ?? {});
@@ -45,7 +45,7 @@ function planRoot(mapping: BlockDeviceMapping | undefined, image: LaunchImage): 
 }
 
 /** The mappings of the request, after those of the image, which they override by device name and leave out with NoDevice. */
-function withImageVolumes(given: readonly BlockDeviceMapping[], image: LaunchImage): BlockDeviceMapping[] {
+function withImageVolumes(given: readonly BlockDeviceMapping[], image: UsableImage): BlockDeviceMapping[] {
   const own = mappingsOf(image).filter(({ DeviceName }) => DeviceName !== image.rootDeviceName);
   const kept = own.filter(({ DeviceName }) => !given.some((one) => one.DeviceName === DeviceName));
   return [
@@ -61,7 +61,7 @@ function withImageVolumes(given: readonly BlockDeviceMapping[], image: LaunchIma
 /** Checks the mappings of a launch. Throws InvalidBlockDeviceMapping, and what CreateVolume throws. */
 export async function planDisks(
   mappings: readonly BlockDeviceMapping[] | undefined,
-  image: LaunchImage,
+  image: UsableImage,
   type: InstanceTypeInfo,
   ctx: Context,
 ): Promise<DiskPlan> {

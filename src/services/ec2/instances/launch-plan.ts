@@ -5,12 +5,12 @@ import { findZone, isInstanceTypeOffered } from '../../../base/regions.ts';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
 import { invalidParameterCombination, invalidParameterValue, missingParameter, notFound } from '../errors.ts';
+import { requireImage, type UsableImage } from '../images/find.ts';
 import { KeyPairs } from '../key-pairs/state.ts';
 import type { MergedLaunch } from '../launch-templates/data.ts';
 import { requireRow } from '../lookup.ts';
 import { parseTags } from '../tags.ts';
 import { type SubnetRow, Subnets, type TagMap, Vpcs } from '../vpc/state.ts';
-import { type LaunchImage, requireImage } from './image-lookup.ts';
 import { type CardPlan, planCards } from './launch-cards.ts';
 import { type DiskPlan, planDisks } from './launch-disks.ts';
 import { type PlacementPlan, planPlacement } from './launch-placement.ts';
@@ -23,7 +23,7 @@ const userDataBytesMax = 16 * 1024;
 const defaultType = 'm1.small';
 
 export interface LaunchPlan {
-  image: LaunchImage;
+  image: UsableImage;
   type: InstanceTypeInfo;
   min: number;
   max: number;
@@ -85,7 +85,7 @@ function planCounts(input: RunInstancesRequest): { min: number; max: number } {
   return { min, max };
 }
 
-function planType(input: RunInstancesRequest, image: LaunchImage, region: string): InstanceTypeInfo {
+function planType(input: RunInstancesRequest, image: UsableImage, region: string): InstanceTypeInfo {
   const name = input.InstanceType ?? defaultType;
   const type = instanceTypes.get(name);
   if (type === undefined) throw invalidParameterValue(`Invalid value '${name}' for InstanceType.`);
@@ -111,7 +111,7 @@ function planUserData(text: string | undefined): string | undefined {
   return text;
 }
 
-function planMetadata(options: RunInstancesRequest['MetadataOptions'], image: LaunchImage): InstanceRow['metadata'] {
+function planMetadata(options: RunInstancesRequest['MetadataOptions'], image: UsableImage): InstanceRow['metadata'] {
   const hopLimit = options?.HttpPutResponseHopLimit ?? (image.imdsV2 ? 2 : 1);
   if (hopLimit < 1 || hopLimit > 64)
     throw invalidParameterValue(`The value for HttpPutResponseHopLimit must be between 1 and 64.`);

@@ -4,6 +4,7 @@ import type { Reconciler, Task } from '../../../kernel/service.ts';
 import type { MachineDisk, MachineSpec, MachineStatus } from '../../../planes/machines/types.ts';
 import { dropPublicIp, removeInterface } from '../interfaces/lifecycle.ts';
 import { type InterfaceRow, Interfaces } from '../interfaces/state.ts';
+import { pushedKeysProgram } from '../key-pairs/pushed-keys.ts';
 import { KeyPairs } from '../key-pairs/state.ts';
 import { privateDnsName } from '../names.ts';
 import { leavePlace } from '../placement/place.ts';
@@ -48,6 +49,7 @@ async function machineSpec(
     userData: row.userData === undefined ? undefined : Buffer.from(row.userData, 'base64'),
     user: row.boot.user,
     authorizedKeys: key === undefined ? [] : [key.publicKey],
+    keysProgram: pushedKeysProgram,
     ports: cards.map((card) => ({ network: card.vpcId, port: card.id, device: deviceName(card.attachment?.deviceIndex ?? 0) })),
     resolver: vpc === undefined ? undefined : resolverOf(vpc.cidrs[0]?.cidr ?? '', dhcp?.options ?? {}),
     disks,

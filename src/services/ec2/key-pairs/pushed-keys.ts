@@ -8,6 +8,12 @@ import { PushedKeys } from './state.ts';
 /** "The SSH public key remains in the instance metadata for 60 seconds". */
 const lifetime: Millis = 60_000;
 
+/** What an instance's SSH server asks for keys beyond the user's own: its metadata service holds them, as on the real cloud's images. */
+export const pushedKeysProgram = `at=http://169.254.169.254/latest
+token=$(curl -s -f -m 2 -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' $at/api/token) || exit 0
+exec curl -s -f -m 2 -H "X-aws-ec2-metadata-token: $token" "$at/meta-data/managed-ssh-keys/active-keys/$1"
+`;
+
 /** The instance that a key may be pushed to, as far as the caller must know it. */
 export type ConnectTarget = Pick<InstanceRow, 'id' | 'state' | 'zone' | 'tags'>;
 

@@ -31,7 +31,7 @@ export function nameNotFound(name: string): AwsError {
 }
 
 /** A template has no such version. */
-export function versionNotFound(row: LaunchTemplateRow, version: string | number): AwsError {
+function versionNotFound(row: LaunchTemplateRow, version: string | number): AwsError {
   return new AwsError(
     'InvalidLaunchTemplateId.VersionNotFound',
     `Could not find the specified version ${version} for the launch template with ID ${row.id}.`,

@@ -2,7 +2,7 @@
  * The hardware of a zone as placement data: data centers, racks in them, hosts in those. No computer stands behind a host; it decides what fails
  * together and how much fits. A place is a path, `us-east-1a/dc1/rack3/host5`, and what stands above it takes it along when it fails.
  */
-export const dataCentersPerZone = 3;
+const dataCentersPerZone = 3;
 const racksPerDataCenter = 8;
 const hostsPerRack = 8;
 /** Racks of a zone, numbered through its data centers. */
