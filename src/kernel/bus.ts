@@ -54,6 +54,7 @@ export class Bus {
   async deliver(job: DueJob, ctx: Context): Promise<void> {
     const event = job.payload as unknown as DomainEvent;
     const definition = await this.#registry.get(job.service);
-    await definition?.events?.[`${event.source}:${event.detailType}`]?.(event, ctx);
+    const { events } = definition ?? {};
+    await (events?.[`${event.source}:${event.detailType}`] ?? events?.['*'])?.(event, ctx);
   }
 }

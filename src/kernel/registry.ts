@@ -47,9 +47,11 @@ export class Registry {
     return this.entries.find((entry) => entry.holds === of);
   }
 
-  /** Names of the services that want an event. */
+  /** Names of the services that want an event: this one, or all (`*`). */
   subscribers(event: string): readonly string[] {
-    return this.entries.filter((entry) => entry.subscribes?.includes(event)).map((entry) => entry.name);
+    return this.entries
+      .filter((entry) => entry.subscribes?.includes(event) || entry.subscribes?.includes('*'))
+      .map((entry) => entry.name);
   }
 
   async #load(entry: ServiceEntry): Promise<ServiceDefinition> {

@@ -135,7 +135,7 @@ export interface ServiceDefinition<Name extends keyof ServiceClients = keyof Ser
   before?: (input: Readonly<Record<string, unknown>>, ctx: Context) => void | Promise<void>;
   tasks?: Readonly<Record<string, Task>>;
   reconcilers?: Readonly<Record<string, Reconciler>>;
-  /** Subscriptions to other services' events, by `source:detailType`. */
+  /** Subscriptions to other services' events, by `source:detailType`; `*` for all. */
   events?: Readonly<Record<string, (event: DomainEvent, ctx: Context) => Promise<void>>>;
   /**
    * Operations on data, not on resources: they reach listeners of `records`, but the event history does not keep them ("CloudTrail data events"),
@@ -181,6 +181,6 @@ export interface ServiceEntry {
   webHosts?: RegExp;
   /** Answers for identity policies, or for control policies. */
   holds?: 'identity-policies' | 'control-policies';
-  /** `source:detailType` of events to load it for. */
+  /** `source:detailType` of events to load it for; `*` for all. */
   subscribes?: readonly string[];
 }

@@ -12,6 +12,7 @@ export const services: readonly ServiceEntry[] = [
   { name: 'acm', load: () => import('./acm/index.ts') },
   { name: 'ec2', load: () => import('./ec2/index.ts'), eager: true },
   { name: 'rbin', load: () => import('./rbin/index.ts') },
+  { name: 'eventbridge', load: () => import('./eventbridge/index.ts'), subscribes: ['*'] },
   { name: 'sns', load: () => import('./sns/index.ts') },
   { name: 'sqs', load: () => import('./sqs/index.ts') },
   { name: 'dynamodb', load: () => import('./dynamodb/index.ts') },

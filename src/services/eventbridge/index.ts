@@ -1,0 +1,18 @@
+/** EventBridge: buses, rules, targets, and the events between them. Files are one per noun; each exports its handlers and what they are authorised on. */
+import { defineService } from '../../kernel/service.ts';
+import { busChecks, busHandlers } from './buses.ts';
+import { announce, dispatch, eventChecks, eventHandlers, tick } from './events.ts';
+import { ruleChecks, ruleHandlers } from './rules.ts';
+import { tables } from './state.ts';
+import { tagChecks, tagHandlers } from './tags.ts';
+
+export default defineService({
+  name: 'eventbridge',
+  uses: ['sqs', 'sns'],
+  tables,
+  handlers: { ...busHandlers, ...ruleHandlers, ...eventHandlers, ...tagHandlers },
+  authorise: { ...busChecks, ...ruleChecks, ...eventChecks, ...tagChecks },
+  dataOperations: ['PutEvents'],
+  tasks: { dispatch, tick },
+  events: { '*': announce },
+});
