@@ -1,3 +1,4 @@
+import { CloudWatchEvents } from '@aws-sdk/client-cloudwatch-events';
 import { StopInstancesCommand } from '@aws-sdk/client-ec2';
 import { EventBridge } from '@aws-sdk/client-eventbridge';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -204,6 +205,27 @@ test('events and rules are refused in AWS’s words', async () => {
     events.putTargets({ Rule: 'r', Targets }),
     'LimitExceededException',
     'The requested resource exceeds the maximum number allowed.',
+  );
+});
+
+test('EVB-006 rules of the older CloudWatch Events client are the same rules', async () => {
+  const all = eventing();
+  const { events, sqs, account } = all;
+  const older = new CloudWatchEvents(account.config());
+  const { RuleArn = '' } = await older.putRule({ Name: 'older', EventPattern: '{"source":["shop"]}' });
+  const { arn, url } = await openQueue(sqs, RuleArn, 'older', {}, 'events');
+  await older.putTargets({ Rule: 'older', Targets: [{ Id: 'queue', Arn: arn }] });
+  const newer = await ruleToQueue(all, { Name: 'newer', EventPattern: '{"source":["shop"]}' });
+  expect((await events.listRules({})).Rules?.map(({ Name }) => Name)).toEqual(['newer', 'older']);
+  expect((await older.listRules({})).Rules?.map(({ Name }) => Name)).toEqual(['newer', 'older']);
+  await events.putEvents({ Entries: [order({ by: 'newer' })] });
+  await older.putEvents({ Entries: [order({ by: 'older' })] });
+  for (const queue of [url, newer.url])
+    expect((await take(sqs, queue, 2)).map((body) => JSON.parse(body).detail.by).sort()).toEqual(['newer', 'older']);
+  await refused(
+    older.describeRule({ Name: 'nobody' }),
+    'ResourceNotFoundException',
+    'Rule nobody does not exist on EventBus default.',
   );
 });
 

@@ -19,6 +19,7 @@ import { addDisks } from './launch-disks.ts';
 import { chooseSubnet, type LaunchPlan, planLaunch } from './launch-plan.ts';
 import { requireProfile, type ProfileUse } from './profiles.ts';
 import { type InstanceRow, Instances, LaunchTokens } from './state.ts';
+import { announceState } from './state-events.ts';
 
 /** Asked for, else as the subnet says; never of a card that existed before, nor with several cards ("Assign a public IPv4 address at launch"). */
 function publicIpWanted({ cards }: LaunchPlan, subnet: SubnetRow): boolean {
@@ -164,6 +165,7 @@ async function launch(
       break;
     }
     await tx.table(Instances).put(instance);
+    await announceState(tx, ctx, instance, 'pending');
     await tx.table(Volumes).put({
       id: instance.rootVolume.id,
       ...plan.disks.root.shape,

@@ -12,6 +12,7 @@ import { checkTagged } from '../tags.ts';
 import { describeState } from './describe.ts';
 import { settle } from './launch-placement.ts';
 import { type InstanceRow, Instances, type InstanceState } from './state.ts';
+import { announceState } from './state-events.ts';
 
 /** `2026-11-20 12:00:00 GMT`, as StateTransitionReason has it. */
 function gmt(now: number): string {
@@ -33,10 +34,12 @@ async function instancesOf(tx: Transaction, ids: readonly string[] | undefined):
 
 async function move(
   tx: Transaction,
+  ctx: Context,
   row: InstanceRow,
   to: Partial<InstanceRow> & Pick<InstanceRow, 'state' | 'intent'>,
 ): Promise<void> {
   await tx.table(Instances).put({ ...row, ...to });
+  if (to.state !== row.state) await announceState(tx, ctx, row, to.state);
   tx.hint('machines', row.id);
 }
 
@@ -48,7 +51,7 @@ export async function stopInstance(
   reason: { code: string; message: string },
 ): Promise<void> {
   const transitionReason = reason.code.startsWith('Client.UserInitiated') ? `User initiated (${gmt(ctx.now)})` : reason.message;
-  await move(tx, row, { intent: 'stopped', state: 'stopping', stateReason: reason, transitionReason });
+  await move(tx, ctx, row, { intent: 'stopped', state: 'stopping', stateReason: reason, transitionReason });
 }
 
 /** Asks an instance to end for good. */
@@ -58,7 +61,7 @@ export async function terminateInstance(
   row: InstanceRow,
   reason: { code: string; message: string },
 ): Promise<void> {
-  await move(tx, row, {
+  await move(tx, ctx, row, {
     intent: 'terminated',
     state: 'shutting-down',
     stateReason: reason,
@@ -78,7 +81,7 @@ export const lifecycleHandlers: HandlersOf<EC2> = {
         checkCapacity(ctx, row.zone, row.type);
         const [card] = await tx.table(Interfaces).byIndex('byInstance', [row.id]);
         if (row.publicIpWanted && card !== undefined) await assignPublicIp(tx, ctx, card);
-        await move(tx, await settle(tx, ctx, row), {
+        await move(tx, ctx, await settle(tx, ctx, row), {
           intent: 'running',
           linkDown: undefined,
           state: 'pending',
@@ -128,7 +131,7 @@ export const lifecycleHandlers: HandlersOf<EC2> = {
     await ctx.transact(async (tx) => {
       const rows = await instancesOf(tx, input.InstanceIds);
       for (const row of rows) if (row.state !== 'running' && row.state !== 'pending') throw incorrectState(row, 'rebooted');
-      for (const row of rows) await move(tx, row, { intent: row.intent, state: row.state, bootNumber: row.bootNumber + 1 });
+      for (const row of rows) await move(tx, ctx, row, { intent: row.intent, state: row.state, bootNumber: row.bootNumber + 1 });
     });
     return {};
   },

@@ -1,5 +1,5 @@
 /** Keeps machines in line with instances: one reconciler key per instance. What the machine does decides the instance's state. */
-import type { Context, Transaction } from '../../../kernel/context.ts';
+import type { Context } from '../../../kernel/context.ts';
 import type { Reconciler, Task } from '../../../kernel/service.ts';
 import type { MachineDisk, MachineSpec, MachineStatus } from '../../../planes/machines/types.ts';
 import { dropPublicIp, removeInterface } from '../interfaces/lifecycle.ts';
@@ -8,7 +8,6 @@ import { pushedKeysProgram } from '../key-pairs/pushed-keys.ts';
 import { KeyPairs } from '../key-pairs/state.ts';
 import { privateDnsName } from '../names.ts';
 import { leavePlace } from '../placement/place.ts';
-import { ec2Arn } from '../tags.ts';
 import { resolverOf } from '../vpc/dhcp-rules.ts';
 import { deviceName } from '../vpc/network-spec.ts';
 import { applyNetwork } from '../vpc/networks.ts';
@@ -19,7 +18,8 @@ import { Volumes } from '../volumes/state.ts';
 import { watchInstance } from './metrics.ts';
 import { planRecovery } from './recovery.ts';
 import { stopInstance, terminateInstance } from './lifecycle.ts';
-import { type InstanceRow, Instances, type InstanceState } from './state.ts';
+import { type InstanceRow, Instances } from './state.ts';
+import { announceState } from './state-events.ts';
 import { instanceTypes } from './type-catalogue.ts';
 
 /** How long a terminated instance stays listed ("terminated instances … approximately one hour"). */
@@ -57,15 +57,6 @@ async function machineSpec(
   };
 }
 
-async function announce(tx: Transaction, ctx: Context, row: InstanceRow, state: InstanceState): Promise<void> {
-  await tx.emit({
-    source: 'aws.ec2',
-    detailType: 'EC2 Instance State-change Notification',
-    detail: { 'instance-id': row.id, state },
-    resources: [ec2Arn(ctx, 'instance', row.id)],
-  });
-}
-
 async function bringUp(ctx: Context, row: InstanceRow, cards: readonly InterfaceRow[]): Promise<void> {
   const machines = ctx.part('machines');
   // A zone or host without power: the instance stays what it was and does not answer; it boots again when the zone is back.
@@ -99,7 +90,7 @@ async function bringUp(ctx: Context, row: InstanceRow, cards: readonly Interface
         : { code: 'Server.NoMachine', message: `No machine runs behind this instance: ${refused}` };
     await tx.table(Instances).put({ ...latest, state: 'running', stateReason });
     await watchInstance(tx, ctx, latest.id);
-    await announce(tx, ctx, latest, 'running');
+    await announceState(tx, ctx, latest, 'running');
     return true;
   });
   // A reset may have taken the row away meanwhile, and nobody would look at this key again.
@@ -137,7 +128,7 @@ async function bringDown(ctx: Context, row: InstanceRow, cards: readonly Interfa
     await leavePlace(tx, latest.id);
     await tx.table(Instances).put({ ...latest, state: 'stopped' });
     tx.hint('networks', latest.vpcId);
-    await announce(tx, ctx, latest, 'stopped');
+    await announceState(tx, ctx, latest, 'stopped');
   });
 }
 
@@ -165,7 +156,7 @@ async function tearDown(ctx: Context, row: InstanceRow): Promise<void> {
     await leavePlace(tx, latest.id);
     await tx.table(Instances).put({ ...latest, state: 'terminated', terminatedAt: ctx.now });
     await tx.schedule({ task: 'forgetInstance', key: row.id, due: ctx.now + terminatedListed });
-    await announce(tx, ctx, latest, 'terminated');
+    await announceState(tx, ctx, latest, 'terminated');
   });
 }
 
