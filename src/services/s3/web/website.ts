@@ -116,8 +116,8 @@ async function visit(at: Visit): Promise<WireResponse> {
   } catch (error) {
     if (!(error instanceof AwsError) || error.status >= 500) throw error;
     if (error.status === 304) return { status: 304, headers: { ...error.headers }, body: '' };
-    // A folder without its slash leads to the folder, when that has an index document.
-    if (error.status === 404 && key === path && (await exists(at, `${path}/${suffix}`))) {
+    // A folder without its slash leads to the folder, when that has an index document. Visitors who may not list hear 403 of what is missing.
+    if ((error.status === 404 || error.status === 403) && key === path && (await exists(at, `${path}/${suffix}`))) {
       return { status: 302, headers: { location: `/${encodePath(path)}/` }, body: '' };
     }
     return answerError(at, path, error);
