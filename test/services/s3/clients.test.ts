@@ -86,7 +86,10 @@ describe('the client', { timeout: 120_000 }, () => {
       RCLONE_S3_UPLOAD_CUTOFF: '10M',
     };
     const rclone = async (...args: string[]): Promise<string> => (await run('rclone', args, { env })).stdout;
+    // Made by rclone itself, which sends ACLs unless told otherwise.
+    await at.s3.deleteBucket({ Bucket: at.Bucket });
     const remote = `p:${at.Bucket}`;
+    await rclone('mkdir', remote);
     await rclone('copy', path.join(folder, 'tree'), remote);
     await expectKeys(at);
     await rclone('check', path.join(folder, 'tree'), remote);

@@ -46,7 +46,8 @@ export const bucketHandlers: HandlersOf<S3> = {
     const {
       Bucket: name = '',
       CreateBucketConfiguration: configuration,
-      ObjectOwnership: ownership = 'BucketOwnerEnforced',
+      // The canned ACL `private` without an ownership turns ACLs on (versity/versitygw #1871 compared it with S3); rclone relies on it.
+      ObjectOwnership: ownership = input.ACL === 'private' ? 'BucketOwnerPreferred' : 'BucketOwnerEnforced',
     } = input;
     checkBucketName(name);
     for (const member of ['Location', 'Bucket'] as const) {
