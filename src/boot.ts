@@ -91,14 +91,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const saveClock = () => store.transact((tx) => tx.put(clockKey, clock.state as unknown as Value));
   await saveClock();
   const limits = [...new Set([fabric.unavailable, machines.unavailable])].filter((limit) => limit !== undefined);
-  // Where there are no machines at all, that says it.
-  const missing = [
-    volumes.unavailable ?? (volumes.encryptionUnavailable && `Volumes cannot be encrypted: ${volumes.encryptionUnavailable}.`),
-  ];
-  const shortcomings = [
-    ...(machines.shortcomings ?? []),
-    ...(machines.unavailable === undefined ? missing.filter((text) => text !== undefined) : []),
-  ];
+  const shortcomings = listShortcomings(machines, volumes);
   const endpoints = {
     host: '',
     port: 0,
@@ -204,6 +197,14 @@ function doorOf(kernel: Kernel): Door {
     takeCode: async ({ account, userId }, serial, code) => (await iam()).takeMfaCode(account, userId, serial, code),
     openSession: async (identity, seconds, mfa) => (await sts()).consoleSession({ identity, seconds, mfa }),
   };
+}
+
+/** What machines that run lack here, in sentences for the user. Where there are no machines at all, that says it. */
+function listShortcomings(machines: Machines, volumes: Volumes): string[] {
+  if (machines.unavailable !== undefined) return [];
+  const { unavailable, encryptionUnavailable } = volumes;
+  const disks = unavailable ?? (encryptionUnavailable && `Volumes cannot be encrypted: ${encryptionUnavailable}.`);
+  return [...(machines.shortcomings ?? []), ...(disks === undefined ? [] : [disks])];
 }
 
 /** Opens everything that takes time, at once. A failure ends the process, and with its namespaces what a plane had made already. */

@@ -216,7 +216,9 @@ export const snapshots: Reconciler = {
     if (found?.row.state === 'pending') return takeSnapshot(ctx.inScope(found.scope), key);
     if (found !== undefined) return;
     await ctx.part('volumes').removeCopy(key);
-    if (ctx.part('machines').unavailable === undefined) await ctx.part('machines').removeImage(key);
+    // A copy of a root volume's snapshot shares its layers.
+    const shared = (await ctx.everywhere(Snapshots)).some(({ row }) => row.rootImage === key);
+    if (!shared && ctx.part('machines').unavailable === undefined) await ctx.part('machines').removeImage(key);
   },
 };
 

@@ -22,7 +22,7 @@ export const emptyRecycleBin: Task = async (job, ctx) => {
     const row = await tx.table(Snapshots).get(job.key);
     if (row?.recycled === undefined || row.recycled.exits > job.due) return;
     await tx.table(Snapshots).delete(row.id);
-    tx.hint('snapshots', row.id);
+    for (const key of new Set([row.id, row.rootImage ?? row.id])) tx.hint('snapshots', key);
   });
 };
 

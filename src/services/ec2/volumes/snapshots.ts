@@ -218,7 +218,7 @@ export const snapshotHandlers: HandlersOf<EC2> = {
       checkLock(latest, ctx.now);
       if (bin === undefined) {
         await tx.table(Snapshots).delete(row.id);
-        tx.hint('snapshots', row.id);
+        for (const key of new Set([row.id, row.rootImage ?? row.id])) tx.hint('snapshots', key);
         return;
       }
       await tx.table(Snapshots).put({ ...latest, recycled: bin });
