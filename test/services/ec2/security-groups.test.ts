@@ -73,8 +73,7 @@ test('a peer is a block of either version or a group', async () => {
   await refused(
     allow(id, web({ PrefixListIds: [{ PrefixListId: 'pl-0123456789abcdef0' }] })),
     'InvalidPrefixListID.NotFound',
-    'Pilvi does not implement the parameter PrefixListIds of AuthorizeSecurityGroup.',
-    501,
+    "The prefix list ID 'pl-0123456789abcdef0' does not exist",
   );
 });
 
