@@ -177,11 +177,23 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
 /** Suffixes of the API's names in the real cloud. */
 const apiApexes = ['amazonaws.com', 'amazonaws.com.cn', 'api.aws'] as const;
 
+/** Services that answer at addresses of their own, which their prefix lists name (services/ec2/prefix-lists/aws-lists.ts). */
+const ownAddresses: Readonly<Record<string, string>> = { s3: '198.18.0.17', dynamodb: '198.18.0.33' };
+
 function createDns(fabric: Fabric, index: ServiceIndex): Dns {
   const dns = new DnsServer({ identify: (address) => fabric.identify(address) });
   const { hostAddress: address } = fabric;
   if (address !== undefined)
-    dns.register(platformNames({ address, apexes: apiApexes, isApi: (name) => readHost(index, name).services.length > 0 }));
+    dns.register(
+      platformNames({
+        apexes: apiApexes,
+        addressOf: (name) => {
+          const { services: named } = readHost(index, name);
+          if (named.length === 0) return undefined;
+          return ownAddresses[named.find((service) => service in ownAddresses) ?? ''] ?? address;
+        },
+      }),
+    );
   return dns;
 }
 

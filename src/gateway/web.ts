@@ -9,7 +9,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import type { FormProof, WebRequest } from '../kernel/web.ts';
 import type { Shape } from '../model/types.ts';
 import { credentialFor, checkSession } from './authenticate.ts';
-import { callerOf } from './dispatch.ts';
+import { callerOf, pathOf } from './dispatch.ts';
 import type { Exchange, Stage } from './exchange.ts';
 import { SignatureError, signingKey } from './signature/signature.ts';
 
@@ -59,7 +59,7 @@ function webRequest(kernel: Kernel, exchange: Exchange, service: string): WebReq
           requestId,
           now: kernel.clock.now(),
           trace: exchange.trace,
-          caller: callerOf(identity, exchange),
+          caller: callerOf(identity, exchange, await pathOf(kernel, exchange, service)),
         },
         input,
       );

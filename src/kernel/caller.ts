@@ -62,6 +62,9 @@ export interface Caller extends Identity {
   /** VPC endpoint and VPC the request came through. */
   sourceVpce?: string | undefined;
   sourceVpc?: string | undefined;
+  /** Its address there, and the endpoint's policy. */
+  vpcSourceIp?: string | undefined;
+  endpointPolicy?: string | undefined;
   /**
    * Resource on whose account a service calls (`aws:SourceArn`, `aws:SourceAccount`): the topic whose message SNS delivers. Such a call is allowed
    * only by the policy of the resource it touches.
@@ -104,7 +107,10 @@ export function serviceCaller(service: string, account: string): Caller {
  * principal"). A service that acts for itself has no principal behind it and leaves no such mark.
  */
 export function viaService(caller: Caller, service: string): Caller {
-  return caller.kind === 'service' ? caller : { ...caller, calledVia: [...caller.calledVia, servicePrincipal(service)] };
+  if (caller.kind === 'service') return caller;
+  // The endpoint has a say in what comes through it, not in what a service does on.
+  const { sourceVpc: _vpc, sourceVpce: _endpoint, vpcSourceIp: _address, endpointPolicy: _policy, ...rest } = caller;
+  return { ...rest, calledVia: [...caller.calledVia, servicePrincipal(service)] };
 }
 
 /**

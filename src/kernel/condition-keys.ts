@@ -31,6 +31,7 @@ export function conditionContext(caller: Caller, region: string, now: Millis, ch
   set(keys, 'aws:sourceaccount', caller.sourceAccount);
   set(keys, 'aws:sourcevpce', caller.sourceVpce);
   set(keys, 'aws:sourcevpc', caller.sourceVpc);
+  set(keys, 'aws:vpcsourceip', caller.vpcSourceIp);
   set(keys, 'ec2:sourceinstancearn', caller.sourceInstanceArn);
   principalKeys(keys, caller, now);
   set(keys, 'aws:resourceaccount', check.resourceAccount ?? (caller.account === '' ? undefined : caller.account));

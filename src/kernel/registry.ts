@@ -43,7 +43,7 @@ export class Registry {
   }
 
   /** The entry that holds policies of this sort. */
-  holder(of: 'identity-policies' | 'control-policies'): ServiceEntry | undefined {
+  holder(of: 'identity-policies' | 'control-policies' | 'network-paths'): ServiceEntry | undefined {
     return this.entries.find((entry) => entry.holds === of);
   }
 

@@ -84,6 +84,22 @@ export interface ReconcileKey {
   key: string;
 }
 
+/** How a request came in that took a network's own path to the platform. */
+export interface NetworkPath {
+  /** VPC that the request came from, the VPC endpoint that it took, and its sender's address there. */
+  sourceVpc: string;
+  sourceVpce: string;
+  vpcSourceIp: string;
+  /** The endpoint's policy. */
+  policy: string;
+}
+
+/** Knows the paths of networks to the platform; EC2 does. */
+export interface PathSource {
+  /** The path of a connection from this service address for this service; undefined when no endpoint leads to the service there. */
+  pathOf(address: string, service: string, ctx: Context): Promise<NetworkPath | undefined>;
+}
+
 /** Finds credentials by access key id; IAM for AKIA…, STS for ASIA…. */
 export interface CredentialSource {
   find(accessKeyId: string, ctx: Context): Promise<Credential | undefined>;
@@ -146,6 +162,7 @@ export interface ServiceDefinition<Name extends keyof ServiceClients = keyof Ser
   records?: (batch: readonly CallRecord[], ctx: Context) => Promise<void>;
   credentials?: CredentialSource;
   policies?: PolicySource;
+  paths?: PathSource;
   controlPolicies?: ControlPolicySource;
   /** Set up once, the first time an account is met in a Region (EC2's default VPC). */
   accountSetup?: (ctx: Context) => Promise<void>;
@@ -179,8 +196,8 @@ export interface ServiceEntry {
   credentialPrefix?: string;
   /** Host names, without port and in lower case, under which it serves the web. */
   webHosts?: RegExp;
-  /** Answers for identity policies, or for control policies. */
-  holds?: 'identity-policies' | 'control-policies';
+  /** Answers for identity policies, for control policies, or for paths of networks. */
+  holds?: 'identity-policies' | 'control-policies' | 'network-paths';
   /** `source:detailType` of events to load it for; `*` for all. */
   subscribes?: readonly string[];
 }

@@ -11,6 +11,7 @@ export const services: readonly ServiceEntry[] = [
   { name: 'ssm', load: () => import('./ssm/index.ts') },
   { name: 'acm', load: () => import('./acm/index.ts') },
   { name: 'ec2', load: () => import('./ec2/index.ts'), eager: true },
+  { name: 'ec2', load: () => import('./ec2/index.ts'), eager: true, holds: 'network-paths' },
   { name: 'rbin', load: () => import('./rbin/index.ts') },
   { name: 'eventbridge', load: () => import('./eventbridge/index.ts'), subscribes: ['*'] },
   { name: 'sns', load: () => import('./sns/index.ts') },

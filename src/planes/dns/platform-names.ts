@@ -6,23 +6,22 @@ const ttlSeconds = 60;
 const localhost = 'localhost';
 
 export interface PlatformNames {
-  /** Address of the platform's API in the internet. */
-  address: string;
+  /** Address in the internet at which the API answers to this name; undefined when it is none of the API's. */
+  addressOf: (name: string) => string | undefined;
   /** Suffixes under which the API has its names: `amazonaws.com`. */
   apexes: readonly string[];
-  /** Whether a name below an apex is one of the API's. */
-  isApi: (name: string) => boolean;
 }
 
 /** The zones of the platform. */
-export function platformNames({ address, apexes, isApi }: PlatformNames): ZoneSource {
+export function platformNames({ apexes, addressOf }: PlatformNames): ZoneSource {
   return {
     name: 'platform',
     answer(question) {
       if (isInZone(question.name, localhost)) return answerAddress(question, localhost, '127.0.0.1', '::1');
       const apex = apexes.find((one) => isInZone(question.name, one));
       if (apex === undefined) return undefined;
-      if (!isApi(question.name)) return { apex, records: [], exists: question.name === apex };
+      const address = addressOf(question.name);
+      if (address === undefined) return { apex, records: [], exists: question.name === apex };
       return answerAddress(question, apex, address);
     },
   };

@@ -15,6 +15,8 @@ export const internetCidr6 = '2600:1f00::/24';
 /** Next hops of IPv6, as the IPv4 ends of links to the internet: known neighbours, never seen elsewhere. */
 export const internetEnd6 = 'fe80::1';
 export const networkEnd6 = 'fe80::2';
+/** Blocks of the kept addresses in which the API answers too, so that rules and routes can name a part of it (AWS: prefix lists). */
+export const platformBlocks = ['198.18.0.16/28', '198.18.0.32/28'];
 export const metadataAddress = '169.254.169.254';
 export const resolverAddress = '169.254.169.253';
 export const metadataPort = 80;

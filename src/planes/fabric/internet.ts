@@ -11,6 +11,7 @@ import {
   internetCidr6,
   metadataAddress,
   metadataPort,
+  platformBlocks,
   resolverAddress,
   resolverPort,
   serviceCidr,
@@ -69,8 +70,8 @@ export function ip6Settings(dual: boolean): Record<string, string> {
   };
 }
 
-/** TCP ports under which clients expect plain HTTP besides the API's own. */
-const webPort = 80;
+/** TCP ports under which clients ask the API by its names: plain and encrypted. */
+const webPorts = [80, 443];
 
 /** Between networks only public addresses travel; in comes what platform services and the open ports want, and ping. */
 function internetRules(openPorts: readonly number[]): string {
@@ -81,6 +82,7 @@ function internetRules(openPorts: readonly number[]): string {
       'ct state established,related accept',
       `ip saddr ${serviceCidr} ip daddr ${metadataAddress} tcp dport ${metadataPort} accept`,
       `ip saddr ${serviceCidr} ip daddr ${resolverAddress} meta l4proto { tcp, udp } th dport ${resolverPort} accept`,
+      ...open.map((rule) => `ip saddr ${serviceCidr} ct status dnat ${rule}`),
       `ip saddr != ${internetCidr} drop`,
       `ip daddr ${hostAddress} icmp type echo-request accept`,
       ...open,
@@ -99,9 +101,12 @@ function internetRules(openPorts: readonly number[]): string {
   }
   const [first] = openPorts;
   if (first !== undefined) {
-    // Under its names in the real cloud the API is asked on the web's port.
+    // Under its names in the real cloud the API is asked on the web's ports; on the path of a port's own, at whatever address that port was sent to.
     lines.push(`add chain ${table} web { type nat hook prerouting priority -100; policy accept; }`);
-    lines.push(`add rule ${table} web ip daddr ${hostAddress} tcp dport ${webPort} dnat ip to ${hostAddress}:${first}`);
+    const own = `ip daddr { ${[hostAddress, ...platformBlocks].join(', ')} }`;
+    const toApi = `tcp dport { ${[...webPorts, first].join(', ')} } dnat ip to ${hostAddress}:${first}`;
+    lines.push(`add rule ${table} web ${own} ${toApi}`);
+    lines.push(`add rule ${table} web ip saddr ${serviceCidr} ip daddr != { ${metadataAddress}, ${resolverAddress} } ${toApi}`);
   }
   return `${lines.join('\n')}\n`;
 }

@@ -24,6 +24,7 @@
 import { addressAt, canonicalCidr, formatIp4, parseCidr4 } from '../../base/cidr.ts';
 import { internetCidr, metadataAddress, metadataPort, resolverAddress, resolverPort, serviceCidr } from './addresses.ts';
 import type { PlanContext, PlannedNat, PlannedPort } from './plan.ts';
+import { doorsOf, platformAccept, platformTranslations } from './plan-doors.ts';
 import { gateVerdicts, isOpen, ruleLines, type TrackedProtocol, trackedProtocols } from './plan-rules.ts';
 import type { NetworkSpec, RuleSetSpec } from './types.ts';
 
@@ -60,8 +61,8 @@ export function planFirewall(
   nats: readonly PlannedNat[],
 ): FirewallPlan {
   const dual = isDual(spec);
-  const chains = new Map<string, ChainPlan>(baseChains(spec));
-  const profiles = planProfiles(spec, context, ports, chains);
+  const chains = new Map<string, ChainPlan>(baseChains(spec, context));
+  const profiles = planProfiles(spec, context, [...ports, ...doorsOf(spec).map((door) => ({ spec: door }))], chains);
   for (const gate of spec.gates)
     for (const direction of ['ingress', 'egress'] as const)
       chains.set(gateChain(gate.key, direction), { hook: '', rules: gateVerdicts(gate[direction], direction, dual) });
@@ -95,11 +96,11 @@ function resolverOf(spec: NetworkSpec): string {
   return formatIp4(addressAt(parseCidr4(spec.cidrs[0]!)!, 2));
 }
 
-function baseChains(spec: NetworkSpec): [string, ChainPlan][] {
+function baseChains(spec: NetworkSpec, { numbers }: PlanContext): [string, ChainPlan][] {
   const own = spec.cidrs.filter((cidr) => parseCidr4(cidr) !== undefined).map((cidr) => canonicalCidr(cidr));
   return [
     ...forwardChains(`{ ${own.join(', ')} }`, spec.resolver !== false, isDual(spec)),
-    ...translationChains(resolverOf(spec), spec),
+    ...translationChains(resolverOf(spec), spec, platformTranslations(spec, numbers)),
     ...routerChains(),
   ];
 }
@@ -123,6 +124,7 @@ function baseChain(type: string, hook: string, priority: number, policy: string,
 function forwardChains(own: string, resolver: boolean, dual: boolean): [string, ChainPlan][] {
   const enter = [
     ...trackedRules(2, 1, 'accept'),
+    'oifname "u0" ip daddr vmap @door_enters',
     'oifname vmap @enters',
     'oifname "p*" drop',
     // What lies outside the cloud does not exist here. Saying so at once spares programs inside their timeouts.
@@ -162,12 +164,17 @@ function forwardChains(own: string, resolver: boolean, dual: boolean): [string, 
   ];
 }
 
-function translationChains(resolver: string, spec: NetworkSpec): [string, ChainPlan][] {
+function translationChains(resolver: string, spec: NetworkSpec, platform: readonly string[]): [string, ChainPlan][] {
   const before = ['iifname "u0" ip daddr set ip daddr map @reach', 'meta mark set iifname map @subnets'];
   const toResolver = [`iifname "p*" ip daddr ${resolver} ${dns} dnat ip to ${resolverAddress}`];
-  const translate = [`oifname "u0" ip daddr ${services} snat ip to ip saddr map @service`, 'snat ip to oifname map @translators'];
+  const translate = [
+    `oifname "u0" ip daddr ${services} snat ip to ip saddr map @service`,
+    ...platform,
+    'snat ip to oifname map @translators',
+  ];
   const after = [
     `oifname "u0" ip saddr ${serviceCidr} ip daddr ${services} accept`,
+    platformAccept,
     'oifname "u0" ip saddr set ip saddr map @publish accept',
     ...(reaches6(spec) ? [`oifname "u0" ip6 saddr { ${blocks6(spec).join(', ')} } accept`] : []),
     'oifname "u0" drop',
@@ -210,10 +217,10 @@ interface Profile {
 function planProfiles(
   spec: NetworkSpec,
   { numbers }: PlanContext,
-  ports: readonly PlannedPort[],
+  ports: readonly Pick<PlannedPort, 'spec'>[],
   chains: Map<string, ChainPlan>,
 ): ReadonlyMap<string, Profile> {
-  const keyOf = (port: PlannedPort) => [...new Set(port.spec.ruleSets)].sort().join(' ');
+  const keyOf = (port: Pick<PlannedPort, 'spec'>) => [...new Set(port.spec.ruleSets)].sort().join(' ');
   const known = numbers.profiles.assign(ports.map(keyOf));
   const ruleSets = new Map(spec.ruleSets.map((set) => [set.key, set]));
   const memberSets = new Set([...ruleSets.keys(), ...foreignSets(spec)]);
@@ -292,6 +299,7 @@ function planSets(
     ...foreignSets(spec).map((ruleSet) => set(memberSetName(ruleSet, 4), 'type ipv4_addr', membersElsewhere(ruleSet))),
     ...addressMaps(spec.internet, ports, nats),
     ...verdictMaps(ports, nats, profiles),
+    ...doorSets(spec, profiles),
   ]);
 }
 
@@ -379,6 +387,25 @@ function sets6(spec: NetworkSpec, ports: readonly PlannedPort[]): Named[] {
     set('guarded6', 'type ipv6_addr', ports.filter((port) => !open(port)).flatMap(addressesOf)),
     ...[...spec.ruleSets.map(({ key }) => key), ...foreignSets(spec)].map((key) =>
       set(memberSetName(key, 6), 'type ipv6_addr', members(key)),
+    ),
+  ];
+}
+
+/** Addresses at which the platform answers, and whom their rule sets let in. */
+function doorSets(spec: NetworkSpec, profiles: ReadonlyMap<string, Profile>): Named[] {
+  const doors = doorsOf(spec).flatMap((door) =>
+    door.addresses.map((address) => [address.private, profiles.get(door.key)!] as const),
+  );
+  return [
+    set(
+      'doors',
+      'type ipv4_addr',
+      doors.map(([address]) => address),
+    ),
+    map(
+      'door_enters',
+      'type ipv4_addr : verdict',
+      doors.map(([address, { enter }]) => [address, `goto ${enter}`]),
     ),
   ];
 }

@@ -77,6 +77,8 @@ function findTarget(
   switch (via.kind) {
     case 'internet':
       return spec.internet ? uplink('u0') : undefined;
+    case 'platform':
+      return uplink('u0');
     case 'port': {
       const port = ports.find(({ spec: { key } }) => key === via.port);
       if (port === undefined) return undefined;

@@ -47,6 +47,8 @@ export interface RouteSpec {
     | { kind: 'port'; port: string }
     | { kind: 'nat'; address: string; publicAddress: string }
     | { kind: 'peer'; network: string }
+    /** The platform's API, on a path of its own: it sees the port behind each connection (`identify`), and no internet is needed. */
+    | { kind: 'platform' }
     | { kind: 'blackhole' };
 }
 
@@ -94,6 +96,8 @@ export interface PortSpec {
   ruleSets: readonly string[];
   /** False lets the port send and receive for addresses that are not its own. */
   sourceCheck: boolean;
+  /** The platform's API answers at this port's addresses, to whom its rule sets let in, on the path of a `platform` route. Then nothing is attached. */
+  platform?: boolean | undefined;
   /** The machine that holds the port and the device name inside it; absent while the port is attached to nothing. */
   attachment?: { machine: string; device: string } | undefined;
 }

@@ -41,6 +41,7 @@ import { placementAuthorisations, placementHandlers } from './placement/modify.t
 import { leavePlacesOf } from './placement/place.ts';
 import { placementGroupAuthorisations, placementGroupHandlers } from './placement/placement-groups.ts';
 import { Occupants, PlacementGroups } from './placement/state.ts';
+import { endpointZone, pathOf } from './endpoints/paths.ts';
 import {
   networkingAuthorisations,
   networkingHandlers,
@@ -167,6 +168,7 @@ export default defineService({
     ...dedicatedHostAuthorisations,
     ...securityGroupRuleAuthorisations,
   }),
+  paths: { pathOf },
   reconcilers: { networks, machines, images, volumes, snapshots, ...networkingReconcilers },
   tasks: {
     ...{ emptyRecycleBin, endVolumeModification, moveFastRestores, moveSnapshotTier },
@@ -179,6 +181,7 @@ export default defineService({
   start: async (ctx) => {
     ctx.part('machines').onChange((status) => void onMachineChange(ctx, status));
     ctx.part('dns').register(vpcZone(ctx));
+    ctx.part('dns').register(endpointZone(ctx));
     return startMetadata(ctx);
   },
   api: ec2Api,

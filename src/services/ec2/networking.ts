@@ -1,6 +1,8 @@
 /** The nouns around VPCs that were built together, gathered for the service's definition: index.ts has one line for all of them. */
 import type { EC2 } from '@aws-sdk/client-ec2';
 import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
+import { vpcEndpointAuthorisations, vpcEndpointHandlers } from './endpoints/endpoints.ts';
+import { VpcEndpoints } from './endpoints/state.ts';
 import { ipv6Authorisations, ipv6Handlers } from './ipv6/ipv6.ts';
 import { EgressOnlyGateways } from './ipv6/state.ts';
 import { forgetNatGateway, natGatewayAuthorisations, natGatewayHandlers, natGateways } from './nat/nat-gateways.ts';
@@ -13,13 +15,14 @@ import { vpcAssociationAuthorisations, vpcAssociationHandlers } from './security
 import { cidrAssociationAuthorisations, cidrAssociationHandlers } from './vpc/cidr-associations.ts';
 import { dhcpOptionsAuthorisations, dhcpOptionsHandlers } from './vpc/dhcp-options.ts';
 
-export const networkingTables = [NatGateways, Peerings, PeeringSides, PrefixLists, EgressOnlyGateways];
+export const networkingTables = [NatGateways, Peerings, PeeringSides, PrefixLists, EgressOnlyGateways, VpcEndpoints];
 
 export const networkingHandlers: HandlersOf<EC2> = {
   ...dhcpOptionsHandlers,
   ...cidrAssociationHandlers,
   ...ipv6Handlers,
   ...natGatewayHandlers,
+  ...vpcEndpointHandlers,
   ...peeringHandlers,
   ...prefixListHandlers,
   ...vpcAssociationHandlers,
@@ -30,6 +33,7 @@ export const networkingAuthorisations: AuthorisationsOf<EC2> = {
   ...cidrAssociationAuthorisations,
   ...ipv6Authorisations,
   ...natGatewayAuthorisations,
+  ...vpcEndpointAuthorisations,
   ...peeringAuthorisations,
   ...prefixListAuthorisations,
   ...vpcAssociationAuthorisations,

@@ -16,6 +16,7 @@ import { DedicatedHosts } from './hosts/state.ts';
 import { Images } from './images/state.ts';
 import { Instances } from './instances/state.ts';
 import { Interfaces } from './interfaces/state.ts';
+import { VpcEndpoints } from './endpoints/state.ts';
 import { EgressOnlyGateways } from './ipv6/state.ts';
 import { NatGateways } from './nat/state.ts';
 import { PeeringSides } from './peering/state.ts';
@@ -75,6 +76,7 @@ const kinds: readonly TaggedKind[] = [
   kind('snapshot', 'snapshot', Snapshots),
   kind('key-pair', 'keyPair', KeyPairs, 'byId'),
   kind('egress-only-internet-gateway', 'egressOnlyGateway', EgressOnlyGateways),
+  kind('vpc-endpoint', 'vpcEndpoint', VpcEndpoints),
   kind('natgateway', 'natGateway', NatGateways),
   kind('vpc-peering-connection', 'vpcPeering', PeeringSides, 'byId'),
   kind('prefix-list', 'prefixList', PrefixLists),

@@ -158,6 +158,8 @@ function viaOf(
       const attached = cards.some((card) => card.id === target.id && card.attachment !== undefined);
       return attached ? { kind: 'port', port: target.id } : { kind: 'blackhole' };
     }
+    case 'endpoint':
+      return { kind: 'platform' };
     default:
       return { kind: 'blackhole' };
   }
@@ -210,6 +212,7 @@ function portOf(card: InterfaceRow, isUp: boolean): PortSpec {
     addresses6: card.addresses6,
     ruleSets: card.groups,
     sourceCheck: card.sourceDestCheck,
+    platform: card.interfaceType === 'vpc_endpoint',
     attachment:
       card.attachment === undefined || !isUp
         ? undefined
