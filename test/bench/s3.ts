@@ -2,7 +2,7 @@
  * S3 as its users meet it: bytes in and out by size, what a gigabyte costs in memory, small objects a second (beside moto's server in the same run, where
  * it is on the machine), and what a page of a listing takes in a small and in a huge bucket.
  */
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
@@ -112,10 +112,7 @@ async function smallRates(s3: S3): Promise<{ put: number; get: number }> {
 
 /** Resident memory of a process and those it started, in MiB. */
 async function memoryOf(pid: number): Promise<number> {
-  const children = execFileSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' })
-    .trim()
-    .split(/\s+/)
-    .filter(Boolean);
+  const children = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '')).split(' ').filter(Boolean);
   let most = 0;
   for (const one of [pid, ...children.map(Number)]) {
     const status = await readFile(`/proc/${one}/status`, 'utf8').catch(() => '');

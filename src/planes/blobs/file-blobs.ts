@@ -14,7 +14,7 @@ import path from 'node:path';
 import { type Blobs, BlobsFullError, type OpenBlob, type Written } from './types.ts';
 
 /** Blobs up to this size live in their owner's row. */
-export const inlineBytesMax = 64 * 1024;
+const inlineBytesMax = 64 * 1024;
 /** Bytes collected for one write. */
 const writeBytes = 512 * 1024;
 /** Bytes of one read. */

@@ -10,8 +10,6 @@ export const putBytesMax = 5 * gibibyte;
 /** Smallest part that is not the last. */
 export const partBytesMin = 5 * mebibyte;
 export const partsMax = 10_000;
-/** Largest object that comes in parts: 10,000 parts of 5 GiB ("Amazon S3 multipart upload limits": 48.8 TiB). */
-export const objectBytesMax = partsMax * putBytesMax;
 const keyBytesMax = 1024;
 /** Names and values of user metadata together, in bytes. */
 const metadataBytesMax = 2048;

@@ -36,7 +36,7 @@ export interface CustomerKey {
 }
 
 /** Checks the headers of SSE-C; undefined when none is there. Throws InvalidArgument, InvalidEncryptionAlgorithmError. */
-export function readCustomerKey(ask: CustomerKeyAsk): CustomerKey | undefined {
+function readCustomerKey(ask: CustomerKeyAsk): CustomerKey | undefined {
   const { SSECustomerAlgorithm: algorithm, SSECustomerKey: key64, SSECustomerKeyMD5: md5 } = ask;
   if (algorithm === undefined && key64 === undefined && md5 === undefined) return undefined;
   const start = 'Requests specifying Server Side Encryption with Customer provided keys must provide';

@@ -2,7 +2,9 @@
 import { CreateAccessKeyCommand, CreateUserCommand, IAMClient, PutUserPolicyCommand } from '@aws-sdk/client-iam';
 import { describe, expect, inject, test } from 'vitest';
 import { freshAccount, refused, type TestAccount } from '../../support/cloud.ts';
-import { S3 } from '@aws-sdk/client-s3';
+import https from 'node:https';
+import { GetObjectCommand, S3 } from '@aws-sdk/client-s3';
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { clientOf, freshBucket, type TestBucket, textOf } from './support.ts';
 
 const open = { BlockPublicAcls: false, IgnorePublicAcls: false, BlockPublicPolicy: false, RestrictPublicBuckets: false };
@@ -258,6 +260,30 @@ describe('access control lists', () => {
     await refused(s3.putObjectAcl({ Bucket, Key: 'k', ACL: 'nonsense' as 'private' }), 'InvalidArgument', undefined, 400);
     await refused(s3.putObjectAcl({ Bucket, Key: 'k', GrantRead: 'id=abc' }), 'InvalidArgument', 'Invalid id', 400);
   });
+});
+
+test('S3-026 a policy can demand TLS', async () => {
+  const { account, s3, Bucket } = await freshBucket();
+  await s3.putObject({ Bucket, Key: 'k', Body: 'x' });
+  const user = await userOf(account, { Effect: 'Allow', Action: 's3:*', Resource: '*' });
+  const Policy = statement(Bucket, { Effect: 'Deny', Action: 's3:*', Condition: { Bool: { 'aws:SecureTransport': 'false' } } });
+  await s3.putBucketPolicy({ Bucket, Policy });
+  await refused(user.getObject({ Bucket, Key: 'k' }), 'AccessDenied', /explicit deny in a resource-based policy$/, 403);
+  const url = await getSignedUrl(user, new GetObjectCommand({ Bucket, Key: 'k' }));
+  expect((await fetch(url)).status).toBe(403);
+  const ca = await (await fetch(`${inject('endpoint')}/_pilvi/ca.pem`)).text();
+  const answer = await new Promise<{ status: number | undefined; body: string }>((resolve, reject) => {
+    https
+      .get(url.replace('http:', 'https:'), { ca, servername: 'localhost', agent: false }, (response) => {
+        let body = '';
+        response.setEncoding('utf8').on('data', (chunk: string) => {
+          body += chunk;
+        });
+        response.on('end', () => resolve({ status: response.statusCode, body }));
+      })
+      .on('error', reject);
+  });
+  expect(answer).toEqual({ status: 200, body: 'x' });
 });
 
 test('a requester pays where the owner does not', async () => {

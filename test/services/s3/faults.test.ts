@@ -52,11 +52,29 @@ describe('a body', () => {
     await refused(s3.headObject({ Bucket, Key: 'k' }), 'NotFound', undefined, 404);
   });
 
-  test('larger than 5 GiB is refused before it is sent', async () => {
-    const { account, Bucket } = await freshBucket();
+  test('S3-047 is at most 5 GiB, and parts have their bounds', async () => {
+    const { account, s3, Bucket } = await freshBucket();
     const answer = await breakOff(account.id, `/${Bucket}/k`, 5 * 1024 ** 3 + 1, 1000);
     expect(answer).toContain('<Code>EntityTooLarge</Code>');
     expect(answer).toContain('<MaxSizeAllowed>5368709120</MaxSizeAllowed>');
+    const { UploadId } = await s3.createMultipartUpload({ Bucket, Key: 'k' });
+    const Parts = [];
+    for (const PartNumber of [1, 2]) {
+      const { ETag } = await s3.uploadPart({ Bucket, Key: 'k', UploadId, PartNumber, Body: Buffer.alloc(1 << 20) });
+      Parts.push({ PartNumber, ETag });
+    }
+    await refused(
+      s3.completeMultipartUpload({ Bucket, Key: 'k', UploadId, MultipartUpload: { Parts } }),
+      'EntityTooSmall',
+      'Your proposed upload is smaller than the minimum allowed size',
+      400,
+    );
+    await refused(
+      s3.uploadPart({ Bucket, Key: 'k', UploadId, PartNumber: 10_001, Body: 'x' }),
+      'InvalidArgument',
+      'Part number must be an integer between 1 and 10000, inclusive',
+      400,
+    );
   });
 });
 

@@ -8,16 +8,16 @@ import { canonicalId } from '../rules.ts';
 import type { BucketRow, Grant } from '../state.ts';
 
 const groups = 'http://acs.amazonaws.com/groups/';
-export const allUsers = `${groups}global/AllUsers`;
-export const authenticatedUsers = `${groups}global/AuthenticatedUsers`;
-export const logDelivery = `${groups}s3/LogDelivery`;
+const allUsers = `${groups}global/AllUsers`;
+const authenticatedUsers = `${groups}global/AuthenticatedUsers`;
+const logDelivery = `${groups}s3/LogDelivery`;
 
 type Target = 'bucket' | 'object';
 
 const permissions: ReadonlySet<string> = new Set(['FULL_CONTROL', 'READ', 'WRITE', 'READ_ACP', 'WRITE_ACP']);
 
 /** Grants of a canned ACL beside the owner's. Throws InvalidArgument for a name that there is not. */
-export function cannedGrants(name: string, bucketOwner: string, owner: string, target: Target): Grant[] {
+function cannedGrants(name: string, bucketOwner: string, owner: string, target: Target): Grant[] {
   const group = (grantee: string, permission: Grant['permission']): Grant => ({ grantee, kind: 'Group', permission });
   const bucketOwnerGrant = (permission: Grant['permission']): Grant[] =>
     bucketOwner === owner ? [] : [{ grantee: canonicalId(bucketOwner), kind: 'CanonicalUser', permission }];

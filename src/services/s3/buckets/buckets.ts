@@ -10,6 +10,7 @@ import { allBlocked } from '../access/public-access.ts';
 import { accessDenied, invalidArgument, malformedXml, s3Error } from '../errors.ts';
 import { findBucket, requireBucket } from '../lookup.ts';
 import { bucketTagsMax, canonicalId, checkBucketName, readTags } from '../rules.ts';
+import { firstEncryption } from './encryption.ts';
 import { type BucketRow, Buckets, Configs, Uploads, Versions } from '../state.ts';
 
 /** Buckets of an account ("Bucket quotas, limitations, and restrictions"). */
@@ -79,7 +80,7 @@ export const bucketHandlers: HandlersOf<S3> = {
       publicBlock: allBlocked,
       ownership,
       grants,
-      encryption: { algorithm: 'AES256', bucketKey: false, blocksCustomerKeys: true },
+      encryption: firstEncryption,
       requesterPays: false,
       lockEnabled: locks,
     };

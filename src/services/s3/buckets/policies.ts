@@ -11,14 +11,14 @@ import type { PublicBlock } from '../state.ts';
 import { changeBucket } from './settings.ts';
 
 /** Bytes of a bucket policy ("Bucket policies are limited to 20 KB in size"). */
-export const policyBytesMax = 20_480;
+const policyBytesMax = 20_480;
 
 function malformedPolicy(message: string): Error {
   return s3Error('MalformedPolicy', message, 400);
 }
 
 /** Checks a policy against the grammar, and that it speaks of this resource. Throws MalformedPolicy, PolicyTooLarge. */
-export function checkPolicy(text: string, arn: string): void {
+function checkPolicy(text: string, arn: string): void {
   if (Buffer.byteLength(text) > policyBytesMax) {
     throw s3Error('PolicyTooLarge', 'Policy exceeds the maximum allowed document size.', 400);
   }
@@ -50,7 +50,7 @@ function noPolicy(bucket: string): Error {
   return noSuchSetting('NoSuchBucketPolicy', 'The bucket policy does not exist', bucket);
 }
 
-export function readBlock(configuration: PublicAccessBlockConfiguration | undefined): PublicBlock {
+function readBlock(configuration: PublicAccessBlockConfiguration | undefined): PublicBlock {
   const { BlockPublicAcls, IgnorePublicAcls, BlockPublicPolicy, RestrictPublicBuckets } = configuration ?? {};
   return {
     BlockPublicAcls: BlockPublicAcls === true,

@@ -88,7 +88,7 @@ function defaultRetention({ lockRule: rule }: BucketRow, draft: VersionDraft): R
 }
 
 /** What listings show of a version. */
-export function objectRowOf(row: VersionRow): ObjectRow {
+function objectRowOf(row: VersionRow): ObjectRow {
   const { bucket, key, sequence, created, bytes, etag, storageClass, owner, checksum } = row;
   const shown = checksum && { algorithm: checksum.algorithm, type: checksum.type };
   return { bucket, key, sequence, created, bytes, etag, storageClass, owner, checksum: shown };

@@ -25,7 +25,7 @@ interface Source {
 }
 
 /** Reads `x-amz-copy-source`: `/bucket/key?versionId=…`, URL-encoded. Throws InvalidArgument. */
-export function readCopySource(header: string | undefined): Source {
+function readCopySource(header: string | undefined): Source {
   const [, path = '', versionId] = /^\/?(.*?)(?:\?versionId=([^&]+))?$/.exec(header ?? '') ?? [];
   let decoded: string;
   try {

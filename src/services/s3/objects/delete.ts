@@ -26,7 +26,7 @@ interface Deletion {
 }
 
 /** Deletes one object or version. Absent ones are no error. Throws AccessDenied for what object lock protects, InvalidArgument, PreconditionFailed. */
-export async function deleteOne(ctx: Context, bucketName: string, ask: DeleteAsk, reason: ChangeReason): Promise<Deletion> {
+async function deleteOne(ctx: Context, bucketName: string, ask: DeleteAsk, reason: ChangeReason): Promise<Deletion> {
   const { Key: key, VersionId: versionId } = ask;
   if (versionId !== undefined && versionId !== 'null' && !/^[A-Za-z0-9._-]{16,}$/.test(versionId)) {
     throw invalidArgument('Invalid version id specified', 'versionId', versionId);
@@ -93,7 +93,7 @@ async function deleteVersion(
 }
 
 /** Throws AccessDenied for a version under legal hold or retention ("How S3 Object Lock works"). `bypass` lifts governance, never compliance. */
-export function checkUnlocked(ctx: Context, row: VersionRow, bypass: boolean): void {
+function checkUnlocked(ctx: Context, row: VersionRow, bypass: boolean): void {
   const retained =
     row.retention !== undefined && row.retention.until > ctx.now && !(bypass && row.retention.mode === 'GOVERNANCE');
   if (retained || row.legalHold === true) throw accessDenied('Access Denied because object protected by object lock.');

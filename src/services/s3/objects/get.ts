@@ -33,7 +33,7 @@ function seconds(millis: number): number {
 /**
  * Conditions in the order and combination of RFC 9110, 13.2.2, as S3 has them. Throws PreconditionFailed (412), and NotModified (304) with the tag.
  */
-export function checkReadCondition(ask: ReadCondition, row: VersionRow): void {
+function checkReadCondition(ask: ReadCondition, row: VersionRow): void {
   const modified = seconds(row.created);
   if (ask.IfMatch !== undefined) {
     if (!sameEtag(ask.IfMatch, row.etag)) throw preconditionFailed('If-Match');
@@ -164,7 +164,7 @@ function overridesOf(input: GetObjectCommandInput, ctx: Context): Partial<GetObj
 }
 
 /** Opened bytes of a version from `start` to `end`: whole when small, else a stream. Undefined when the version went away meanwhile. */
-export async function readBytes(
+async function readBytes(
   ctx: Context,
   row: VersionRow,
   key: Uint8Array,

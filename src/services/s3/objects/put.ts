@@ -39,7 +39,7 @@ export type Description = Pick<
 >;
 
 /** System headers of a request. `aws-chunked` is how the body came, not what it is. */
-export function readSystemHeaders(ask: DescriptionAsk): SystemHeaders {
+function readSystemHeaders(ask: DescriptionAsk): SystemHeaders {
   const encoding = ask.ContentEncoding?.split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '' && part !== 'aws-chunked')
@@ -126,7 +126,7 @@ export function etagOf(ctx: Context, sealing: Sealing, md5: Buffer): string {
 }
 
 /** Stores a whole object that came in one request: PutObject and POST forms. */
-export async function putObject(
+async function putObject(
   ctx: Context,
   input: Omit<PutObjectCommandInput, 'Body'>,
   body: Body,
@@ -172,7 +172,7 @@ export async function putObject(
 }
 
 /** What PutObject answers. Buckets that never had versioning show no version id. */
-export function describeWritten(row: VersionRow, bucket: BucketRow): Record<string, string | boolean | number | undefined> {
+function describeWritten(row: VersionRow, bucket: BucketRow): Record<string, string | boolean | number | undefined> {
   return {
     ETag: `"${row.etag}"`,
     ...describeChecksum(row.checksum),

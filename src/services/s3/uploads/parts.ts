@@ -27,7 +27,7 @@ import { type BucketRow, type ChecksumValue, Contents, type PartRow, Parts, type
 import { removeUpload, requireUpload, type UploadAsk } from './uploads.ts';
 
 /** Throws InvalidArgument. */
-export function checkPartNumber(number: number | undefined): number {
+function checkPartNumber(number: number | undefined): number {
   if (number === undefined || !Number.isInteger(number) || number < 1 || number > partsMax) {
     throw invalidArgument(`Part number must be an integer between 1 and ${partsMax}, inclusive`, 'partNumber', String(number));
   }
@@ -102,7 +102,7 @@ async function commitPart(ctx: Context, bucket: BucketRow, { ask, number, stored
 }
 
 /** A part's checksum as members of an answer; shown when the upload was begun with one, or the client sent it. */
-export function describePart(part: PartRow): Record<string, string> {
+function describePart(part: PartRow): Record<string, string> {
   return part.checksum === undefined ? {} : { [memberOf(part.checksum.algorithm)]: part.checksum.value };
 }
 
