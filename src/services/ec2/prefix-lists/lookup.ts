@@ -13,7 +13,7 @@ export function isPrefixListId(text: string): boolean {
 }
 
 /** The list of this id, of the account or of AWS. */
-export async function findPrefixList(source: Source, region: string, id: string): Promise<PrefixListRow | undefined> {
+async function findPrefixList(source: Source, region: string, id: string): Promise<PrefixListRow | undefined> {
   return awsPrefixLists(region).find((list) => list.id === id) ?? (await source.table(PrefixLists).get(id));
 }
 

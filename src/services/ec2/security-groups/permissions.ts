@@ -113,7 +113,7 @@ export function sameRule(a: RuleDraft, b: RuleDraft): boolean {
 }
 
 /** What a rule lets through to or from, in one word. */
-export function peerName(peer: RuleDraft['peer']): string {
+function peerName(peer: RuleDraft['peer']): string {
   if (peer.kind === 'group') return peer.groupId;
   return peer.kind === 'prefix-list' ? peer.id : peer.cidr;
 }

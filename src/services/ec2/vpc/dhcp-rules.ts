@@ -4,7 +4,7 @@ import { addressAt, formatIp4, parseCidr4, parseIp4, parseIp6 } from '../../../b
 import { invalidParameterValue, missingParameter } from '../errors.ts';
 
 /** The resolver of the VPC, as an option names it. */
-export const amazonDns = 'AmazonProvidedDNS';
+const amazonDns = 'AmazonProvidedDNS';
 /** Name of the metadata service. */
 export const metadataName = 'instance-data.ec2.internal';
 
