@@ -6,7 +6,7 @@
  * The store takes keys of 4026 bytes. A partition key has no order, so a long one is replaced by its SHA-256; a sort key of 1024 bytes fits as it
  * is, even with every byte escaped. Numbers and bytes become text that sorts alike.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Key } from '../../store/store.ts';
 import { numberPairs, sortableNumber, storedDecimal } from './numbers.ts';
 import { type Item, typeOf, type Value } from './values.ts';
@@ -36,12 +36,12 @@ export const hashDigits = 6;
 
 /** The hash of a partition key: MD5 over a fixed word and the key's bytes, which is the order that AWS's Scan shows. */
 export function hashPrefix(value: Value): string {
-  const hash = createHash('md5').update('Outliers');
-  if (value.S !== undefined) hash.update(value.S, 'utf8');
-  else if (value.N !== undefined) hash.update(numberBytes(value.N));
-  else hash.update(Buffer.from(value.B ?? '', 'base64'));
-  return hash.digest('hex').slice(0, hashDigits);
+  if (value.S !== undefined) return hash('md5', `Outliers${value.S}`, 'hex').slice(0, hashDigits);
+  const bytes = value.N === undefined ? Buffer.from(value.B ?? '', 'base64') : numberBytes(value.N);
+  return hash('md5', Buffer.concat([outliers, bytes]), 'hex').slice(0, hashDigits);
 }
+
+const outliers = Buffer.from('Outliers');
 
 /** A number's bytes as DynamoDB hashes them: exponent in base 100, then the pairs of digits raised by one; complements when negative. */
 function numberBytes(text: string): Buffer {
@@ -59,15 +59,15 @@ function isPlain(text: string): boolean {
 }
 
 /** Key of everything under one partition key. */
-export function partitionKey(space: string, hash: Value): Key {
-  const text = sortableText(hash);
-  if (isPlain(text)) return [space, hashPrefix(hash), text];
-  return [space, hashPrefix(hash), 1, createHash('sha256').update(text).digest('base64')];
+export function partitionKey(space: string, value: Value): Key {
+  const text = sortableText(value);
+  if (isPlain(text)) return [space, hashPrefix(value), text];
+  return [space, hashPrefix(value), 1, hash('sha256', text, 'base64')];
 }
 
 /** Key of an item. A last part, empty, lets a range begin or end beside an item (see `beside`). */
-export function itemKey(space: string, item: Item, { hash, range }: KeyNames): Key {
-  const head = partitionKey(space, item[hash]!);
+export function itemKey(space: string, item: Item, { hash: name, range }: KeyNames): Key {
+  const head = partitionKey(space, item[name]!);
   return range === undefined ? [...head, ''] : [...head, sortableText(item[range]!), ''];
 }
 
@@ -78,11 +78,11 @@ export function entryKey(space: string, item: Item, names: KeyNames, table: KeyN
   return names.range === undefined ? [...head, tail] : [...head, sortableText(item[names.range]!), tail];
 }
 
-function itemTail(item: Item, { hash, range }: KeyNames): string {
-  const parts = [hashPrefix(item[hash]!), sortableText(item[hash]!)];
+function itemTail(item: Item, { hash: name, range }: KeyNames): string {
+  const parts = [hashPrefix(item[name]!), sortableText(item[name]!)];
   if (range !== undefined) parts.push(sortableText(item[range]!));
   const text = parts.join('\u0001');
-  return isPlain(text) ? text : createHash('sha256').update(text).digest('base64');
+  return isPlain(text) ? text : hash('sha256', text, 'base64');
 }
 
 /** A bound just before or just behind everything that begins with these parts; as `after` or `before` of a range. */

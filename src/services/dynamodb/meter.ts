@@ -8,7 +8,6 @@
 import type { Clock, Millis } from '../../base/clock.ts';
 import type { Context } from '../../kernel/context.ts';
 import { throttled, throughputExceeded } from './errors.ts';
-import { hashPrefix, sortableText } from './keys.ts';
 import type { IndexRow, TableRow } from './state.ts';
 import type { Value } from './values.ts';
 
@@ -93,7 +92,7 @@ function bucketId({ kind, table, index }: Use): string {
 }
 
 function partitionId(use: Use, hash: Value): string {
-  return `${bucketId(use)}/${hashPrefix(hash)}/${sortableText(hash)}`;
+  return `${bucketId(use)}/${hash.S ?? hash.N ?? hash.B ?? ''}`;
 }
 
 /** Throws ProvisionedThroughputExceededException, or ThrottlingException for on-demand tables, when nothing is left for it. */

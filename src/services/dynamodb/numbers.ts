@@ -109,7 +109,16 @@ export function numberPairs({ digits, exponent }: Decimal): number[] {
 
 /** Bytes that a number counts: one, one for every two significant digits, one more when negative ("Item sizes and formats"). */
 export function numberSize(text: string): number {
-  const decimal = storedDecimal(text);
-  if (decimal.digits === '0') return 1;
-  return 1 + numberPairs(decimal).length + (decimal.negative ? 1 : 0);
+  const { negative, digits, exponent } = plainInteger.test(text) ? integerParts(text) : storedDecimal(text);
+  if (digits === '0') return 1;
+  const pairs = Math.ceil((digits.length + (exponent % 2 === 0 ? 1 : 0)) / 2);
+  return 1 + pairs + (negative ? 1 : 0);
+}
+
+function integerParts(text: string): Decimal {
+  const negative = text.startsWith('-');
+  const all = negative ? text.slice(1) : text;
+  let end = all.length;
+  while (end > 1 && all.charCodeAt(end - 1) === 48) end--;
+  return { negative, digits: all.slice(0, end), exponent: all.length - 1 };
 }

@@ -16,7 +16,8 @@ import type { Path } from '../expressions/ast.ts';
 import { itemKey } from '../keys.ts';
 import { type OpenTable, openTable } from '../lookup.ts';
 import type { TableRow } from '../state.ts';
-import { type Item, itemSize, readItem } from '../values.ts';
+import { storeItem } from '../stored.ts';
+import { type Item, readItem } from '../values.ts';
 import { checkMixture, RequestExpressions, readAttributesToGet } from './expressions.ts';
 import { presentPart, readOne } from './get.ts';
 import { capacityModes } from './put.ts';
@@ -104,9 +105,9 @@ function readEffect({ PutRequest: put, DeleteRequest: remove }: GivenWrite): Eff
       'Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes',
     );
   if (remove !== undefined) return { kind: 'delete', key: readItem(remove.Key ?? {}) };
-  const item = readItem(put?.Item ?? {});
-  if (itemSize(item) > itemBytesMax) throw validation('Item size has exceeded the maximum allowed size');
-  return { kind: 'put', item };
+  const stored = storeItem(readItem(put?.Item ?? {}));
+  if (stored.size > itemBytesMax) throw validation('Item size has exceeded the maximum allowed size');
+  return { kind: 'put', stored };
 }
 
 export const batchHandlers: HandlersOf<DynamoDB> = {

@@ -6,8 +6,8 @@ import { describeConsumption } from '../capacity.ts';
 import { RequestChecks, readTableName } from '../checks.ts';
 import { validation } from '../errors.ts';
 import { openTable } from '../lookup.ts';
-import { present } from '../stored.ts';
-import { itemSize, readItem } from '../values.ts';
+import { present, storeItem } from '../stored.ts';
+import { readItem } from '../values.ts';
 import { checkConditionalOperator, checkMixture, RequestExpressions, readWriteCondition } from './expressions.ts';
 import { itemBytesMax } from './schema.ts';
 import { checkWrite, describeCollection, keyItemOf, performWrite, type WriteRequest } from './write.ts';
@@ -57,14 +57,14 @@ export const putHandlers: HandlersOf<DynamoDB> = {
     checkWriteMembers(new RequestChecks(), input).done();
     checkMixture(input, ['ConditionExpression'], ['Expected']);
     checkConditionalOperator(input.ConditionalOperator, input.Expected, 'Expected');
-    const item = readItem(input.Item ?? {});
+    const stored = storeItem(readItem(input.Item ?? {}));
     checkReturned(input);
-    if (itemSize(item) > itemBytesMax) throw validation('Item size has exceeded the maximum allowed size');
+    if (stored.size > itemBytesMax) throw validation('Item size has exceeded the maximum allowed size');
     const expressions = new RequestExpressions(input);
     const condition = readWriteCondition(expressions, input.Expected, input.ConditionalOperator);
     expressions.checkUsed();
     const showOnFailure = input.ReturnValuesOnConditionCheckFailure === 'ALL_OLD';
-    return write(ctx, input, { effect: { kind: 'put', item }, condition, showOnFailure });
+    return write(ctx, input, { effect: { kind: 'put', stored }, condition, showOnFailure });
   },
 
   DeleteItem(input, ctx) {

@@ -23,6 +23,7 @@ import { parseUpdate } from '../expressions/update-parser.ts';
 import { itemKey } from '../keys.ts';
 import { type OpenTable, openTable } from '../lookup.ts';
 import { Tokens } from '../state.ts';
+import { storeItem } from '../stored.ts';
 import { type Item, itemSize, readItem } from '../values.ts';
 import { RequestExpressions } from './expressions.ts';
 import { presentPart, readOne } from './get.ts';
@@ -68,7 +69,7 @@ function readAction(given: TransactWriteItem): TransactAction {
 }
 
 function readEffect({ Put, Delete, Update, ConditionCheck }: TransactWriteItem, expressions: RequestExpressions): Effect {
-  if (Put !== undefined) return { kind: 'put', item: readItem(Put.Item ?? {}) };
+  if (Put !== undefined) return { kind: 'put', stored: storeItem(readItem(Put.Item ?? {})) };
   if (Delete !== undefined) return { kind: 'delete', key: readItem(Delete.Key ?? {}) };
   if (ConditionCheck !== undefined) return { kind: 'check', key: readItem(ConditionCheck.Key ?? {}) };
   const key = readItem(Update?.Key ?? {});

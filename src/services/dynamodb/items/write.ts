@@ -22,7 +22,7 @@ import { checkItem, checkIndexKeys, checkKey, checkKeyPaths, checkUpdatedNames, 
 
 /** What a write does to the item. */
 export type Effect =
-  | { kind: 'put'; item: Item }
+  | { kind: 'put'; stored: StoredItem }
   | { kind: 'delete'; key: Item }
   | { kind: 'update'; key: Item; actions: readonly UpdateAction[] }
   | { kind: 'legacy'; key: Item; updates: readonly LegacyUpdate[] }
@@ -45,12 +45,12 @@ export interface Written {
 
 /** The item or key that says which item is meant. */
 export function keyItemOf(effect: Effect): Item {
-  return effect.kind === 'put' ? effect.item : effect.key;
+  return effect.kind === 'put' ? effect.stored.item : effect.key;
 }
 
 /** Checks a write against its table's schema. Throws ValidationException. */
 export function checkWrite(table: TableRow, { effect, condition }: WriteRequest): void {
-  if (effect.kind === 'put') checkItem(table, effect.item);
+  if (effect.kind === 'put') checkItem(table, effect.stored.item);
   else checkKey(table, effect.key);
   if (effect.kind === 'update') {
     checkUpdatedNames(
@@ -105,7 +105,7 @@ export async function performWrite(
 export function effectOn(table: TableRow, effect: Effect, before: StoredItem | undefined): StoredItem | undefined {
   switch (effect.kind) {
     case 'put':
-      return checkSize(storeItem(effect.item), 'Item size has exceeded the maximum allowed size');
+      return checkSize(effect.stored, 'Item size has exceeded the maximum allowed size');
     case 'delete':
       return undefined;
     case 'check':
