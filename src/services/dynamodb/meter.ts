@@ -67,13 +67,13 @@ class Buckets {
 }
 
 /** Buckets of each cloud; a cache. */
-const bucketsOf = new WeakMap<Clock, Buckets>();
+const bucketsCache = new WeakMap<Clock, Buckets>();
 
 function buckets(clock: Clock): Buckets {
-  let found = bucketsOf.get(clock);
+  let found = bucketsCache.get(clock);
   if (found === undefined) {
     found = new Buckets();
-    bucketsOf.set(clock, found);
+    bucketsCache.set(clock, found);
   }
   return found;
 }

@@ -1,6 +1,6 @@
 import { type AttributeValue, DynamoDB } from '@aws-sdk/client-dynamodb';
 import { expect, test } from 'vitest';
-import { advanceClock, refused, startOwnCloud } from '../../support/cloud.ts';
+import { advanceClock, eventually, refused, startOwnCloud } from '../../support/cloud.ts';
 import { freshDynamo, makeSimpleTable, makeTable } from './support-tables.ts';
 
 const { dynamo } = freshDynamo();
@@ -129,7 +129,7 @@ test('DDB-005 one partition key takes a thousand writes a second, many take more
   expect(spread.filter((result) => result.status === 'rejected')).toEqual([]);
 });
 
-test('DDB-013 an on-demand table serves a burst with nothing set', async () => {
+test('an on-demand table serves a burst with nothing set', async () => {
   const TableName = await makeSimpleTable(dynamo);
   const batches = Array.from({ length: 40 }, (_, batch) =>
     dynamo.batchWriteItem({
@@ -140,4 +140,14 @@ test('DDB-013 an on-demand table serves a burst with nothing set', async () => {
   );
   for (const { UnprocessedItems } of await Promise.all(batches)) expect(UnprocessedItems).toEqual({});
   expect((await dynamo.describeTable({ TableName })).Table?.ItemCount).toBe(1000);
+});
+
+test('DDB-007 a read is eventually consistent unless it says otherwise, and shows a write within a second', async () => {
+  const TableName = await makeSimpleTable(dynamo);
+  const Key = { pk: s('a') };
+  await dynamo.putItem({ TableName, Item: { ...Key, v: s('1') } });
+  await dynamo.putItem({ TableName, Item: { ...Key, v: s('2') } });
+  const read = () => dynamo.getItem({ TableName, Key, ReturnConsumedCapacity: 'TOTAL' });
+  expect((await read()).ConsumedCapacity?.CapacityUnits).toBe(0.5);
+  await eventually(async () => expect((await read()).Item?.['v']).toEqual(s('2')), { timeoutMs: 1000, why: 'the write is seen' });
 });

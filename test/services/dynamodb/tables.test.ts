@@ -86,6 +86,10 @@ test('DDB-003 a table has a partition key and perhaps a sort key, for good', asy
   });
   expect(Items?.map(({ sk }) => sk?.N)).toEqual(['-20', '-2', '1.5', '9', '10']);
   expect(Items?.[3]).toEqual({ pk: { S: 'a' }, sk: { N: '9' }, again: { BOOL: true } });
+  // The API has no way to change a key schema; a request that names one alone changes nothing.
+  const change = { TableName, KeySchema: [{ AttributeName: 'sk', KeyType: 'HASH' }] };
+  await refused(dynamo.updateTable(change), 'ValidationException', /^At least one of ProvisionedThroughput/);
+  expect((await dynamo.describeTable({ TableName })).Table?.KeySchema?.[0]?.AttributeName).toBe('pk');
 });
 
 const invalid = 'One or more parameter values were invalid: ';
