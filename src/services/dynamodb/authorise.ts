@@ -2,12 +2,13 @@
  * What each operation is authorised on, and with which condition values: the partition keys, attributes and return values that fine-grained policies ask
  * for ("Using IAM policy conditions for fine-grained access control"). Tables bring their resource policy along.
  */
-import type { DynamoDB, TransactWriteItem } from '@aws-sdk/client-dynamodb';
+import type { AttributeValue, DynamoDB, TransactWriteItem } from '@aws-sdk/client-dynamodb';
 import type { Context } from '../../kernel/context.ts';
 import type { AuthorisationsOf, Check } from '../../kernel/service.ts';
 import { readTableName, type TableAddress } from './checks.ts';
 import { tokenise } from './expressions/lexer.ts';
 import { findTable, scopeOf } from './lookup.ts';
+import { statementCheck } from './partiql/execute.ts';
 import type { TableRow } from './state.ts';
 import { tableArn } from './tables/create.ts';
 
@@ -199,7 +200,19 @@ function transactCheck(ctx: Context, { Put, Delete, Update, ConditionCheck }: Tr
   return itemCheck(ctx, ConditionCheck ?? {}, enclosing('ConditionCheckItem'));
 }
 
+function onStatements(
+  statements: readonly { Statement?: string | undefined; Parameters?: readonly AttributeValue[] | undefined }[] | undefined,
+  ctx: Context,
+): Promise<Check[]> {
+  const checkOf = (request: ItemRequest, action: string) => itemCheck(ctx, request, { action });
+  const all = (statements ?? []).map(({ Statement, Parameters }) => statementCheck(Statement, Parameters, checkOf));
+  return Promise.all(all).then((lists) => lists.flat());
+}
+
 export const checks: AuthorisationsOf<DynamoDB> = {
+  ExecuteStatement: (input, ctx) => onStatements([input], ctx),
+  BatchExecuteStatement: (input, ctx) => onStatements(input.Statements, ctx),
+  ExecuteTransaction: (input, ctx) => onStatements(input.TransactStatements, ctx),
   CreateTable: onTable,
   DescribeTable: onTable,
   UpdateTable: onTable,

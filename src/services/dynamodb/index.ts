@@ -11,6 +11,7 @@ import { putHandlers } from './items/put.ts';
 import { queryHandlers } from './items/query.ts';
 import { transactHandlers } from './items/transact.ts';
 import { updateHandlers } from './items/update.ts';
+import { statementHandlers } from './partiql/execute.ts';
 import { removeReplicaRows, replicate, seedReplica } from './replication/replicas.ts';
 import { Backups, Changes, Counts, Cursors, Entries, Expiries, Items, Stamps, Streams, Tables, Tokens } from './state.ts';
 import { createHandlers } from './tables/create.ts';
@@ -35,6 +36,7 @@ export default defineService({
     ...queryHandlers,
     ...batchHandlers,
     ...transactHandlers,
+    ...statementHandlers,
     ...updateTableHandlers,
     ...policyHandlers,
     ...ttlHandlers,

@@ -38,11 +38,6 @@ export function typeOf(value: Value): ValueType {
   throw new Error('A value has no type.');
 }
 
-/** What a value holds, whatever its type. */
-export function contentOf(value: Value): unknown {
-  return value[typeOf(value)];
-}
-
 const numberProblems: Record<NumberProblem, (text: string) => string> = {
   syntax: (text) => `The parameter cannot be converted to a numeric value${text === '' ? '' : `: ${text}`}`,
   overflow: () => 'Number overflow. Attempting to store a number with magnitude larger than supported range',
@@ -155,7 +150,7 @@ function readNumber(text: string): string {
 }
 
 /** Base64 of bytes. */
-export function base64(bytes: Uint8Array): string {
+function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
 }
 
@@ -187,7 +182,7 @@ export function base64Size(text: string): number {
 }
 
 /** Bytes that a value counts. */
-export function valueSize(value: Value): number {
+function valueSize(value: Value): number {
   if (value.S !== undefined) return utf8Size(value.S);
   if (value.N !== undefined) return numberSize(value.N);
   if (value.BOOL !== undefined || value.NULL !== undefined) return 1;

@@ -289,7 +289,7 @@ function functionName(condition: Condition): string {
 }
 
 /** A value as AWS's messages show it. */
-export function describeValue(value: Value): string {
+function describeValue(value: Value): string {
   const type = typeOf(value);
   const content = value[type];
   return `{${type}:${Array.isArray(content) ? `[${content.map((entry) => (typeof entry === 'string' ? entry : describeValue(entry))).join(', ')}]` : String(content)}}`;

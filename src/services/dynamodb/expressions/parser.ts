@@ -2,15 +2,14 @@
  * What the parsers of conditions, projections and updates share: the position in the tokens, document paths, placeholders, and errors in the order in
  * which AWS reports them. Syntax errors end the parse; all others are collected, and the first of the weightiest kind is told.
  */
-import type { Value, ValueType } from '../values.ts';
-import { typeOf } from '../values.ts';
+import type { Value } from '../values.ts';
 import { formatPath, type Path } from './ast.ts';
 import { ExpressionError, syntaxError, type Token, tokenise } from './lexer.ts';
 import type { Placeholders } from './placeholders.ts';
 import { isReserved } from './reserved-words.ts';
 
 /** Kinds of errors, weightiest first. */
-export const errorOrder = [
+const errorOrder = [
   'parens',
   'unknownFunction',
   'misusedFunction',
@@ -23,7 +22,7 @@ export const errorOrder = [
   'conflict',
   'type',
 ] as const;
-export type ErrorKind = (typeof errorOrder)[number];
+type ErrorKind = (typeof errorOrder)[number];
 
 /** "Expression parameters": 300 operators or functions in one expression. */
 const operatorsMax = 300;
@@ -180,9 +179,4 @@ function firstDifference(a: Path, b: Path): number | undefined {
 /** Whether two paths are the same. */
 export function samePath(a: Path, b: Path): boolean {
   return a.length === b.length && firstDifference(a, b) === undefined;
-}
-
-/** Type of a value, as messages name it. */
-export function typeName(value: Value): ValueType {
-  return typeOf(value);
 }

@@ -30,7 +30,7 @@ const writesMax = 25;
 const answerBytesMax = 16 * 1024 * 1024;
 
 /** Whether an error means that capacity is used up, so that the item may be tried again. */
-export function isThrottle(error: unknown): boolean {
+function isThrottle(error: unknown): boolean {
   return (
     error instanceof AwsError && (error.code === 'ProvisionedThroughputExceededException' || error.code === 'ThrottlingException')
   );

@@ -57,7 +57,7 @@ export interface Page {
 }
 
 /** Where an item lies in a table or index. */
-export function positionOf({ open: { row }, index }: Pick<PageSource, 'open' | 'index'>, item: Item): Key {
+function positionOf({ open: { row }, index }: Pick<PageSource, 'open' | 'index'>, item: Item): Key {
   return index === undefined ? itemKey(row.space, item, row) : entryKey(index.space, item, index, row);
 }
 
@@ -133,7 +133,7 @@ async function fetchWhole(ctx: Context, source: PageSource, entries: StoredItem[
 }
 
 /** The attributes of a start key: those of the table's key and of the index's. */
-export function startKeyNames({ open: { row }, index }: Pick<PageSource, 'open' | 'index'>): readonly string[] {
+function startKeyNames({ open: { row }, index }: Pick<PageSource, 'open' | 'index'>): readonly string[] {
   return index === undefined ? keyNamesOf(row) : [...new Set([...keyNamesOf(index), ...keyNamesOf(row)])];
 }
 

@@ -12,7 +12,7 @@ import { checkConditionalOperator, checkMixture, RequestExpressions, readWriteCo
 import { itemBytesMax } from './schema.ts';
 import { checkWrite, describeCollection, keyItemOf, performWrite, type WriteRequest } from './write.ts';
 
-export const returnValues = ['ALL_NEW', 'UPDATED_OLD', 'ALL_OLD', 'NONE', 'UPDATED_NEW'] as const;
+const returnValues = ['ALL_NEW', 'UPDATED_OLD', 'ALL_OLD', 'NONE', 'UPDATED_NEW'] as const;
 export const capacityModes = ['INDEXES', 'TOTAL', 'NONE'] as const;
 
 /** The members that all single writes have. */

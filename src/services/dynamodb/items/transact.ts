@@ -49,6 +49,8 @@ export interface TransactAction {
   table: string;
   address: TableAddress;
   request: WriteRequest;
+  /** An INSERT: an item that is there already has its own reason. */
+  insert?: boolean;
 }
 
 function readAction(given: TransactWriteItem): TransactAction {
@@ -77,6 +79,7 @@ function readEffect({ Put, Delete, Update, ConditionCheck }: TransactWriteItem, 
 }
 
 const none: CancellationReason = { Code: 'None' };
+const duplicate: CancellationReason = { Code: 'DuplicateItem', Message: 'Duplicate primary key exists in table' };
 const reasonCodes: Readonly<Record<string, string>> = {
   ConditionalCheckFailedException: 'ConditionalCheckFailed',
   ValidationException: 'ValidationError',
@@ -114,7 +117,7 @@ export async function performActions(
   const reasons: CancellationReason[] = [];
   const done: { open: OpenTable; written: Written }[] = [];
   const seen = new Set<string>();
-  for (const [at, { request }] of actions.entries()) {
+  for (const [at, { request, insert }] of actions.entries()) {
     const open = opened[at]!;
     try {
       checkWrite(open.row, request);
@@ -127,7 +130,8 @@ export async function performActions(
       reasons.push(none);
     } catch (error) {
       if (error instanceof AwsError && error.message.startsWith('Transaction request cannot')) throw error;
-      reasons.push(reasonOf(error));
+      const reason = reasonOf(error);
+      reasons.push(insert === true && reason.Code === 'ConditionalCheckFailed' ? duplicate : reason);
     }
   }
   checkReasons(reasons);

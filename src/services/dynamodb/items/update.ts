@@ -16,7 +16,7 @@ import { checkWriteMembers } from './put.ts';
 import { checkWrite, describeCollection, type Effect, performWrite, type WriteRequest, type Written } from './write.ts';
 
 /** Reads an update: key, update, condition. Throws ValidationException. */
-export function readUpdate(input: UpdateItemInput): WriteRequest {
+function readUpdate(input: UpdateItemInput): WriteRequest {
   const key = readItem(input.Key ?? {});
   const updates = input.AttributeUpdates === undefined ? undefined : readAttributeUpdates(input.AttributeUpdates);
   const expressions = new RequestExpressions(input);

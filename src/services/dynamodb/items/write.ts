@@ -102,7 +102,7 @@ export async function performWrite(
 }
 
 /** The item after an effect; undefined when there is none. Throws ValidationException. */
-export function effectOn(table: TableRow, effect: Effect, before: StoredItem | undefined): StoredItem | undefined {
+function effectOn(table: TableRow, effect: Effect, before: StoredItem | undefined): StoredItem | undefined {
   switch (effect.kind) {
     case 'put':
       return checkSize(effect.stored, 'Item size has exceeded the maximum allowed size');

@@ -24,7 +24,7 @@ const answerBytesMax = 1024 * 1024;
 const countDigits = 9;
 
 /** A sequence number: time and number within it. */
-export function formatSequence({ at, count }: Position): string {
+function formatSequence({ at, count }: Position): string {
   return `${at}${String(count).padStart(countDigits, '0')}`;
 }
 

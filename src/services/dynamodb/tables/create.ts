@@ -94,7 +94,7 @@ function checkBilling(input: CreateTableInput): TableRow['billing'] {
 }
 
 /** Reads what CreateTable says into a row. Throws ValidationException. */
-export function readTable(ctx: Context, scope: Scope, input: CreateTableInput): TableRow {
+function readTable(ctx: Context, scope: Scope, input: CreateTableInput): TableRow {
   const billing = checkBilling(input);
   const throughput =
     input.ProvisionedThroughput === undefined ? { read: 0, write: 0, decreases: 0 } : readThroughput(input.ProvisionedThroughput);

@@ -20,8 +20,8 @@ const globalIndexesMax = 20;
 const includedMax = 100;
 const unitsMax = 1_000_000_000_000;
 
-export const keyTypes = ['HASH', 'RANGE'] as const;
-export const projectionTypes = ['ALL', 'INCLUDE', 'KEYS_ONLY'] as const;
+const keyTypes = ['HASH', 'RANGE'] as const;
+const projectionTypes = ['ALL', 'INCLUDE', 'KEYS_ONLY'] as const;
 
 /** The framework's checks of one index. `path` as in `globalSecondaryIndexes.1.member`. */
 export function checkIndexMembers(checks: RequestChecks, index: GlobalSecondaryIndex | LocalSecondaryIndex, path: string): void {
@@ -124,7 +124,7 @@ export interface IndexReading {
 }
 
 /** Reads a local index. Throws ValidationException. */
-export function readLocalIndex(given: LocalSecondaryIndex, { table, defined, space }: IndexReading): IndexRow {
+function readLocalIndex(given: LocalSecondaryIndex, { table, defined, space }: IndexReading): IndexRow {
   const name = given.IndexName ?? '';
   const keys = readKeySchema(given.KeySchema ?? [], defined);
   if (keys.range === undefined) throw invalidParameters(`Index KeySchema does not have a range key for index: ${name}`);

@@ -38,7 +38,7 @@ function describeOnDemand(limits: OnDemandLimits | undefined) {
 }
 
 /** ARN of an index. */
-export function indexArn(table: Pick<TableRow, 'arn'>, name: string): string {
+function indexArn(table: Pick<TableRow, 'arn'>, name: string): string {
   return `${table.arn}/index/${name}`;
 }
 
