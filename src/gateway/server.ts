@@ -105,9 +105,9 @@ function openExchange(kernel: Kernel, request: IncomingMessage, response: Server
     requestId,
     trace: kernel.traces.begin(requestId),
     head,
-    host: request.headers.host ?? (request.headers[':authority'] as string | undefined) ?? '',
+    host: request.headers.host ?? '',
     sourceIp: (request.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
-    secureTransport: (request.socket as { encrypted?: boolean }).encrypted === true,
+    secureTransport: 'encrypted' in request.socket,
     onGone(listener) {
       response.on('close', listener);
       return () => response.off('close', listener);

@@ -117,7 +117,7 @@ export function viaService(caller: Caller, service: string): Caller {
  * How policies name a service, as `autoscaling.amazonaws.com` for Pilvi's `auto-scaling`: the prefix of its IAM actions
  * ("AWS services that work with IAM"). A part of a service with a principal of its own, as `ecs-tasks`, is named by that.
  */
-function servicePrincipal(service: string): string {
+export function servicePrincipal(service: string): string {
   return `${iamPrefix(service)}.amazonaws.com`;
 }
 

@@ -98,13 +98,15 @@ export class Kernel {
   async invoke(facts: ContextFacts, input: unknown): Promise<unknown> {
     const ctx = new RequestContext(this, facts);
     let failure: AwsError | undefined;
+    let output: unknown;
     try {
-      return await this.#perform(ctx, input);
+      output = await this.#perform(ctx, input);
+      return output;
     } catch (error) {
       failure = error instanceof AwsError ? error : this.#bug(error, ctx);
       throw failure;
     } finally {
-      this.#record(ctx, input, failure);
+      this.#record(ctx, input, output, failure);
     }
   }
 
@@ -274,9 +276,11 @@ export class Kernel {
     );
   }
 
-  #record(ctx: Context, input: unknown, failure: AwsError | undefined): void {
-    if (ctx.caller.kind === 'service') return;
+  #record(ctx: Context, input: unknown, output: unknown, failure: AwsError | undefined): void {
     const { service, operation, account, region, requestId, caller } = ctx;
+    const readOnly = readOnlyNames.test(operation);
+    // What services read for themselves is their own business; what they change is on the record ("invokedBy").
+    if (caller.kind === 'service' && readOnly) return;
     this.recorder.record({
       at: ctx.now,
       service,
@@ -289,11 +293,13 @@ export class Kernel {
       sourceIp: caller.sourceIp,
       userAgent: caller.userAgent,
       requestId,
-      readOnly: readOnlyNames.test(operation),
+      readOnly,
       data: (this.registry.ready(service)?.dataOperations as readonly string[] | undefined)?.includes(operation),
       errorCode: failure?.code,
       errorMessage: failure?.message,
       input: input as never,
+      output: readOnly ? undefined : (output as never),
+      invokedBy: caller.kind === 'service' ? caller.arn : caller.calledVia.at(-1),
     });
   }
 }

@@ -26,10 +26,15 @@ export interface CallRow {
   errorCode?: string | undefined;
   errorMessage?: string | undefined;
   input?: Value | undefined;
+  output?: Value | undefined;
+  /** Account and unique id of the identity. */
+  callerAccount: string;
+  callerId: string;
+  invokedBy?: string | undefined;
 }
 
 /** Calls of one account in one Region, in order of time. */
-const Calls = defineTable<CallRow>()({ name: 'kernel.calls', scope: 'region', key: (row) => [row.at, row.requestId] });
+export const Calls = defineTable<CallRow>()({ name: 'kernel.calls', scope: 'region', key: (row) => [row.at, row.requestId] });
 
 /** Real milliseconds between batches. */
 const flushInterval = 100;
@@ -151,7 +156,8 @@ export class Recorder {
   }
 }
 
-function rowOf(call: CallRecord): CallRow {
+/** The row of a finished call, with secrets hidden. */
+export function rowOf(call: CallRecord): CallRow {
   return {
     at: call.at,
     requestId: call.requestId,
@@ -167,5 +173,9 @@ function rowOf(call: CallRecord): CallRow {
     errorCode: call.errorCode,
     errorMessage: call.errorMessage,
     input: recordableInput(call.input),
+    output: recordableInput(call.output),
+    callerAccount: call.identity.account,
+    callerId: call.identity.userId,
+    invokedBy: call.invokedBy,
   };
 }

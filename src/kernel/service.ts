@@ -134,6 +134,10 @@ export interface CallRecord {
   errorCode?: string | undefined;
   errorMessage?: string | undefined;
   input?: Value | undefined;
+  /** Of operations that change something. */
+  output?: Value | undefined;
+  /** The service that called, for itself or on the caller's behalf. */
+  invokedBy?: string | undefined;
 }
 
 export interface ServiceDefinition<Name extends keyof ServiceClients = keyof ServiceClients> {

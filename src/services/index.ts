@@ -14,7 +14,6 @@ export const services: readonly ServiceEntry[] = [
   { name: 'ec2', load: () => import('./ec2/index.ts'), eager: true, holds: 'network-paths' },
   { name: 'rbin', load: () => import('./rbin/index.ts') },
   { name: 'eventbridge', load: () => import('./eventbridge/index.ts'), subscribes: ['*'] },
-  { name: 'kinesis', load: () => import('./kinesis/index.ts') },
   { name: 'sns', load: () => import('./sns/index.ts') },
   { name: 'sqs', load: () => import('./sqs/index.ts') },
   { name: 'dynamodb', load: () => import('./dynamodb/index.ts') },
@@ -23,4 +22,5 @@ export const services: readonly ServiceEntry[] = [
   { name: 'dynamodb-streams', load: () => import('./dynamodb-streams/index.ts') },
   { name: 'cloudwatch', load: () => import('./cloudwatch/index.ts') },
   { name: 's3', load: () => import('./s3/index.ts'), webHosts: /^.+\.s3-website[.-]/ },
+  { name: 'cloudtrail', load: () => import('./cloudtrail/index.ts') },
 ];

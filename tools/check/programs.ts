@@ -51,8 +51,7 @@ export const types: Rule = {
   name: 'types',
   async run({ root }) {
     // What was checked is remembered, so that the next run looks at what has changed.
-    const memory = ['--incremental', '--tsBuildInfoFile', '.pilvi/types.json'];
-    const outcome = await run(root, join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.json', '--pretty', 'false', ...memory]);
+    const outcome = await run(root, join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.json', '--pretty', 'false']);
     return rest('tsc', outcome, typeFindings(outcome.output));
   },
 };

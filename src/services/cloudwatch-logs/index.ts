@@ -11,6 +11,7 @@ import { expire, purge } from './tasks.ts';
 
 export default defineService({
   name: 'cloudwatch-logs',
+  dataOperations: ['FilterLogEvents', 'GetLogEvents', 'PutLogEvents'],
   uses: ['cloudwatch', 'firehose', 'kinesis', 'lambda', 'sts'],
   tables: [LogGroups, LogStreams, LogEvents, MetricFilters, SubscriptionFilters, ResourcePolicies],
   handlers: {

@@ -12,6 +12,7 @@ import { tagHandlers } from './tags.ts';
 
 export default defineService({
   name: 'cloudwatch',
+  dataOperations: ['GetMetricData', 'GetMetricStatistics', 'ListMetrics', 'PutMetricData'],
   uses: ['application-auto-scaling', 'auto-scaling', 'ec2', 'lambda', 'sns'],
   tables: [Metrics, Chunks, Alarms, AlarmHistory, Dashboards],
   handlers: { ...metricHandlers, ...dataHandlers, ...alarmHandlers, ...dashboardHandlers, ...tagHandlers },

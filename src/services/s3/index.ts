@@ -27,6 +27,35 @@ import { uploadChecks, uploadHandlers } from './uploads/uploads.ts';
 
 export default defineService({
   name: 's3',
+  // "CloudTrail data events", Amazon S3 object-level API activity.
+  dataOperations: [
+    ...(['AbortMultipartUpload', 'CompleteMultipartUpload', 'CopyObject', 'CreateMultipartUpload', 'DeleteObject'] as const),
+    ...([
+      'DeleteObjectTagging',
+      'DeleteObjects',
+      'GetObject',
+      'GetObjectAcl',
+      'GetObjectAttributes',
+      'GetObjectLegalHold',
+    ] as const),
+    ...([
+      'GetObjectRetention',
+      'GetObjectTagging',
+      'HeadBucket',
+      'HeadObject',
+      'ListMultipartUploads',
+      'ListObjectVersions',
+    ] as const),
+    ...(['ListObjects', 'ListObjectsV2', 'ListParts', 'PutObject', 'PutObjectAcl', 'PutObjectLegalHold'] as const),
+    ...([
+      'PutObjectRetention',
+      'PutObjectTagging',
+      'RestoreObject',
+      'SelectObjectContent',
+      'UploadPart',
+      'UploadPartCopy',
+    ] as const),
+  ],
   uses: ['kms'],
   unsigned: true,
   tables: [Buckets, Configs, Objects, Versions, Contents, Garbage, Uploads, Parts, Accounts],

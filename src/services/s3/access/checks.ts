@@ -168,7 +168,10 @@ export async function writeChecks(
   const first = await objectCheck(ctx, { ...input, VersionId: undefined }, action, conditions);
   const further: string[] = [];
   if (typeof input['Tagging'] === 'string') further.push('s3:PutObjectTagging');
-  if (typeof input['ACL'] === 'string' || typeof input['GrantRead'] === 'string') further.push('s3:PutObjectAcl');
+  // A service that gives the bucket's owner full control needs no more than the policies that AWS publishes for CloudTrail and flow logs allow.
+  const isDelivery = ctx.caller.kind === 'service' && input['ACL'] === 'bucket-owner-full-control';
+  if (!isDelivery && (typeof input['ACL'] === 'string' || typeof input['GrantRead'] === 'string'))
+    further.push('s3:PutObjectAcl');
   if (input['ObjectLockMode'] !== undefined) further.push('s3:PutObjectRetention');
   if (input['ObjectLockLegalHoldStatus'] !== undefined) further.push('s3:PutObjectLegalHold');
   return [first, ...further.map((name) => ({ ...first, action: name }))];
