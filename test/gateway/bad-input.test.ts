@@ -177,7 +177,7 @@ describe('parameters of a form', () => {
   test('members called like those of every object change nothing', async () => {
     const body = '{"__proto__":{"Limit":"x"},"constructor":{"prototype":{"polluted":1}}}';
     expect(await send({ service: 'dynamodb', headers: target('DynamoDB_20120810.ListTables'), body })).toMatchObject({
-      status: 501,
+      status: 200,
     });
     expect(await send({ service: 'sts', headers: form, body: whoAmI })).toMatchObject({ status: 200 });
   });

@@ -1,7 +1,7 @@
 /** What is not there says so: 501 NotImplemented, in each protocol's form, which the official client of the service shows as that error. */
 import { CloudFrontClient, ListDistributionsCommand } from '@aws-sdk/client-cloudfront';
 import { CloudWatchClient, ListMetricsCommand } from '@aws-sdk/client-cloudwatch';
-import { DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient, ListContributorInsightsCommand } from '@aws-sdk/client-dynamodb';
 import { DescribeFleetsCommand, EC2Client } from '@aws-sdk/client-ec2';
 import { LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import { ListBucketMetricsConfigurationsCommand, S3Client } from '@aws-sdk/client-s3';
@@ -20,7 +20,11 @@ interface ServiceLine {
 const calls: Readonly<Record<string, [string, string, (config: ClientConfig) => Promise<unknown>]>> = {
   awsQuery: ['sns', 'ListTopics', (config) => new SNSClient(config).send(new ListTopicsCommand({}))],
   ec2Query: ['ec2', 'DescribeFleets', (config) => new EC2Client(config).send(new DescribeFleetsCommand({}))],
-  'awsJson 1.0': ['dynamodb', 'ListTables', (config) => new DynamoDBClient(config).send(new ListTablesCommand({}))],
+  'awsJson 1.0': [
+    'dynamodb',
+    'ListContributorInsights',
+    (config) => new DynamoDBClient(config).send(new ListContributorInsightsCommand({})),
+  ],
   'awsJson 1.0 of a former query service': [
     'sqs',
     'ListQueues',
