@@ -18,7 +18,7 @@ interface Measurement {
 type Add = (name: string, value: number, unit: string) => void;
 
 const concurrency = 16;
-const million = 50_000;
+const million = 1_000_000;
 /** Keys that single requests are spread over: one alone would meet the limit of a partition. */
 const keys = 500;
 
