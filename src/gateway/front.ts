@@ -4,12 +4,15 @@
  * Rejected: a second port, because every client would have to be told which is which.
  */
 import type { Server as HttpServer } from 'node:http';
+import type { Http2Server } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { SecureContext, Server as TlsServer } from 'node:tls';
 import type { CertificateAuthority } from '../kernel/certificate-authority.ts';
 
 /** First byte of a TLS record of type handshake (RFC 8446, 5.1). */
 const handshakeByte = 0x16;
+/** What every HTTP/2 connection opens with (RFC 9113, 3.4); some SDK clients (Kinesis) speak it without TLS and without asking. */
+const http2Preface = 'PRI * HTTP/2.0';
 /** Real milliseconds that a client may take to send its first byte, and to end the handshake. */
 const greetingMillisMax = 20_000;
 /** Server names that certificates are kept for; beyond that the cache begins anew. */
@@ -48,6 +51,11 @@ export function addFront(http: HttpServer, authority: CertificateAuthority, addr
     });
     return opening;
   };
+  let multiplexing: Promise<Http2Server> | undefined;
+  const multiplex = (): Promise<Http2Server> => {
+    multiplexing ??= createHttp2(http);
+    return multiplexing;
+  };
   http.removeAllListeners('connection').on('connection', (socket: Socket) => {
     early.add(socket);
     const forget = (): void => void early.delete(socket);
@@ -63,6 +71,14 @@ export function addFront(http: HttpServer, authority: CertificateAuthority, addr
         secure().then((tls) => tls.emit('connection', socket), quit);
         return;
       }
+      if (chunk.toString('latin1', 0, http2Preface.length) === http2Preface) {
+        // Stays among those that are ended with the server, which does not know it.
+        multiplex().then((server) => {
+          server.emit('connection', socket);
+          socket.resume();
+        }, quit);
+        return;
+      }
       socket.off('close', forget).off('error', quit);
       early.delete(socket);
       accept(socket);
@@ -74,6 +90,12 @@ export function addFront(http: HttpServer, authority: CertificateAuthority, addr
     http.closeAllConnections();
     await new Promise((resolve) => http.close(resolve));
   };
+}
+
+/** A server for HTTP/2 that hands its requests to the HTTP server's own listener. */
+async function createHttp2(http: HttpServer): Promise<Http2Server> {
+  const { createServer } = await import('node:http2');
+  return createServer((request, response) => void http.emit('request', request, response));
 }
 
 /** A server that is given sockets and hands on what they carry. */

@@ -105,9 +105,9 @@ function openExchange(kernel: Kernel, request: IncomingMessage, response: Server
     requestId,
     trace: kernel.traces.begin(requestId),
     head,
-    host: request.headers.host ?? '',
+    host: request.headers.host ?? (request.headers[':authority'] as string | undefined) ?? '',
     sourceIp: (request.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
-    secureTransport: 'encrypted' in request.socket,
+    secureTransport: (request.socket as { encrypted?: boolean }).encrypted === true,
     onGone(listener) {
       response.on('close', listener);
       return () => response.off('close', listener);

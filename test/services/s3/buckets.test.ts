@@ -55,6 +55,18 @@ describe('a bucket', () => {
     expect((await following.listObjectsV2({ Bucket })).KeyCount).toBe(0);
   });
 
+  test('INFRA-005 keeps its objects in its Region', async () => {
+    const account = freshAccount();
+    const seoul = clientOf(account, { region: 'ap-northeast-2' });
+    const Bucket = freshName(account);
+    await seoul.createBucket({ Bucket, CreateBucketConfiguration: { LocationConstraint: 'ap-northeast-2' } });
+    await seoul.putObject({ Bucket, Key: 'k', Body: 'here' });
+    expect((await seoul.getBucketLocation({ Bucket })).LocationConstraint).toBe('ap-northeast-2');
+    const tokyo = clientOf(account, { region: 'ap-northeast-1' });
+    await refused(tokyo.getObject({ Bucket, Key: 'k' }), 'PermanentRedirect', undefined, 301);
+    expect(await textOf(seoul, { Bucket, Key: 'k' })).toBe('here');
+  });
+
   test('is made where the endpoint is', async () => {
     const account = freshAccount();
     const ireland = clientOf(account, { region: 'eu-west-1' });

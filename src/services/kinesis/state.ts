@@ -1,0 +1,56 @@
+/** Kinesis' rows. A record lies under its stream's id, so that a stream of the same name made later never sees it. */
+import type { Millis } from '../../base/clock.ts';
+import { defineTable } from '../../store/tables.ts';
+
+export interface StreamRow {
+  name: string;
+  id: string;
+  mode: 'PROVISIONED' | 'ON_DEMAND';
+  status: 'CREATING' | 'ACTIVE' | 'DELETING';
+  created: Millis;
+  retentionHours: number;
+  /** Shards made so far: their numbers are not used twice. */
+  shardsMade: number;
+  tags: Readonly<Record<string, string>>;
+}
+
+export const Streams = defineTable<StreamRow>()({ name: 'kinesis.streams', scope: 'region', key: (row) => [row.name] });
+
+export interface ShardRow {
+  stream: string;
+  number: number;
+  parent?: number | undefined;
+  adjacentParent?: number | undefined;
+  /** Hash keys from and to, both inclusive: 128-bit numbers as decimal text. */
+  from: string;
+  to: string;
+  created: Millis;
+  /** Set when it takes no more records. */
+  closed?: Millis | undefined;
+  /** Records taken so far. */
+  last: number;
+}
+
+/** By the stream's id. */
+export const Shards = defineTable<ShardRow>()({
+  name: 'kinesis.shards',
+  scope: 'region',
+  key: (row) => [row.stream, row.number],
+});
+
+export interface RecordRow {
+  stream: string;
+  shard: number;
+  index: number;
+  key: string;
+  data: Uint8Array;
+  at: Millis;
+}
+
+export const Records = defineTable<RecordRow>()({
+  name: 'kinesis.records',
+  scope: 'region',
+  key: (row) => [row.stream, row.shard, row.index],
+});
+
+export const tables = [Streams, Shards, Records] as const;
