@@ -31,14 +31,14 @@ function oneZeroBit(bits: number, polynomial: bigint): Matrix {
 }
 
 /** Maps of 2^n zero bytes, made as they are needed; rebuildable. */
-const zeroMaps = new Map<ChecksumAlgorithm, Matrix[]>();
+const zeroMapsCache = new Map<ChecksumAlgorithm, Matrix[]>();
 
 function zeroMap(algorithm: ChecksumAlgorithm, power: number): Matrix {
   const { bits, polynomial } = polynomials[algorithm]!;
-  let maps = zeroMaps.get(algorithm);
+  let maps = zeroMapsCache.get(algorithm);
   if (maps === undefined) {
     maps = [square(square(square(oneZeroBit(bits, polynomial))))];
-    zeroMaps.set(algorithm, maps);
+    zeroMapsCache.set(algorithm, maps);
   }
   while (maps.length <= power) maps.push(square(maps.at(-1)!));
   return maps[power]!;
