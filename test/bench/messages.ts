@@ -194,10 +194,13 @@ async function end(child: ChildProcess): Promise<void> {
   await ended;
 }
 
-/** Resident memory of a process and what it has started, in MiB. */
+/**
+ * Memory that a process and what it has started hold for themselves, in MiB. Pages of the store's file that the system keeps mapped are not counted: it
+ * takes them back as it likes.
+ */
 async function memoryMiB(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-  const own = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
+  const own = Number(/RssAnon:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
   const children = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '')).split(' ').filter(Boolean);
   return (await Promise.all(children.map((child) => memoryMiB(Number(child))))).reduce((sum, one) => sum + one, own);
 }
