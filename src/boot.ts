@@ -15,7 +15,7 @@ import { addFront } from './gateway/front.ts';
 import { createInsideProxy } from './gateway/inside-proxy.ts';
 import { createPipeline } from './gateway/pipeline.ts';
 import { createSigningCertificates } from './gateway/signing-certificates.ts';
-import { createServer } from './gateway/server.ts';
+import { createServer, type Router } from './gateway/server.ts';
 import { createWelcome } from './gateway/welcome.ts';
 import { CertificateAuthority } from './kernel/certificate-authority.ts';
 import { Kernel } from './kernel/kernel.ts';
@@ -118,22 +118,10 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       settings: { strictImages: options.strictImages },
     },
   });
-  const ec2 = async (): Promise<Ec2Api> =>
-    (await kernel.api('ec2', kernel.systemContext('ec2', { account: '', region: '' }, 'chaos'))) as Ec2Api;
-  const placeOf = async (id: string) => (await ec2()).placeOf(id);
-  const stalling = {
-    stall: async (id: string, stalled: boolean) => (await ec2()).stallVolume(id, stalled),
-    stalled: async () => (await ec2()).stalledVolumes(),
-  };
-  const admin = createAdmin({
-    ...{ kernel, index, version, limits, shortcomings, certificates, saveClock, placeOf },
-    volumes: stalling,
-  });
+  const facts = { version, limits, shortcomings };
+  const admin = createAdmin({ kernel, index, ...facts, certificates, saveClock, ...hardwareOf(kernel) });
   const pages = createConsole(kernel, doorOf(kernel));
-  const signers = createSigningCertificates(async (file) => {
-    const sns = (await kernel.api('sns', kernel.systemContext('sns', { account: '', region: '' }, 'certificate'))) as SnsApi;
-    return sns.certificateAt(file);
-  });
+  const signers = signersOf(kernel);
   const proxy = createInsideProxy();
   const pipeline = createPipeline({ kernel, index, validateOutput: options.validateOutput });
   const server = createServer({
@@ -170,6 +158,27 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       await volumes.close();
       await fabric.close();
       await store.close();
+    },
+  };
+}
+
+/** Serves the certificates that notifications are signed under. */
+function signersOf(kernel: Kernel): Router {
+  return createSigningCertificates(async (file) => {
+    const sns = (await kernel.api('sns', kernel.systemContext('sns', { account: '', region: '' }, 'certificate'))) as SnsApi;
+    return sns.certificateAt(file);
+  });
+}
+
+/** What chaos and inspection ask of EC2: where an instance is, and volumes that stall. */
+function hardwareOf(kernel: Kernel) {
+  const ec2 = async (): Promise<Ec2Api> =>
+    (await kernel.api('ec2', kernel.systemContext('ec2', { account: '', region: '' }, 'chaos'))) as Ec2Api;
+  return {
+    placeOf: async (id: string) => (await ec2()).placeOf(id),
+    volumes: {
+      stall: async (id: string, stalled: boolean) => (await ec2()).stallVolume(id, stalled),
+      stalled: async () => (await ec2()).stalledVolumes(),
     },
   };
 }

@@ -20,7 +20,7 @@ export function ruleArn({ account, region }: Scope, bus: string, name: string): 
   return `arn:aws:events:${region}:${account}:rule/${bus === defaultBus ? '' : `${bus}/`}${name}`;
 }
 
-export async function requireRule(ctx: Context, given: string | undefined, name: string | undefined): Promise<RuleRow> {
+async function requireRule(ctx: Context, given: string | undefined, name: string | undefined): Promise<RuleRow> {
   const bus = await requireBus(ctx, given);
   const rule = await ctx.table(Rules).get(bus.name, name ?? '');
   if (rule === undefined) throw ruleNotFound(name ?? '', bus.name);
@@ -28,7 +28,7 @@ export async function requireRule(ctx: Context, given: string | undefined, name:
 }
 
 /** Throws InvalidEventPatternException in AWS's words. */
-export function checkPattern(text: string): void {
+function checkPattern(text: string): void {
   try {
     compilePattern(text);
   } catch (error) {

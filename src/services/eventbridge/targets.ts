@@ -25,7 +25,7 @@ export function eventJson({ detail, ...event }: BusEvent): string {
 }
 
 /** What the target gets of an event. */
-export function inputFor(ctx: Context, rule: RuleRow, target: TargetRow, event: BusEvent): string {
+function inputFor(ctx: Context, rule: RuleRow, target: TargetRow, event: BusEvent): string {
   const whole = eventJson(event);
   if (target.input !== undefined) return target.input;
   if (target.inputPath !== undefined) return JSON.stringify(atPath(JSON.parse(whole), target.inputPath) ?? null);

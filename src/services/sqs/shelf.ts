@@ -40,7 +40,7 @@ export interface Taken {
 export type NewMessage = Omit<MessageRow, 'shelf' | 'sequence'>;
 
 /** The next sequence number of the queue; also sees that a sweep waits for the message's expiry. */
-export async function nextSequence({ tx, scope, queue, now }: ShelfAccess, sent: Millis = now): Promise<number> {
+async function nextSequence({ tx, scope, queue, now }: ShelfAccess, sent: Millis = now): Promise<number> {
   const counters = tx.tableIn(scope, Counters);
   const counter = (await counters.get(queue.shelf)) ?? { shelf: queue.shelf, last: 0 };
   const last = counter.last + 1;
@@ -82,7 +82,7 @@ export async function drop(access: ShelfAccess, message: MessageRow, receipt: Re
 }
 
 /** Counts a receive and hides the message until then. Groups are told by who takes. */
-export async function hide(access: ShelfAccess, message: MessageRow, old: ReceiptRow | undefined, until: Millis): Promise<Taken> {
+async function hide(access: ShelfAccess, message: MessageRow, old: ReceiptRow | undefined, until: Millis): Promise<Taken> {
   const { tx, scope, now } = access;
   const { shelf, sequence, sent } = message;
   const receipt: ReceiptRow = {
