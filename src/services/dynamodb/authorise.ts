@@ -224,6 +224,8 @@ export const checks: AuthorisationsOf<DynamoDB> = {
   CreateBackup: onTable,
   RestoreTableToPointInTime: (input, ctx) => onTable({ TableName: input.SourceTableName ?? input.SourceTableArn }, ctx),
   RestoreTableFromBackup: (input, ctx) => onArn(input.BackupArn, ctx),
+  ExportTableToPointInTime: (input, ctx) => onArn(input.TableArn, ctx),
+  DescribeExport: (input, ctx) => onArn(input.ExportArn, ctx),
   DescribeBackup: (input, ctx) => onArn(input.BackupArn, ctx),
   DeleteBackup: (input, ctx) => onArn(input.BackupArn, ctx),
   PutResourcePolicy: (input, ctx) => onArn(input.ResourceArn, ctx),

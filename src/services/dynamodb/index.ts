@@ -3,6 +3,7 @@ import { defineService } from '../../kernel/service.ts';
 import { createApi } from './api.ts';
 import { checks } from './authorise.ts';
 import { backupHandlers, copyBackup, removeBackup, restoreBackup } from './backups/backups.ts';
+import { exportHandlers, writeExport } from './backups/exports.ts';
 import { recoveryHandlers, restoreMoment } from './backups/recovery.ts';
 import { backfill, removeIndex } from './indexes.ts';
 import { batchHandlers } from './items/batch.ts';
@@ -13,7 +14,20 @@ import { transactHandlers } from './items/transact.ts';
 import { updateHandlers } from './items/update.ts';
 import { statementHandlers } from './partiql/execute.ts';
 import { removeReplicaRows, replicate, seedReplica } from './replication/replicas.ts';
-import { Backups, Changes, Counts, Cursors, Entries, Expiries, Items, Stamps, Streams, Tables, Tokens } from './state.ts';
+import {
+  Backups,
+  Changes,
+  Counts,
+  Cursors,
+  Entries,
+  Expiries,
+  Exports,
+  Items,
+  Stamps,
+  Streams,
+  Tables,
+  Tokens,
+} from './state.ts';
 import { createHandlers } from './tables/create.ts';
 import { policyHandlers } from './tables/policies.ts';
 import { tableHandlers } from './tables/tables.ts';
@@ -24,8 +38,8 @@ import { expire, forgetAll, trackAll, ttlHandlers } from './ttl.ts';
 
 export default defineService({
   name: 'dynamodb',
-  uses: ['kms'],
-  tables: [Tables, Items, Entries, Counts, Changes, Tokens, Streams, Stamps, Cursors, Expiries, Backups],
+  uses: ['kms', 's3'],
+  tables: [Tables, Items, Entries, Counts, Changes, Tokens, Streams, Stamps, Cursors, Expiries, Exports, Backups],
   handlers: {
     ...createHandlers,
     ...tableHandlers,
@@ -42,6 +56,7 @@ export default defineService({
     ...ttlHandlers,
     ...backupHandlers,
     ...recoveryHandlers,
+    ...exportHandlers,
   },
   authorise: checks,
   dataOperations: [
@@ -75,6 +90,7 @@ export default defineService({
     removeBackup,
     restoreBackup,
     restoreMoment,
+    writeExport,
   },
   api: createApi,
 });

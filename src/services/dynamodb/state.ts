@@ -235,3 +235,26 @@ export const Backups = defineTable<BackupRow>()({
   scope: 'region',
   key: (row) => [row.arn],
 });
+
+/** An export to S3. */
+export interface ExportRow {
+  arn: string;
+  id: string;
+  table: TableRow;
+  token?: string | undefined;
+  /** The moment that it shows, and when it began and ended. */
+  at: Millis;
+  started: Millis;
+  ended?: Millis | undefined;
+  status: 'IN_PROGRESS' | 'COMPLETED' | 'FAILED';
+  failure?: { code: string; message: string } | undefined;
+  bucket: string;
+  prefix?: string | undefined;
+  items: number;
+  bytes: number;
+}
+export const Exports = defineTable<ExportRow>()({
+  name: 'dynamodb.exports',
+  scope: 'region',
+  key: (row) => [row.arn],
+});

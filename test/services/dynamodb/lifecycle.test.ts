@@ -1,4 +1,6 @@
 import { type AttributeValue, DynamoDB } from '@aws-sdk/client-dynamodb';
+import { S3 } from '@aws-sdk/client-s3';
+import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { advanceClock, eventually, freshAccount, refused, startOwnCloud } from '../../support/cloud.ts';
 import { freshDynamo, makeSimpleTable, makeTable } from './support-tables.ts';
@@ -174,4 +176,41 @@ test('DDB-015 DDB-016 a global table is written in every Region, and the later w
     await eventually(async () => expect(await itemsOf(client, TableName)).toEqual(all), { why: 'the delete wins everywhere' });
   await dynamo.updateTable({ TableName, ReplicaUpdates: [{ Delete: { RegionName: 'ap-northeast-1' } }] });
   await eventually(() => refused(tokyo.describeTable({ TableName }), 'ResourceNotFoundException'), { why: 'the replica goes' });
+});
+
+test('a table is exported to a bucket as it was', async () => {
+  const TableName = await makeSimpleTable(dynamo);
+  const TableArn = `arn:aws:dynamodb:us-east-1:${account.id}:table/${TableName}`;
+  const s3 = new S3({ ...account.config(), forcePathStyle: true });
+  const S3Bucket = `export-${TableName}`;
+  const start = () => dynamo.exportTableToPointInTime({ TableArn, S3Bucket, S3Prefix: 'out' });
+  await refused(start(), 'PointInTimeRecoveryUnavailableException');
+  const on = { PointInTimeRecoveryEnabled: true };
+  await dynamo.updateContinuousBackups({ TableName, PointInTimeRecoverySpecification: on });
+  await refused(start(), 'ValidationException', /^S3 error: NoSuchBucket/);
+  await s3.createBucket({ Bucket: S3Bucket });
+  await dynamo.putItem({ TableName, Item: { pk: s('a'), v: s('1') } });
+  await dynamo.putItem({ TableName, Item: { pk: s('b'), bytes: { B: new Uint8Array([1]) } } });
+  const { ExportDescription } = await start();
+  await dynamo.deleteItem({ TableName, Key: { pk: s('a') } });
+  const ExportArn = ExportDescription?.ExportArn ?? '';
+  const done = await eventually(
+    async () => {
+      const { ExportDescription: shown } = await dynamo.describeExport({ ExportArn });
+      expect(shown).toMatchObject({ ExportStatus: 'COMPLETED', ItemCount: 2 });
+      return shown;
+    },
+    { why: 'the export is made' },
+  );
+  const read = async (Key: string) =>
+    Buffer.from((await (await s3.getObject({ Bucket: S3Bucket, Key })).Body?.transformToByteArray()) ?? []);
+  const summary = JSON.parse((await read(done?.ExportManifest ?? '')).toString()) as { manifestFilesS3Key: string };
+  const file = JSON.parse((await read(summary.manifestFilesS3Key)).toString()) as { dataFileS3Key: string };
+  const lines = gunzipSync(await read(file.dataFileS3Key))
+    .toString()
+    .trim()
+    .split('\n');
+  expect(lines.map((line) => JSON.parse(line) as unknown).sort()).toEqual(
+    expect.arrayContaining([{ Item: { pk: s('a'), v: s('1') } }, { Item: { pk: s('b'), bytes: { B: 'AQ==' } } }]),
+  );
 });

@@ -29,7 +29,7 @@ async function requireSource(
 }
 
 /** The seconds between which a table can be restored. AWS's latest is five minutes ago; here it is now. */
-function windowOf(row: TableRow, now: Millis): { earliest: Millis; latest: Millis } | undefined {
+export function windowOf(row: TableRow, now: Millis): { earliest: Millis; latest: Millis } | undefined {
   if (row.recovery === undefined) return undefined;
   return { earliest: Math.max(row.recovery.since, now - row.recovery.days * day), latest: now };
 }
