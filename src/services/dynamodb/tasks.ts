@@ -15,16 +15,14 @@ import type { Item } from './values.ts';
 /** Rows removed in one transaction. */
 const sweepRows = 500;
 
-/** Ends the deletion of a table: its row goes, then its items, entries and log. */
+/** Ends the deletion of a table: its row goes, then its items, entries and log. The name may be in use again already, by a table with a space of its own. */
 export const removeTable: Task = async ({ key: space, payload }, ctx) => {
-  const name = (payload as { name: string }).name;
-  const row = await ctx.transact(async (tx) => {
-    const found = await tx.table(Tables).get(name);
-    // The name may be in use again already, by a table with a space of its own.
-    if (found?.space === space) await tx.table(Tables).delete(name);
-    return found?.space === space ? found : undefined;
+  const row = payload as unknown as TableRow;
+  await ctx.transact(async (tx) => {
+    const found = await tx.table(Tables).get(row.name);
+    if (found?.space === space) await tx.table(Tables).delete(row.name);
   });
-  if (row !== undefined) await sweepTable(ctx, row);
+  await sweepTable(ctx, row);
 };
 
 /** Removes what a table holds. */

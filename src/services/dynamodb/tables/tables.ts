@@ -76,7 +76,7 @@ export const tableHandlers: HandlersOf<DynamoDB> = {
       const leaving: TableRow = { ...row, status: 'DELETING', until };
       await tx.table(Tables).put(leaving);
       await endStream(tx, ctx, row);
-      await tx.schedule({ task: 'removeTable', key: row.space, due: until, payload: { name: row.name } });
+      await tx.schedule({ task: 'removeTable', key: row.space, due: until, payload: { ...leaving } as never });
       const description = await describeTable(tx, ctx, leaving, ctx.now);
       return { TableDescription: description };
     });
