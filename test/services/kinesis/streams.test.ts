@@ -70,12 +70,8 @@ test('KDS-003 a shard takes 1,000 records and 1 MB a second, and gives 2 MB and 
       Records: Array.from({ length: count }, () => ({ PartitionKey: 'k', Data: Buffer.alloc(bytes) })),
     });
   expect((await batch(500, 10)).FailedRecordCount).toBe(0);
-  // A second's worth of records, and what comes back meanwhile.
-  const began = performance.now();
-  const results = await Promise.all([batch(500, 10), batch(500, 10), batch(500, 10)]);
-  const failed = results.reduce((sum, { FailedRecordCount = 0 }) => sum + FailedRecordCount, 0);
-  const back = performance.now() - began;
-  if (back < 800) expect(failed).toBeGreaterThan(0);
+  // Six times what is left of this second: to take them all, the answers would have to take two seconds and a half.
+  const results = await Promise.all(Array.from({ length: 6 }, () => batch(500, 10)));
   const refusedRecord = results.flatMap(({ Records = [] }) => Records).find(({ ErrorCode }) => ErrorCode !== undefined);
   expect(refusedRecord).toEqual({
     ErrorCode: 'ProvisionedThroughputExceededException',
