@@ -60,13 +60,14 @@ export function addFront(http: HttpServer, authority: CertificateAuthority, addr
     early.add(socket);
     const forget = (): void => void early.delete(socket);
     const quit = (): void => void socket.destroy();
-    socket.once('close', forget).on('error', quit);
+    // A client that ends its side before it has said anything gets no answer.
+    socket.once('close', forget).once('end', quit).on('error', quit);
     socket.setTimeout(greetingMillisMax, quit);
     socket.once('data', (chunk: Buffer) => {
       socket.pause();
       socket.unshift(chunk);
       socket.setTimeout(0);
-      socket.off('timeout', quit);
+      socket.off('timeout', quit).off('end', quit);
       if (chunk[0] === handshakeByte) {
         secure().then((tls) => tls.emit('connection', socket), quit);
         return;

@@ -1,12 +1,11 @@
 /** What is not there says so: 501 NotImplemented, in each protocol's form, which the official client of the service shows as that error. */
 import { CloudFrontClient, ListDistributionsCommand } from '@aws-sdk/client-cloudfront';
-import { CloudWatchClient, ListMetricsCommand } from '@aws-sdk/client-cloudwatch';
+import { CloudWatchClient, ListMetricStreamsCommand } from '@aws-sdk/client-cloudwatch';
 import { DynamoDBClient, ListContributorInsightsCommand } from '@aws-sdk/client-dynamodb';
 import { DescribeFleetsCommand, EC2Client } from '@aws-sdk/client-ec2';
 import { LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
+import { DescribeDBInstancesCommand, RDSClient } from '@aws-sdk/client-rds';
 import { ListBucketMetricsConfigurationsCommand, S3Client } from '@aws-sdk/client-s3';
-import { ListTopicsCommand, SNSClient } from '@aws-sdk/client-sns';
-import { ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { expect, inject, test } from 'vitest';
 import { type ClientConfig, freshAccount, refused } from '../support/cloud.ts';
 
@@ -18,17 +17,12 @@ interface ServiceLine {
 }
 
 const calls: Readonly<Record<string, [string, string, (config: ClientConfig) => Promise<unknown>]>> = {
-  awsQuery: ['sns', 'ListTopics', (config) => new SNSClient(config).send(new ListTopicsCommand({}))],
+  awsQuery: ['rds', 'DescribeDBInstances', (config) => new RDSClient(config).send(new DescribeDBInstancesCommand({}))],
   ec2Query: ['ec2', 'DescribeFleets', (config) => new EC2Client(config).send(new DescribeFleetsCommand({}))],
   'awsJson 1.0': [
     'dynamodb',
     'ListContributorInsights',
     (config) => new DynamoDBClient(config).send(new ListContributorInsightsCommand({})),
-  ],
-  'awsJson 1.0 of a former query service': [
-    'sqs',
-    'ListQueues',
-    (config) => new SQSClient(config).send(new ListQueuesCommand({})),
   ],
   restJson1: ['lambda', 'ListFunctions', (config) => new LambdaClient(config).send(new ListFunctionsCommand({}))],
   restXml: ['cloudfront', 'ListDistributions', (config) => new CloudFrontClient(config).send(new ListDistributionsCommand({}))],
@@ -38,7 +32,7 @@ const calls: Readonly<Record<string, [string, string, (config: ClientConfig) => 
     (config) =>
       new S3Client({ ...config, forcePathStyle: true }).send(new ListBucketMetricsConfigurationsCommand({ Bucket: 'bucket' })),
   ],
-  rpcv2Cbor: ['cloudwatch', 'ListMetrics', (config) => new CloudWatchClient(config).send(new ListMetricsCommand({}))],
+  rpcv2Cbor: ['cloudwatch', 'ListMetricStreams', (config) => new CloudWatchClient(config).send(new ListMetricStreamsCommand({}))],
 };
 
 test.each(Object.entries(calls))(

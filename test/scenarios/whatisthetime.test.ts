@@ -3,12 +3,12 @@ import { spawn } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { machinesRefused } from '../support/cloud.ts';
 
-test('SCN-006 SCN-007 the time site on one machine, with a fixed address, and on a bigger one', {
+test('SCN-006 SCN-007 SCN-008 the time site on one machine, with a fixed address, on a bigger one, and on three', {
   timeout: 90_000,
 }, async (context) => {
   context.skip(machinesRefused() !== undefined, machinesRefused());
   // No cloud runs on this port, so the demo starts one of its own.
-  const child = spawn(process.execPath, ['dist/pilvi.js', 'demo', 'whatisthetime', '--until', 'vertical', '--port', '9'], {
+  const child = spawn(process.execPath, ['dist/pilvi.js', 'demo', 'whatisthetime', '--until', 'horizontal', '--port', '9'], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   let output = '';
@@ -19,5 +19,6 @@ test('SCN-006 SCN-007 the time site on one machine, with a fixed address, and on
   expect({ status, output }).toMatchObject({ status: 0 });
   expect(output.match(/^ok {4}SCN-006/gm)).toHaveLength(4);
   expect(output.match(/^ok {4}SCN-007/gm)).toHaveLength(5);
+  expect(output.match(/^ok {4}SCN-008/gm)).toHaveLength(5);
   expect(output).not.toContain('FAIL');
 });

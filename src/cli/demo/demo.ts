@@ -1,4 +1,4 @@
-/** `pilvi demo whatisthetime [--until vertical]`: builds an architecture on a cloud, sends traffic, prints what it saw. */
+/** `pilvi demo whatisthetime [--until vertical|horizontal]`: builds an architecture on a cloud, sends traffic, prints what it saw. */
 import { spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -38,7 +38,7 @@ export async function demo(args: readonly string[]): Promise<number> {
     console.log(`whatisthetime up to "${until}", in account ${account} of ${cloud.gateway.origin}\n`);
     const report = new DemoReport((text) => console.log(text));
     const memoryIsLimited = !health.shortcomings.some((sentence) => sentence.includes('limits of memory'));
-    await whatIsTheTime({ ec2, gateway: cloud.gateway, clock: new CloudClock(), report, memoryIsLimited });
+    await whatIsTheTime({ ec2, gateway: cloud.gateway, clock: new CloudClock(), report, memoryIsLimited }, until);
     ec2.destroy();
     await fetch(new URL('/_pilvi/reset', cloud.gateway), { method: 'POST', body: JSON.stringify({ account }) });
     console.log(report.summary);
@@ -48,16 +48,17 @@ export async function demo(args: readonly string[]): Promise<number> {
   }
 }
 
-function parseOptions(args: readonly string[]): { port: number; until: string } {
+function parseOptions(args: readonly string[]): { port: number; until: (typeof untilSteps)[number] } {
   try {
     const { values, positionals } = parseArgs({
       args: [...args],
       allowPositionals: true,
-      options: { port: { type: 'string', default: String(defaultPort) }, until: { type: 'string', default: untilSteps[0] } },
+      options: { port: { type: 'string', default: String(defaultPort) }, until: { type: 'string', default: untilSteps.at(-1) } },
     });
     if (positionals[0] !== 'whatisthetime') throw new Error('The demo is called whatisthetime.');
-    if (!(untilSteps as readonly string[]).includes(values.until)) throw new Error(`--until takes ${untilSteps.join(' or ')}.`);
-    return { port: parsePort(values.port), until: values.until };
+    const until = untilSteps.find((step) => step === values.until);
+    if (until === undefined) throw new Error(`--until takes ${untilSteps.join(' or ')}.`);
+    return { port: parsePort(values.port), until };
   } catch (error) {
     throw error instanceof PilviError ? error : new PilviError('BadOption', (error as Error).message);
   }

@@ -1,6 +1,6 @@
 /**
- * The time site of SCN-006 and SCN-007, built through the official SDK: one public machine that tells the time, a fixed address for it, and a
- * bigger machine. Each step sends real requests and compares what was seen with what AWS would show.
+ * The time site of SCN-006 to SCN-008, built through the official SDK: one public machine that tells the time, a fixed address for it, a bigger
+ * machine, and two more beside it. Each step sends real requests and compares what was seen with what AWS would show.
  */
 import {
   AllocateAddressCommand,
@@ -38,7 +38,8 @@ my $server = IO::Socket::INET->new(LocalPort => 80, Listen => 128, ReuseAddr => 
 while (my $client = $server->accept) {
   while (<$client>) { last if /^\\r?\\n$/ }
   open(my $info, '<', '/proc/meminfo'); my ($memory) = <$info> =~ /(\\d+)/; close $info;
-  my $body = gmtime() . " memory $memory kB\\n";
+  chomp(my $name = qx(hostname));
+  my $body = gmtime() . " memory $memory kB on $name\\n";
   print $client "HTTP/1.1 200 OK\\r\\nContent-Length: " . length($body) . "\\r\\nConnection: close\\r\\n\\r\\n$body";
   close $client;
 }
@@ -81,7 +82,7 @@ async function stopAndStart(stage: Stage, id: string, between: () => Promise<voi
   return instanceOf(stage, id);
 }
 
-async function buildNetwork({ ec2 }: Stage): Promise<{ subnetId: string; groupId: string }> {
+async function buildNetwork({ ec2 }: Stage): Promise<Place> {
   const VpcId = (await ec2.send(new CreateVpcCommand({ CidrBlock: '10.0.0.0/16' }))).Vpc?.VpcId;
   const SubnetId = (await ec2.send(new CreateSubnetCommand({ VpcId, CidrBlock: '10.0.1.0/24' }))).Subnet?.SubnetId;
   await ec2.send(new ModifySubnetAttributeCommand({ SubnetId, MapPublicIpOnLaunch: { Value: true } }));
@@ -104,10 +105,13 @@ async function buildNetwork({ ec2 }: Stage): Promise<{ subnetId: string; groupId
   return { subnetId: SubnetId ?? '', groupId: GroupId ?? '' };
 }
 
-/** SCN-006: one public t2.micro; then an Elastic IP that survives stop and start. Returns the instance and its fixed address. */
-async function oneMachine(stage: Stage): Promise<{ id: string; address: string }> {
-  const { ec2, gateway, clock, report } = stage;
-  const { subnetId, groupId } = await buildNetwork(stage);
+interface Place {
+  subnetId: string;
+  groupId: string;
+}
+
+/** Machines of the site, running. */
+async function launch({ ec2 }: Stage, { subnetId, groupId }: Place, count: number): Promise<string[]> {
   const images = await ec2.send(
     new DescribeImagesCommand({ Owners: ['amazon'], Filters: [{ Name: 'name', Values: ['al2023-ami-*'] }] }),
   );
@@ -115,15 +119,22 @@ async function oneMachine(stage: Stage): Promise<{ id: string; address: string }
     new RunInstancesCommand({
       ImageId: images.Images?.[0]?.ImageId,
       InstanceType: 't2.micro',
-      MinCount: 1,
-      MaxCount: 1,
+      MinCount: count,
+      MaxCount: count,
       SubnetId: subnetId,
       SecurityGroupIds: [groupId],
       UserData: Buffer.from(userData).toString('base64'),
     }),
   );
-  const id = launched.Instances?.[0]?.InstanceId ?? '';
-  await waitUntilInstanceRunning({ client: ec2, ...waiting }, { InstanceIds: [id] });
+  const InstanceIds = (launched.Instances ?? []).map(({ InstanceId = '' }) => InstanceId);
+  await waitUntilInstanceRunning({ client: ec2, ...waiting }, { InstanceIds });
+  return InstanceIds;
+}
+
+/** SCN-006: one public t2.micro; then an Elastic IP that survives stop and start. Returns the instance and its fixed address. */
+async function oneMachine(stage: Stage, place: Place): Promise<{ id: string; address: string }> {
+  const { ec2, gateway, clock, report } = stage;
+  const [id = ''] = await launch(stage, place, 1);
   const first = (await instanceOf(stage, id)).PublicIpAddress ?? '';
   const page = await askUntil(clock, gateway, first, ({ status }) => status === 200);
   report.see(
@@ -200,10 +211,49 @@ function memoryOf(body: string): number {
   return Number(/memory (\d+) kB/.exec(body)?.[1] ?? 0);
 }
 
-/** Names of the steps at which `--until` may end the demo. */
-export const untilSteps = ['vertical'] as const;
+/** SCN-008: two more machines, each with a fixed address of its own; users must know all three, and one that is down is down for its users. */
+async function moreMachines(stage: Stage, place: Place, first: { id: string; address: string }): Promise<void> {
+  const { ec2, gateway, clock, report } = stage;
+  const site = [first];
+  for (const id of await launch(stage, place, 2)) {
+    const { AllocationId, PublicIp: address = '' } = await ec2.send(new AllocateAddressCommand({}));
+    await ec2.send(new AssociateAddressCommand({ AllocationId, InstanceId: id }));
+    site.push({ id, address });
+  }
+  const hosts = new Set<string>();
+  for (const { id, address } of site) {
+    const own = (await instanceOf(stage, id)).PrivateDnsName?.split('.')[0] ?? '';
+    const page = await askUntil(clock, gateway, address, ({ status }) => status === 200);
+    hosts.add(own);
+    report.see(
+      'SCN-008',
+      `GET http://${address}/ of ${id}`,
+      page.body.trim() || `status ${page.status}`,
+      page.body.includes(` on ${own}`),
+    );
+  }
+  report.see('SCN-008', 'machines that answered', [...hosts].join(', '), hosts.size === site.length);
+  const [down, ...up] = site;
+  await ec2.send(new StopInstancesCommand({ InstanceIds: [down?.id ?? ''] }));
+  await waitUntilInstanceStopped({ client: ec2, ...waiting }, { InstanceIds: [down?.id ?? ''] });
+  const silent = await ask(gateway, down?.address ?? '');
+  const others = await Promise.all(up.map(({ address }) => ask(gateway, address)));
+  report.see(
+    'SCN-008',
+    `one of three stopped: ${down?.address}`,
+    `${silent.status === 200 ? 'it answers' : 'it does not answer'}, ${others.filter(({ status }) => status === 200).length} others do`,
+    silent.status !== 200 && others.every(({ status }) => status === 200),
+  );
+}
+
+/** Names of the steps at which `--until` may end the demo, in order; it runs to the last unless told otherwise. */
+export const untilSteps = ['vertical', 'horizontal'] as const;
 
 /** Builds and tries the site up to and including the step. */
-export async function whatIsTheTime(stage: Stage): Promise<void> {
-  await biggerMachine(stage, await oneMachine(stage));
+export async function whatIsTheTime(stage: Stage, until: (typeof untilSteps)[number]): Promise<void> {
+  const place = await buildNetwork(stage);
+  const first = await oneMachine(stage, place);
+  await biggerMachine(stage, first);
+  if (until === 'vertical') return;
+  await moreMachines(stage, place, first);
 }
