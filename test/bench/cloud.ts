@@ -164,16 +164,17 @@ const calls = [
   { name: 'EC2 DescribeVpcs', service: 'ec2', body: 'Action=DescribeVpcs&Version=2016-11-15' },
 ] as const;
 
-async function memoryMiB(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
-}
-
-/** Resident memory of a process and all below it. */
-async function treeMemoryMiB(pid: number): Promise<number> {
+/** Memory of a process and all below it, in MiB: resident sizes summed up, and with what several share counted once (proportional). */
+async function treeMemory(pid: number): Promise<{ resident: number; proportional: number }> {
   const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
-  let sum = await memoryMiB(pid).catch(() => 0);
-  for (const child of children.split(' ').filter((text) => text !== '')) sum += await treeMemoryMiB(Number(child));
+  const sizes = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8').catch(() => '');
+  const size = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(sizes)?.[1] ?? 0) / 1024;
+  const sum = { resident: size('Rss'), proportional: size('Pss') };
+  for (const child of children.split(' ').filter((text) => text !== '')) {
+    const below = await treeMemory(Number(child));
+    sum.resident += below.resident;
+    sum.proportional += below.proportional;
+  }
   return sum;
 }
 
@@ -263,7 +264,9 @@ export async function bench(): Promise<Measurement[]> {
   await first.stop();
   const ours = await start();
   add('process start to first answer, existing data folder', ours.readyMillis, 'ms');
-  add('idle memory, all processes', await treeMemoryMiB(ours.child.pid ?? 0), 'MiB');
+  const idle = await treeMemory(ours.child.pid ?? 0);
+  add('idle memory, all processes, shared pages counted once', idle.proportional, 'MiB');
+  add('idle memory, all processes, resident sizes summed up', idle.resident, 'MiB');
   await measureCalls(add, ours);
   const { limits } = (await (await fetch(new URL('/_pilvi/health', ours.url))).json()) as { limits: string[] };
   if (limits.length === 0) await measureLaunch(add, ours);
