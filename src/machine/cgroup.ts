@@ -12,7 +12,14 @@ import { PilviError } from '../base/errors.ts';
 import { listMounts, type Mount } from './mount.ts';
 
 export type CgroupLayout =
-  | { kind: 'v1'; hierarchies: readonly string[]; controllers: ReadonlyMap<string, string>; swapAccounting: boolean }
+  | {
+      kind: 'v1';
+      hierarchies: readonly string[];
+      controllers: ReadonlyMap<string, string>;
+      swapAccounting: boolean;
+      /** A version 2 hierarchy without controllers beside them: the one that freezes. */
+      unified?: string | undefined;
+    }
   | { kind: 'v2'; hierarchies: readonly string[]; controllers: ReadonlySet<string> }
   | { kind: 'none'; reason: string };
 
@@ -36,6 +43,7 @@ export interface CgroupMemory {
 const unifiedPath = '/sys/fs/cgroup';
 const removeTriesMax = 60;
 const removePauseMillis = 10;
+const freezeTriesMax = 200;
 
 /**
  * Finds out which control groups the host has and whether `parent` (one folder name) can be made in them. Leaves the parent in place, with
@@ -72,6 +80,7 @@ export function planLayout(mounts: readonly Mount[], read: (path: string) => str
   }
   const controllers = new Map<string, string>();
   const hierarchies: string[] = [];
+  const unified = mounts.find((mount) => mount.type === 'cgroup2')?.path;
   for (const mount of mounts) {
     if (mount.type === 'cgroup2') hierarchies.push(mount.path);
     if (mount.type !== 'cgroup') continue;
@@ -81,7 +90,7 @@ export function planLayout(mounts: readonly Mount[], read: (path: string) => str
   const memory = controllers.get('memory');
   if (memory === undefined) return { kind: 'none', reason: 'no control groups are mounted' };
   const swapAccounting = readOptional(read, `${memory}/memory.memsw.limit_in_bytes`) !== '';
-  return { kind: 'v1', hierarchies, controllers, swapAccounting };
+  return { kind: 'v1', hierarchies, controllers, swapAccounting, unified };
 }
 
 /**
@@ -208,6 +217,36 @@ export function parseCounters(text: string): Map<string, number> {
     if (name !== undefined && number !== undefined) counters.set(name, Number(number));
   }
   return counters;
+}
+
+/**
+ * Why processes of a group cannot be made to stand still; undefined when they can. Version 1's own freezer is not used: what it froze cannot be killed, so it would
+ * outlive a killed Pilvi.
+ */
+export function freezingUnavailable(layout: CgroupLayout): string | undefined {
+  if (layout.kind === 'none') return layout.reason;
+  return layout.kind === 'v1' && layout.unified === undefined ? 'no unified hierarchy of control groups is mounted' : undefined;
+}
+
+/** Stops all processes of a group where they are, memory kept; resolves when they stand still. Throws `CommandFailed` after two seconds. */
+export async function freezeCgroup(layout: CgroupLayout, path: string): Promise<void> {
+  const folder = `${freezerRoot(layout)}/${path}`;
+  writeFileSync(`${folder}/cgroup.freeze`, '1');
+  for (let tries = 0; parseCounters(readFileSync(`${folder}/cgroup.events`, 'utf8')).get('frozen') !== 1; tries++) {
+    if (tries === freezeTriesMax) throw new PilviError('CommandFailed', `The processes of ${path} do not stand still.`);
+    await pause(removePauseMillis);
+  }
+}
+
+/** Lets the processes of a group go on. Safe to repeat. */
+export function thawCgroup(layout: CgroupLayout, path: string): void {
+  writeControl(`${freezerRoot(layout)}/${path}/cgroup.freeze`, '0');
+}
+
+function freezerRoot(layout: CgroupLayout): string {
+  const reason = freezingUnavailable(layout);
+  if (reason !== undefined) throw new PilviError('CommandFailed', `Processes cannot be frozen: ${reason}.`);
+  return layout.kind === 'v1' ? (layout.unified as string) : unifiedPath;
 }
 
 /** The least that the kernel takes as a bound; a disk that is to stall gets it. */

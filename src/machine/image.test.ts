@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { Vault } from './vault.ts';
 import { ImageFolder, imageLayersMax, treeName } from './image.ts';
 import { overlayOptionBytesMax, overlayOptions, probeOverlay } from './overlay.ts';
 
@@ -11,7 +12,7 @@ const trees = ['/', '/usr', '/var/lib/dpkg'];
 
 async function open(name: string): Promise<{ folder: string; images: ImageFolder }> {
   const folder = join(parent, name);
-  const images = new ImageFolder(folder);
+  const images = new ImageFolder(folder, new Vault(`${folder}/vault.ext4`, `${folder}/vault`));
   await images.open();
   return { folder, images };
 }

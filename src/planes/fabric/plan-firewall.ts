@@ -346,7 +346,8 @@ function sourceSets(ports: readonly PlannedPort[]): Named[] {
 }
 
 function faultSets(faults: PlanContext['faults'], ports: readonly PlannedPort[], nats: readonly PlannedNat[]): Named[] {
-  const isDown = ({ subnet, spec }: PlannedPort) => faults.zones.has(subnet.zone) || faults.ports.has(spec.key);
+  const isDown = ({ subnet, spec }: PlannedPort) =>
+    spec.silent === true || faults.zones.has(subnet.zone) || faults.ports.has(spec.key);
   const down = [...ports.filter(isDown), ...nats.filter(({ subnet }) => subnet !== undefined && faults.zones.has(subnet.zone))];
   const cut = ports.flatMap((port) => withAddresses(port, faults.cutAddresses.get(port.spec.key) ?? []));
   return [

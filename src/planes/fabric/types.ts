@@ -98,6 +98,8 @@ export interface PortSpec {
   sourceCheck: boolean;
   /** The platform's API answers at this port's addresses, to whom its rule sets let in, on the path of a `platform` route. Then nothing is attached. */
   platform?: boolean | undefined;
+  /** Nothing comes or goes through it, though a machine holds it: one that stands still. */
+  silent?: boolean | undefined;
   /** The machine that holds the port and the device name inside it; absent while the port is attached to nothing. */
   attachment?: { machine: string; device: string } | undefined;
 }

@@ -4,10 +4,12 @@ import type { MachineStatus, Machines } from './types.ts';
 
 export class AbsentMachines implements Machines {
   readonly unavailable: string;
+  readonly freezingUnavailable: string;
 
   /** `reason` is what users are told. */
   constructor(reason: string) {
     this.unavailable = reason;
+    this.freezingUnavailable = reason;
   }
 
   ensureMachine(): Promise<MachineStatus> {
@@ -15,6 +17,10 @@ export class AbsentMachines implements Machines {
   }
 
   removeMachine(): Promise<void> {
+    return this.#refuse();
+  }
+
+  volumeBytes(): Promise<number> {
     return this.#refuse();
   }
 

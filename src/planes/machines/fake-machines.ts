@@ -38,6 +38,7 @@ interface FakeMachine {
 
 export class FakeMachines implements Machines {
   readonly unavailable = undefined;
+  readonly freezingUnavailable = undefined;
   /** Every call that asks for a change, in order. */
   readonly calls: FakeCall[] = [];
   /** Volumes that exist, and whether user data was run in their life. */
@@ -107,7 +108,10 @@ export class FakeMachines implements Machines {
     const reboots = machine.spec.bootNumber !== spec.bootNumber;
     const asksAnew = reboots || (!machine.spec.running && spec.running);
     machine.spec = spec;
-    if (!spec.running && isUp) await this.#stop(machine);
+    const isFrozen = machine.status.state === 'frozen';
+    if (!spec.running && spec.frozen === true && (isUp || isFrozen)) this.#set(machine, { state: 'frozen' });
+    else if (!spec.running && (isUp || isFrozen)) await this.#stop(machine);
+    else if (spec.running && isFrozen && !reboots) this.#set(machine, { state: 'running' });
     else if (!spec.running) machine.heldDown = false;
     else if (isUp ? reboots : asksAnew || !machine.heldDown) await this.#start(machine);
     return machine.status;
@@ -116,6 +120,10 @@ export class FakeMachines implements Machines {
   async removeMachine(key: string): Promise<void> {
     this.calls.push({ verb: 'removeMachine', name: key });
     this.#machines.delete(key);
+  }
+
+  async volumeBytes(): Promise<number> {
+    return 0;
   }
 
   async removeVolume(rootVolume: string): Promise<void> {

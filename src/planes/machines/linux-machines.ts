@@ -9,7 +9,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { PilviError } from '../../base/errors.ts';
-import { listCgroups, readCgroupUsage, removeCgroup } from '../../machine/cgroup.ts';
+import { freezingUnavailable, listCgroups, readCgroupUsage, removeCgroup } from '../../machine/cgroup.ts';
 import { findProgram } from '../../machine/command.ts';
 import { ImageFolder } from '../../machine/image.ts';
 import { ensureHostImage, type HostTree } from '../../machine/image-host.ts';
@@ -18,6 +18,7 @@ import { readLinks } from '../../machine/link.ts';
 import { ensureNamespace, listNamespaces, machineNamespace, removeNamespace } from '../../machine/netns.ts';
 import { probeOverlay } from '../../machine/overlay.ts';
 import { execInContainer, probeRuntime, probeTimeNamespace, type RuntimeOptions } from '../../machine/runtime.ts';
+import { Vault } from '../../machine/vault.ts';
 import { AbsentMachines } from './absent-machines.ts';
 import { ConsoleLog } from './console-log.ts';
 import { guestTools, sudoTool } from './guest-init.ts';
@@ -93,16 +94,24 @@ class LinuxMachines implements Machines {
     ];
   }
 
+  get freezingUnavailable(): string | undefined {
+    return freezingUnavailable(this.#ready.host.cgroups);
+  }
+
   ensureMachine(spec: MachineSpec): Promise<MachineStatus> {
     return this.#turns.run(spec.key, async () => {
       const entry = this.#entries.get(spec.key) ?? this.#newEntry(spec);
       const asksAnew = entry.spec.bootNumber !== spec.bootNumber || (!entry.spec.running && spec.running);
       const reboots = entry.spec.bootNumber !== spec.bootNumber;
       entry.spec = spec;
-      if (!spec.running) await this.#stop(entry);
+      if (!spec.running && spec.frozen === true && entry.run !== undefined) await this.#freeze(entry, entry.run);
+      else if (!spec.running) await this.#stop(entry);
       else if (entry.run !== undefined && reboots) await this.#reboot(entry);
       else if (entry.run === undefined && (asksAnew || !entry.heldDown)) await this.#start(entry);
-      else await this.#applyDisks(entry);
+      else {
+        if (entry.state === 'frozen') this.#thaw(entry);
+        await this.#applyDisks(entry);
+      }
       return this.#describe(entry);
     });
   }
@@ -116,6 +125,7 @@ class LinuxMachines implements Machines {
         await end;
       }
       this.#entries.delete(key);
+      if (entry !== undefined) await this.#ready.images.release(entry.spec.rootVolume);
       await (entry?.console ?? this.#console(key)).remove();
       if (entry !== undefined) await removeOwnNamespace(entry.spec);
     });
@@ -134,6 +144,10 @@ class LinuxMachines implements Machines {
     entry.busyDisks = await entry.run?.disks.apply(entry.spec.disks ?? []);
   }
 
+  volumeBytes(rootVolume: string, secret?: Uint8Array): Promise<number> {
+    return this.#ready.images.volumeBytes(rootVolume, secret);
+  }
+
   async removeVolume(rootVolume: string): Promise<void> {
     const user = this.#userOf(rootVolume, undefined);
     if (user !== undefined) throw volumeInUse(rootVolume, user);
@@ -144,8 +158,8 @@ class LinuxMachines implements Machines {
     return this.#ready.images.volumes();
   }
 
-  async freeze(rootVolume: string, image: string): Promise<void> {
-    await this.#ready.images.freeze(rootVolume, image);
+  async freeze(rootVolume: string, image: string, secret?: Uint8Array): Promise<void> {
+    await this.#ready.images.freeze(rootVolume, image, secret);
   }
 
   async removeImage(image: string): Promise<void> {
@@ -174,7 +188,8 @@ class LinuxMachines implements Machines {
   ): Promise<{ status: number; stdout: Uint8Array; stderr: Uint8Array }> {
     const { runtime } = this.#ready;
     const run = this.#entries.get(key)?.run;
-    if (run === undefined) throw new PilviError('CommandFailed', `The machine ${key} does not run.`);
+    if (run === undefined || this.#entries.get(key)?.state === 'frozen')
+      throw new PilviError('CommandFailed', `The machine ${key} does not run.`);
     const { status, stdoutBytes, stderr } = await execInContainer(key, run.handle, argv, input, runtime);
     return { status, stdout: stdoutBytes, stderr: Buffer.from(stderr) };
   }
@@ -192,6 +207,7 @@ class LinuxMachines implements Machines {
     await this.#turns.idle();
     await this.#ready.trees.catch(() => {});
     await removeCgroup(this.#ready.host.cgroups, this.#ready.host.cgroupParent);
+    await this.#ready.images.close();
   }
 
   async #start(entry: Entry): Promise<void> {
@@ -206,7 +222,7 @@ class LinuxMachines implements Machines {
       if (user !== undefined) throw volumeInUse(spec.rootVolume, user);
       const trees = await this.#ready.trees;
       await ensureNamespace(machineNamespace(spec.key));
-      const volume = await this.#ready.images.ensureVolume(spec.rootVolume, spec.image, treePaths(trees));
+      const volume = await this.#ready.images.ensureVolume(spec.rootVolume, spec.image, treePaths(trees), spec.secret);
       await entry.console.clear();
       const run = await this.#starts.run(() => this.#boot(entry, trees, volume));
       entry.run = run;
@@ -214,6 +230,7 @@ class LinuxMachines implements Machines {
       entry.startedAt = run.startedAt;
       void run.ended.then((end) => this.#onEnd(entry, run, end));
     } catch (error) {
+      await this.#ready.images.release(spec.rootVolume);
       // The caller's next attempt starts it again; what is wrong is told as the machine's own state.
       entry.state = 'failed';
       entry.reason = (error as Error).message;
@@ -252,6 +269,17 @@ class LinuxMachines implements Machines {
     return [size, ...lacks, ...this.shortcomings.map((sentence) => `[pilvi] ${sentence}`)];
   }
 
+  async #freeze(entry: Entry, run: MachineRun): Promise<void> {
+    if (entry.state === 'frozen') return;
+    await run.freeze();
+    entry.state = 'frozen';
+  }
+
+  #thaw(entry: Entry): void {
+    entry.run?.thaw();
+    entry.state = 'running';
+  }
+
   async #stop(entry: Entry): Promise<void> {
     const { run } = entry;
     if (run !== undefined) {
@@ -259,6 +287,7 @@ class LinuxMachines implements Machines {
       entry.run = undefined;
       this.#noteEnd(entry, run, await run.powerOff());
       entry.stoppedFromInside = false;
+      await this.#ready.images.release(entry.spec.rootVolume);
     }
     entry.state = 'stopped';
     entry.heldDown = false;
@@ -283,6 +312,7 @@ class LinuxMachines implements Machines {
       this.#noteEnd(entry, run, end);
       if (end.kind === 'reboot') await this.#start(entry);
       else {
+        await this.#ready.images.release(entry.spec.rootVolume);
         entry.heldDown = true;
         entry.startedAt = undefined;
         entry.stoppedFromInside = end.kind === 'poweroff';
@@ -378,7 +408,7 @@ export async function openLinuxMachines({ folder, inside }: LinuxMachinesOptions
   if (overlayProblem !== undefined) return new AbsentMachines(`Machines cannot run: ${overlayProblem}.`);
   await rm(`${folder}/run`, { recursive: true, force: true });
   for (const left of await listCgroups(host.cgroups, inside.run)) await removeCgroup(host.cgroups, `${inside.run}/${left}`);
-  const images = new ImageFolder(`${folder}/store`);
+  const images = new ImageFolder(`${folder}/store`, new Vault(`${folder}/store/vault.ext4`, `${folder}/store/vault`));
   await images.open();
   const tools = findProgram('sudo') === undefined ? new Map([...guestTools, ['/usr/bin/sudo', sudoTool]]) : guestTools;
   const trees = ensureHostImage({ folder: `${folder}/images`, tools, userNamespace: host.userNamespace });

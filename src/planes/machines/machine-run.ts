@@ -8,7 +8,7 @@ import { rm } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { PilviError } from '../../base/errors.ts';
-import { readCgroupMemory, removeCgroup } from '../../machine/cgroup.ts';
+import { freezeCgroup, freezingUnavailable, readCgroupMemory, removeCgroup, thawCgroup } from '../../machine/cgroup.ts';
 import { type ProcessHandle, signalProcess, waitGone } from '../../machine/process.ts';
 import { type RuntimeOptions, removeContainer, type StartedContainer, startContainer } from '../../machine/runtime.ts';
 import type { ConsoleLog } from './console-log.ts';
@@ -132,8 +132,21 @@ export class MachineRun {
     return this.#words.bootDone;
   }
 
+  /** Makes all of it stand still, memory kept. Throws `CommandFailed` where that cannot be done. */
+  async freeze(): Promise<void> {
+    const { host, key } = this.context;
+    await freezeCgroup(host.cgroups, machineCgroup(host, key));
+  }
+
+  /** Lets it go on. Safe to repeat. */
+  thaw(): void {
+    const { host, key } = this.context;
+    if (freezingUnavailable(host.cgroups) === undefined) thawCgroup(host.cgroups, machineCgroup(host, key));
+  }
+
   /** Presses the power button and waits for the end; after the time that init gives its programs it is killed. */
   async powerOff(): Promise<RunEnd> {
+    this.thaw();
     signalProcess(this.handle, 'SIGPWR');
     const timer = setTimeout(() => signalProcess(this.handle, 'SIGKILL'), powerButtonMillisMax);
     const end = await this.ended;

@@ -12,8 +12,15 @@ export interface MachineSpec {
   hostname: string;
   vcpus: number;
   memoryMiB: number;
+  /** Key that the root volume is encrypted with at rest, and those layers of its image that are; the same at every call. Absent: not encrypted. */
+  secret?: Uint8Array | undefined;
   /** True: it should run. False: it should be shut down (its root volume stays). */
   running: boolean;
+  /**
+   * With `running` false: it should stand still with its memory kept, instead of being shut down, and go on from there when it should run again. Only a machine
+   * that runs can be made so, and only until Pilvi ends: then it is stopped. Its disks must stay open.
+   */
+  frozen?: boolean | undefined;
   /** A change of number asks for a reboot: memory and processes are lost, root volume and addresses stay. */
   bootNumber: number;
   /** Run by the machine's init as root, once in the life of the root volume, after the network is up; `undefined` when there is none. */
@@ -58,7 +65,7 @@ export interface MachinePort {
   device: string;
 }
 
-export type MachineState = 'starting' | 'running' | 'stopping' | 'stopped' | 'failed';
+export type MachineState = 'starting' | 'running' | 'stopping' | 'stopped' | 'frozen' | 'failed';
 
 export interface MachineStatus {
   key: string;
@@ -91,12 +98,16 @@ export interface Machines {
   ensureMachine(spec: MachineSpec): Promise<MachineStatus>;
   /** Stops it at once and forgets it; the root volume stays. Safe to repeat. */
   removeMachine(key: string): Promise<void>;
+  /** Why machines cannot be frozen here, or undefined when they can. */
+  readonly freezingUnavailable: string | undefined;
+  /** Bytes written to a root volume, without what lies below it in its image; zero when there is none. */
+  volumeBytes(rootVolume: string, secret?: Uint8Array): Promise<number>;
   /** Deletes a root volume. Safe to repeat. */
   removeVolume(rootVolume: string): Promise<void>;
   /** Names of the root volumes that exist on the host, whoever made them. */
   volumes(): Promise<string[]>;
-  /** Freezes a copy of a root volume into an image; the machine may run. */
-  freeze(rootVolume: string, image: string): Promise<void>;
+  /** Freezes a copy of a root volume into an image, encrypted with the volume's key when it has one; the machine may run. */
+  freeze(rootVolume: string, image: string, secret?: Uint8Array): Promise<void>;
   removeImage(image: string): Promise<void>;
   status(key: string): Promise<MachineStatus | undefined>;
   machines(): Promise<string[]>;

@@ -11,7 +11,7 @@ import { findImage, type UsableImage, visibleImages } from './find.ts';
 export function mappingsOf(
   image: Pick<
     UsableImage,
-    'rootDeviceName' | 'rootDeleteOnTermination' | 'rootSizeGiB' | 'rootType' | 'rootSnapshotId' | 'volumes'
+    'rootDeviceName' | 'rootDeleteOnTermination' | 'rootSizeGiB' | 'rootType' | 'rootSnapshotId' | 'rootEncryption' | 'volumes'
   >,
 ): BlockDeviceMapping[] {
   return [
@@ -22,7 +22,7 @@ export function mappingsOf(
         SnapshotId: image.rootSnapshotId,
         VolumeSize: image.rootSizeGiB,
         VolumeType: image.rootType,
-        Encrypted: false,
+        Encrypted: image.rootEncryption !== undefined,
       },
     },
     ...image.volumes.map((volume) => ({

@@ -179,6 +179,7 @@ export const imageHandlers: HandlersOf<EC2> = {
         rootType: source.rootType,
         rootDeleteOnTermination: source.rootDeleteOnTermination,
         rootSnapshotId: copies.get(source.rootSnapshotId ?? ''),
+        rootEncryption: source.rootEncryption,
         volumes: source.volumes.map((volume) => ({ ...volume, snapshotId: copies.get(volume.snapshotId) ?? volume.snapshotId })),
         planeImage: source.planeImage,
         user: source.user,

@@ -6,6 +6,7 @@ import type { Context } from '../../../kernel/context.ts';
 import type { Reconciler } from '../../../kernel/service.ts';
 import { type InstanceRow, Instances } from '../instances/state.ts';
 import { volumesOf } from '../volumes/attachments.ts';
+import { forgetSecret } from '../volumes/encryption.ts';
 import { addSnapshot, encryptionForSnapshot, untilTaken } from '../volumes/snapshots.ts';
 import { Snapshots, type VolumeRow, Volumes } from '../volumes/state.ts';
 import { writeImage } from './own.ts';
@@ -60,6 +61,7 @@ async function addSnapshots(ctx: Context, row: ImageRow, instance: InstanceRow):
     const made: ImageRow = {
       ...latest,
       rootSnapshotId: rootSnapshot.id,
+      rootEncryption: forgetSecret(rootSnapshot.encryption),
       planeImage: rootSnapshot.rootImage ?? rootSnapshot.id,
       volumes,
     };

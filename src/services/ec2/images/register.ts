@@ -5,6 +5,7 @@ import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { invalidParameterCombination, missingParameter } from '../errors.ts';
 import { checkTagged, requestTagConditions } from '../tags.ts';
+import { forgetSecret } from '../volumes/encryption.ts';
 import { planVolume } from '../volumes/new-volume.ts';
 import { usableSnapshot } from '../volumes/snapshot-lookup.ts';
 import { catalogueImages } from './catalogue.ts';
@@ -67,6 +68,7 @@ export const registerImageHandlers: HandlersOf<EC2> = {
       rootType: shape.type,
       rootDeleteOnTermination: root.DeleteOnTermination ?? true,
       rootSnapshotId: snapshot.id,
+      rootEncryption: forgetSecret(snapshot.encryption),
       volumes: await planVolumes(ctx, input, rootDeviceName),
       planeImage: snapshot.rootImage,
       user: base?.user ?? 'ec2-user',

@@ -1,6 +1,7 @@
 /** Rows of images that accounts own; the provider's own catalogue is data (catalogue.ts). */
 import type { Millis } from '../../../base/clock.ts';
 import { defineTable } from '../../../store/tables.ts';
+import type { Encryption } from '../volumes/state.ts';
 import type { VolumeType } from '../volumes/volume-types.ts';
 import type { TagMap } from '../vpc/state.ts';
 
@@ -31,6 +32,8 @@ export interface ImageRow {
   rootDeleteOnTermination: boolean;
   /** Absent for copies of the provider's images, which have no bytes of their own. */
   rootSnapshotId?: string | undefined;
+  /** The root snapshot's encryption. */
+  rootEncryption?: Encryption | undefined;
   volumes: readonly ImageVolume[];
   /** Image of the machines plane that it stands for: its root snapshot's. */
   planeImage: string;

@@ -11,6 +11,7 @@ import { checkTagged } from '../tags.ts';
 import { volumesOf } from '../volumes/attachments.ts';
 import { Volumes } from '../volumes/state.ts';
 import { Vpcs } from '../vpc/state.ts';
+import { typeIsFixed } from './hibernation.ts';
 import { type InstanceRow, Instances } from './state.ts';
 import { instanceTypes } from './type-catalogue.ts';
 
@@ -127,6 +128,7 @@ async function applyChange(tx: Transaction, row: InstanceRow, change: Change): P
   if (stoppedOnly.has(change.name) && row.state !== 'stopped') {
     throw new AwsError('IncorrectInstanceState', `The instance '${row.id}' is not in the 'stopped' state.`);
   }
+  if (change.name === 'instanceType' && row.hibernation === true) throw typeIsFixed(row.id);
   const put = (changes: Partial<InstanceRow>) => tx.table(Instances).put({ ...row, ...changes });
   switch (change.name) {
     case 'instanceType':

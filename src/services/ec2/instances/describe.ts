@@ -177,7 +177,7 @@ async function describeInstance(ctx: Context, row: InstanceRow): Promise<ShownIn
       InstanceMetadataTags: row.metadata.tags,
     },
     EnclaveOptions: { Enabled: false },
-    HibernationOptions: { Configured: false },
+    HibernationOptions: { Configured: row.hibernation === true },
     CapacityReservationSpecification: { CapacityReservationPreference: 'open' },
     MaintenanceOptions: { AutoRecovery: row.autoRecovery },
     CurrentInstanceBootMode: 'legacy-bios',

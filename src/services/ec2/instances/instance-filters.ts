@@ -45,7 +45,7 @@ export const rowFilters = (ctx: Context): FilterValues<InstanceRow> => ({
   'metadata-options.http-endpoint': (row) => row.metadata.endpoint,
   'metadata-options.http-put-response-hop-limit': (row) => row.metadata.hopLimit,
   'metadata-options.instance-metadata-tags': (row) => row.metadata.tags,
-  'hibernation-options.configured': () => false,
+  'hibernation-options.configured': (row) => row.hibernation === true,
   'current-instance-boot-mode': () => 'legacy-bios',
   'ena-support': () => true,
   platform: () => undefined,

@@ -7,6 +7,7 @@ import type { HandlersOf } from '../../../kernel/service.ts';
 import { applyFilters } from '../filters.ts';
 import { page } from '../paging.ts';
 import { offeredZones } from '../zones.ts';
+import { canHibernate } from './hibernation.ts';
 import { type InstanceTypeInfo, instanceTypes } from './type-catalogue.ts';
 
 /** Cores can be chosen in steps of two, one thread or both of each ("CPU options for Amazon EC2 instances"). */
@@ -20,16 +21,6 @@ function describeCores(type: InstanceTypeInfo): ShownType['VCpuInfo'] {
     ValidCores: type.bareMetal || type.name.startsWith('t2.') ? undefined : valid,
     ValidThreadsPerCore: type.bareMetal ? undefined : type.threadsPerCore === 2 ? [1, 2] : [1],
   };
-}
-
-/** Families that hibernate, up to 150 GiB of memory, never bare metal ("Prerequisites for EC2 instance hibernation"). */
-function canHibernate(type: InstanceTypeInfo): boolean {
-  const family = type.name.split('.')[0] ?? '';
-  return (
-    /^(c3|c4|c5d?|c6[agi]d?|c7[agi]d?|i3|m3|m4|m5[ad]?|m6[agi]d?|m7[agi]d?|r3|r4|r5[ad]?|t2|t3a?|t4g)$/.test(family) &&
-    !type.bareMetal &&
-    type.memoryMiB < 150 * 1024
-  );
 }
 
 function describeType(type: InstanceTypeInfo): ShownType {

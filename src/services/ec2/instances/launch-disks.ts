@@ -7,13 +7,15 @@ import { mappingsOf } from '../images/describe.ts';
 import type { UsableImage } from '../images/find.ts';
 import type { TagMap } from '../vpc/state.ts';
 import { checkDevice, volumesMaxOf } from '../volumes/attachments.ts';
+import { planEncryption } from '../volumes/encryption.ts';
 import { addVolume, askOfMapping, type NewVolume, planVolume } from '../volumes/new-volume.ts';
+import type { Encryption } from '../volumes/state.ts';
 import { checkShape, volumeTypeOf, type VolumeShape, volumeTypes } from '../volumes/volume-types.ts';
 import type { InstanceRow } from './state.ts';
 import type { InstanceTypeInfo } from './type-catalogue.ts';
 
 export interface DiskPlan {
-  root: { shape: VolumeShape; deleteOnTermination: boolean };
+  root: { shape: VolumeShape; deleteOnTermination: boolean; encryption: Encryption | undefined };
   data: readonly { device: string; deleteOnTermination: boolean; volume: NewVolume }[];
   local: readonly { index: number; device: string }[];
 }
@@ -22,13 +24,10 @@ function invalidMapping(message: string): AwsError {
   return new AwsError('InvalidBlockDeviceMapping', message);
 }
 
-function planRoot(mapping: BlockDeviceMapping | undefined, image: UsableImage): DiskPlan['root'] {
+async function planRoot(ctx: Context, mapping: BlockDeviceMapping | undefined, image: UsableImage): Promise<DiskPlan['root']> {
   if (mapping !== undefined && (mapping.VirtualName !== undefined || mapping.NoDevice !== undefined || mapping.Ebs === undefined))
     throw invalidParameterValue(`The root device ${mapping.DeviceName} must be an EBS volume.`);
   const ask = askOfMapping(mapping?.Ebs ?? {});
-  // The root's layers are the machines plane's, which does not encrypt.
-  if (ask.Encrypted === true || ask.KmsKeyId !== undefined)
-    throw parameterNotImplemented('RunInstances', 'BlockDeviceMappings.Ebs.Encrypted of the root device');
   if (ask.SnapshotId !== undefined)
     throw parameterNotImplemented('RunInstances', 'BlockDeviceMappings.Ebs.SnapshotId of the root device');
   const type = volumeTypeOf(ask.VolumeType, image.rootType);
@@ -41,7 +40,18 @@ function planRoot(mapping: BlockDeviceMapping | undefined, image: UsableImage): 
     );
   }
   const shape = checkShape({ sizeGiB, type, iops: ask.Iops, throughput: ask.Throughput });
-  return { shape, deleteOnTermination: mapping?.Ebs?.DeleteOnTermination ?? image.rootDeleteOnTermination };
+  const encryption = await planEncryption(ctx, {
+    encrypted: ask.Encrypted,
+    keyId: ask.KmsKeyId,
+    origin: { encryption: image.rootEncryption },
+  });
+  // The layers of the image are read as they are, so they and what is written above them are under one key.
+  if (image.rootEncryption !== undefined && encryption?.keyArn !== image.rootEncryption.keyArn)
+    throw parameterNotImplemented(
+      'RunInstances',
+      'BlockDeviceMappings.Ebs.KmsKeyId of a root device whose image has another key',
+    );
+  return { shape, encryption, deleteOnTermination: mapping?.Ebs?.DeleteOnTermination ?? image.rootDeleteOnTermination };
 }
 
 /** The mappings of the request, after those of the image, which they override by device name and leave out with NoDevice. */
@@ -96,7 +106,7 @@ export async function planDisks(
       'AttachmentLimitExceeded',
       `The instance type ${type.name} takes at most ${volumesMaxOf(type.name, 1)} volumes.`,
     );
-  return { root: planRoot(root, image), data, local };
+  return { root: await planRoot(ctx, root, image), data, local };
 }
 
 /** Writes the data volumes of one instance of a launch. */

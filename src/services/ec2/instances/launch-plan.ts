@@ -11,6 +11,7 @@ import type { MergedLaunch } from '../launch-templates/data.ts';
 import { requireRow } from '../lookup.ts';
 import { parseTags } from '../tags.ts';
 import { type SubnetRow, Subnets, type TagMap, Vpcs } from '../vpc/state.ts';
+import { checkHibernation } from './hibernation.ts';
 import { type CardPlan, planCards } from './launch-cards.ts';
 import { type DiskPlan, planDisks } from './launch-disks.ts';
 import { type PlacementPlan, planPlacement } from './launch-placement.ts';
@@ -34,6 +35,7 @@ export interface LaunchPlan {
   zone?: string | undefined;
   place: PlacementPlan;
   disks: DiskPlan;
+  hibernation: boolean;
   cpuCredits: InstanceRow['cpuCredits'];
   metadata: InstanceRow['metadata'];
   shutdownBehaviour: InstanceRow['shutdownBehaviour'];
@@ -64,7 +66,6 @@ function refuseUnimplemented(input: RunInstancesRequest): void {
   ];
   const named = plain.find((name) => input[name] !== undefined && !(Array.isArray(input[name]) && input[name].length === 0));
   if (named !== undefined) throw parameterNotImplemented('RunInstances', named);
-  if (input.HibernationOptions?.Configured === true) throw parameterNotImplemented('RunInstances', 'HibernationOptions');
   if (input.EnclaveOptions?.Enabled === true) throw parameterNotImplemented('RunInstances', 'EnclaveOptions');
   if ((input.CapacityReservationSpecification?.CapacityReservationPreference ?? 'open') !== 'open')
     throw parameterNotImplemented('RunInstances', 'CapacityReservationSpecification');
@@ -171,6 +172,9 @@ export async function planLaunch({ input, template }: MergedLaunch, ctx: Context
   if (zone !== undefined && findZone(zone)?.region !== ctx.region) {
     throw invalidParameterValue(`Invalid availability zone: [${zone}]`);
   }
+  const disks = await planDisks(input.BlockDeviceMappings, image, type, ctx);
+  const hibernation = input.HibernationOptions?.Configured === true;
+  if (hibernation) checkHibernation(type, disks.root);
   const { ClientToken: _token, DryRun: _dryRun, ...significant } = input;
   return {
     image,
@@ -181,7 +185,8 @@ export async function planLaunch({ input, template }: MergedLaunch, ctx: Context
     cards: planCards(input, type),
     zone,
     place: await planPlacement(input, ctx, type),
-    disks: await planDisks(input.BlockDeviceMappings, image, type, ctx),
+    disks,
+    hibernation,
     cpuCredits: planCredits(input.CreditSpecification?.CpuCredits, type),
     metadata: planMetadata(input.MetadataOptions, image),
     shutdownBehaviour: input.InstanceInitiatedShutdownBehavior ?? 'stop',

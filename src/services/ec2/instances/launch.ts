@@ -69,6 +69,7 @@ function newInstance(
     terminationProtection: input.DisableApiTermination === true,
     stopProtection: input.DisableApiStop === true,
     metadata: plan.metadata,
+    hibernation: plan.hibernation || undefined,
     rootDeviceName: plan.image.rootDeviceName,
     rootVolume: {
       id: ctx.id('volume'),
@@ -169,6 +170,7 @@ async function launch(
     await tx.table(Volumes).put({
       id: instance.rootVolume.id,
       ...plan.disks.root.shape,
+      encryption: plan.disks.root.encryption,
       zone: subnet.zone,
       created: ctx.now,
       instanceId: instance.id,

@@ -10,6 +10,7 @@ import { Interfaces } from '../interfaces/state.ts';
 import { rowsByIds } from '../lookup.ts';
 import { checkTagged } from '../tags.ts';
 import { describeState } from './describe.ts';
+import { checkCanHibernate, hibernated, resumed, shutDown } from './hibernation.ts';
 import { settle } from './launch-placement.ts';
 import { type InstanceRow, Instances, type InstanceState } from './state.ts';
 import { announceState } from './state-events.ts';
@@ -84,6 +85,7 @@ export const lifecycleHandlers: HandlersOf<EC2> = {
         await move(tx, ctx, await settle(tx, ctx, row), {
           intent: 'running',
           linkDown: undefined,
+          ...resumed(row, ctx.now),
           state: 'pending',
           launchedAt: ctx.now,
           stateReason: undefined,
@@ -96,16 +98,12 @@ export const lifecycleHandlers: HandlersOf<EC2> = {
   },
 
   async StopInstances(input, ctx) {
-    if (input.Hibernate === true) {
-      throw new AwsError(
-        'UnsupportedHibernationConfiguration',
-        'The instance is not configured for hibernation. Hibernation can be configured only when an instance is launched.',
-      );
-    }
+    const hibernate = input.Hibernate === true;
     const changes = await ctx.transact(async (tx) => {
       const rows = await instancesOf(tx, input.InstanceIds);
       for (const row of rows) {
         if (!['running', 'pending', 'stopping', 'stopped'].includes(row.state)) throw incorrectState(row, 'stopped');
+        if (hibernate) checkCanHibernate(row);
         if (row.stopProtection) {
           throw new AwsError(
             'OperationNotPermitted',
@@ -115,10 +113,7 @@ export const lifecycleHandlers: HandlersOf<EC2> = {
       }
       for (const row of rows) {
         if (row.state === 'running' || row.state === 'pending') {
-          await stopInstance(tx, ctx, row, {
-            code: 'Client.UserInitiatedShutdown',
-            message: 'Client.UserInitiatedShutdown: User initiated shutdown',
-          });
+          await stopInstance(tx, ctx, hibernate ? { ...row, hibernatedAt: ctx.now } : row, hibernate ? hibernated : shutDown);
         }
       }
       return rows.map((row) => change(row, row.state === 'stopped' ? 'stopped' : 'stopping'));
@@ -149,10 +144,7 @@ export const lifecycleHandlers: HandlersOf<EC2> = {
       }
       for (const row of rows) {
         if (row.state === 'terminated' || row.state === 'shutting-down') continue;
-        await terminateInstance(tx, ctx, row, {
-          code: 'Client.UserInitiatedShutdown',
-          message: 'Client.UserInitiatedShutdown: User initiated shutdown',
-        });
+        await terminateInstance(tx, ctx, row, shutDown);
       }
       return rows.map((row) => change(row, row.state === 'terminated' ? 'terminated' : 'shutting-down'));
     });

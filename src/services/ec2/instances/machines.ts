@@ -13,9 +13,10 @@ import { deviceName } from '../vpc/network-spec.ts';
 import { applyNetwork } from '../vpc/networks.ts';
 import { DhcpOptions, Vpcs } from '../vpc/state.ts';
 import { releaseVolumes } from '../volumes/attachments.ts';
-import { closeDisks, disksOf, dropForced, KeyUnusable, settleDisks } from '../volumes/plane.ts';
+import { closeDisks, disksOf, dropForced, KeyUnusable, rootSecretOf, settleDisks } from '../volumes/plane.ts';
 import { Volumes } from '../volumes/state.ts';
 import { watchInstance } from './metrics.ts';
+import { keepHibernation } from './hibernation.ts';
 import { planRecovery } from './recovery.ts';
 import { stopInstance, terminateInstance } from './lifecycle.ts';
 import { type InstanceRow, Instances } from './state.ts';
@@ -29,7 +30,7 @@ async function machineSpec(
   ctx: Context,
   row: InstanceRow,
   cards: readonly InterfaceRow[],
-  disks: readonly MachineDisk[],
+  { disks, secret }: { disks: readonly MachineDisk[]; secret?: Uint8Array | undefined },
 ): Promise<MachineSpec> {
   const type = instanceTypes.get(row.type)!;
   const key = row.keyName === undefined ? undefined : await ctx.table(KeyPairs).get(row.keyName);
@@ -40,11 +41,13 @@ async function machineSpec(
   return {
     key: row.id,
     image: row.boot.planeImage,
+    secret,
     rootVolume: row.rootVolume.id,
     hostname: privateDnsName(ctx, address),
     vcpus: type.vcpus,
     memoryMiB: type.memoryMiB,
     running: row.intent === 'running',
+    frozen: row.hibernatedAt !== undefined,
     bootNumber: row.bootNumber,
     userData: row.userData === undefined ? undefined : Buffer.from(row.userData, 'base64'),
     user: row.boot.user,
@@ -67,16 +70,16 @@ async function bringUp(ctx: Context, row: InstanceRow, cards: readonly Interface
   const { heldFor } = row;
   if (heldFor !== undefined && machines.unavailable === undefined) {
     // Shut down for its image; its reconciler lets it boot again.
-    await machines.ensureMachine({ ...(await machineSpec(ctx, row, cards, [])), running: false });
+    await machines.ensureMachine({ ...(await machineSpec(ctx, row, cards, { disks: [] })), running: false });
     return ctx.transact(async (tx) => tx.hint('images', heldFor));
   }
   const refused = machines.unavailable ?? ctx.part('fabric').unavailable;
   if (refused === undefined) {
     await applyNetwork(ctx, row.vpcId);
     await dropForced(ctx, row);
-    const disks = await disksOf(ctx, row).catch((error: unknown) => refuseKey(ctx, row, error));
-    if (disks === undefined) return;
-    const status = await machines.ensureMachine(await machineSpec(ctx, row, cards, disks));
+    const storage = await storageOf(ctx, row).catch((error: unknown) => refuseKey(ctx, row, error));
+    if (storage === undefined) return;
+    const status = await machines.ensureMachine(await machineSpec(ctx, row, cards, storage));
     if (status.state !== 'running')
       throw new Error(`The machine of ${row.id} is ${status.state}: ${status.reason ?? 'no reason given'}`);
     await settleDisks(ctx, row, status);
@@ -97,6 +100,11 @@ async function bringUp(ctx: Context, row: InstanceRow, cards: readonly Interface
   if (!kept && machines.unavailable === undefined) await machines.removeMachine(row.id);
 }
 
+/** The disks of a running instance, and its root's key. Throws KeyUnusable. */
+async function storageOf(ctx: Context, row: InstanceRow): Promise<{ disks: MachineDisk[]; secret: Uint8Array | undefined }> {
+  return { secret: await rootSecretOf(ctx, row), disks: await disksOf(ctx, row) };
+}
+
 /** A volume's key does not work: the instance ends where it was, stopped ("Client.InternalError: Client error on launch"). */
 async function refuseKey(ctx: Context, row: InstanceRow, error: unknown): Promise<undefined> {
   if (!(error instanceof KeyUnusable)) throw error;
@@ -111,10 +119,13 @@ async function refuseKey(ctx: Context, row: InstanceRow, error: unknown): Promis
   return undefined;
 }
 
-async function bringDown(ctx: Context, row: InstanceRow, cards: readonly InterfaceRow[]): Promise<void> {
+async function bringDown(ctx: Context, asked: InstanceRow, cards: readonly InterfaceRow[]): Promise<void> {
   const machines = ctx.part('machines');
-  if (machines.unavailable === undefined) await machines.ensureMachine(await machineSpec(ctx, row, cards, []));
-  await closeDisks(ctx, row);
+  const row = await keepHibernation(ctx, asked);
+  let state: MachineStatus['state'] = 'stopped';
+  if (machines.unavailable === undefined)
+    ({ state } = await machines.ensureMachine(await machineSpec(ctx, row, cards, { disks: [] })));
+  if (state !== 'frozen') await closeDisks(ctx, row);
   await ctx.transact(async (tx) => {
     await tx
       .table(Instances)

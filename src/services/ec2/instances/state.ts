@@ -68,6 +68,10 @@ export interface InstanceRow {
     endpoint: 'enabled' | 'disabled';
     tags: 'enabled' | 'disabled';
   };
+  /** Asked for at launch: it may be hibernated. */
+  hibernation?: boolean | undefined;
+  /** When it was asked to hibernate; gone when it is started, or when hibernating failed. */
+  hibernatedAt?: Millis | undefined;
   rootDeviceName: string;
   /** Local disks that a mapping named (`ephemeral0` is index 0), for types whose disks are not NVMe. */
   localMappings?: readonly { index: number; device: string }[] | undefined;

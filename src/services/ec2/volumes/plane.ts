@@ -39,6 +39,16 @@ function namesOf(device: string, slot: number, nitro: boolean, serial: string): 
   };
 }
 
+/**
+ * The key that the machines plane needs for an instance's root volume; undefined when it is not encrypted. Throws KeyUnusable when the KMS key does not work.
+ */
+export async function rootSecretOf(ctx: Context, instance: InstanceRow): Promise<Uint8Array | undefined> {
+  const encryption = (await ctx.table(Volumes).get(instance.rootVolume.id))?.encryption;
+  if (encryption === undefined) return undefined;
+  if (!(await isKeyUsable(ctx, encryption))) throw new KeyUnusable(`The KMS key of ${instance.rootVolume.id} is not usable.`);
+  return secretOf(ctx, encryption);
+}
+
 /** A volume under a key that no longer works: the instance cannot have it. */
 export class KeyUnusable extends Error {}
 
@@ -229,7 +239,7 @@ async function takeSnapshot(ctx: Context, id: string): Promise<void> {
   let bytes = 0;
   let failure: string | undefined;
   try {
-    if (row.rootImage === id && machines.unavailable === undefined) await machines.freeze(row.volumeId, id);
+    if (row.rootImage === id && machines.unavailable === undefined) await machines.freeze(row.volumeId, id, secret);
     else if (row.rootImage === undefined && planes.unavailable === undefined && row.source?.kind === 'volume') {
       const volume = await ctx.table(Volumes).get(row.source.id);
       // Deleted in the moment between: there is nothing left to copy.

@@ -240,8 +240,6 @@ export const snapshotHandlers: HandlersOf<EC2> = {
     if (source.state !== 'completed')
       throw new AwsError('IncorrectState', `Snapshot ${source.id} is not in the completed state.`);
     if (source.tier === 'archive') throw new AwsError('IncorrectState', `Snapshot ${source.id} is archived.`);
-    if (source.rootImage !== undefined && (input.Encrypted === true || input.KmsKeyId !== undefined))
-      throw parameterNotImplemented('CopySnapshot', 'Encrypted for snapshots of root volumes');
     const from = source.encryption === undefined ? undefined : await unseal(ctx.inScope({ region }), source.encryption);
     // A key is of one Region: the copy in another is under that one's own.
     const sameRegion = region === ctx.region;
@@ -250,6 +248,9 @@ export const snapshotHandlers: HandlersOf<EC2> = {
       keyId: input.KmsKeyId,
       origin: sameRegion ? source : undefined,
     });
+    // The layers of a root volume are shared with its copies, so they are under one key.
+    if (source.rootImage !== undefined && encryption?.keyArn !== source.encryption?.keyArn)
+      throw parameterNotImplemented('CopySnapshot', 'Encrypted, under another key, for snapshots of root volumes');
     const tags = tagsFor('snapshot', input.TagSpecifications);
     const id = ctx.id('snapshot');
     await ctx.transact(async (tx) => {

@@ -9,7 +9,7 @@ import type {
   RuleSetSpec,
   RuleSpec,
 } from '../../../planes/fabric/types.ts';
-import { Instances } from '../instances/state.ts';
+import { type InstanceRow, Instances } from '../instances/state.ts';
 import { EgressOnlyGateways } from '../ipv6/state.ts';
 import { type InterfaceRow, Interfaces } from '../interfaces/state.ts';
 import { type NatGatewayRow, NatGateways } from '../nat/state.ts';
@@ -51,7 +51,7 @@ export async function readNetworkSpec(ctx: Context, vpcId: string): Promise<Netw
     readSurroundings(ctx, vpcId),
   ]);
   const used = new Set(cards.flatMap((card) => card.groups));
-  const up = await instancesUp(ctx, cards);
+  const { up, silent } = await instancesUp(ctx, cards);
   const ruleSets = await Promise.all(
     [...groups, ...guests]
       .filter(({ id }) => used.has(id))
@@ -71,21 +71,22 @@ export async function readNetworkSpec(ctx: Context, vpcId: string): Promise<Netw
     routeTables: tables.map((table) => routeTableSpec(table, cards, gateway?.id, surroundings)),
     ruleSets,
     gates: acls.map(gateOf),
-    ports: cards.map((card) => portOf(card, up.has(card.attachment?.instanceId ?? ''))),
+    ports: cards.map((card) => portOf(card, card.attachment?.instanceId ?? '', up, silent)),
     internet: gateway !== undefined,
     resolver: vpc.dnsSupport,
   };
 }
 
-/** Ids of the instances behind these interfaces whose machines run or are about to. */
-async function instancesUp(ctx: Context, cards: readonly InterfaceRow[]): Promise<ReadonlySet<string>> {
+/** Ids of the instances behind these interfaces whose machines have a network, and of those that stand still in it. */
+async function instancesUp(ctx: Context, cards: readonly InterfaceRow[]): Promise<Record<'up' | 'silent', ReadonlySet<string>>> {
   const ids = [...new Set(cards.flatMap((card) => card.attachment?.instanceId ?? []))];
   const rows = await Promise.all(ids.map((id) => ctx.table(Instances).get(id)));
-  return new Set(
-    rows.flatMap((row) =>
-      row === undefined || row.linkDown === true || row.state === 'stopped' || row.state === 'terminated' ? [] : row.id,
-    ),
-  );
+  const isOff = (row: InstanceRow) => row.linkDown === true || row.state === 'stopped' || row.state === 'terminated';
+  const known = rows.filter((row) => row !== undefined);
+  // What is hibernated keeps its devices: its processes would find them gone.
+  const silent = known.filter((row) => isOff(row) && row.hibernatedAt !== undefined && row.state !== 'terminated');
+  const up = [...known.filter((row) => !isOff(row)), ...silent];
+  return { up: new Set(up.map(({ id }) => id)), silent: new Set(silent.map(({ id }) => id)) };
 }
 
 /** What lies around a VPC and its routes and rules lead to. */
@@ -200,7 +201,7 @@ function gateOf({ id, entries }: NetworkAclRow): GateSpec {
 }
 
 /** A port of a machine that is down hangs on nothing: packets to it are lost, as in AWS, where an idle kernel would refuse them. */
-function portOf(card: InterfaceRow, isUp: boolean): PortSpec {
+function portOf(card: InterfaceRow, holder: string, up: ReadonlySet<string>, silent: ReadonlySet<string>): PortSpec {
   return {
     key: card.id,
     subnet: card.subnetId,
@@ -213,8 +214,9 @@ function portOf(card: InterfaceRow, isUp: boolean): PortSpec {
     ruleSets: card.groups,
     sourceCheck: card.sourceDestCheck,
     platform: card.interfaceType === 'vpc_endpoint',
+    silent: silent.has(holder) || undefined,
     attachment:
-      card.attachment === undefined || !isUp
+      card.attachment === undefined || !up.has(holder)
         ? undefined
         : { machine: card.attachment.instanceId, device: deviceName(card.attachment.deviceIndex) },
   };
