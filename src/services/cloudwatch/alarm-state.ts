@@ -9,6 +9,9 @@ import { describeQuery, QueryRun } from './queries.ts';
 import { times } from './rules.ts';
 import { AlarmHistory, Alarms, type AlarmRow, type AlarmState, type CompositeAlarmRow, type MetricAlarmRow } from './state.ts';
 
+/** After a longer jump of the clock than this, alarms are evaluated for the last part of it only: a minute's work for a year would take minutes. */
+const jumpedMax = times.day;
+
 /** Milliseconds between evaluations: a minute, ten seconds for alarms on high resolution ("Evaluating an alarm"). */
 function evaluationStep(row: MetricAlarmRow): number {
   return row.queries.some(({ stat, period }) => (stat?.period ?? period ?? 60) < 60) ? 10_000 : times.minute;
@@ -108,7 +111,7 @@ export const evaluate: Task = async ({ key, due }, ctx) => {
   await ctx.transact(async (tx) => {
     const current = await tx.table(Alarms).get(key);
     if (current?.kind !== 'metric' || current.updated !== row.updated) return;
-    await scheduleEvaluation(tx, current, due);
+    await scheduleEvaluation(tx, current, Math.max(due, ctx.clock.now() - jumpedMax));
     const state = verdict === 'keep' ? current.state : verdict.state;
     if (verdict !== 'keep' && state !== current.state) {
       const value = verdict.recent.at(-1);

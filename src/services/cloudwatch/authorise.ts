@@ -30,6 +30,8 @@ const onArn = async (arn: string | undefined, ctx: Context, request: TagsOfReque
 ];
 
 export const authorisations: AuthorisationsOf<CloudWatch> = {
+  ListMetrics: () => [{ resource: '*' }],
+  GetMetricData: () => [{ resource: '*' }],
   PutMetricData: (input) => [{ resource: '*', conditions: { 'cloudwatch:namespace': input.Namespace } }],
   PutMetricAlarm: async (input, ctx) => [
     await onAlarm(ctx, input.AlarmName ?? '', input, { 'cloudwatch:AlarmActions': input.AlarmActions }),

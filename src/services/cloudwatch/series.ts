@@ -19,26 +19,38 @@ export interface Datum {
   sample: Sample;
 }
 
-/** Adds data to its metrics. */
+/** Adds data to its metrics: each row of points is read and written once, however many of the data fall into it. */
 export async function addData(tx: Transaction, data: readonly Datum[]): Promise<void> {
+  const newest = new Map<string, Datum>();
+  const chunks = new Map<string, ChunkRow>();
   for (const datum of data) {
-    const { namespace, name, dimensions } = datum;
-    const id = metricId(namespace, name, dimensions);
+    const id = metricId(datum.namespace, datum.name, datum.dimensions);
+    if ((newest.get(id)?.at ?? Number.NEGATIVE_INFINITY) < datum.at) newest.set(id, datum);
+    await addPoint(tx, chunks, id, 60, datum);
+    if (datum.resolution === 1) await addPoint(tx, chunks, id, 1, datum);
+  }
+  for (const chunk of chunks.values()) await tx.table(Chunks).put(chunk);
+  for (const [id, { namespace, name, dimensions, at }] of newest) {
     const known = await tx.table(Metrics).get(namespace, name, id);
-    if (known === undefined || known.last < datum.at)
-      await tx.table(Metrics).put({ namespace, name, dimensions, id, last: datum.at });
-    await addPoint(tx, id, 60, datum);
-    if (datum.resolution === 1) await addPoint(tx, id, 1, datum);
+    if (known === undefined || known.last < at) await tx.table(Metrics).put({ namespace, name, dimensions, id, last: at });
   }
 }
 
-async function addPoint(tx: Transaction, metric: string, resolution: number, { at, unit, sample }: Datum): Promise<void> {
+async function addPoint(
+  tx: Transaction,
+  chunks: Map<string, ChunkRow>,
+  metric: string,
+  resolution: number,
+  { at, unit, sample }: Datum,
+): Promise<void> {
   const span = chunkSpan[resolution] ?? times.hour;
   const start = Math.floor(at / span) * span;
   const step = resolution * 1000;
   const point = pointOf(Math.floor(at / step) * step, unit, sample);
-  const chunk: ChunkRow = (await tx.table(Chunks).get(metric, resolution, start)) ?? { metric, resolution, start, points: [] };
-  await tx.table(Chunks).put({ ...chunk, points: withPoint(chunk.points, point) });
+  const key = `${metric} ${resolution} ${start}`;
+  const chunk = chunks.get(key) ??
+    (await tx.table(Chunks).get(metric, resolution, start)) ?? { metric, resolution, start, points: [] };
+  chunks.set(key, { ...chunk, points: withPoint(chunk.points, point) });
 }
 
 /** The points with one more, in order of time, joined where there is one of its time and unit. */

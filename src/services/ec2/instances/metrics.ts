@@ -18,6 +18,8 @@ const basicMinutes = 5;
 const shortest = 250;
 /** Instances whose last look is held. */
 const heldMax = 10_000;
+/** Longest time that one look fills with points. */
+const filledMax = 86_400_000;
 /** Tag by which Auto Scaling marks its instances. */
 const groupTag = 'aws:autoscaling:groupName';
 
@@ -137,19 +139,29 @@ function checkPoints(row: InstanceRow, impaired: boolean, at: number): ServiceDa
   }));
 }
 
-/** Looks at one running instance, publishes what is due, and asks to be called again. */
+/**
+ * Looks at one running instance, publishes what is due, and asks to be called again. After a jump of the clock one look fills all minutes that were
+ * jumped over, at most a day of them: a year's worth of points that all say the same would take minutes to write.
+ */
 export const sampleInstance: Task = async ({ key, due }, ctx) => {
   const row = await ctx.table(Instances).get(key);
   if (row === undefined || row.intent !== 'running') return;
+  const now = Math.floor(ctx.clock.now() / minute) * minute;
+  const first = Math.max(due, now - filledMax);
   const impaired = ctx.part('zones').downSince(row.place ?? row.zone) !== undefined;
   const counters = await readCounters(ctx, row);
   const usage = counters === undefined ? idle : looks.take(row.id, counters, instanceTypes.get(row.type)?.vcpus ?? 1);
-  const cloudwatch = await ctx.internal<CloudWatchApi>('cloudwatch');
-  const points = checkPoints(row, impaired, due - minute);
   const every = row.monitoring ? 1 : basicMinutes;
-  const minutes = counters === undefined ? undefined : looks.gather(row.id, usage, (due / minute) % every === 0);
-  // The point of a period carries the time of its beginning.
-  if (minutes !== undefined) points.push(...usagePoints(row, minutes, due - every * minute));
+  const points: ServiceDatum[] = [];
+  for (let at = first; at <= Math.max(first, now); at += minute) {
+    points.push(...checkPoints(row, impaired, at - minute));
+    // Amounts were measured once and belong to the first minute; the rate goes on.
+    const minuteUsage = at === first ? usage : { ...idle, cpuPercent: usage.cpuPercent };
+    const minutes = counters === undefined ? undefined : looks.gather(row.id, minuteUsage, (at / minute) % every === 0);
+    // The point of a period carries the time of its beginning.
+    if (minutes !== undefined) points.push(...usagePoints(row, minutes, at - every * minute));
+  }
+  const cloudwatch = await ctx.internal<CloudWatchApi>('cloudwatch');
   await cloudwatch.putMetrics(ctx, 'AWS/EC2', points);
-  await ctx.transact((tx) => tx.schedule({ task: 'sampleInstance', key, due: due + minute }));
+  await ctx.transact((tx) => tx.schedule({ task: 'sampleInstance', key, due: Math.max(first, now) + minute }));
 };

@@ -158,6 +158,7 @@ export const vpcAssociationHandlers: HandlersOf<EC2> = {
 };
 
 export const vpcAssociationAuthorisations: AuthorisationsOf<EC2> = {
+  DescribeSecurityGroupReferences: (input, ctx) => checkTagged(input.GroupId ?? [], ctx),
   AssociateSecurityGroupVpc: (input, ctx) => checkTagged([input.GroupId ?? '', input.VpcId ?? ''], ctx),
   DisassociateSecurityGroupVpc: (input, ctx) => checkTagged([input.GroupId ?? '', input.VpcId ?? ''], ctx),
   GetSecurityGroupsForVpc: (input, ctx) => checkTagged([input.VpcId ?? ''], ctx),
