@@ -108,8 +108,9 @@ export interface Context extends Scope {
   /**
    * The same context with this service as the caller on account of a resource, as SNS that delivers a topic's message to a queue: only the policy
    * of what is touched allows it, by the service's principal, `aws:SourceArn` and `aws:SourceAccount` (the resource's own account unless given).
+   * `principal` names a part of the service with a principal of its own, as `delivery.logs`.
    */
-  onAccountOf(sourceArn: string, sourceAccount?: string): Context;
+  onAccountOf(sourceArn: string, sourceAccount?: string, principal?: string): Context;
   /** The same context with this identity as the caller, reached through this service: a role by which the service acts (StsApi.roleIdentity). */
   asIdentity(identity: Identity): Context;
   /**

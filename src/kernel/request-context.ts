@@ -92,10 +92,10 @@ export class RequestContext implements Context {
     return this.#with({ caller: serviceCaller(this.service, this.account) });
   }
 
-  onAccountOf(sourceArn: string, sourceAccount?: string): Context {
+  onAccountOf(sourceArn: string, sourceAccount?: string, principal: string = this.service): Context {
     // S3's ARNs carry no account: the context's own is the bucket's then.
     const owner = sourceAccount ?? (parseArn(sourceArn)?.account || this.account);
-    return this.#with({ caller: { ...serviceCaller(this.service, this.account), sourceArn, sourceAccount: owner } });
+    return this.#with({ caller: { ...serviceCaller(principal, this.account), sourceArn, sourceAccount: owner } });
   }
 
   asIdentity(identity: Identity): Context {

@@ -11,6 +11,25 @@ export interface TableRead {
   elements: ReadonlyMap<string, number>;
 }
 
+/** An element of a set that counts: its joined fields, and what has matched it. */
+export interface CountedElement {
+  key: readonly (string | number)[];
+  packets: number;
+  bytes: number;
+}
+
+interface CountedJson {
+  nftables: readonly {
+    set?: {
+      table: string;
+      name: string;
+      elem?: readonly {
+        elem?: { val: { concat?: readonly (string | number)[] }; counter?: { packets: number; bytes: number } };
+      }[];
+    };
+  }[];
+}
+
 interface RulesetJson {
   nftables: readonly {
     chain?: { table: string; name: string };
@@ -42,4 +61,26 @@ export async function readPacketRules(namespace: string | undefined, table: stri
     if (collection?.table === table) elements.set(collection.name, collection.elem?.length ?? 0);
   }
   return { rules, elements };
+}
+
+/** Elements with counters, by set, of a table of the inet family; sets without any are left out. Protocols and ports are numbers. Throws `CommandFailed`. */
+export async function readCountedSets(
+  namespace: string | undefined,
+  table: string,
+): Promise<ReadonlyMap<string, readonly CountedElement[]>> {
+  const argv = ['nft', '-n', '-j', 'list', 'ruleset', 'inet'];
+  const { stdout } = await runCommand(namespace === undefined ? argv : inNamespace(namespace, argv), {
+    outputBytesMax: 64 * 1024 * 1024,
+  });
+  const found = new Map<string, CountedElement[]>();
+  for (const { set } of (JSON.parse(stdout) as CountedJson).nftables) {
+    if (set?.table !== table) continue;
+    const elements = (set.elem ?? []).flatMap(({ elem }) =>
+      elem?.counter === undefined
+        ? []
+        : [{ key: elem.val.concat ?? [], packets: elem.counter.packets, bytes: elem.counter.bytes }],
+    );
+    if (elements.length > 0) found.set(set.name, elements);
+  }
+  return found;
 }

@@ -1,6 +1,6 @@
 /** The fabric of a host that refuses namespaces: says why, and does nothing. Callers look at `unavailable` first; a call is a bug. */
 import { PilviError } from '../../base/errors.ts';
-import type { Fabric, PortIdentity, PortStatus } from './types.ts';
+import type { Fabric, FlowCounts, PortIdentity, PortStatus } from './types.ts';
 
 export class AbsentFabric implements Fabric {
   readonly unavailable: string;
@@ -27,6 +27,10 @@ export class AbsentFabric implements Fabric {
 
   async portStatus(): Promise<PortStatus[]> {
     return [];
+  }
+
+  async flows(): Promise<FlowCounts> {
+    return { flows: [], overflowed: false };
   }
 
   identify(): PortIdentity | undefined {

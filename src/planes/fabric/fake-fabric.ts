@@ -4,7 +4,7 @@
  */
 import { ServiceAddresses } from './addresses.ts';
 import { checkSpec } from './check-spec.ts';
-import type { Fabric, NetworkSpec, PortIdentity, PortStatus } from './types.ts';
+import type { Fabric, FlowCount, FlowCounts, NetworkSpec, PortIdentity, PortStatus } from './types.ts';
 
 type Fault = Parameters<Fabric['setFault']>[0];
 
@@ -25,6 +25,7 @@ export class FakeFabric implements Fabric {
   readonly #specs = new Map<string, NetworkSpec>();
   readonly #serviceAddresses = new ServiceAddresses();
   readonly #traffic = new Map<string, Partial<PortStatus>>();
+  readonly #flows = new Map<string, readonly FlowCount[]>();
   readonly #down = new Map<string, Fault>();
   #failure: ((call: FabricCall) => Error | undefined) | undefined;
 
@@ -46,6 +47,11 @@ export class FakeFabric implements Fabric {
   /** Sets what `portStatus` counts for a port. */
   setTraffic(port: string, counters: Partial<Omit<PortStatus, 'key' | 'serviceAddress'>>): void {
     this.#traffic.set(port, counters);
+  }
+
+  /** Sets what `flows` counts in a network. */
+  setFlows(network: string, flows: readonly FlowCount[]): void {
+    this.#flows.set(network, flows);
   }
 
   /** Forgets all networks without being asked to, as a crash of the real one's namespaces does. */
@@ -80,6 +86,11 @@ export class FakeFabric implements Fabric {
       key,
       serviceAddress: this.#serviceAddresses.of(network, key),
     }));
+  }
+
+  async flows(network: string): Promise<FlowCounts> {
+    const watched = new Set(this.#specs.get(network)?.ports.flatMap((port) => (port.watched === true ? port.key : [])));
+    return { flows: (this.#flows.get(network) ?? []).filter(({ port }) => watched.has(port)), overflowed: false };
   }
 
   identify(serviceAddress: string): PortIdentity | undefined {

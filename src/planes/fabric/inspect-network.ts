@@ -55,6 +55,9 @@ function isTrue({ check }: Fact, { links, routes }: PlaceRead): boolean {
 
 function isWhole(firewall: FirewallPlan, read: TableRead): boolean {
   for (const [name, chain] of firewall.chains) if (read.rules.get(name) !== chain.rules.length) return false;
-  for (const [name, set] of firewall.sets) if (read.elements.get(name) !== set.elements.size) return false;
+  for (const [name, set] of firewall.sets) {
+    const count = read.elements.get(name);
+    if (set.live === true ? count === undefined : count !== set.elements.size) return false;
+  }
   return true;
 }

@@ -12,19 +12,20 @@ import { PilviError } from '../../base/errors.ts';
 import type { Inside } from '../../machine/launch.ts';
 import { applyIpCommands, readLinks, removeByIpCommands } from '../../machine/link.ts';
 import { ensureNamespace, listNamespaces, networkNamespace, networkOfNamespace } from '../../machine/netns.ts';
-import { applyPacketRules } from '../../machine/nft.ts';
+import { applyPacketRules, readCountedSets } from '../../machine/nft.ts';
 import { applySettings } from '../../machine/sysctl.ts';
 import { hostAddress, metadataAddress, metadataPort, portGroup, resolverAddress, resolverPort } from './addresses.ts';
 import { checkSpec } from './check-spec.ts';
 import { diffPlans, isEmpty, machinesOf, type Steps } from './diff-plan.ts';
 import { FaultBook } from './faults.ts';
 import { Holdings } from './holdings.ts';
-import { foreignSets } from './plan-firewall.ts';
+import { firewallTable, foreignSets } from './plan-firewall.ts';
+import { flowsPerSetMax, isWatched, readFlows } from './plan-flows.ts';
 import { type FoundPlan, inspectNetwork } from './inspect-network.ts';
 import { NetworkNumbers, Numbers } from './numbers.ts';
 import { type NetworkPlan, planNetwork, rootPlace } from './plan.ts';
 import { ip6Settings, networkSettings, prepareInternet } from './internet.ts';
-import type { Fabric, NetworkSpec, PortIdentity, PortStatus } from './types.ts';
+import type { Fabric, FlowCounts, NetworkSpec, PortIdentity, PortStatus } from './types.ts';
 
 export interface LinuxFabricOptions {
   /** How this process was started (`readInside`). Outside namespaces of its own the fabric would change the host, and refuses. */
@@ -112,6 +113,15 @@ export class LinuxFabric implements Fabric {
         txPackets: link.rxPackets,
       };
     });
+  }
+
+  async flows(network: string): Promise<FlowCounts> {
+    const { spec, applied } = this.#networks.get(network) ?? {};
+    if (spec === undefined || applied === undefined || !isWatched(spec)) return { flows: [], overflowed: false };
+    const elements = await readCountedSets(applied.namespace, firewallTable);
+    const ports = new Map([...applied.identities.values()].map(({ device, port }) => [device, port]));
+    const overflowed = [...elements.values()].some((set) => set.length >= flowsPerSetMax);
+    return { flows: readFlows(spec, elements, (device) => ports.get(device)), overflowed };
   }
 
   identify(serviceAddress: string): PortIdentity | undefined {

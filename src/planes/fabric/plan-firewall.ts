@@ -25,6 +25,7 @@ import { addressAt, canonicalCidr, formatIp4, parseCidr4 } from '../../base/cidr
 import { internetCidr, metadataAddress, metadataPort, resolverAddress, resolverPort, serviceCidr } from './addresses.ts';
 import type { PlanContext, PlannedNat, PlannedPort } from './plan.ts';
 import { doorsOf, platformAccept, platformTranslations } from './plan-doors.ts';
+import { flowChains, flowSets, refusal } from './plan-flows.ts';
 import { gateVerdicts, isOpen, ruleLines, type TrackedProtocol, trackedProtocols } from './plan-rules.ts';
 import type { NetworkSpec, RuleSetSpec } from './types.ts';
 
@@ -37,6 +38,8 @@ export interface SetPlan {
   type: string;
   /** Key to value; the empty string in sets. */
   elements: ReadonlyMap<string, string>;
+  /** Filled by packets: what it holds is not the plan's. */
+  live?: boolean | undefined;
 }
 
 export interface ChainPlan {
@@ -61,11 +64,14 @@ export function planFirewall(
   nats: readonly PlannedNat[],
 ): FirewallPlan {
   const dual = isDual(spec);
-  const chains = new Map<string, ChainPlan>(baseChains(spec, context));
+  const chains = new Map<string, ChainPlan>([...baseChains(spec, context), ...flowChains(spec, dual)]);
   const profiles = planProfiles(spec, context, [...ports, ...doorsOf(spec).map((door) => ({ spec: door }))], chains);
   for (const gate of spec.gates)
     for (const direction of ['ingress', 'egress'] as const)
-      chains.set(gateChain(gate.key, direction), { hook: '', rules: gateVerdicts(gate[direction], direction, dual) });
+      chains.set(gateChain(gate.key, direction), {
+        hook: '',
+        rules: gateVerdicts(gate[direction], direction, dual, refusal(spec, direction)),
+      });
   for (const nat of nats) {
     const gate = nat.subnet?.gate;
     if (gate === undefined) continue;
@@ -239,7 +245,7 @@ function planProfiles(
       );
       chains.set(direction === 'ingress' ? profile.enter : profile.leave, {
         hook: '',
-        rules: [...names.map((name) => `jump ${name}`), 'drop'],
+        rules: [...names.map((name) => `jump ${name}`), refusal(spec, direction)],
       });
     }
   }
@@ -300,6 +306,7 @@ function planSets(
     ...addressMaps(spec.internet, ports, nats),
     ...verdictMaps(ports, nats, profiles),
     ...doorSets(spec, profiles),
+    ...flowSets(spec, ports, isDual(spec)),
   ]);
 }
 

@@ -52,15 +52,15 @@ export function ruleLines(
   return [...new Set([...open, ...narrow])];
 }
 
-/** Rules of a gate's chain in one direction, by number: `return` lets pass, and what nothing matches is dropped. */
-export function gateVerdicts(rules: readonly GateRuleSpec[], direction: Direction, dual: boolean): string[] {
+/** Rules of a gate's chain in one direction, by number: `return` lets pass, and what nothing matches is refused (`refusal` is `drop`, or leads to it). */
+export function gateVerdicts(rules: readonly GateRuleSpec[], direction: Direction, dual: boolean, refusal: string): string[] {
   const lines: string[] = [];
   for (const rule of [...rules].sort((a, b) => a.number - b.number)) {
     const match = protocolMatch(rule, dual);
     const peer = blockMatch(rule.cidr, direction, dual);
-    if (match !== undefined && peer !== undefined) lines.push(join(match, peer, rule.allow ? 'return' : 'drop'));
+    if (match !== undefined && peer !== undefined) lines.push(join(match, peer, rule.allow ? 'return' : refusal));
   }
-  return [...lines, 'drop'];
+  return [...lines, refusal];
 }
 
 /** Matches on the peer's address, one for each family; none when no packet can match: a rule set without members here, or IPv6 without IPv6. */

@@ -100,6 +100,8 @@ export interface PortSpec {
   platform?: boolean | undefined;
   /** Nothing comes or goes through it, though a machine holds it: one that stands still. */
   silent?: boolean | undefined;
+  /** The flows of the port are counted (`flows`). */
+  watched?: boolean | undefined;
   /** The machine that holds the port and the device name inside it; absent while the port is attached to nothing. */
   attachment?: { machine: string; device: string } | undefined;
 }
@@ -112,6 +114,30 @@ export interface PortStatus {
   txBytes: number;
   rxPackets: number;
   txPackets: number;
+}
+
+/** A flow at a watched port, counted since the port is watched. Counters start anew when a flow has rested for an hour, or the network was repaired. */
+export interface FlowCount {
+  port: string;
+  /** `in`: towards the port's machine. */
+  direction: 'in' | 'out';
+  /** Whether rule sets and gates let it through. */
+  accepted: boolean;
+  /** Addresses as inside the network: of the port itself always a private one. */
+  source: string;
+  target: string;
+  protocol: number;
+  /** 0 for protocols without ports. */
+  sourcePort: number;
+  targetPort: number;
+  packets: number;
+  bytes: number;
+}
+
+export interface FlowCounts {
+  flows: readonly FlowCount[];
+  /** More flows than can be counted: some are missing. */
+  overflowed: boolean;
 }
 
 /** Who is behind a connection that reached a platform service: found by the source address that the service sees. */
@@ -130,6 +156,8 @@ export interface Fabric {
   /** Keys of the networks that exist on the host, whoever made them. */
   networks(): Promise<string[]>;
   portStatus(network: string): Promise<PortStatus[]>;
+  /** Flows at the network's watched ports. */
+  flows(network: string): Promise<FlowCounts>;
   /** The port behind a platform-service connection from this source address. */
   identify(serviceAddress: string): PortIdentity | undefined;
   /**

@@ -80,7 +80,7 @@ import { ZoneGroups, zoneHandlers } from './zones.ts';
 
 export default defineService({
   name: 'ec2',
-  uses: ['cloudwatch', 'iam', 'kms', 'rbin', 'sts'],
+  uses: ['cloudwatch', 'cloudwatch-logs', 'iam', 'kms', 'rbin', 's3', 'sts'],
   tables: [
     ...[Vpcs, Subnets, RouteTables, InternetGateways, NetworkAcls, DhcpOptions, Interfaces, SecurityGroups, SecurityGroupRules],
     ...[LaunchTemplates, LaunchTemplateVersions, PlacementGroups, Occupants, DedicatedHosts, PushedKeys, ImageOwners],

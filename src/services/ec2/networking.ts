@@ -3,6 +3,9 @@ import type { EC2 } from '@aws-sdk/client-ec2';
 import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
 import { vpcEndpointAuthorisations, vpcEndpointHandlers } from './endpoints/endpoints.ts';
 import { VpcEndpoints } from './endpoints/state.ts';
+import { collectFlows } from './flow-logs/collect.ts';
+import { flowLogAuthorisations, flowLogHandlers } from './flow-logs/flow-logs.ts';
+import { FlowLines, FlowLogs } from './flow-logs/state.ts';
 import { ipv6Authorisations, ipv6Handlers } from './ipv6/ipv6.ts';
 import { EgressOnlyGateways } from './ipv6/state.ts';
 import { forgetNatGateway, natGatewayAuthorisations, natGatewayHandlers, natGateways } from './nat/nat-gateways.ts';
@@ -15,7 +18,16 @@ import { vpcAssociationAuthorisations, vpcAssociationHandlers } from './security
 import { cidrAssociationAuthorisations, cidrAssociationHandlers } from './vpc/cidr-associations.ts';
 import { dhcpOptionsAuthorisations, dhcpOptionsHandlers } from './vpc/dhcp-options.ts';
 
-export const networkingTables = [NatGateways, Peerings, PeeringSides, PrefixLists, EgressOnlyGateways, VpcEndpoints];
+export const networkingTables = [
+  NatGateways,
+  Peerings,
+  PeeringSides,
+  PrefixLists,
+  EgressOnlyGateways,
+  VpcEndpoints,
+  FlowLogs,
+  FlowLines,
+];
 
 export const networkingHandlers: HandlersOf<EC2> = {
   ...dhcpOptionsHandlers,
@@ -23,6 +35,7 @@ export const networkingHandlers: HandlersOf<EC2> = {
   ...ipv6Handlers,
   ...natGatewayHandlers,
   ...vpcEndpointHandlers,
+  ...flowLogHandlers,
   ...peeringHandlers,
   ...prefixListHandlers,
   ...vpcAssociationHandlers,
@@ -34,10 +47,11 @@ export const networkingAuthorisations: AuthorisationsOf<EC2> = {
   ...ipv6Authorisations,
   ...natGatewayAuthorisations,
   ...vpcEndpointAuthorisations,
+  ...flowLogAuthorisations,
   ...peeringAuthorisations,
   ...prefixListAuthorisations,
   ...vpcAssociationAuthorisations,
 };
 
 export const networkingReconcilers = { natGateways };
-export const networkingTasks = { forgetNatGateway, expirePeering, forgetPeering };
+export const networkingTasks = { forgetNatGateway, expirePeering, forgetPeering, collectFlows };

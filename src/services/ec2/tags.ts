@@ -16,6 +16,7 @@ import { DedicatedHosts } from './hosts/state.ts';
 import { Images } from './images/state.ts';
 import { Instances } from './instances/state.ts';
 import { Interfaces } from './interfaces/state.ts';
+import { FlowLogs } from './flow-logs/state.ts';
 import { VpcEndpoints } from './endpoints/state.ts';
 import { EgressOnlyGateways } from './ipv6/state.ts';
 import { NatGateways } from './nat/state.ts';
@@ -77,6 +78,7 @@ const kinds: readonly TaggedKind[] = [
   kind('key-pair', 'keyPair', KeyPairs, 'byId'),
   kind('egress-only-internet-gateway', 'egressOnlyGateway', EgressOnlyGateways),
   kind('vpc-endpoint', 'vpcEndpoint', VpcEndpoints),
+  kind('vpc-flow-log', 'flowLog', FlowLogs),
   kind('natgateway', 'natGateway', NatGateways),
   kind('vpc-peering-connection', 'vpcPeering', PeeringSides, 'byId'),
   kind('prefix-list', 'prefixList', PrefixLists),

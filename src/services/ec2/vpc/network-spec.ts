@@ -11,6 +11,7 @@ import type {
 } from '../../../planes/fabric/types.ts';
 import { type InstanceRow, Instances } from '../instances/state.ts';
 import { EgressOnlyGateways } from '../ipv6/state.ts';
+import { covers, FlowLogs } from '../flow-logs/state.ts';
 import { type InterfaceRow, Interfaces } from '../interfaces/state.ts';
 import { type NatGatewayRow, NatGateways } from '../nat/state.ts';
 import { activePeers } from '../peering/lookup.ts';
@@ -40,7 +41,7 @@ export function deviceName(deviceIndex: number): string {
 export async function readNetworkSpec(ctx: Context, vpcId: string): Promise<NetworkSpec | undefined> {
   const vpc = await ctx.table(Vpcs).get(vpcId);
   if (vpc === undefined) return undefined;
-  const [subnets, tables, acls, groups, guests, cards, gateway, surroundings] = await Promise.all([
+  const [subnets, tables, acls, groups, guests, cards, gateway, flowLogs, surroundings] = await Promise.all([
     ctx.table(Subnets).byIndex('byVpc', [vpcId]),
     ctx.table(RouteTables).byIndex('byVpc', [vpcId]),
     ctx.table(NetworkAcls).byIndex('byVpc', [vpcId]),
@@ -48,6 +49,7 @@ export async function readNetworkSpec(ctx: Context, vpcId: string): Promise<Netw
     ctx.table(SecurityGroups).byIndex('byOtherVpc', [vpcId]),
     ctx.table(Interfaces).byIndex('byVpc', [vpcId]),
     ctx.table(InternetGateways).firstByIndex('byVpc', [vpcId]),
+    ctx.table(FlowLogs).byIndex('byVpc', [vpcId]),
     readSurroundings(ctx, vpcId),
   ]);
   const used = new Set(cards.flatMap((card) => card.groups));
@@ -71,7 +73,10 @@ export async function readNetworkSpec(ctx: Context, vpcId: string): Promise<Netw
     routeTables: tables.map((table) => routeTableSpec(table, cards, gateway?.id, surroundings)),
     ruleSets,
     gates: acls.map(gateOf),
-    ports: cards.map((card) => portOf(card, card.attachment?.instanceId ?? '', up, silent)),
+    ports: cards.map((card) => ({
+      ...portOf(card, card.attachment?.instanceId ?? '', up, silent),
+      watched: flowLogs.some((log) => covers(log, card)) || undefined,
+    })),
     internet: gateway !== undefined,
     resolver: vpc.dnsSupport,
   };
