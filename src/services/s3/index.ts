@@ -10,6 +10,10 @@ import { taggingChecks, taggingHandlers } from './buckets/tagging.ts';
 import { versioningChecks, versioningHandlers } from './buckets/versioning.ts';
 import { attributeChecks, attributeHandlers } from './objects/attributes.ts';
 import { copyChecks, copyHandlers } from './objects/copy.ts';
+import { lifecycleChecks, lifecycleHandlers } from './buckets/lifecycle.ts';
+import { sweep } from './later/lifecycle.ts';
+import { notificationChecks, notificationHandlers } from './buckets/notifications.ts';
+import { notify } from './later/destinations.ts';
 import { requestChecks, requestHandlers } from './buckets/requests.ts';
 import { answerBrowser } from './web/web.ts';
 import { corsChecks, corsHandlers, corsHeaders } from './web/cors.ts';
@@ -56,7 +60,7 @@ export default defineService({
       'UploadPartCopy',
     ] as const),
   ],
-  uses: ['kms'],
+  uses: ['kms', 'lambda', 'sns', 'sqs'],
   unsigned: true,
   tables: [Buckets, Configs, Objects, Versions, Contents, Garbage, Uploads, Parts, Accounts],
   handlers: {
@@ -64,6 +68,8 @@ export default defineService({
     ...websiteHandlers,
     ...corsHandlers,
     ...requestHandlers,
+    ...notificationHandlers,
+    ...lifecycleHandlers,
     ...copyHandlers,
     ...attributeHandlers,
     ...versioningHandlers,
@@ -83,6 +89,8 @@ export default defineService({
     ...websiteChecks,
     ...corsChecks,
     ...requestChecks,
+    ...notificationChecks,
+    ...lifecycleChecks,
     ...copyChecks,
     ...attributeChecks,
     ...versioningChecks,
@@ -97,6 +105,7 @@ export default defineService({
     ...uploadChecks,
     ...partChecks,
   },
+  tasks: { notify, lifecycle: sweep },
   reconcilers: { [garbageReconciler]: removeGarbage },
   web: answerBrowser,
   answerHeaders: corsHeaders,

@@ -75,6 +75,64 @@ export interface ConfigRow {
 
 export type ConfigKind = 'website' | 'notification' | 'logging' | 'lifecycle' | 'replication' | 'accelerate';
 
+/** Whom a bucket tells of its changes. */
+export interface NotificationConfig {
+  rules: readonly NotificationRule[];
+  eventBridge: boolean;
+}
+
+export interface NotificationRule {
+  id: string;
+  /** Of a queue, a topic or a function. */
+  arn: string;
+  /** As asked for, `s3:ObjectCreated:*`. */
+  events: readonly string[];
+  /** Empty for every key. */
+  prefix: string;
+  suffix: string;
+}
+
+export interface LifecycleConfig {
+  rules: readonly StoredRule[];
+  minimumSize: 'all_storage_classes_128K' | 'varies_by_storage_class';
+}
+
+/** A lifecycle rule in the API's form, with times for dates and always with an ID. */
+export interface StoredRule {
+  ID: string;
+  Status: string;
+  Prefix?: string | undefined;
+  Filter?:
+    | (SizeFilter & { Tag?: StoredTag | undefined; And?: (SizeFilter & { Tags?: readonly StoredTag[] }) | undefined })
+    | undefined;
+  Expiration?:
+    | { Date?: Millis | undefined; Days?: number | undefined; ExpiredObjectDeleteMarker?: boolean | undefined }
+    | undefined;
+  Transitions?:
+    | readonly { Date?: Millis | undefined; Days?: number | undefined; StorageClass?: string | undefined }[]
+    | undefined;
+  NoncurrentVersionTransitions?:
+    | readonly {
+        NoncurrentDays?: number | undefined;
+        StorageClass?: string | undefined;
+        NewerNoncurrentVersions?: number | undefined;
+      }[]
+    | undefined;
+  NoncurrentVersionExpiration?: { NoncurrentDays?: number | undefined; NewerNoncurrentVersions?: number | undefined } | undefined;
+  AbortIncompleteMultipartUpload?: { DaysAfterInitiation?: number | undefined } | undefined;
+}
+
+interface StoredTag {
+  Key?: string | undefined;
+  Value?: string | undefined;
+}
+
+interface SizeFilter {
+  Prefix?: string | undefined;
+  ObjectSizeGreaterThan?: number | undefined;
+  ObjectSizeLessThan?: number | undefined;
+}
+
 /** How the bytes of a version are sealed: under a key of their own, which is kept wrapped. */
 export interface Seal {
   kind: 'AES256' | 'aws:kms' | 'aws:kms:dsse' | 'customer';

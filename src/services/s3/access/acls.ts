@@ -4,7 +4,8 @@ import type { Context } from '../../../kernel/context.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { changeBucket } from '../buckets/settings.ts';
 import { accessDenied, malformedXml, noSuchSetting, s3Error } from '../errors.ts';
-import { requireBucket, requireVersion } from '../lookup.ts';
+import { announce } from '../events.ts';
+import { atBucket, requireBucket, requireVersion } from '../lookup.ts';
 import { changeVersion } from '../objects/commit.ts';
 import { versioned } from '../objects/get.ts';
 import { canonicalId } from '../rules.ts';
@@ -59,7 +60,12 @@ export const aclHandlers: HandlersOf<S3> = {
     const bucket = await requireBucket(ctx, input);
     const { owner } = await requireVersion(ctx, input, 'PUT');
     const grants = await readGrants(ctx, bucket, owner, input, 'object');
-    await ctx.transact(async (tx) => changeVersion(tx, { ...(await requireVersion(tx, input, 'PUT')), grants }));
+    await atBucket(ctx, bucket).transact(async (tx) => {
+      const row = { ...(await requireVersion(tx, input, 'PUT')), grants };
+      await changeVersion(tx, row);
+      const object = { etag: row.etag };
+      await announce(tx, ctx, bucket, row, { name: 'ObjectAcl:Put', detailType: 'Object ACL Updated', object });
+    });
     return {};
   },
 

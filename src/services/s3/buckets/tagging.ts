@@ -4,7 +4,8 @@ import type { Context } from '../../../kernel/context.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { bucketCheck, objectCheck, type ObjectAsk, readChecks } from '../access/checks.ts';
 import { accessDenied, invalidArgument, invalidRequest, malformedXml, noSuchSetting, s3Error } from '../errors.ts';
-import { requireBucket, requireVersion } from '../lookup.ts';
+import { announce, type Change } from '../events.ts';
+import { atBucket, requireBucket, requireVersion } from '../lookup.ts';
 import { changeVersion } from '../objects/commit.ts';
 import { versioned } from '../objects/get.ts';
 import { bucketTagsMax, describeTags, objectTagsMax, readTags } from '../rules.ts';
@@ -16,11 +17,13 @@ async function changeObject(
   ctx: Context,
   ask: ObjectAsk,
   change: (row: VersionRow, bucket: BucketRow) => VersionRow,
+  told?: Change,
 ): Promise<{ VersionId?: string }> {
   const bucket = await requireBucket(ctx, ask);
-  const row = await ctx.transact(async (tx) => {
+  const row = await atBucket(ctx, bucket).transact(async (tx) => {
     const changed = change(await requireVersion(tx, ask, 'PUT'), bucket);
     await changeVersion(tx, changed);
+    if (told !== undefined) await announce(tx, ctx, bucket, changed, { ...told, object: { etag: changed.etag } });
     return changed;
   });
   return bucket.versioning === undefined ? {} : { VersionId: row.versionId };
@@ -54,7 +57,7 @@ export const taggingHandlers: HandlersOf<S3> = {
 
   PutObjectTagging(input, ctx) {
     const tags = readTags(input.Tagging?.TagSet ?? [], objectTagsMax);
-    return changeObject(ctx, input, (row) => ({ ...row, tags }));
+    return changeObject(ctx, input, (row) => ({ ...row, tags }), { name: 'ObjectTagging:Put', detailType: 'Object Tags Added' });
   },
 
   async GetObjectTagging(input, ctx) {
@@ -64,7 +67,10 @@ export const taggingHandlers: HandlersOf<S3> = {
   },
 
   DeleteObjectTagging(input, ctx) {
-    return changeObject(ctx, input, (row) => ({ ...row, tags: {} }));
+    return changeObject(ctx, input, (row) => ({ ...row, tags: {} }), {
+      name: 'ObjectTagging:Delete',
+      detailType: 'Object Tags Deleted',
+    });
   },
 
   /** Compliance is only ever lengthened; governance is lifted by those who may bypass it ("Retention modes"). */

@@ -50,16 +50,18 @@ function checkMatch({ IfMatch: match, Key: key }: DeleteAsk, row: VersionRow | u
   if (!sameEtag(match, row.etag)) throw preconditionFailed('If-Match');
 }
 
-async function placeMarker(
+/** Puts a delete marker in front of a key's versions. */
+export async function placeMarker(
   tx: Transaction,
   ctx: Context,
   bucket: BucketRow,
   key: string,
   reason: ChangeReason,
+  created = ctx.now,
 ): Promise<Deletion> {
   const { row } = await commitVersion(tx, ctx, bucket.name, {
     key,
-    created: ctx.now,
+    created,
     owner: bucket.account,
     marker: true,
     bytes: 0,

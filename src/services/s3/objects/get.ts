@@ -3,6 +3,7 @@ import type { GetObjectCommandInput, GetObjectCommandOutput, S3 } from '@aws-sdk
 import type { Context } from '../../../kernel/context.ts';
 import { AwsError } from '../../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
+import { expirationHeader } from '../buckets/lifecycle.ts';
 import { readChecks } from '../access/checks.ts';
 import { describeChecksum } from '../checksums.ts';
 import { collectPieces, openContents } from '../contents.ts';
@@ -176,6 +177,17 @@ async function readBytes(
   return end - start <= wholeBytesMax ? collectPieces(open) : open.pieces;
 }
 
+/** When a current version expires; versions asked for by id do not tell. */
+async function expirationMember(
+  ctx: Context,
+  bucket: string,
+  row: VersionRow,
+  ask: { VersionId?: string | undefined },
+): Promise<{ Expiration?: string }> {
+  const header = ask.VersionId === undefined ? await expirationHeader(ctx, bucket, row) : undefined;
+  return header === undefined ? {} : { Expiration: header };
+}
+
 /** Throws InvalidObjectState for an archived object. */
 export function checkReadable(row: VersionRow): void {
   if (!isArchived(row.storageClass)) return;
@@ -192,7 +204,7 @@ export const getHandlers: HandlersOf<S3> = {
       const row = await requireVersion(ctx, input);
       checkReadCondition(input, row);
       checkReadable(row);
-      const described = describeObject(row, bucket, input);
+      const described = { ...describeObject(row, bucket, input), ...(await expirationMember(ctx, bucket.name, row, input)) };
       const key = row.seal === undefined ? new Uint8Array() : await openSeal(ctx, bucket.region, row.seal, input);
       const body = await readBytes(ctx, row, key, readWanted(input, row).range);
       if (body !== undefined)
@@ -207,7 +219,7 @@ export const getHandlers: HandlersOf<S3> = {
     checkReadCondition(input, row);
     checkCustomerKey(row.seal, input);
     const { Body: _body, ...described } = describeObject(row, bucket, input);
-    return { ...described, ...overridesOf(input, ctx) };
+    return { ...described, ...(await expirationMember(ctx, bucket.name, row, input)), ...overridesOf(input, ctx) };
   },
 };
 

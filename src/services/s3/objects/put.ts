@@ -4,6 +4,7 @@ import type { Context } from '../../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { asksAcl, type AclAsk, isPublic, readAclHeaders } from '../access/grants.ts';
+import { expirationHeader } from '../buckets/lifecycle.ts';
 import { writeChecks } from '../access/checks.ts';
 import { blockOf } from '../access/public-access.ts';
 import { checkContent, checkMd5Form, describeChecksum, expectedChecksum } from '../checksums.ts';
@@ -186,7 +187,8 @@ export const putHandlers: HandlersOf<S3> = {
   async PutObject(input, ctx) {
     if (input.WriteOffsetBytes !== undefined) throw parameterNotImplemented('PutObject', 'WriteOffsetBytes');
     const row = await putObject(ctx, input, bodyOf(input.Body), 'PutObject');
-    return describeWritten(row, await requireBucket(ctx, input));
+    const header = await expirationHeader(ctx, row.bucket, row);
+    return { ...describeWritten(row, await requireBucket(ctx, input)), ...(header === undefined ? {} : { Expiration: header }) };
   },
 };
 

@@ -3,6 +3,7 @@ import type { CompletedPart, S3 } from '@aws-sdk/client-s3';
 import { createHash } from 'node:crypto';
 import type { ChecksumAlgorithm } from '../../../base/checksum.ts';
 import type { Context } from '../../../kernel/context.ts';
+import { abortMembers } from '../buckets/lifecycle.ts';
 import { AwsError } from '../../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { objectCheck, writeConditions } from '../access/checks.ts';
@@ -219,6 +220,7 @@ export const partHandlers: HandlersOf<S3> = {
       Bucket: upload.bucket,
       Key: upload.key,
       UploadId: upload.id,
+      ...(await abortMembers(ctx, upload.bucket, upload)),
       PartNumberMarker: String(from),
       MaxParts: limit,
       IsTruncated: more,

@@ -3,6 +3,7 @@ import type { MultipartUpload, S3 } from '@aws-sdk/client-s3';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { bucketCheck, listConditions, objectCheck, writeChecks } from '../access/checks.ts';
+import { abortMembers } from '../buckets/lifecycle.ts';
 import { algorithmOf, checkType, defaultType } from '../checksums.ts';
 import { dropContents } from '../contents.ts';
 import { invalidRequest, noSuchUpload } from '../errors.ts';
@@ -84,6 +85,7 @@ export const uploadHandlers: HandlersOf<S3> = {
       Bucket: bucket.name,
       Key: key,
       UploadId: row.id,
+      ...(await abortMembers(ctx, bucket.name, row)),
       ...describeSeal(seal),
       ...(checksum === undefined ? {} : { ChecksumAlgorithm: checksum.algorithm, ChecksumType: checksum.type }),
     };
