@@ -297,6 +297,17 @@ function chaosRoutes({ kernel, placeOf, volumes }: AdminOptions): Route[] {
     },
     {
       method: 'POST',
+      pattern: /^\/_pilvi\/chaos\/region$/,
+      handle: async ({ body: { region: name, down } }) => {
+        const region = typeof name === 'string' ? findRegion(name) : undefined;
+        if (region === undefined) throw new AdminError(400, 'region must be the name of a Region.');
+        if (typeof down !== 'boolean') throw new AdminError(400, 'down must be true or false.');
+        await kernel.setZoneDown(region.name, down);
+        return state();
+      },
+    },
+    {
+      method: 'POST',
       pattern: /^\/_pilvi\/chaos\/(host|rack|datacenter)$/,
       handle: async ({ params: [level = ''], body: { at, down } }) => {
         if (typeof at !== 'string') throw new AdminError(400, 'at must be an instance, a Dedicated Host or a place.');

@@ -100,6 +100,12 @@ interface ChaosState {
   zones: { zone: string; since: string }[];
 }
 
+/** `us-east-1` is a Region, `us-east-1a` a zone, what has slashes a place in one. */
+function describePlace(name: string): string {
+  if (name.includes('/')) return `The place ${name}`;
+  return /\d$/.test(name) ? `Region ${name}` : `Zone ${name}`;
+}
+
 /** `pilvi chaos`, `chaos zone us-east-1a down`, `chaos rack i-… up`, `chaos clear`. */
 export async function chaos(args: readonly string[]): Promise<number> {
   const target = await findTarget(args);
@@ -109,18 +115,20 @@ export async function chaos(args: readonly string[]): Promise<number> {
     if (verb === 'clear' && zone === undefined) return callAdmin(target, 'POST', 'chaos/clear', {});
     if (verb === 'zone' && (wanted === 'down' || wanted === 'up'))
       return callAdmin(target, 'POST', 'chaos/zone', { zone, down: wanted === 'down' });
+    if (verb === 'region' && (wanted === 'down' || wanted === 'up'))
+      return callAdmin(target, 'POST', 'chaos/region', { region: zone, down: wanted === 'down' });
     if ((verb === 'host' || verb === 'rack' || verb === 'datacenter') && (wanted === 'down' || wanted === 'up'))
       return callAdmin(target, 'POST', `chaos/${verb}`, { at: zone, down: wanted === 'down' });
     if (verb === 'volume' && (wanted === 'down' || wanted === 'up'))
       return callAdmin(target, 'POST', 'chaos/volume', { volume: zone, down: wanted === 'down' });
     throw new PilviError(
       'BadOption',
-      'chaos takes zone ZONE, volume VOLUME, host, rack or datacenter and an INSTANCE, then down or up; or clear.',
+      'chaos takes region REGION, zone ZONE, volume VOLUME, host, rack or datacenter and an INSTANCE, then down or up; or clear.',
     );
   };
   const state = await ask();
   const lines = [
-    ...state.zones.map((fault) => `Zone ${fault.zone} is down since ${fault.since}.`),
+    ...state.zones.map((fault) => `${describePlace(fault.zone)} is down since ${fault.since}.`),
     ...state.volumes.map((id) => `Volume ${id} stands still.`),
     ...state.api.map(({ kind, service = '*', operation = '*' }) => `Calls of ${service}:${operation}: ${kind}.`),
   ];

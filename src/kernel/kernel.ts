@@ -205,6 +205,8 @@ export class Kernel {
     const definition = this.registry.ready(ctx.service) ?? (await this.registry.get(ctx.service));
     const handler = (definition?.handlers as Readonly<Record<string, Handler<unknown, unknown>>> | undefined)?.[ctx.operation];
     if (definition === undefined || handler === undefined) throw notImplemented(ctx.service, ctx.operation);
+    if (this.zones.downSince(ctx.region) !== undefined)
+      throw new AwsError('ServiceUnavailable', `The Region ${ctx.region} is down.`, { status: 503 });
     await this.#setUp(definition, ctx);
     await this.chaos.strike(ctx);
     await authorise(this.registry, definition, input, ctx, (service) => this.systemContext(service, ctx, ctx.operation));

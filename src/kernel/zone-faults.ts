@@ -1,8 +1,9 @@
 /**
- * Zones, and places in them such as a rack, that are down: failures of hardware, switched by the admin API. Rows keep it over a restart; the copy in memory answers
+ * Regions, zones, and places in zones such as a rack, that are down: failures of hardware, switched by the admin API. Rows keep it over a restart; the copy in memory answers
  * inside transactions, where nothing else may be awaited, and is read again at start and after a reset.
  */
 import type { Clock, Millis } from '../base/clock.ts';
+import { findRegion, findZone } from '../base/regions.ts';
 import type { Fabric } from '../planes/fabric/types.ts';
 import type { Store } from '../store/store.ts';
 import { defineTable, scopedReader, scopedWriter } from '../store/tables.ts';
@@ -18,7 +19,7 @@ const nowhere = { account: '', region: '' };
 
 /** What services see of it. */
 export interface ZoneFaultView {
-  /** Since when a zone, or a place in one (`us-east-1a/dc1/rack3`), is down, by itself or with what it stands in; undefined while it works. */
+  /** Since when a Region, a zone, or a place in one (`us-east-1a/dc1/rack3`), is down, by itself or with what it stands in; undefined while it works. */
   downSince(place: string): Millis | undefined;
 }
 
@@ -37,15 +38,19 @@ export class ZoneFaults implements ZoneFaultView {
   /** Reads the rows and makes the fabric agree. Run at start and after a reset. */
   async load(): Promise<void> {
     const rows = await scopedReader(this.#store, ZoneFaultRows, nowhere).list();
-    const before = this.#since;
+    const before = this.#zonesDown();
     this.#since = new Map(rows.map(({ zone, since }) => [zone, since]));
-    for (const zone of new Set([...before.keys(), ...this.#since.keys()])) {
-      // What is smaller than a zone takes its machines down, and the network of the zone goes on.
-      if (!zone.includes('/')) await this.#fabric?.setFault({ kind: 'zone', zone }, this.#since.has(zone));
-    }
+    const now = this.#zonesDown();
+    for (const zone of new Set([...before, ...now])) await this.#fabric?.setFault({ kind: 'zone', zone }, now.has(zone));
   }
 
-  /** Takes a zone or a place in one down, or brings it back, by its name. Safe to repeat. */
+  /** Zones without network. What is smaller than a zone takes its machines down, and the network of the zone goes on. */
+  #zonesDown(): Set<string> {
+    const whole = [...this.#since.keys()].filter((name) => !name.includes('/'));
+    return new Set(whole.flatMap((name) => findRegion(name)?.zones.map((zone) => zone.name) ?? [name]));
+  }
+
+  /** Takes a Region, a zone or a place in one down, or brings it back, by its name. Safe to repeat. */
   async set(zone: string, down: boolean): Promise<void> {
     await this.#store.transact(async (tx) => {
       const rows = scopedWriter(tx, ZoneFaultRows, nowhere);
@@ -60,10 +65,10 @@ export class ZoneFaults implements ZoneFaultView {
       const since = this.#since.get(path);
       if (since !== undefined) return since;
     }
-    return undefined;
+    return this.#since.get(findZone(place.split('/')[0] ?? '')?.region ?? '');
   }
 
-  /** Names of the zones that are down, with the time at which each went down. */
+  /** Names of what is down, with the time at which each went down. */
   list(): readonly ZoneFaultRow[] {
     return [...this.#since].map(([zone, since]) => ({ zone, since }));
   }

@@ -149,7 +149,7 @@ describe('what hibernation asks for', () => {
       new RunInstancesCommand({ ImageId: await lab.image(), InstanceType: 't3.micro', MinCount: 1, MaxCount: 1, ...more }),
     );
 
-  test('the root volume must be encrypted, and then it is', async (context) => {
+  test('EC2-039 the root must be an EBS volume and encrypted, and then it is', async (context) => {
     context.skip(machinesRefused() !== undefined, machinesRefused());
     await refused(
       launch({ HibernationOptions: { Configured: true } }),
@@ -163,6 +163,18 @@ describe('what hibernation asks for', () => {
       }),
       unsupported,
     );
+    const [onStore] = (
+      await lab.ec2.send(
+        new DescribeImagesCommand({ Owners: ['amazon'], Filters: [{ Name: 'root-device-type', Values: ['instance-store'] }] }),
+      )
+    ).Images!;
+    expect(onStore).toMatchObject({ RootDeviceType: 'instance-store', BlockDeviceMappings: [] });
+    await refused(
+      launch({ ImageId: onStore!.ImageId!, HibernationOptions: { Configured: true } }),
+      unsupported,
+      'The root device must be an EBS volume for an instance that is configured for hibernation.',
+    );
+    await refused(launch({ ImageId: onStore!.ImageId! }), 'NotImplemented');
     const made = (await launch(forHibernation())).Instances![0]!;
     expect(made.HibernationOptions).toEqual({ Configured: true });
     const running = await lab.inState(made.InstanceId!, 'running');
@@ -206,12 +218,30 @@ describe('what hibernation asks for', () => {
     await lab.ec2.send(new TerminateInstancesCommand({ InstanceIds: [plain, able] }));
   });
 
-  test('less than 150 GiB of memory', async (context) => {
+  test('EC2-041 less than 150 GiB of memory on Linux, at most 16 GiB on Windows', async (context) => {
     context.skip(machinesRefused() !== undefined, machinesRefused());
     const large = (await launch({ ...forHibernation(200), InstanceType: 'm5.8xlarge' })).Instances![0]!;
     expect(large.HibernationOptions).toEqual({ Configured: true });
     await lab.ec2.send(new TerminateInstancesCommand({ InstanceIds: [large.InstanceId!] }));
     await refused(launch({ ...forHibernation(300), InstanceType: 'm5.12xlarge' }), unsupported);
+    const [windows] = (
+      await lab.ec2.send(new DescribeImagesCommand({ Owners: ['amazon'], Filters: [{ Name: 'platform', Values: ['windows'] }] }))
+    ).Images!;
+    expect(windows).toMatchObject({ Platform: 'windows', PlatformDetails: 'Windows' });
+    const onWindows = (InstanceType: 'm5.2xlarge' | 'm5.xlarge') =>
+      launch({
+        ImageId: windows!.ImageId!,
+        InstanceType,
+        HibernationOptions: { Configured: true },
+        BlockDeviceMappings: [{ DeviceName: '/dev/sda1', Ebs: { Encrypted: true, VolumeSize: 100 } }],
+      });
+    await refused(
+      onWindows('m5.2xlarge'),
+      unsupported,
+      'The instance type m5.2xlarge does not support hibernation of Windows: it has more than 16 GiB of memory.',
+    );
+    // Sixteen GiB pass that check; that Windows does not boot here comes after it.
+    await refused(onWindows('m5.xlarge'), 'NotImplemented');
   });
 
   test('an image of an encrypted root is encrypted, and what is started from it too', async (context) => {

@@ -10,6 +10,7 @@ import {
   type RunInstancesCommandInput,
   StartInstancesCommand,
   StopInstancesCommand,
+  TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { admin, eventually, machinesRefused } from '../../support/cloud.ts';
@@ -66,6 +67,24 @@ test('ISTORE-003 a mapping names the device of a disk that is not NVMe; NVMe dis
   const nvme = await launch({ InstanceType: 'i3.large' });
   expect(await lab.run(nvme.PublicIpAddress!, 'lsblk -dno NAME')).toMatch(/^nvme\dn1$/);
 }, 40_000);
+
+test('EC2-016 i, d and h1 types have local disks, which the guest sees', async () => {
+  const expected = { 'i3.large': [475, 'ssd'], 'd2.xlarge': [2048, 'hdd'], 'h1.2xlarge': [2000, 'hdd'] } as const;
+  const mapping = { BlockDeviceMappings: [{ DeviceName: '/dev/sdb', VirtualName: 'ephemeral0' }] };
+  for (const [InstanceType, [SizeInGB, Type]] of Object.entries(expected)) {
+    const info = await typeInfo(InstanceType);
+    expect(info.InstanceStorageSupported).toBe(true);
+    const [disk] = info.InstanceStorageInfo!.Disks!;
+    expect(disk).toMatchObject({ SizeInGB, Type });
+    const nvme = info.InstanceStorageInfo!.NvmeSupport === 'required';
+    expect(nvme).toBe(InstanceType === 'i3.large');
+    const guest = await launch({ InstanceType: InstanceType as never, ...(nvme ? {} : mapping) });
+    const seen = await lab.run(guest.PublicIpAddress!, 'lsblk -dbno NAME,SIZE,TYPE');
+    expect(seen).toMatch(nvme ? /^nvme0n1 +\d+ disk$/ : /^xvdb +\d+ disk$/);
+    expect(Math.round(Number(seen.split(/ +/)[1]) / 1e9)).toBe(SizeInGB);
+    await lab.ec2.send(new TerminateInstancesCommand({ InstanceIds: [guest.InstanceId!] }));
+  }
+}, 60_000);
 
 test('ISTORE-004 ISTORE-005 ISTORE-007 EBS-008 a local disk is quicker than a volume, is no volume, and lives until the stop; a volume whose path is cut stands still', async () => {
   const guest = await launch({ InstanceType: 'c5d.large' });

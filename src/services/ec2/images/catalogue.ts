@@ -19,6 +19,10 @@ export interface CatalogueImage {
   ownerId: string;
   /** Instances from it ask for IMDSv2 unless their launch says otherwise ("ImdsSupport v2.0"). */
   imdsV2: boolean;
+  /** Of another operating system than Linux; it is known by name and does not boot here. */
+  platform?: 'windows' | undefined;
+  /** Its root would be a local disk of the host; it is known by name and does not boot here. */
+  instanceStore?: true | undefined;
   /** Of a Marketplace product, which wants a subscription. */
   productCode?: string | undefined;
   /** Public parameters of Systems Manager whose value is this image's id. */
@@ -96,6 +100,29 @@ const entries: readonly Entry[] = [
     parameters: [`/aws/service/debian/release/12/latest/${debianArchitecture}`],
   },
   {
+    ...amazon,
+    ownerId: '801119661308',
+    rootDeviceName: '/dev/sda1',
+    user: 'Administrator',
+    name: 'Windows_Server-2022-English-Full-Base-2025.01.15',
+    description: 'Microsoft Windows Server 2022 Full Locale English AMI provided by Amazon, which this host cannot boot',
+    rootType: 'gp2',
+    imdsV2: false,
+    platform: 'windows',
+    created: '2025-01-15T00:00:00.000Z',
+    parameters: ['/aws/service/ami-windows-latest/Windows_Server-2022-English-Full-Base'],
+  },
+  {
+    ...amazon,
+    name: `amzn-ami-hvm-2018.03.0.20231218.0-${architecture}-s3`,
+    description: `Amazon Linux AMI 2018.03.0.20231218.0 ${architecture} HVM instance-store, which this host cannot boot`,
+    rootType: 'gp2',
+    imdsV2: false,
+    instanceStore: true,
+    created: '2023-12-18T00:00:00.000Z',
+    parameters: [`amzn-ami-hvm-${architecture}-s3`].map((name) => `/aws/service/ami-amazon-linux-latest/${name}`),
+  },
+  {
     ...marketplace,
     user: 'bitnami',
     name: `bitnami-wordpress-6.7.1-1-linux-debian-12-${architecture}-hvm-ebs-7d426cb7-9522-4dd7-a56b-55dd8cc1c8d0`,
@@ -113,7 +140,7 @@ export function catalogueImages(region: string): CatalogueImage[] {
     ...entry,
     id: `ami-${createHash('sha256').update(`${region} ${entry.name}`).digest('hex').slice(0, 17)}`,
     architecture,
-    rootSizeGiB: 8,
+    rootSizeGiB: entry.platform === 'windows' ? 30 : 8,
     planeImage: 'host',
   }));
 }

@@ -40,6 +40,11 @@ export function mappingsOf(
   ];
 }
 
+/** `PlatformDetails`, as bills have it. */
+function platformDetails(image: UsableImage): string {
+  return image.platform === 'windows' ? 'Windows' : 'Linux/UNIX';
+}
+
 function describeImage(image: UsableImage): Image {
   const { deprecateAt, lastLaunched } = image;
   return {
@@ -58,21 +63,23 @@ function describeImage(image: UsableImage): Image {
     DeprecationTime: deprecateAt === undefined ? undefined : new Date(deprecateAt).toISOString(),
     LastLaunchedTime: lastLaunched === undefined ? undefined : new Date(lastLaunched).toISOString(),
     RootDeviceName: image.rootDeviceName,
-    RootDeviceType: 'ebs',
+    RootDeviceType: image.instanceStore === true ? 'instance-store' : 'ebs',
     VirtualizationType: 'hvm',
     Hypervisor: 'xen',
     EnaSupport: true,
     SriovNetSupport: 'simple',
     ImdsSupport: image.imdsV2 ? 'v2.0' : undefined,
-    PlatformDetails: 'Linux/UNIX',
-    UsageOperation: 'RunInstances',
+    // The wire has it in small letters, unlike the model's list.
+    Platform: image.platform as Image['Platform'],
+    PlatformDetails: platformDetails(image),
+    UsageOperation: image.platform === 'windows' ? 'RunInstances:0002' : 'RunInstances',
     SourceInstanceId: image.sourceInstanceId,
     SourceImageId: image.sourceImageId,
     SourceImageRegion: image.sourceImageRegion,
     DeregistrationProtection: image.deregistrationProtection ? 'enabled-without-cooldown' : 'disabled',
     ProductCodes:
       image.productCode === undefined ? undefined : [{ ProductCodeId: image.productCode, ProductCodeType: 'marketplace' }],
-    BlockDeviceMappings: mappingsOf(image),
+    BlockDeviceMappings: image.instanceStore === true ? [] : mappingsOf(image),
     Tags: describeTags(image.tags),
   };
 }
@@ -102,7 +109,7 @@ const filters: FilterValues<UsableImage> = {
   'owner-alias': (image) => image.ownerAlias,
   architecture: (image) => image.architecture,
   'creation-date': (image) => image.created,
-  'root-device-type': () => 'ebs',
+  'root-device-type': (image) => (image.instanceStore === true ? 'instance-store' : 'ebs'),
   'root-device-name': (image) => image.rootDeviceName,
   'virtualization-type': () => 'hvm',
   hypervisor: () => 'xen',
@@ -122,8 +129,8 @@ const filters: FilterValues<UsableImage> = {
   'block-device-mapping.volume-size': (image) => mappingsOf(image).map(({ Ebs }) => String(Ebs?.VolumeSize)),
   'block-device-mapping.delete-on-termination': (image) => image.rootDeleteOnTermination,
   'block-device-mapping.encrypted': () => false,
-  platform: () => undefined,
-  'platform-details': () => 'Linux/UNIX',
+  platform: (image) => image.platform,
+  'platform-details': platformDetails,
   'usage-operation': () => 'RunInstances',
 };
 

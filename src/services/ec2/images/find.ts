@@ -18,6 +18,8 @@ export interface UsableImage extends Omit<ImageRow, 'created' | 'pendingFrom' | 
   ownerId: string;
   ownerAlias?: string | undefined;
   productCode?: string | undefined;
+  platform?: 'windows' | undefined;
+  instanceStore?: true | undefined;
   tags: TagMap;
 }
 

@@ -6,13 +6,15 @@ import type { Millis } from '../../../base/clock.ts';
 import type { Context } from '../../../kernel/context.ts';
 import { AwsError } from '../../../kernel/errors.ts';
 import { invalidParameterCombination } from '../errors.ts';
+import type { UsableImage } from '../images/find.ts';
 import { volumesOf } from '../volumes/attachments.ts';
 import { rootSecretOf } from '../volumes/plane.ts';
 import { type InstanceRow, Instances } from './state.ts';
 import { type InstanceTypeInfo, instanceTypes } from './type-catalogue.ts';
 
-/** Memory of Linux instances must be less ("Instance RAM size"). */
+/** Memory of Linux instances must be less, that of Windows at most this much ("Instance RAM size"). */
 const memoryMiBMax = 150 * 1024;
+const windowsMemoryMiBMax = 16 * 1024;
 /** "We do not support keeping an instance hibernated for more than 60 days." */
 const keptMillisMax = 60 * 24 * 3_600_000;
 const gib = 1024 ** 3;
@@ -45,8 +47,18 @@ function unsupported(message: string): AwsError {
 }
 
 /** Throws UnsupportedHibernationConfiguration for a launch that asks for hibernation with a type or a root volume that cannot have it. */
-export function checkHibernation(type: InstanceTypeInfo, root: { encryption?: unknown }): void {
+export function checkHibernation(
+  type: InstanceTypeInfo,
+  image: Pick<UsableImage, 'platform' | 'instanceStore'>,
+  root: { encryption?: unknown },
+): void {
   if (!canHibernate(type)) throw unsupported(`The instance type ${type.name} does not support hibernation.`);
+  if (image.platform === 'windows' && type.memoryMiB > windowsMemoryMiBMax)
+    throw unsupported(
+      `The instance type ${type.name} does not support hibernation of Windows: it has more than 16 GiB of memory.`,
+    );
+  if (image.instanceStore === true)
+    throw unsupported('The root device must be an EBS volume for an instance that is configured for hibernation.');
   if (root.encryption === undefined)
     throw unsupported('The root volume must be encrypted for an instance that is configured for hibernation.');
 }

@@ -71,6 +71,12 @@ function refuseUnimplemented(input: RunInstancesRequest): void {
     throw parameterNotImplemented('RunInstances', 'CapacityReservationSpecification');
 }
 
+/** Images that are known by name and that this cloud cannot boot. */
+function refuseUnbootable(image: UsableImage): void {
+  if (image.platform !== undefined) throw parameterNotImplemented('RunInstances', 'ImageId of an image of Windows');
+  if (image.instanceStore === true) throw parameterNotImplemented('RunInstances', 'ImageId of an image on instance store');
+}
+
 function planCounts(input: RunInstancesRequest): { min: number; max: number } {
   const { MinCount: min, MaxCount: max } = input;
   if (min === undefined) throw missingParameter('MinCount');
@@ -174,7 +180,8 @@ export async function planLaunch({ input, template }: MergedLaunch, ctx: Context
   }
   const disks = await planDisks(input.BlockDeviceMappings, image, type, ctx);
   const hibernation = input.HibernationOptions?.Configured === true;
-  if (hibernation) checkHibernation(type, disks.root);
+  if (hibernation) checkHibernation(type, image, disks.root);
+  refuseUnbootable(image);
   const { ClientToken: _token, DryRun: _dryRun, ...significant } = input;
   return {
     image,

@@ -13,7 +13,7 @@ import { deviceName } from '../vpc/network-spec.ts';
 import { applyNetwork } from '../vpc/networks.ts';
 import { DhcpOptions, Vpcs } from '../vpc/state.ts';
 import { releaseVolumes } from '../volumes/attachments.ts';
-import { closeDisks, disksOf, dropForced, KeyUnusable, rootSecretOf, settleDisks } from '../volumes/plane.ts';
+import { closeDisks, disksOf, dropForced, KeyUnusable, loseLocalDisks, rootSecretOf, settleDisks } from '../volumes/plane.ts';
 import { Volumes } from '../volumes/state.ts';
 import { watchInstance } from './metrics.ts';
 import { keepHibernation } from './hibernation.ts';
@@ -65,6 +65,8 @@ async function bringUp(ctx: Context, row: InstanceRow, cards: readonly Interface
   // A zone or host without power: the instance stays what it was and does not answer; it boots again when the zone is back.
   if (ctx.part('zones').downSince(row.place ?? row.zone) !== undefined) {
     if (machines.unavailable === undefined) await machines.removeMachine(row.id);
+    // Local disks go with the host; a zone without power has them still.
+    if (ctx.part('zones').downSince(row.zone) === undefined) await loseLocalDisks(ctx, row);
     return planRecovery(ctx, row);
   }
   const { heldFor } = row;

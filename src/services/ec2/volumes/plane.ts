@@ -133,7 +133,12 @@ export async function closeDisks(ctx: Context, instance: InstanceRow): Promise<v
     );
     if (!up.includes(true)) await volumes.closeDisk(row.id);
   }
-  for (const { key } of localDisksOf(instance)) await volumes.removeDisk(key);
+  await loseLocalDisks(ctx, instance);
+}
+
+/** Deletes the local disks of an instance that stopped or whose host failed. Safe to repeat. */
+export async function loseLocalDisks(ctx: Context, instance: InstanceRow): Promise<void> {
+  for (const { key } of localDisksOf(instance)) await ctx.part('volumes').removeDisk(key);
 }
 
 async function announce(ctx: Context, row: VolumeRow, event: string, result: string): Promise<void> {

@@ -232,6 +232,8 @@ export const snapshotHandlers: HandlersOf<EC2> = {
     if (input.DestinationOutpostArn !== undefined) throw parameterNotImplemented('CopySnapshot', 'DestinationOutpostArn');
     const region = input.SourceRegion ?? ctx.region;
     if (findRegion(region) === undefined) throw invalidParameterValue(`Value (${region}) for parameter sourceRegion is invalid.`);
+    if (ctx.part('zones').downSince(region) !== undefined)
+      throw new AwsError('Unavailable', `The Region ${region} does not answer.`, { status: 503 });
     if (input.DestinationRegion !== undefined && input.DestinationRegion !== ctx.region)
       throw invalidParameterValue(
         `Value (${input.DestinationRegion}) for parameter destinationRegion is not the Region of the call.`,
