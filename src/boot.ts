@@ -26,7 +26,6 @@ import { readHost } from './model/hosts.ts';
 import { loadIndex } from './model/wire.ts';
 import { DnsServer } from './planes/dns/dns-server.ts';
 import { platformNames } from './planes/dns/platform-names.ts';
-import type { Dns } from './planes/dns/types.ts';
 import { openFileBlobs } from './planes/blobs/file-blobs.ts';
 import type { Fabric } from './planes/fabric/types.ts';
 import type { Machines } from './planes/machines/types.ts';
@@ -55,6 +54,8 @@ export interface CloudOptions {
   data: string;
   /** Listening socket handed over by the launcher, or an address to listen on. */
   listen: { fd: number } | { host: string; port: number };
+  /** Where public zones are answered on the host: an address and port to take, or sockets that listen already. */
+  dns?: { address: string; port: number; sockets?: { tcp: number; udp: number } | undefined } | undefined;
   /** Port under which users reach it; the socket's own unless told. */
   port?: number;
   /**
@@ -71,6 +72,8 @@ export interface CloudOptions {
 
 export interface Cloud {
   readonly port: number;
+  /** Port of the host for public zones; undefined when there is none. */
+  readonly dnsPort: number | undefined;
   /** Why machines or networks do not run here; empty when they do. */
   readonly limits: readonly string[];
   /** What machines that run lack here. */
@@ -97,7 +100,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     port: 0,
     inside: fabric.hostAddress === undefined ? undefined : `http://${fabric.hostAddress}:${insidePort}`,
   };
-  const dns = createDns(fabric, index);
+  const dns = createDns(fabric, index, clock);
   const certificates = new CertificateAuthority(options.data, clock, ids);
   const blobs = openFileBlobs(path.join(options.data, 'blobs'));
   const kernel = new Kernel({
@@ -118,7 +121,11 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       settings: { strictImages: options.strictImages },
     },
   });
-  const facts = { version, limits, shortcomings };
+  const names =
+    options.dns === undefined
+      ? undefined
+      : await dns.listen({ kind: 'authoritative', ...options.dns, source: dns.hosted, anyServer: true });
+  const facts = { version, limits, shortcomings, dnsPort: names?.port };
   const admin = createAdmin({ kernel, index, ...facts, certificates, saveClock, ...hardwareOf(kernel) });
   const pages = createConsole(kernel, doorOf(kernel));
   const signers = signersOf(kernel);
@@ -145,6 +152,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const started = kernel.start().catch((error) => log('error', 'A service could not start.', { error }));
   return {
     port: endpoints.port,
+    dnsPort: names?.port,
     limits,
     shortcomings,
     async close() {
@@ -153,6 +161,8 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       await closeInside?.();
       forward?.close();
       await resolver?.close();
+      await names?.close();
+      await dns.close();
       await kernel.stop();
       await machines.close();
       await volumes.close();
@@ -189,8 +199,8 @@ const apiApexes = ['amazonaws.com', 'amazonaws.com.cn', 'api.aws'] as const;
 /** Services that answer at addresses of their own, which their prefix lists name (services/ec2/prefix-lists/aws-lists.ts). */
 const ownAddresses: Readonly<Record<string, string>> = { s3: '198.18.0.17', dynamodb: '198.18.0.33' };
 
-function createDns(fabric: Fabric, index: ServiceIndex): Dns {
-  const dns = new DnsServer({ identify: (address) => fabric.identify(address) });
+function createDns(fabric: Fabric, index: ServiceIndex, clock: CloudClock): DnsServer {
+  const dns = new DnsServer({ identify: (address) => fabric.identify(address), now: () => clock.now() });
   const { hostAddress: address } = fabric;
   if (address !== undefined)
     dns.register(

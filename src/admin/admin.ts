@@ -21,6 +21,8 @@ export interface AdminOptions {
   index: ServiceIndex;
   version: string;
   /** Why machines or networks do not run on this host, in words; empty when they do. */
+  /** Port of the host for public zones. */
+  dnsPort: number | undefined;
   limits: readonly string[];
   /** What machines that run lack on this host, in words. */
   shortcomings: readonly string[];
@@ -145,7 +147,7 @@ async function reset({ kernel, saveClock }: AdminOptions, account?: string): Pro
 }
 
 function lifeRoutes(options: AdminOptions): Route[] {
-  const { kernel, version, limits, shortcomings, index, certificates } = options;
+  const { kernel, version, limits, dnsPort, shortcomings, index, certificates } = options;
   return [
     {
       method: 'GET',
@@ -153,6 +155,7 @@ function lifeRoutes(options: AdminOptions): Route[] {
       handle: async () => ({
         status: 'running',
         version,
+        dnsPort,
         limits,
         shortcomings,
         time: new Date(kernel.clock.now()).toISOString(),

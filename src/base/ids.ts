@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 const hex = '0123456789abcdef';
 const upperBase32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 const alphanumeric = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
+const upperAlphanumeric = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789';
 const secretAlphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 const decimal = '0123456789';
 
@@ -77,6 +78,15 @@ export const idKinds = {
   messageShelf: { prefix: '', length: 12, alphabet: hex },
   // Secrets Manager: the end of a secret's ARN.
   secretSuffix: { prefix: '', length: 6, alphabet: alphanumeric },
+  // Route 53: zones, changes, delegation sets. Resolver's ids carry prefixes.
+  hostedZone: { prefix: 'Z', length: 20, alphabet: upperAlphanumeric },
+  dnsChange: { prefix: 'C', length: 20, alphabet: upperAlphanumeric },
+  delegationSet: { prefix: 'N', length: 20, alphabet: upperAlphanumeric },
+  resolverEndpointIn: long('rslvr-in-'),
+  resolverEndpointOut: long('rslvr-out-'),
+  resolverRule: long('rslvr-rr-'),
+  resolverRuleAssociation: long('rslvr-rrassoc-'),
+  resolverAddress: long('rni-'),
   // S3: version and upload ids are opaque text; contents are our own.
   objectVersion: { prefix: '', length: 22, alphabet: alphanumeric },
   multipartUpload: { prefix: '', length: 96, alphabet: alphanumeric },

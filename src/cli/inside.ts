@@ -12,10 +12,12 @@ import { parseStartOptions } from './options.ts';
 
 /** Entry of the re-executed process: the listening socket is inherited. */
 export async function inside(args: readonly string[]): Promise<number> {
-  const { data, port, validateOutput, strictImages } = parseStartOptions(args);
+  const { data, port, dnsPort, validateOutput, strictImages } = parseStartOptions(args);
   const facts = readInside(process.env);
   if (facts === undefined) throw new Error('`pilvi inside` is run by `pilvi start`.');
-  return serve({ data, port, validateOutput, strictImages, listen: { fd: facts.sockets[0] ?? -1 }, inside: facts });
+  const [web = -1, tcp = -1, udp = -1] = facts.sockets;
+  const dns = { address: '127.0.0.1', port: dnsPort, sockets: { tcp, udp } };
+  return serve({ data, port, validateOutput, strictImages, listen: { fd: web }, dns, inside: facts });
 }
 
 export interface ServeOptions {
@@ -24,6 +26,7 @@ export interface ServeOptions {
   validateOutput: boolean;
   strictImages: boolean;
   listen: CloudOptions['listen'];
+  dns: CloudOptions['dns'];
   inside?: Inside | undefined;
   /** Why there are no namespaces; absent inside them. */
   refusal?: string | undefined;
@@ -36,13 +39,15 @@ export async function serve({
   validateOutput,
   strictImages,
   listen,
+  dns,
   inside: facts,
   refusal,
 }: ServeOptions): Promise<number> {
-  const cloud = await startCloud({ data, port, validateOutput, strictImages, listen, planes: planesFor(facts, refusal) });
+  const cloud = await startCloud({ data, port, validateOutput, strictImages, listen, dns, planes: planesFor(facts, refusal) });
   console.log(
     `Pilvi ${version} is ready: http://127.0.0.1:${cloud.port} (data in ${path.relative('.', data).startsWith('..') ? data : path.relative('.', data)})`,
   );
+  console.log(`Public zones are answered on port ${cloud.dnsPort}: dig -p ${cloud.dnsPort} @127.0.0.1 NAME`);
   for (const limit of [...cloud.limits, ...cloud.shortcomings]) console.log(`Limited: ${limit}`);
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());

@@ -7,20 +7,34 @@ import { PilviError } from '../base/errors.ts';
 /** The port of the free local cloud that everyone used, so that nobody has to change an endpoint. */
 export const defaultPort = 4566;
 
+/** The usual port for DNS beside the usual port; clouds on other ports take any that is free. */
+const defaultDnsPort = 4553;
+
 export interface StartOptions {
   host: string;
   port: number;
+  /** Port of the host at which public zones are answered, UDP and TCP. */
+  dnsPort: number;
   data: string;
   detach: boolean;
   validateOutput: boolean;
   strictImages: boolean;
 }
 
-/** Reads `--port --host --data --detach --validate-output --strict-images`. Throws PilviError BadOption. */
+/** Reads `--port --dns-port --host --data --detach --validate-output --strict-images`. Throws PilviError BadOption. */
 export function parseStartOptions(args: readonly string[]): StartOptions {
-  const { port, host, data, detach, 'validate-output': validateOutput, 'strict-images': strictImages } = parse(args);
+  const {
+    port,
+    'dns-port': dnsText,
+    host,
+    data,
+    detach,
+    'validate-output': validateOutput,
+    'strict-images': strictImages,
+  } = parse(args);
   const number = parsePort(port);
-  return { host, port: number, data: path.resolve(data ?? defaultData(number)), detach, validateOutput, strictImages };
+  const dnsPort = dnsText === undefined ? (number === defaultPort ? defaultDnsPort : 0) : parsePort(dnsText);
+  return { host, port: number, dnsPort, data: path.resolve(data ?? defaultData(number)), detach, validateOutput, strictImages };
 }
 
 function parse(args: readonly string[]) {
@@ -29,6 +43,7 @@ function parse(args: readonly string[]) {
       args: [...args],
       options: {
         port: { type: 'string', default: String(defaultPort) },
+        'dns-port': { type: 'string' },
         host: { type: 'string', default: '127.0.0.1' },
         data: { type: 'string' },
         detach: { type: 'boolean', default: false },

@@ -9,6 +9,8 @@ export interface RunFile {
   /** The same with its start, so that another process that got its number later is not taken for it; absent where there is no /proc. */
   handle?: ProcessHandle | undefined;
   port: number;
+  /** Of the host, for public zones. */
+  dnsPort: number;
   host: string;
   /** The host's id of process 1 inside; absent when there are no namespaces. */
   insidePid?: number | undefined;

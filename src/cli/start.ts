@@ -9,6 +9,7 @@ import path from 'node:path';
 import { CloudClock } from '../base/clock.ts';
 import { PilviError } from '../base/errors.ts';
 import { removeDeadRuns } from '../machine/launch-leftovers.ts';
+import { type DnsSockets, openDnsSockets } from '../machine/dns-sockets.ts';
 import { launchInside, processOneOf, superviseInside } from '../machine/launch.ts';
 import { defaultData, parseStartOptions, type StartOptions } from './options.ts';
 import { readRunFile, removeRunFile, writeRunFile } from './run-file.ts';
@@ -26,24 +27,33 @@ export async function start(args: readonly string[]): Promise<number> {
 
 async function startHere(options: StartOptions): Promise<number> {
   const server = await listen(options);
+  const dns = await listenDns(options);
   // What a run that was killed left outside its namespaces; nothing waits for it.
   void removeDeadRuns();
   const { port } = server.address() as AddressInfo;
   const script = process.argv[1] ?? '';
-  const inner = ['--port', String(port), '--data', options.data, ...flagsOf(options)];
+  const inner = ['--port', String(port), '--dns-port', String(dns.port), '--data', options.data, ...flagsOf(options)];
   const launched = await launchInside({
     // No --enable-source-maps: reading them takes 20 ms and 7 MB of every start. Who needs them sets NODE_OPTIONS, which is passed on.
     entry: [script, 'inside', ...inner],
     sockets: [server],
+    descriptors: dns.descriptors,
     env: process.env,
   });
-  const run = { pid: process.pid, port, host: options.host, mode: launched.mode };
+  await dns.close();
+  const run = { pid: process.pid, port, dnsPort: dns.port, host: options.host, mode: launched.mode };
   try {
     if (launched.mode === 'none') {
       await new Promise((resolve) => server.close(resolve));
       await writeRunFile(options.data, run);
       const { serve } = await import('./inside.ts');
-      return await serve({ ...options, port, listen: { host: options.host, port }, refusal: launched.reason });
+      return await serve({
+        ...options,
+        port,
+        listen: { host: options.host, port },
+        dns: { address: options.host, port: dns.port },
+        refusal: launched.reason,
+      });
     }
     await writeRunFile(options.data, { ...run, insidePid: processOneOf(launched.child) });
     return await superviseInside(launched);
@@ -55,6 +65,17 @@ async function startHere(options: StartOptions): Promise<number> {
 /** Options that are on or off, as the next process is told. */
 function flagsOf({ validateOutput, strictImages }: StartOptions): string[] {
   return [...(validateOutput ? ['--validate-output'] : []), ...(strictImages ? ['--strict-images'] : [])];
+}
+
+/** The port for DNS that was asked for; when the usual one is another program's, any. Throws PilviError PortTaken. */
+async function listenDns({ host, port, dnsPort }: StartOptions): Promise<DnsSockets> {
+  try {
+    return await openDnsSockets(host, dnsPort);
+  } catch (error) {
+    if (dnsPort !== parseStartOptions(['--port', String(port)]).dnsPort)
+      throw new PilviError('PortTaken', `${host}:${dnsPort}`, { cause: error });
+    return openDnsSockets(host, 0);
+  }
 }
 
 function listen({ host, port }: StartOptions): Promise<Server> {
@@ -69,7 +90,17 @@ function listen({ host, port }: StartOptions): Promise<Server> {
 async function startDetached(options: StartOptions): Promise<number> {
   const logFile = path.join(options.data, 'pilvi.log');
   const log = await open(logFile, 'a');
-  const args = ['--port', String(options.port), '--host', options.host, '--data', options.data, ...flagsOf(options)];
+  const args = [
+    '--port',
+    String(options.port),
+    '--dns-port',
+    String(options.dnsPort),
+    '--host',
+    options.host,
+    '--data',
+    options.data,
+    ...flagsOf(options),
+  ];
   const child = spawn(process.execPath, [process.argv[1] ?? '', 'start', ...args], {
     detached: true,
     stdio: ['ignore', log.fd, log.fd],

@@ -35,6 +35,8 @@ export interface LaunchOptions {
   entry: readonly string[];
   /** Listening servers of the host. They are closed here once they are handed over, and listen again when the kernel refuses. */
   sockets: readonly Server[];
+  /** Descriptors handed over behind the sockets' own; who opened them closes them. */
+  descriptors?: readonly number[] | undefined;
   /** Environment of the process inside; the launcher adds PILVI_INSIDE. */
   env: Readonly<Record<string, string | undefined>>;
 }
@@ -178,7 +180,7 @@ function spawnInside(attempt: Attempt, options: LaunchOptions): ChildProcess {
   const inside: Inside = {
     mode: attempt.mode,
     run: runName(process.pid),
-    sockets: options.sockets.map((_server, index) => firstSocket + index),
+    sockets: [...options.sockets, ...(options.descriptors ?? [])].map((_socket, index) => firstSocket + index),
   };
   const argv = [
     ...(findProgram('setpriv') === undefined ? [] : ['setpriv', '--pdeathsig', 'KILL']),
@@ -192,7 +194,7 @@ function spawnInside(attempt: Attempt, options: LaunchOptions): ChildProcess {
     env: { ...options.env, PATH: joinPath(options.env['PATH']), [insideVariable]: JSON.stringify(inside) },
     // A session of its own: a terminal's Ctrl-C reaches the outer process only, which passes it on once.
     detached: true,
-    stdio: ['ignore', 'inherit', 'pipe', 2, ...options.sockets.map(descriptorOf)],
+    stdio: ['ignore', 'inherit', 'pipe', 2, ...options.sockets.map(descriptorOf), ...(options.descriptors ?? [])],
   });
 }
 

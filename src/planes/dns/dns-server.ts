@@ -5,26 +5,60 @@
  */
 import { createSocket } from 'node:dgram';
 import net from 'node:net';
+import type { Millis } from '../../base/clock.ts';
+import { forwardQuestion } from './forward.ts';
+import { ZoneBook } from './hosted/zone-book.ts';
 import { resolveQuestion } from './resolve.ts';
-import type { Dns, DnsAsker, DnsListener, DnsQuestion, DnsReply, ZoneSource } from './types.ts';
+import type { Dns, DnsAsker, DnsListener, DnsQuestion, DnsReply, Forwarding, ZoneSource } from './types.ts';
 import { type Query, readQuery, writeReply } from './wire.ts';
 
 /** Real milliseconds that an idle TCP connection is kept (RFC 7766 asks for some seconds). */
 const idleMillis = 10_000;
 const tcpBytesMax = 65_535;
 const connectionsMax = 256;
+const dnsPort = 53;
 
 export interface DnsServerOptions {
   /** The port behind a source address of the resolver's askers. */
   identify: (address: string) => { network: string; port: string; machine?: string | undefined } | undefined;
+  /** Cloud time, for answers that are kept for their time to live. */
+  now?: (() => Millis) | undefined;
 }
 
 export class DnsServer implements Dns {
   readonly #sources: ZoneSource[] = [];
   readonly #identify: DnsServerOptions['identify'];
+  readonly hosted: ZoneBook;
+  #forwarding: Forwarding | undefined;
+  readonly #serving = new Map<string, Promise<{ close(): Promise<void> }>>();
 
-  constructor({ identify }: DnsServerOptions) {
+  constructor({ identify, now = () => 0 }: DnsServerOptions) {
     this.#identify = identify;
+    this.hosted = new ZoneBook({ now, follow: (question, asker) => resolveQuestion(this.#sources, question, asker, 'NXDOMAIN') });
+    this.#sources.push(this.hosted);
+  }
+
+  async serveAt(addresses: readonly string[]): Promise<void> {
+    await Promise.all(
+      addresses.map(async (address) => {
+        const known = this.#serving.get(address);
+        if (known !== undefined) return known;
+        const opened = this.listen({ kind: 'authoritative', address, port: dnsPort, source: this.hosted });
+        this.#serving.set(address, opened);
+        opened.catch(() => this.#serving.delete(address));
+        return opened;
+      }),
+    );
+  }
+
+  /** Ends what `serveAt` opened. */
+  async close(): Promise<void> {
+    const open = await Promise.allSettled(this.#serving.values());
+    await Promise.all(open.map((one) => (one.status === 'fulfilled' ? one.value.close() : undefined)));
+  }
+
+  setForwarding(route: Forwarding | undefined): void {
+    this.#forwarding = route;
   }
 
   register(source: ZoneSource): () => void {
@@ -58,46 +92,77 @@ export class DnsServer implements Dns {
   }
 
   /** Bytes to send back, or undefined when nothing is to be said. */
-  async #answer(message: Buffer, kind: DnsListener['kind'], address: string, tcp: boolean): Promise<Buffer | undefined> {
+  async #answer(message: Buffer, listener: DnsListener, address: string, tcp: boolean): Promise<Buffer | undefined> {
     const query = readQuery(message);
     if (query === undefined || Buffer.isBuffer(query)) return query;
-    const asker = this.#askerOf(query, kind, address);
+    const asker = this.#askerOf(query, listener, address);
     if (asker === undefined) return undefined;
-    const reply = await resolveQuestion(this.#sources, query.question, asker, kind === 'resolver' ? 'NXDOMAIN' : 'REFUSED');
-    return writeReply(query, reply, { recursive: kind === 'resolver', bytesMax: tcp ? tcpBytesMax : query.bytesMax });
+    const recursive = listener.kind === 'resolver';
+    const reply = recursive
+      ? await this.#recurse(query.question, asker)
+      : await resolveQuestion(
+          listener.source === undefined ? this.#sources : [listener.source],
+          query.question,
+          asker,
+          'REFUSED',
+        );
+    return writeReply(query, reply, { recursive, bytesMax: tcp ? tcpBytesMax : query.bytesMax });
   }
 
-  #askerOf({ clientSubnet }: Query, kind: DnsListener['kind'], address: string): DnsAsker | undefined {
-    if (kind === 'authoritative') return { address, clientSubnet };
+  /** A resolver's way: forwarded where the network's rules say so, else our sources, and on to the servers of a zone that was handed on. */
+  async #recurse(question: DnsQuestion, asker: DnsAsker): Promise<DnsReply> {
+    const failed: DnsReply = { status: 'SERVFAIL', answers: [], authorities: [], authoritative: false };
+    const targets = asker.network === undefined ? undefined : this.#forwarding?.(asker.network, question.name);
+    if (targets !== undefined) return (await forwardQuestion(question, targets)) ?? failed;
+    const reply = await resolveQuestion(this.#sources, question, asker, 'NXDOMAIN');
+    const names = reply.authorities.flatMap((record) => (record.type === 'NS' ? [record.data] : []));
+    if (names.length === 0 || reply.answers.length > 0) return reply;
+    for (const name of names) {
+      const { answers } = await resolveQuestion(this.#sources, { name, type: 'A' }, asker, 'NXDOMAIN');
+      const servers = answers.flatMap((record) => (record.type === 'A' ? [{ address: record.data, port: 53 }] : []));
+      const answer = await forwardQuestion(question, servers);
+      if (answer !== undefined) return answer;
+    }
+    return failed;
+  }
+
+  #askerOf(
+    { clientSubnet }: Query,
+    { kind, source, anyServer, address: server }: DnsListener,
+    address: string,
+  ): DnsAsker | undefined {
+    if (kind === 'authoritative')
+      return { address, clientSubnet, server: source === undefined || anyServer === true ? undefined : server };
     const identity = this.#identify(address);
     return identity === undefined ? undefined : { ...identity, address };
   }
 
-  #listenUdp({ kind, address, port }: DnsListener): Promise<ReturnType<typeof createSocket>> {
+  #listenUdp(listener: DnsListener): Promise<ReturnType<typeof createSocket>> {
+    const { address, port, sockets } = listener;
     const socket = createSocket(net.isIPv6(address) ? 'udp6' : 'udp4');
     socket.on('message', (message, from) => {
       // An answer that cannot be made or sent is lost, as any datagram may be; the asker asks again.
-      this.#answer(message, kind, from.address, false).then(
+      this.#answer(message, listener, from.address, false).then(
         (answer) => answer !== undefined && socket.send(answer, from.port, from.address, () => {}),
         () => {},
       );
     });
     return new Promise((resolve, reject) => {
       socket.once('error', reject);
-      socket.bind({ address, port, exclusive: true }, () => {
+      socket.bind(sockets === undefined ? { address, port, exclusive: true } : { fd: sockets.udp, exclusive: true }, () => {
         socket.off('error', reject).on('error', () => {});
         resolve(socket);
       });
     });
   }
 
-  #listenTcp({ kind, address, port }: DnsListener): Promise<net.Server> {
+  #listenTcp(listener: DnsListener): Promise<net.Server> {
     const open = new Set<net.Socket>();
     const server = net.createServer((socket) => {
       open.add(socket);
       socket.setTimeout(idleMillis, () => socket.destroy());
       socket.on('error', () => socket.destroy()).on('close', () => open.delete(socket));
-      this.#serveStream(socket, kind);
+      this.#serveStream(socket, listener);
     });
     server.maxConnections = connectionsMax;
     const close = server.close.bind(server);
@@ -105,8 +170,9 @@ export class DnsServer implements Dns {
       for (const socket of open) socket.destroy();
       return close(done);
     };
+    const { address: host, port, sockets } = listener;
     return new Promise((resolve, reject) => {
-      server.once('error', reject).listen({ host: address, port }, () => {
+      server.once('error', reject).listen(sockets === undefined ? { host, port } : { fd: sockets.tcp }, () => {
         server.off('error', reject);
         resolve(server);
       });
@@ -114,7 +180,7 @@ export class DnsServer implements Dns {
   }
 
   /** Messages of a stream, each behind its length in two bytes; answers go out in the order in which they are ready (RFC 7766). */
-  #serveStream(socket: net.Socket, kind: DnsListener['kind']): void {
+  #serveStream(socket: net.Socket, listener: DnsListener): void {
     let rest: Buffer = Buffer.alloc(0);
     const from = (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
     socket.on('data', (chunk: Buffer) => {
@@ -123,7 +189,7 @@ export class DnsServer implements Dns {
         const end = 2 + rest.readUInt16BE(0);
         const message = rest.subarray(2, end);
         rest = rest.subarray(end);
-        this.#answer(message, kind, from, true).then(
+        this.#answer(message, listener, from, true).then(
           (answer) => {
             if (answer === undefined || socket.destroyed) return;
             const length = Buffer.alloc(2);

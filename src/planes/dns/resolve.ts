@@ -10,10 +10,11 @@ export async function resolveQuestion(
   question: DnsQuestion,
   asker: DnsAsker,
   unknown: 'NXDOMAIN' | 'REFUSED',
-): Promise<DnsReply> {
+): Promise<DnsReply & { healthy?: boolean | undefined }> {
   const answers: DnsRecord[] = [];
   let name = question.name;
   let authoritative = false;
+  let healthy: boolean | undefined;
   for (let alias = 0; alias <= aliasesMax; alias += 1) {
     let found: ZoneAnswer | undefined;
     try {
@@ -29,14 +30,15 @@ export async function resolveQuestion(
     if (alias === 0) authoritative = found.delegation === undefined;
     if (found.delegation !== undefined) return { status: 'NOERROR', answers, authorities: found.delegation, authoritative };
     answers.push(...found.records);
+    healthy = found.healthy ?? healthy;
     const next = aliasOf(found.records, question);
     if (next !== undefined) {
       if (answers.some((record) => record.name === next)) break;
       name = next;
       continue;
     }
-    if (found.records.length > 0) return { status: 'NOERROR', answers, authorities: [], authoritative };
-    return { status: found.exists ? 'NOERROR' : 'NXDOMAIN', answers, authorities: negative(found), authoritative };
+    if (found.records.length > 0) return { status: 'NOERROR', answers, authorities: [], authoritative, healthy };
+    return { status: found.exists ? 'NOERROR' : 'NXDOMAIN', answers, authorities: negative(found), authoritative, healthy };
   }
   return { status: 'SERVFAIL', answers: [], authorities: [], authoritative: false };
 }
@@ -66,8 +68,8 @@ function aliasOf(records: readonly DnsRecord[], { type }: DnsQuestion): string |
 }
 
 /** RFC 2308: a negative answer carries the zone's SOA, and lives as long as the lesser of that record and its minimum. */
-function negative({ apex, soa }: ZoneAnswer): DnsRecord[] {
-  return soa === undefined ? [] : [{ name: apex, type: 'SOA', ttl: Math.min(soa.minimum ?? 900, 900), data: soa }];
+function negative({ apex, soa, soaTtl = 900 }: ZoneAnswer): DnsRecord[] {
+  return soa === undefined ? [] : [{ name: apex, type: 'SOA', ttl: Math.min(soa.minimum ?? 900, soaTtl), data: soa }];
 }
 
 /** A name as sources and askers compare it: small letters, no dot at the end. */

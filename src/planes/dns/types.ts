@@ -3,6 +3,8 @@
  * follows aliases from zone to zone, and speaks the protocol (server.ts). Two kinds of asker: a port of a network, which asks through its network's
  * resolver, and anybody on the internet, for whom only zones that answer there exist.
  */
+import type { ForwardTarget } from './forward.ts';
+import type { HostedZones } from './hosted/zone-book.ts';
 import type { Answer, OptAnswer, RecordType, SoaData } from 'dns-packet';
 
 /** A record as the codec takes it: `{ name, type: 'A', ttl, data: '10.0.0.5' }`. Names are in small letters without the dot at the end. */
@@ -24,6 +26,8 @@ export interface DnsAsker {
   machine?: string | undefined;
   /** Source address as the server sees it. */
   address: string;
+  /** Address of ours that was asked, where an address answers for some zones only. */
+  server?: string | undefined;
   /** Address block that a forwarding resolver says the client is in (EDNS client subnet). */
   clientSubnet?: string | undefined;
 }
@@ -38,6 +42,10 @@ export interface ZoneAnswer {
   exists: boolean;
   /** Start of authority, for negative answers and their time to live. */
   soa?: SoaData | undefined;
+  /** Seconds that the SOA record itself lives; 900 unless told. */
+  soaTtl?: number | undefined;
+  /** False when what the name stands for is known to be ill: aliases that follow health turn away. */
+  healthy?: boolean | undefined;
   /** Name servers of a zone below that the name was handed to. */
   delegation?: readonly DnsRecord[] | undefined;
 }
@@ -65,9 +73,26 @@ export interface DnsListener {
   kind: 'resolver' | 'authoritative';
   address: string;
   port: number;
+  /** The only source that answers there; all do when absent. */
+  source?: ZoneSource | undefined;
+  /** Answers zones whatever servers they have, as one place for all; otherwise only those that name the listener's address. */
+  anyServer?: boolean | undefined;
+  /** Sockets of the host, handed over: they listen already. */
+  sockets?: { tcp: number; udp: number } | undefined;
 }
 
+/** Where a network's question for a name goes instead of the plane's own sources. */
+export type Forwarding = (network: string, name: string) => readonly ForwardTarget[] | undefined;
+
 export interface Dns {
+  /** Zones that the plane holds itself. */
+  readonly hosted: HostedZones;
+  /** Has hosted zones answered on port 53 of these addresses, if they are not already; until the end. Rejects when an address cannot be had. */
+  serveAt(addresses: readonly string[]): Promise<void>;
+  /**
+   * Forwards questions of networks before any source is asked; undefined from `route` means: the usual way. Replaces what was set before.
+   */
+  setForwarding(route: Forwarding | undefined): void;
   /** Adds a source of names; returns how to take it away. */
   register(source: ZoneSource): () => void;
   /** Answers in process: for health checks, targets given by name, and operations that test an answer. Never throws for what is asked. */

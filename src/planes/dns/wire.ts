@@ -26,6 +26,8 @@ const headerBytes = 12;
 export interface Query {
   packet: DecodedPacket;
   question: DnsQuestion;
+  /** The client's subnet as it came: it goes back with the answer (RFC 7871). */
+  subnetOption: { ip: string; family: number; prefix: number } | undefined;
   /** Largest UDP message the asker takes, bytes. */
   bytesMax: number;
   clientSubnet: string | undefined;
@@ -50,6 +52,10 @@ export function readQuery(message: Buffer): Query | Buffer | undefined {
   return {
     packet,
     question: { name: plainName(first.name === '.' ? '' : first.name), type: first.type as DnsType },
+    subnetOption:
+      subnet?.type === 'CLIENT_SUBNET' && subnet.ip !== undefined
+        ? { ip: subnet.ip, family: subnet.ip.includes(':') ? 2 : 1, prefix: subnet.sourcePrefixLength ?? 0 }
+        : undefined,
     bytesMax: opt === undefined ? plainBytesMax : Math.max(plainBytesMax, Math.min(opt.udpPayloadSize, udpBytesMax)),
     clientSubnet: subnet?.type === 'CLIENT_SUBNET' ? `${subnet.ip}/${subnet.sourcePrefixLength ?? 0}` : undefined,
   };
@@ -62,9 +68,12 @@ export function writeReply(query: Query, reply: DnsReply, options: { recursive: 
   return encodeReply(query, { ...reply, answers: [], authorities: [] }, options.recursive, true);
 }
 
-function encodeReply({ packet }: Query, reply: DnsReply, recursive: boolean, cut: boolean): Buffer {
+function encodeReply({ packet, subnetOption }: Query, reply: DnsReply, recursive: boolean, cut: boolean): Buffer {
   const asked = packet.additionals?.some(({ type }) => type === 'OPT') === true;
-  const opt = { type: 'OPT', name: '.', udpPayloadSize: udpBytesMax, flags: 0, options: [] } as unknown as OptAnswer;
+  const { ip, family, prefix = 0 } = subnetOption ?? {};
+  const subnet = { code: 8, ip, family, sourcePrefixLength: prefix, scopePrefixLength: prefix };
+  const options = subnetOption === undefined ? [] : [subnet];
+  const opt = { type: 'OPT', name: '.', udpPayloadSize: udpBytesMax, flags: 0, options } as unknown as OptAnswer;
   return encode({
     id: packet.id ?? 0,
     type: 'response',

@@ -17,6 +17,10 @@ export const internetEnd6 = 'fe80::1';
 export const networkEnd6 = 'fe80::2';
 /** Blocks of the kept addresses in which the API answers too, so that rules and routes can name a part of it (AWS: prefix lists). */
 export const platformBlocks = ['198.18.0.16/28', '198.18.0.32/28'];
+/** Kept addresses at which name servers of public zones answer, UDP and TCP port 53. */
+export const nameServerBlock = '198.18.0.64/26';
+/** Kept addresses from which the platform probes what users ask it to watch. */
+export const proberBlock = '198.18.0.128/25';
 export const metadataAddress = '169.254.169.254';
 export const resolverAddress = '169.254.169.253';
 export const metadataPort = 80;

@@ -11,7 +11,9 @@ import {
   internetCidr6,
   metadataAddress,
   metadataPort,
+  nameServerBlock,
   platformBlocks,
+  proberBlock,
   resolverAddress,
   resolverPort,
   serviceCidr,
@@ -32,6 +34,8 @@ export async function prepareInternet(openPorts: readonly number[]): Promise<Rea
       `route replace blackhole ${serviceCidr}`,
       ...(ip6 ? [`route replace blackhole ${internetCidr6}`] : []),
       'link set lo up',
+      // Every address of these blocks is this namespace's own, without being listed one by one.
+      ...[nameServerBlock, proberBlock].map((block) => `route replace local ${block} dev lo`),
       ...[hostAddress, metadataAddress, resolverAddress].map((address) => `address replace ${address}/32 dev lo`),
     ]),
     applySettings(undefined, {
@@ -85,6 +89,7 @@ function internetRules(openPorts: readonly number[]): string {
       ...open.map((rule) => `ip saddr ${serviceCidr} ct status dnat ${rule}`),
       `ip saddr != ${internetCidr} drop`,
       `ip daddr ${hostAddress} icmp type echo-request accept`,
+      `ip daddr ${nameServerBlock} meta l4proto { tcp, udp } th dport 53 accept`,
       ...open,
     ],
     forward: [

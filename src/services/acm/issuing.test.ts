@@ -31,7 +31,7 @@ beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'pilvi-acm-'));
   store = await openLmdbStore(join(folder, 'store'));
   records = [];
-  const dns: Dns = {
+  const dns: Pick<Dns, 'register' | 'resolve' | 'listen'> = {
     register: () => () => undefined,
     resolve: (question) =>
       Promise.resolve({
@@ -50,7 +50,7 @@ beforeEach(async () => {
     ids,
     log: () => undefined,
     services: [{ name: 'acm', load: () => import('./index.ts') }],
-    parts: { dns, certificates: authority, vault: createVault(ids.bytes(32), ids) },
+    parts: { dns: dns as Dns, certificates: authority, vault: createVault(ids.bytes(32), ids) },
   });
   await kernel.start();
 });

@@ -1,0 +1,47 @@
+/** Which resource each operation is authorised on: "Actions, resources, and condition keys for Amazon Route 53". */
+import type { ResourceRecordSet, Route53 } from '@aws-sdk/client-route-53';
+import type { AuthorisationsOf, Check } from '../../kernel/service.ts';
+import { bareId, normalName } from './names.ts';
+
+const on = (type: string, id: string | undefined, conditions: Check['conditions'] = {}): Check[] => [
+  { resource: `arn:aws:route53:::${type}/${bareId(id)}`, conditions },
+];
+
+const ofVpc = (vpc: { VPCId?: string | undefined; VPCRegion?: string | undefined } | undefined): Check['conditions'] => ({
+  'route53:VPCs': vpc === undefined ? undefined : `VPCId=${vpc.VPCId},VPCRegion=${vpc.VPCRegion}`,
+});
+
+function changeConditions(
+  changes: readonly { Action?: string | undefined; ResourceRecordSet?: ResourceRecordSet | undefined }[],
+) {
+  return {
+    'route53:ChangeResourceRecordSetsActions': changes.map(({ Action = '' }) => Action),
+    'route53:ChangeResourceRecordSetsRecordTypes': changes.map(({ ResourceRecordSet: set }) => set?.Type ?? ''),
+    'route53:ChangeResourceRecordSetsNormalizedRecordNames': changes.map(({ ResourceRecordSet: set }) =>
+      normalName(set?.Name ?? '').replace(/\.$/, ''),
+    ),
+  };
+}
+
+export const authorisations: AuthorisationsOf<Route53> = {
+  CreateHostedZone: (input) => [{ resource: '*', conditions: ofVpc(input.VPC) }],
+  GetHostedZone: (input) => on('hostedzone', input.Id),
+  DeleteHostedZone: (input) => on('hostedzone', input.Id),
+  UpdateHostedZoneComment: (input) => on('hostedzone', input.Id),
+  GetHostedZoneLimit: (input) => on('hostedzone', input.HostedZoneId),
+  ListHostedZonesByVPC: (input) => [{ resource: '*', conditions: ofVpc(input) }],
+  AssociateVPCWithHostedZone: (input) => on('hostedzone', input.HostedZoneId, ofVpc(input.VPC)),
+  DisassociateVPCFromHostedZone: (input) => on('hostedzone', input.HostedZoneId, ofVpc(input.VPC)),
+  CreateVPCAssociationAuthorization: (input) => on('hostedzone', input.HostedZoneId, ofVpc(input.VPC)),
+  DeleteVPCAssociationAuthorization: (input) => on('hostedzone', input.HostedZoneId, ofVpc(input.VPC)),
+  ListVPCAssociationAuthorizations: (input) => on('hostedzone', input.HostedZoneId),
+  ChangeResourceRecordSets: (input) => on('hostedzone', input.HostedZoneId, changeConditions(input.ChangeBatch?.Changes ?? [])),
+  ListResourceRecordSets: (input) => on('hostedzone', input.HostedZoneId),
+  GetChange: (input) => on('change', input.Id),
+  ChangeTagsForResource: (input) => on(input.ResourceType ?? '', input.ResourceId),
+  ListTagsForResource: (input) => on(input.ResourceType ?? '', input.ResourceId),
+  ListTagsForResources: (input) => (input.ResourceIds ?? []).flatMap((id) => on(input.ResourceType ?? '', id)),
+  GetReusableDelegationSet: (input) => on('delegationset', input.Id),
+  DeleteReusableDelegationSet: (input) => on('delegationset', input.Id),
+  GetReusableDelegationSetLimit: (input) => on('delegationset', input.DelegationSetId),
+};

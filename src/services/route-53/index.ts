@@ -1,0 +1,27 @@
+import { defineService } from '../../kernel/service.ts';
+import { authorisations } from './authorise.ts';
+import { delegationHandlers } from './delegation-sets.ts';
+import { HealthChecks, HealthStates } from './health-state.ts';
+import { nameServerNames } from './name-servers.ts';
+import { recordSetHandlers } from './record-sets.ts';
+import { zoneReconciler } from './serve.ts';
+import { Changes, CidrCollections, DelegationSets, Places, RecordSets, Tags, ZoneOwners, Zones } from './state.ts';
+import { tagHandlers } from './tags.ts';
+import { vpcHandlers } from './vpcs.ts';
+import { forgetZonesOf } from './zone-lookup.ts';
+import { zoneHandlers } from './zones.ts';
+
+export default defineService({
+  name: 'route-53',
+  global: true,
+  uses: ['ec2'],
+  tables: [Zones, ZoneOwners, RecordSets, Changes, DelegationSets, Tags, CidrCollections, Places, HealthChecks, HealthStates],
+  handlers: { ...zoneHandlers, ...vpcHandlers, ...recordSetHandlers, ...delegationHandlers, ...tagHandlers },
+  authorise: authorisations,
+  reconcilers: { zones: zoneReconciler },
+  start: async (ctx) => {
+    const stop = ctx.part('dns').register(nameServerNames);
+    return async () => stop();
+  },
+  onReset: forgetZonesOf,
+});
