@@ -9,7 +9,8 @@ const problemsMax = 20;
 /** What is wrong with an output: members the model does not have, values of a wrong type, required members that are missing. Empty if nothing is. */
 export function validateOutput(operation: OperationModel, output: Shape): string[] {
   const problems: string[] = [];
-  checkStructure(operation.output, output, operation.output.name, problems);
+  const { $metadata: _metadata, ...members } = output;
+  checkStructure(operation.output, members, operation.output.name, problems);
   return problems.slice(0, problemsMax);
 }
 

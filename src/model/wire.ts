@@ -175,6 +175,11 @@ function ec2QueryWriter(operation: OperationModel): OutputWriter {
   });
 }
 
+/** The status that a handler chose for its answer, in the member where the SDK puts the one it got; models know but one. */
+function statusOf(output: Shape): number | undefined {
+  return (output['$metadata'] as { httpStatusCode?: number } | undefined)?.httpStatusCode;
+}
+
 function restWriter(protocol: 'restJson1' | 'restXml', operation: OperationModel): OutputWriter {
   const write = httpOutputWriter(protocol, operation);
   const status = operation.http?.status ?? 200;
@@ -185,7 +190,7 @@ function restWriter(protocol: 'restJson1' | 'restXml', operation: OperationModel
       headers['x-amz-request-id'] = requestId;
       headers['x-amz-id-2'] = requestId;
     }
-    const response: WireResponse = { status, headers, body: '' };
+    const response: WireResponse = { status: statusOf(output) ?? status, headers, body: '' };
     write(output, response);
     // A part of a representation (RFC 9110, 15.3.7); models have no status for it.
     if (response.status === 200 && response.headers['content-range'] !== undefined) response.status = 206;

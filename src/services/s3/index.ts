@@ -11,6 +11,7 @@ import { versioningChecks, versioningHandlers } from './buckets/versioning.ts';
 import { attributeChecks, attributeHandlers } from './objects/attributes.ts';
 import { copyChecks, copyHandlers } from './objects/copy.ts';
 import { lifecycleChecks, lifecycleHandlers } from './buckets/lifecycle.ts';
+import { restored, restoreChecks, restoreExpired, restoreHandlers } from './later/restore.ts';
 import { sweep } from './later/lifecycle.ts';
 import { notificationChecks, notificationHandlers } from './buckets/notifications.ts';
 import { notify } from './later/destinations.ts';
@@ -70,6 +71,7 @@ export default defineService({
     ...requestHandlers,
     ...notificationHandlers,
     ...lifecycleHandlers,
+    ...restoreHandlers,
     ...copyHandlers,
     ...attributeHandlers,
     ...versioningHandlers,
@@ -91,6 +93,7 @@ export default defineService({
     ...requestChecks,
     ...notificationChecks,
     ...lifecycleChecks,
+    ...restoreChecks,
     ...copyChecks,
     ...attributeChecks,
     ...versioningChecks,
@@ -105,7 +108,7 @@ export default defineService({
     ...uploadChecks,
     ...partChecks,
   },
-  tasks: { notify, lifecycle: sweep },
+  tasks: { notify, lifecycle: sweep, restored, restoreExpired },
   reconcilers: { [garbageReconciler]: removeGarbage },
   web: answerBrowser,
   answerHeaders: corsHeaders,

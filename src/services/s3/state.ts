@@ -191,6 +191,8 @@ export interface VersionRow {
   websiteRedirect?: string | undefined;
   retention?: Retention | undefined;
   legalHold?: boolean | undefined;
+  /** Of an archived object: for how many days it was or is being restored, and, once it is, until when it can be read. */
+  restore?: { days: number; expires?: Millis | undefined } | undefined;
 }
 
 export interface PartContent {

@@ -9,6 +9,7 @@ import { describeChecksum } from '../checksums.ts';
 import { collectPieces, openContents } from '../contents.ts';
 import { invalidArgument, invalidRequest, preconditionFailed, s3Error } from '../errors.ts';
 import { requireBucket, requireVersion } from '../lookup.ts';
+import { restoreHeader } from '../later/restore.ts';
 import { isArchived } from '../rules.ts';
 import { checkCustomerKey, describeSeal, openSeal } from '../sealing.ts';
 import type { BucketRow, VersionRow } from '../state.ts';
@@ -139,6 +140,7 @@ function describeObject(row: VersionRow, bucket: BucketRow, ask: Asked): Partial
     TagCount: tagCount === 0 ? undefined : tagCount,
     VersionId: bucket.versioning === undefined ? undefined : row.versionId,
     WebsiteRedirectLocation: row.websiteRedirect,
+    Restore: restoreHeader(row),
     ObjectLockMode: row.retention?.mode,
     ObjectLockRetainUntilDate: row.retention && new Date(row.retention.until),
     ObjectLockLegalHoldStatus: row.legalHold === undefined ? undefined : row.legalHold ? 'ON' : 'OFF',
@@ -188,9 +190,9 @@ async function expirationMember(
   return header === undefined ? {} : { Expiration: header };
 }
 
-/** Throws InvalidObjectState for an archived object. */
+/** Throws InvalidObjectState for an archived object that is not restored. */
 export function checkReadable(row: VersionRow): void {
-  if (!isArchived(row.storageClass)) return;
+  if (!isArchived(row.storageClass) || row.restore?.expires !== undefined) return;
   const text = "The operation is not valid for the object's storage class";
   throw s3Error('InvalidObjectState', text, 403, { StorageClass: row.storageClass });
 }
