@@ -29,6 +29,7 @@ import { platformNames } from './planes/dns/platform-names.ts';
 import { openFileBlobs } from './planes/blobs/file-blobs.ts';
 import type { Fabric } from './planes/fabric/types.ts';
 import type { Machines } from './planes/machines/types.ts';
+import type { ProxyNodes } from './planes/proxy/types.ts';
 import type { Ec2Api } from './services/ec2/api.ts';
 import type { Volumes } from './planes/volumes/types.ts';
 import type { IamApi } from './services/iam/api.ts';
@@ -47,6 +48,7 @@ export interface Planes {
   fabric: Fabric;
   machines: Machines;
   volumes: Volumes;
+  proxy: ProxyNodes;
 }
 
 export interface CloudOptions {
@@ -87,7 +89,7 @@ const clockKey = ['k', 'clock'] as const;
 export async function startCloud(options: CloudOptions): Promise<Cloud> {
   await mkdir(options.data, { recursive: true });
   const log = options.log ?? createLog(() => new CloudClock().realNow());
-  const [store, index, { fabric, machines, volumes }] = await openParts(options);
+  const [store, index, { fabric, machines, volumes, proxy: nodes }] = await openParts(options);
   const ids = new IdSource();
   const vault = await openVault(options.data, ids);
   const clock = new CloudClock((await store.get(clockKey)) as ClockState | undefined);
@@ -113,6 +115,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       fabric,
       machines,
       volumes,
+      proxy: nodes,
       dns,
       blobs,
       endpoints,
@@ -129,7 +132,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const admin = createAdmin({ kernel, index, ...facts, certificates, saveClock, ...hardwareOf(kernel) });
   const pages = createConsole(kernel, doorOf(kernel));
   const signers = signersOf(kernel);
-  const proxy = createInsideProxy();
+  const proxy = createInsideProxy((name) => findInside(dns, name));
   const pipeline = createPipeline({ kernel, index, validateOutput: options.validateOutput });
   const server = createServer({
     kernel,
@@ -164,6 +167,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       await names?.close();
       await dns.close();
       await kernel.stop();
+      await nodes.close();
       await machines.close();
       await volumes.close();
       await fabric.close();
@@ -214,6 +218,13 @@ function createDns(fabric: Fabric, index: ServiceIndex, clock: CloudClock): DnsS
       }),
     );
   return dns;
+}
+
+/** Address of a name inside, as the internet sees it. */
+async function findInside(dns: Dns, name: string): Promise<string | undefined> {
+  const { answers } = await dns.resolve({ name, type: 'A' }, { address: '127.0.0.1' });
+  const found = answers.find((answer) => answer.type === 'A');
+  return found === undefined ? undefined : String(found.data);
 }
 
 /** The console's way to identities: IAM checks who it is, STS gives credentials. */

@@ -56,6 +56,9 @@ export const idKinds = {
   vpcEndpoint: long('vpce-'),
   flowLog: long('fl-'),
   managedAttachment: long('ela-attach-'),
+  // Elastic Load Balancing: the ends of ARNs.
+  loadBalancerPart: { prefix: '', length: 16, alphabet: hex },
+  loadBalancerNumber: { prefix: '', length: 10, alphabet: decimal },
   // Recycle Bin.
   retentionRule: { prefix: '', length: 11, alphabet: alphanumeric },
   // IAM: "IAM identifiers", unique ids.

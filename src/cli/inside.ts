@@ -6,6 +6,8 @@ import { AbsentFabric } from '../planes/fabric/absent-fabric.ts';
 import { openLinuxFabric } from '../planes/fabric/linux-fabric.ts';
 import { AbsentMachines } from '../planes/machines/absent-machines.ts';
 import { openLinuxMachines } from '../planes/machines/linux-machines.ts';
+import { AbsentProxy } from '../planes/proxy/absent-proxy.ts';
+import { LinuxProxy } from '../planes/proxy/linux-proxy.ts';
 import { AbsentVolumes } from '../planes/volumes/absent-volumes.ts';
 import { openLinuxVolumes } from '../planes/volumes/linux-volumes.ts';
 import { parseStartOptions } from './options.ts';
@@ -60,7 +62,12 @@ function planesFor(inside: Inside | undefined, refusal: string | undefined): Clo
   return async (folder, owned) => {
     if (inside === undefined) {
       const reason = refusal ?? 'Pilvi does not run in namespaces of its own.';
-      return { fabric: new AbsentFabric(reason), machines: new AbsentMachines(reason), volumes: new AbsentVolumes(reason) };
+      return {
+        fabric: new AbsentFabric(reason),
+        machines: new AbsentMachines(reason),
+        volumes: new AbsentVolumes(reason),
+        proxy: new AbsentProxy(reason),
+      };
     }
     const disks = path.join(path.resolve(folder), 'machines');
     const [fabric, machines, volumes] = await Promise.all([
@@ -71,6 +78,7 @@ function planesFor(inside: Inside | undefined, refusal: string | undefined): Clo
       owned.then(() => openLinuxVolumes({ folder: disks, mounted: (number) => mounted(number) })),
     ]);
     const mounted = (number: string): Promise<boolean> => machines.hasMounted(number);
-    return { fabric, machines, volumes };
+    const { unavailable } = fabric;
+    return { fabric, machines, volumes, proxy: unavailable === undefined ? new LinuxProxy() : new AbsentProxy(unavailable) };
   };
 }

@@ -20,6 +20,8 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   publish: async () => (await import('./publish.ts')).publish,
   /** What `start` runs inside the namespaces; not for users. */
   inside: async () => (await import('./inside.ts')).inside,
+  /** What runs as each node of a load balancer; not for users. */
+  'proxy-node': async () => (await import('./proxy-node.ts')).proxyNode,
 };
 
 const usage = `pilvi start [--port 4566] [--data FOLDER] [--detach]   run a cloud; several side by side on ports and folders of their own

@@ -39,51 +39,85 @@ export interface InsideProxy {
   upgrade: (request: IncomingMessage, socket: Socket, head: Buffer) => boolean;
 }
 
+/** Names that somebody inside owns: `web-123.us-east-1.elb.localhost`, and `8080.web-123….localhost` for another port. */
+const ownedName = /^(?:(\d{1,5})\.)?([a-z0-9-]+\.(?:[a-z0-9-]+\.elb|elb\.[a-z0-9-]+)\.localhost)(?::\d+)?$/i;
+
+/** Finds the public address that a name inside has at the moment. */
+export type FindAddress = (name: string) => Promise<string | undefined>;
+
+/** Address and port behind any name that leads inside; undefined for one that does, to nobody. */
+async function findTarget(host: string, find: FindAddress): Promise<{ address: string; port: number } | undefined> {
+  const known = insideTarget(host);
+  const match = known === undefined ? ownedName.exec(host) : null;
+  if (match === null) return known;
+  const address = await find(match[2]!.toLowerCase());
+  const port = match[1] === undefined ? defaultPort : Number(match[1]);
+  return address === undefined || !isPublicAddress(address) || port < 1 || port > 65_535 ? undefined : { address, port };
+}
+
 /** Forwards HTTP and WebSocket requests whose host name leads inside. 504 when nothing answers, 502 when the connection is refused. */
-export function createInsideProxy(): InsideProxy {
+export function createInsideProxy(find: FindAddress): InsideProxy {
   return {
     route(request, response) {
-      const target = insideTarget(request.headers.host ?? '');
-      if (target === undefined) return false;
-      const upstream = http.request({
-        host: target.address,
-        port: target.port,
-        method: request.method,
-        path: request.url,
-        headers: request.headers,
-        agent: false,
+      const host = request.headers.host ?? '';
+      if (insideTarget(host) === undefined && !ownedName.test(host)) return false;
+      void findTarget(host, find).then((target) => {
+        if (target === undefined) response.writeHead(504, { 'content-type': 'text/plain' }).end(`${host}: ENOTFOUND\n`);
+        else forward(target, request, response);
       });
-      upstream.on('socket', (socket) => socket.setTimeout(connectTimeout, () => socket.connecting && socket.destroy(timedOut())));
-      upstream.on('response', (answer) => {
-        response.writeHead(answer.statusCode ?? 502, answer.headers);
-        answer.pipe(response);
-      });
-      upstream.on('error', (error: NodeJS.ErrnoException) => {
-        const code = connectFailure(error);
-        if (response.headersSent) response.destroy();
-        else
-          response
-            .writeHead(code === 'ETIMEDOUT' ? 504 : 502, { 'content-type': 'text/plain' })
-            .end(`${target.address}:${target.port}: ${code}\n`);
-      });
-      response.on('close', () => upstream.destroy());
-      request.pipe(upstream);
       return true;
     },
     upgrade(request, socket, head) {
-      const target = insideTarget(request.headers.host ?? '');
-      if (target === undefined) return false;
-      const upstream = net.connect(target.port, target.address, () => {
-        upstream.write(`${request.method} ${request.url} HTTP/1.1\r\n${rawHeaderLines(request)}\r\n`);
-        if (head.length > 0) upstream.write(head);
-        upstream.pipe(socket).pipe(upstream);
-      });
-      upstream.on('error', () => socket.destroy());
-      socket.on('error', () => upstream.destroy());
-      socket.on('close', () => upstream.destroy());
+      const host = request.headers.host ?? '';
+      if (insideTarget(host) === undefined && !ownedName.test(host)) return false;
+      void findTarget(host, find).then((target) =>
+        target === undefined ? socket.destroy() : tunnel(target, request, socket, head),
+      );
       return true;
     },
   };
+}
+
+interface Target {
+  address: string;
+  port: number;
+}
+
+function forward(target: Target, request: IncomingMessage, response: ServerResponse): void {
+  const upstream = http.request({
+    host: target.address,
+    port: target.port,
+    method: request.method,
+    path: request.url,
+    headers: request.headers,
+    agent: false,
+  });
+  upstream.on('socket', (socket) => socket.setTimeout(connectTimeout, () => socket.connecting && socket.destroy(timedOut())));
+  upstream.on('response', (answer) => {
+    response.writeHead(answer.statusCode ?? 502, answer.headers);
+    answer.pipe(response);
+  });
+  upstream.on('error', (error: NodeJS.ErrnoException) => {
+    const code = connectFailure(error);
+    if (response.headersSent) response.destroy();
+    else
+      response
+        .writeHead(code === 'ETIMEDOUT' ? 504 : 502, { 'content-type': 'text/plain' })
+        .end(`${target.address}:${target.port}: ${code}\n`);
+  });
+  response.on('close', () => upstream.destroy());
+  request.pipe(upstream);
+}
+
+function tunnel(target: Target, request: IncomingMessage, socket: Socket, head: Buffer): void {
+  const upstream = net.connect(target.port, target.address, () => {
+    upstream.write(`${request.method} ${request.url} HTTP/1.1\r\n${rawHeaderLines(request)}\r\n`);
+    if (head.length > 0) upstream.write(head);
+    upstream.pipe(socket).pipe(upstream);
+  });
+  upstream.on('error', () => socket.destroy());
+  socket.on('error', () => upstream.destroy());
+  socket.on('close', () => upstream.destroy());
 }
 
 /** Code of a failed connection. Nobody behind an address is silence on the real internet; here the kernel knows at once that there is no route. */

@@ -8,6 +8,7 @@ import type { Dns } from '../planes/dns/types.ts';
 import type { Blobs } from '../planes/blobs/types.ts';
 import type { Fabric } from '../planes/fabric/types.ts';
 import type { Machines } from '../planes/machines/types.ts';
+import type { ProxyNodes } from '../planes/proxy/types.ts';
 import type { Volumes } from '../planes/volumes/types.ts';
 import type { Value } from '../store/store.ts';
 import type { Table, TableReader, TableWriter } from '../store/tables.ts';
@@ -135,6 +136,8 @@ export interface Parts {
   fabric: Fabric;
   machines: Machines;
   volumes: Volumes;
+  /** Load balancer nodes. */
+  proxy: ProxyNodes;
   /** Names: services register their zones here when they start. */
   dns: Dns;
   blobs: Blobs;

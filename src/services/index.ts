@@ -23,6 +23,12 @@ export const services: readonly ServiceEntry[] = [
   { name: 's3', load: () => import('./s3/index.ts') },
   { name: 'dynamodb-streams', load: () => import('./dynamodb-streams/index.ts') },
   { name: 'cloudwatch', load: () => import('./cloudwatch/index.ts') },
+  {
+    name: 'elastic-load-balancing-v2',
+    load: () => import('./elastic-load-balancing-v2/index.ts'),
+    eager: true,
+    subscribes: ['aws.ec2:EC2 Instance State-change Notification', 'aws.acm:ACM Certificate Available'],
+  },
   { name: 's3', load: () => import('./s3/index.ts'), webHosts: /^.+\.s3-website[.-]/ },
   { name: 'cloudtrail', load: () => import('./cloudtrail/index.ts') },
 ];

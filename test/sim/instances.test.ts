@@ -22,6 +22,7 @@ import { type Cloud, startCloud } from '../../src/boot.ts';
 import { FakeFabric } from '../../src/planes/fabric/fake-fabric.ts';
 import { FakeMachines } from '../../src/planes/machines/fake-machines.ts';
 import { AbsentVolumes } from '../../src/planes/volumes/absent-volumes.ts';
+import { AbsentProxy } from '../../src/planes/proxy/absent-proxy.ts';
 
 type Step =
   | { kind: 'launch' }
@@ -69,7 +70,12 @@ class World {
     this.#cloud = await startCloud({
       data: this.#data,
       listen: { host: '127.0.0.1', port: 0 },
-      planes: async () => ({ fabric, machines, volumes: new AbsentVolumes('There is no host.') }),
+      planes: async () => ({
+        fabric,
+        machines,
+        volumes: new AbsentVolumes('There is no host.'),
+        proxy: new AbsentProxy('There is no host.'),
+      }),
       validateOutput: true,
       strictImages: true,
       log: (level, message, details) => {

@@ -6,6 +6,8 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** `http://127.0.0.1:PORT` of the shared cloud. */
     endpoint: string;
+    /** Its data folder, with the socket of `pilvi publish`. */
+    data: string;
     /** What the host limits, as the cloud says at start; empty when nothing is. */
     limits: readonly string[];
   }
@@ -14,6 +16,7 @@ declare module 'vitest' {
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const cloud = await startOwnCloud();
   project.provide('endpoint', cloud.endpoint);
+  project.provide('data', cloud.data);
   project.provide('limits', cloud.limits);
   return async () => {
     const output = await cloud.stop();

@@ -1,12 +1,15 @@
 /** What EC2 offers inside the process: to the admin API where an instance stands, to Systems Manager the newest images. */
 import type { Context } from '../../kernel/context.ts';
 import { catalogueImages, type CatalogueImage } from './images/catalogue.ts';
+import { heldInterfaces } from './interfaces/held.ts';
 import { type ConnectTarget, connectTarget, pushKey } from './key-pairs/pushed-keys.ts';
 import { Occupants } from './placement/state.ts';
 import { Volumes } from './volumes/state.ts';
 import { stallVolume } from './volumes/stall.ts';
 
-export interface Ec2Api {
+export type { HeldInterface, InstanceFacts, SubnetFacts } from './interfaces/held.ts';
+
+export interface Ec2Api extends ReturnType<typeof heldInterfaces> {
   /** `us-east-1a/dc1/rack3/host5` of a running instance or a Dedicated Host of any account; undefined when it is on no host. */
   placeOf(id: string): Promise<string | undefined>;
   /** Lets all I/O of a volume of any account stand still, or go on; false when there is no such volume. */
@@ -24,6 +27,7 @@ export interface Ec2Api {
 /** Makes the face for one caller's context. */
 export function ec2Api(ctx: Context): Ec2Api {
   return {
+    ...heldInterfaces(ctx),
     placeOf: async (id) => (await ctx.table(Occupants).get(id))?.place,
     stallVolume: (id, stalled) => stallVolume(ctx, id, stalled),
     stalledVolumes: async () =>

@@ -41,7 +41,7 @@ async function describeInterface(ctx: Context, row: InterfaceRow): Promise<Netwo
     Description: row.description,
     InterfaceType: row.interfaceType as never,
     RequesterManaged: row.holder !== undefined,
-    RequesterId: row.holder === undefined ? undefined : 'amazon-aws',
+    RequesterId: row.holder === undefined ? undefined : requesterOf(row),
     MacAddress: row.mac,
     SourceDestCheck: row.sourceDestCheck,
     Status: attachment === undefined && row.holder === undefined ? 'available' : 'in-use',
@@ -75,14 +75,18 @@ async function describeInterface(ctx: Context, row: InterfaceRow): Promise<Netwo
   };
 }
 
+const requesterOf = ({ interfaceType }: InterfaceRow): string =>
+  interfaceType.endsWith('load_balancer') ? 'amazon-elb' : 'amazon-aws';
+
 /** Attachment of a requester-managed interface: to nothing that the account can see. */
-function describeHolder({ holder }: InterfaceRow): NetworkInterface['Attachment'] {
+function describeHolder(row: InterfaceRow): NetworkInterface['Attachment'] {
+  const { holder } = row;
   if (holder === undefined) return undefined;
   return {
     AttachmentId: holder.attachmentId,
     DeleteOnTermination: false,
     DeviceIndex: 1,
-    InstanceOwnerId: 'amazon-aws',
+    InstanceOwnerId: requesterOf(row),
     Status: 'attached',
   };
 }

@@ -71,7 +71,7 @@ export async function readNetworkSpec(ctx: Context, vpcId: string): Promise<Netw
       gate: subnet.networkAcl.aclId,
     })),
     routeTables: tables.map((table) => routeTableSpec(table, cards, gateway?.id, surroundings)),
-    ruleSets,
+    ruleSets: cards.some(isOpen) ? [...ruleSets, openRules] : ruleSets,
     gates: acls.map(gateOf),
     ports: cards.map((card) => ({
       ...portOf(card, card.attachment?.instanceId ?? '', up, silent),
@@ -205,6 +205,22 @@ function gateOf({ id, entries }: NetworkAclRow): GateSpec {
   return { key: id, ingress: specs(false), egress: specs(true) };
 }
 
+/** Rules of a network load balancer that was made without groups: all may come and go ("Security groups for your Network Load Balancer"). */
+const openRules: RuleSetSpec = {
+  key: 'open',
+  ingress: [{ protocol: -1, peer: { cidr: '0.0.0.0/0' } }],
+  egress: [{ protocol: -1, peer: { cidr: '0.0.0.0/0' } }],
+};
+
+/** Load balancer nodes are machines of the proxy plane, named by their interface. */
+function isNode({ interfaceType }: InterfaceRow): boolean {
+  return interfaceType === 'load_balancer' || interfaceType === 'network_load_balancer';
+}
+
+function isOpen(card: InterfaceRow): boolean {
+  return isNode(card) && card.groups.length === 0;
+}
+
 /** A port of a machine that is down hangs on nothing: packets to it are lost, as in AWS, where an idle kernel would refuse them. */
 function portOf(card: InterfaceRow, holder: string, up: ReadonlySet<string>, silent: ReadonlySet<string>): PortSpec {
   return {
@@ -216,12 +232,13 @@ function portOf(card: InterfaceRow, holder: string, up: ReadonlySet<string>, sil
       public: elastic?.publicIp ?? (index === 0 ? card.autoPublicIp : undefined),
     })),
     addresses6: card.addresses6,
-    ruleSets: card.groups,
+    ruleSets: isOpen(card) ? [openRules.key] : card.groups,
     sourceCheck: card.sourceDestCheck,
     platform: card.interfaceType === 'vpc_endpoint',
     silent: silent.has(holder) || undefined,
-    attachment:
-      card.attachment === undefined || !up.has(holder)
+    attachment: isNode(card)
+      ? { machine: card.id, device: deviceName(0) }
+      : card.attachment === undefined || !up.has(holder)
         ? undefined
         : { machine: card.attachment.instanceId, device: deviceName(card.attachment.deviceIndex) },
   };

@@ -1,0 +1,171 @@
+/**
+ * Proxy nodes, in the plane's own words: processes with an interface in a network that take connections and spread them over targets. A caller hands
+ * the complete desired spec of one node; the plane makes it so. What a node meets (requests, answers, refusals) it counts, and the caller takes the counts.
+ */
+
+/** Complete desired state of one node. Replaces what was given before under the same key. */
+export interface ProxyNodeSpec {
+  /** Stable name, unique in the cloud: at most 64 of [a-z0-9-]. */
+  key: string;
+  /** Machine key of the fabric whose namespace holds the node's device. */
+  machine: string;
+  /** Private address of that device: connections to targets leave from it. */
+  address: string;
+  /** Failure domain, for pools that keep to their own. */
+  zone: string;
+  listeners: readonly ListenerSpec[];
+  pools: readonly PoolSpec[];
+  http: HttpOptions;
+  /** Secret that all nodes of one balancer share, at least 32 characters: cookies of one are understood by the others. */
+  secret: string;
+}
+
+export interface HttpOptions {
+  idleMillis: number;
+  /** How long a client's connection is kept without a request. */
+  keepAliveMillis: number;
+  http2: boolean;
+  /** Header names outside [A-Za-z0-9-] are taken out rather than passed on. */
+  dropInvalidHeaders: boolean;
+  desync: 'monitor' | 'defensive' | 'strictest';
+  preserveHost: boolean;
+  forwardedFor: 'append' | 'preserve' | 'remove';
+  forwardedForPort: boolean;
+  /** Adds the negotiated TLS version and cipher as headers. */
+  tlsHeaders: boolean;
+  /** Each request leaves a line in the node's log. */
+  log: boolean;
+}
+
+export interface ListenerSpec {
+  port: number;
+  kind: 'http' | 'tcp' | 'udp';
+  tls?: TlsSpec | undefined;
+  /** In order; the last one has no conditions. Exactly one, a forward, where kind is not `http`. */
+  rules: readonly RuleSpec[];
+  /** Milliseconds after which a silent flow is forgotten, where kind is not `http`. */
+  idleMillis?: number | undefined;
+}
+
+export interface TlsSpec {
+  /** The first is for clients that name no host, or one that none is for. */
+  certificates: readonly CertificateSpec[];
+  minVersion: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
+  maxVersion: 'TLSv1.2' | 'TLSv1.3';
+  /** OpenSSL's list, colons between. */
+  ciphers: string;
+}
+
+export interface CertificateSpec {
+  names: readonly string[];
+  /** PEM: leaf first, then what stands above it. */
+  chain: string;
+  privateKey: string;
+}
+
+export interface RuleSpec {
+  /** For counts and logs. */
+  priority: number;
+  conditions: readonly ConditionSpec[];
+  action: ActionSpec;
+}
+
+/** Values of one condition are alternatives; `*` and `?` are wildcards in all but `source`, whose values are blocks. */
+export type ConditionSpec =
+  | { kind: 'path' | 'host' | 'method' | 'source'; values: readonly string[] }
+  | { kind: 'header'; name: string; values: readonly string[] }
+  | { kind: 'query'; pairs: readonly { key?: string | undefined; value: string }[] };
+
+export type ActionSpec =
+  | { kind: 'forward'; pools: readonly { pool: string; weight: number }[]; stickySeconds?: number | undefined }
+  | { kind: 'redirect'; status: 301 | 302; protocol: string; host: string; port: string; path: string; query: string }
+  | { kind: 'fixed'; status: number; contentType: string; body: string };
+
+export interface PoolSpec {
+  key: string;
+  protocol: 'http' | 'https' | 'tcp' | 'udp' | 'tls';
+  algorithm: 'round-robin' | 'least-outstanding' | 'weighted-random';
+  /** False: only targets in the node's own zone. */
+  crossZone: boolean;
+  slowStartMillis: number;
+  stickiness?:
+    | { kind: 'duration'; seconds: number }
+    | { kind: 'application'; cookie: string; seconds: number }
+    | { kind: 'source' }
+    | undefined;
+  targets: readonly PoolTarget[];
+}
+
+export interface PoolTarget {
+  key: string;
+  address: string;
+  port: number;
+  /** Absent: in every zone. */
+  zone?: string | undefined;
+  /** `up` gets requests; `down` only while no other can take them; `draining` finishes what it has. */
+  state: 'up' | 'down' | 'draining';
+}
+
+/** One probe of a target, sent from a node. */
+export interface Probe {
+  key: string;
+  address: string;
+  port: number;
+  protocol: 'http' | 'https' | 'tcp';
+  path: string;
+  /** Real milliseconds. */
+  timeoutMillis: number;
+  userAgent: string;
+}
+
+export type ProbeResult =
+  | { key: string; outcome: 'answered'; status: number }
+  | { key: string; outcome: 'connected' | 'timeout' | 'failed'; status?: undefined };
+
+/** What happened since the counts were last taken. Names are `requests`, `answers.2xx` …; with a pool and perhaps a zone for what a target did. */
+export interface ProxyCounts {
+  counts: readonly { name: string; pool?: string | undefined; zone?: string | undefined; value: number }[];
+  /** Times in seconds, with the pool they belong to. */
+  times: readonly { name: string; pool: string; zone?: string | undefined; values: readonly number[] }[];
+  log: readonly ProxyLogEntry[];
+}
+
+/** One request, as a log wants it. Times in seconds, -1 where there is none. */
+export interface ProxyLogEntry {
+  kind: 'http' | 'https' | 'h2' | 'ws' | 'wss';
+  at: number;
+  client: string;
+  target: string;
+  requestTime: number;
+  targetTime: number;
+  responseTime: number;
+  status: number;
+  targetStatus: number;
+  received: number;
+  sent: number;
+  request: string;
+  userAgent: string;
+  cipher: string;
+  tlsVersion: string;
+  pool: string;
+  trace: string;
+  host: string;
+  priority: number;
+  began: number;
+  action: string;
+}
+
+export interface ProxyNodes {
+  /** Why nodes cannot run on this host, or undefined when they can. */
+  readonly unavailable: string | undefined;
+  /** Makes the node so; resolves when it listens. Safe to repeat; one at a time for each key. A node that dies is started again. */
+  ensureNode(spec: ProxyNodeSpec): Promise<void>;
+  /** Ends the node at once. Safe to repeat. */
+  removeNode(key: string): Promise<void>;
+  nodes(): readonly string[];
+  /** Probes from this node; every probe has a result, `failed` when the node is gone. */
+  probe(key: string, probes: readonly Probe[]): Promise<readonly ProbeResult[]>;
+  /** Counts since the last time; undefined when there is no such node. */
+  takeCounts(key: string): Promise<ProxyCounts | undefined>;
+  close(): Promise<void>;
+}

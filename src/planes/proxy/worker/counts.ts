@@ -1,0 +1,45 @@
+/** What a node counts, until it is taken. Bounded: a node that nobody asks for minutes keeps the newest. */
+import type { ProxyCounts, ProxyLogEntry } from '../types.ts';
+
+const timesMax = 20_000;
+const logMax = 50_000;
+
+export class Counts {
+  #counts = new Map<string, number>();
+  #times = new Map<string, number[]>();
+  #log: ProxyLogEntry[] = [];
+
+  /** Adds to a count; `pool` and `zone` say of what. */
+  add(name: string, value = 1, pool = '', zone = ''): void {
+    const key = pool === '' ? name : `${name} ${pool} ${zone}`;
+    this.#counts.set(key, (this.#counts.get(key) ?? 0) + value);
+  }
+
+  time(name: string, seconds: number, pool: string, zone = ''): void {
+    const key = `${name} ${pool} ${zone}`;
+    const list = this.#times.get(key) ?? [];
+    this.#times.set(key, list);
+    if (list.length < timesMax) list.push(seconds);
+  }
+
+  log(entry: ProxyLogEntry): void {
+    if (this.#log.length < logMax) this.#log.push(entry);
+  }
+
+  /** Everything since the last time. */
+  take(): ProxyCounts {
+    const split = (key: string) => {
+      const [name = '', pool = '', zone = ''] = key.split(' ');
+      return { name, pool: pool === '' ? undefined : pool, zone: zone === '' ? undefined : zone };
+    };
+    const taken: ProxyCounts = {
+      counts: [...this.#counts].map(([key, value]) => ({ ...split(key), value })),
+      times: [...this.#times].map(([key, values]) => ({ ...split(key), pool: split(key).pool ?? '', values })),
+      log: this.#log,
+    };
+    this.#counts = new Map();
+    this.#times = new Map();
+    this.#log = [];
+    return taken;
+  }
+}

@@ -1,0 +1,418 @@
+/** One request and its answer: routed by the rules, sent to a target, answered by it or by the node itself. */
+import { BodyReader } from './http-body.ts';
+import type { Client } from './client.ts';
+import { headBytesMax, headEnd, HeadError, parseResponse, type RequestHead, type ResponseHead } from './http-head.ts';
+import { forwardedForMax, forwardedHead, locationOf, ownPage, reasonOf, traceOf, headerValue } from './forwarded.ts';
+import type { LiveListener } from './node-state.ts';
+import { cookiesFor, findRule, type Routed, routeForward } from './route-request.ts';
+import { Upstream, type UpstreamUser } from './upstream.ts';
+
+const empty = Buffer.alloc(0);
+/** Bytes of a body kept for a second try on a connection of its own, when the kept one turned out to be closed. */
+const replayBytesMax = 65_536;
+
+export class Exchange implements UpstreamUser {
+  /** The head of the answer has gone out. */
+  begun = false;
+  readonly #client: Client;
+  readonly #listener: LiveListener;
+  readonly #head: RequestHead;
+  readonly #since = performance.now();
+  readonly #trace: string;
+  #routed: Routed | undefined;
+  #upstream: Upstream | undefined;
+  #sent = '';
+  /** Parts of the request's body, for another try; undefined once they are too many. */
+  #replay: Buffer[] | undefined = [];
+  #replayBytes = 0;
+  #requestDone = false;
+  #tunnel = false;
+  #over = false;
+  #received: number;
+  #written = 0;
+  #sentAt = 0;
+  #headAt = 0;
+  #status = 0;
+  #targetStatus = 0;
+  #pending: Buffer = empty;
+  #answer: ResponseHead | undefined;
+  #body: BodyReader | undefined;
+  #framing: 'raw' | 'chunk' | 'plain' = 'raw';
+
+  constructor(client: Client, listener: LiveListener, head: RequestHead, headBytes: number) {
+    this.#client = client;
+    this.#listener = listener;
+    this.#head = head;
+    this.#received = headBytes;
+    this.#trace = traceOf(head.headers, client.state.now);
+  }
+
+  begin(): void {
+    const { state, arrival } = this.#client;
+    const head = this.#head;
+    state.counts.add('requests');
+    const forwarded = headerValue(head.headers, 'x-forwarded-for');
+    if (forwarded !== undefined && forwarded.split(',').length > forwardedForMax) {
+      this.#answerOwn(463);
+      return;
+    }
+    const mark = head.target.indexOf('?');
+    const rule = findRule(this.#listener.rules, {
+      head,
+      path: mark < 0 ? head.target : head.target.slice(0, mark),
+      query: mark < 0 ? '' : head.target.slice(mark + 1),
+      client: arrival.client,
+    });
+    this.#routed = { rule, stayed: false };
+    const { action } = rule;
+    if (action.kind === 'fixed') {
+      state.counts.add('fixed');
+      this.#answerOwn(action.status, action.contentType, action.body);
+      return;
+    }
+    if (action.kind === 'redirect') {
+      state.counts.add('redirects');
+      this.#answerOwn(action.status, 'text/html', undefined, locationOf(action, head, arrival));
+      return;
+    }
+    this.#routed = routeForward(state, rule, action, head);
+    const { target, pool } = this.#routed;
+    if (target === undefined) {
+      this.#answerOwn(503);
+      return;
+    }
+    if (pool!.spec.protocol !== 'http' && pool!.spec.protocol !== 'https') {
+      this.#answerOwn(502);
+      return;
+    }
+    state.counts.add('forwarded', 1, pool!.spec.key, target.spec.zone ?? state.zone);
+    target.outstanding += 1;
+    target.users.add(this);
+    this.#sent = forwardedHead(head, arrival, state.http, this.#trace);
+    this.#connect();
+  }
+
+  #connect(): void {
+    const { state } = this.#client;
+    const upstream = Upstream.take(this.#routed!.target!, state.address);
+    this.#upstream = upstream;
+    upstream.user = this;
+    this.#sentAt = performance.now();
+    if (!upstream.used) state.counts.add('connections.target');
+    upstream.socket.write(this.#sent, 'latin1');
+  }
+
+  /** A part of the request's body as it came. */
+  onRequestBody(bytes: Buffer): void {
+    this.#received += bytes.length;
+    if (this.#over || bytes.length === 0) return;
+    if (this.#replay !== undefined) {
+      this.#replayBytes += bytes.length;
+      if (this.#replayBytes > replayBytesMax) this.#replay = undefined;
+      else this.#replay.push(bytes);
+    }
+    if (this.#upstream?.socket.write(bytes) === false) this.#client.socket.pause();
+  }
+
+  onRequestEnd(): void {
+    this.#requestDone = true;
+  }
+
+  onConnect(): void {}
+
+  onDrain(): void {
+    this.#client.socket.resume();
+  }
+
+  onClientDrain(): void {
+    this.#upstream?.socket.resume();
+  }
+
+  onTunnel(bytes: Buffer): void {
+    this.#received += bytes.length;
+    if (this.#upstream?.socket.write(bytes) === false) this.#client.socket.pause();
+  }
+
+  onTunnelEnd(): void {
+    this.#upstream?.socket.end();
+  }
+
+  onData(bytes: Buffer): void {
+    const { socket } = this.#client;
+    this.#client.touch();
+    if (this.#tunnel) {
+      this.#write(bytes);
+      return;
+    }
+    if (this.#answer === undefined) {
+      this.#pending = this.#pending.length === 0 ? bytes : Buffer.concat([this.#pending, bytes]);
+      try {
+        socket.cork();
+        this.#readHeads();
+      } catch (error) {
+        if (!(error instanceof HeadError)) throw error;
+        this.#fail(502);
+      } finally {
+        process.nextTick(() => socket.uncork());
+      }
+      return;
+    }
+    this.#readBody(bytes);
+  }
+
+  /** Answers of the 1xx kind pass; the first other one is the answer. */
+  #readHeads(): void {
+    while (this.#answer === undefined && this.#pending.length > 0) {
+      const end = headEnd(this.#pending, 0);
+      if (end > headBytesMax || (end < 0 && this.#pending.length > headBytesMax))
+        throw new HeadError(502, 'The head is too long.');
+      if (end < 0) return;
+      const answer = parseResponse(this.#pending.toString('latin1', 0, end), this.#head.method);
+      this.#pending = this.#pending.subarray(end);
+      if (answer.status === 101) {
+        this.#openTunnel(answer);
+        return;
+      }
+      if (answer.status >= 200) {
+        this.#beginAnswer(answer);
+        const rest = this.#pending;
+        this.#pending = empty;
+        if (this.#body!.done || rest.length > 0) this.#readBody(rest);
+        return;
+      }
+      if (this.#head.minor === 1) this.#write(`HTTP/1.1 ${answer.status} ${answer.reason}\r\n\r\n`);
+    }
+  }
+
+  #beginAnswer(answer: ResponseHead): void {
+    const { state, arrival, socket } = this.#client;
+    const routed = this.#routed!;
+    this.#answer = answer;
+    this.begun = true;
+    this.#headAt = performance.now();
+    this.#status = answer.status;
+    this.#targetStatus = answer.status;
+    const zone = routed.target!.spec.zone ?? state.zone;
+    state.counts.add(`answers.target.${Math.floor(answer.status / 100)}xx`, 1, routed.pool!.spec.key, zone);
+    state.counts.time('response', (this.#headAt - this.#sentAt) / 1000, routed.pool!.spec.key, zone);
+    let text = `HTTP/1.1 ${answer.status} ${answer.reason}\r\n`;
+    for (const { name, lower, value } of answer.headers) {
+      if (lower === 'connection' || lower === 'keep-alive' || lower === 'transfer-encoding' || lower === 'proxy-connection')
+        continue;
+      if (lower === 'upgrade') continue;
+      text += `${name}: ${value}\r\n`;
+    }
+    text += cookiesFor(state, routed, answer.headers, arrival.secure);
+    const streams = answer.body === 'chunked' || answer.body === 'close';
+    if (streams && this.#head.minor === 1) text += 'Transfer-Encoding: chunked\r\n';
+    this.#framing = !streams ? 'raw' : this.#head.minor === 0 ? 'plain' : answer.body === 'chunked' ? 'raw' : 'chunk';
+    text += `Connection: ${this.#keeps ? 'keep-alive' : 'close'}\r\n\r\n`;
+    this.#body = new BodyReader(answer.body, this.#framing === 'raw' ? undefined : (bytes) => this.#writeContent(bytes));
+    this.#written += text.length;
+    socket.write(text, 'latin1');
+  }
+
+  get #keeps(): boolean {
+    return this.#head.keepAlive && this.#framing !== 'plain' && !this.#head.ambiguous;
+  }
+
+  #writeContent(bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    if (this.#framing === 'chunk') this.#write(`${bytes.length.toString(16)}\r\n`);
+    this.#write(bytes);
+    if (this.#framing === 'chunk') this.#write('\r\n');
+  }
+
+  #readBody(bytes: Buffer): void {
+    const body = this.#body!;
+    let taken: number;
+    try {
+      taken = body.take(bytes, 0);
+    } catch {
+      this.#breakOff();
+      return;
+    }
+    if (this.#framing === 'raw' && taken > 0) this.#write(taken === bytes.length ? bytes : bytes.subarray(0, taken));
+    if (body.done) this.#finish(taken === bytes.length && this.#answer!.keepAlive && this.#requestDone);
+  }
+
+  #write(bytes: Buffer | string): void {
+    this.#written += bytes.length;
+    const { socket } = this.#client;
+    const more = typeof bytes === 'string' ? socket.write(bytes, 'latin1') : socket.write(bytes);
+    if (!more) this.#upstream?.socket.pause();
+  }
+
+  #openTunnel(answer: ResponseHead): void {
+    if (this.#head.upgrade === undefined) throw new HeadError(502, 'Nobody asked for another protocol.');
+    this.#tunnel = true;
+    this.begun = true;
+    this.#status = 101;
+    this.#targetStatus = 101;
+    this.#headAt = performance.now();
+    let text = `HTTP/1.1 101 ${answer.reason}\r\n`;
+    for (const { name, value } of answer.headers) text += `${name}: ${value}\r\n`;
+    this.#write(`${text}${cookiesFor(this.#client.state, this.#routed!, answer.headers, this.#client.arrival.secure)}\r\n`);
+    const rest = this.#pending;
+    this.#pending = empty;
+    this.#client.state.counts.add('websockets');
+    this.#client.tunnel();
+    if (rest.length > 0) this.#write(rest);
+  }
+
+  /** The answer is complete. */
+  #finish(keepTarget: boolean): void {
+    const upstream = this.#upstream;
+    this.#release();
+    if (keepTarget) upstream?.keep();
+    else upstream?.destroy();
+    upstream?.socket.resume();
+    this.#end();
+    this.#client.answered(this.#keeps && this.#requestDone);
+  }
+
+  onClosed(why: 'closed' | 'failed' | 'timeout'): void {
+    const upstream = this.#upstream;
+    if (this.#over) return;
+    if (this.#tunnel) {
+      this.#release();
+      this.#end();
+      this.#client.socket.end();
+      return;
+    }
+    if (this.#answer !== undefined) {
+      if (this.#answer.body !== 'close') {
+        this.#breakOff();
+        return;
+      }
+      if (this.#framing === 'chunk') this.#write('0\r\n\r\n');
+      this.#finish(false);
+      return;
+    }
+    // A kept connection that the target had just closed: nothing of the request was read, so another connection gets it.
+    if (why === 'closed' && upstream?.used === true && this.#pending.length === 0 && this.#replay !== undefined) {
+      const again = this.#replay;
+      this.#connect();
+      for (const part of again) this.#upstream?.socket.write(part);
+      return;
+    }
+    const { state } = this.#client;
+    const { pool, target } = this.#routed!;
+    if (why !== 'closed') state.counts.add('connections.failed', 1, pool!.spec.key, target!.spec.zone ?? state.zone);
+    this.#fail(why === 'timeout' ? 504 : 502);
+  }
+
+  /** Nothing moved for the idle time. */
+  expire(): void {
+    if (this.begun) this.#breakOff();
+    else this.#fail(504);
+  }
+
+  /** The target is taken away: what is under way on it ends here. */
+  cut(): void {
+    if (this.begun) this.#breakOff();
+    else this.#fail(502);
+  }
+
+  /** The client is gone, or its request turned out to be broken: nobody waits for an answer. */
+  onClientGone(): void {
+    if (this.#over) return;
+    if (!this.begun) this.#status = 460;
+    if (!this.begun) this.#client.state.counts.add('answers.node.4xx');
+    this.abandon();
+  }
+
+  abandon(): void {
+    if (this.#over) return;
+    const upstream = this.#upstream;
+    this.#release();
+    upstream?.destroy();
+    this.#end();
+  }
+
+  #breakOff(): void {
+    const client = this.#client;
+    this.abandon();
+    client.cut();
+  }
+
+  #fail(status: number): void {
+    const upstream = this.#upstream;
+    this.#release();
+    upstream?.destroy();
+    this.#answerOwn(status);
+  }
+
+  #release(): void {
+    const target = this.#routed?.target;
+    if (this.#upstream !== undefined) this.#upstream.user = undefined;
+    this.#upstream = undefined;
+    if (target?.users.delete(this) === true) target.outstanding -= 1;
+  }
+
+  #answerOwn(status: number, contentType = 'text/html', body?: string, location?: string): void {
+    const { state, socket } = this.#client;
+    const page = Buffer.from(body ?? ownPage(status), 'utf8');
+    const routedByRule = this.#routed !== undefined && this.#routed.rule.action.kind !== 'forward';
+    if (!routedByRule) state.counts.add(`answers.node.${Math.floor(status / 100)}xx`);
+    if (!routedByRule && status >= 500) state.counts.add(`answers.node.${status}`);
+    this.#status = status;
+    this.begun = true;
+    const keep = this.#head.keepAlive && (this.#head.body === 'none' || this.#head.body === 0 || this.#requestDone);
+    const text =
+      `HTTP/1.1 ${status} ${reasonOf(status)}\r\nServer: awselb/2.0\r\nDate: ${new Date(state.now).toUTCString()}\r\n` +
+      `Content-Type: ${contentType === '' ? 'text/plain' : contentType}\r\nContent-Length: ${page.length}\r\n` +
+      `Connection: ${keep ? 'keep-alive' : 'close'}\r\n${location === undefined ? '' : `Location: ${location}\r\n`}\r\n`;
+    this.#written += text.length;
+    socket.write(text, 'latin1');
+    if (this.#head.method !== 'HEAD') {
+      this.#written += page.length;
+      socket.write(page);
+    }
+    this.#end();
+    if (keep && !this.#requestDone) this.#requestDone = true;
+    this.#client.answered(keep);
+  }
+
+  /** Counts and log of what has ended. */
+  #end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    const { state, arrival } = this.#client;
+    state.counts.add('bytes', this.#received + this.#written);
+    if (state.http.log) this.#log(arrival.secure);
+  }
+
+  #log(secure: boolean): void {
+    const { state, arrival, virtual } = this.#client;
+    const now = performance.now();
+    const seconds = (from: number, to: number): number => (from === 0 || to === 0 ? -1 : Math.max(0, (to - from) / 1000));
+    const target = this.#routed?.target;
+    const address = target === undefined ? '-' : `${target.spec.address}:${target.spec.port}`;
+    const url = `${secure ? 'https' : 'http'}://${this.#head.host.replace(/:\d+$/, '')}:${arrival.port}${this.#head.target}`;
+    const action = this.#routed?.rule.action.kind;
+    state.counts.log({
+      kind: this.#tunnel ? (secure ? 'wss' : 'ws') : virtual ? 'h2' : secure ? 'https' : 'http',
+      at: Date.now(),
+      began: Date.now() - (now - this.#since),
+      client: `${arrival.client}:${arrival.clientPort}`,
+      target: address,
+      requestTime: target === undefined ? -1 : seconds(this.#since, this.#sentAt),
+      targetTime: seconds(this.#sentAt, this.#headAt),
+      responseTime: seconds(this.#headAt, now),
+      status: this.#status,
+      targetStatus: this.#targetStatus,
+      received: this.#received,
+      sent: this.#written,
+      request: `${this.#head.method} ${url} HTTP/${virtual ? '2.0' : `1.${this.#head.minor}`}`,
+      userAgent: headerValue(this.#head.headers, 'user-agent') ?? '-',
+      cipher: arrival.tls?.cipher ?? '-',
+      tlsVersion: arrival.tls?.version ?? '-',
+      pool: this.#routed?.pool?.spec.key ?? '-',
+      trace: this.#trace,
+      host: arrival.secure ? this.#head.host : '-',
+      priority: this.#routed?.rule.priority ?? -1,
+      action: action === 'fixed' ? 'fixed-response' : (action ?? '-'),
+    });
+  }
+}

@@ -1,0 +1,155 @@
+/** The sockets that a node listens on, kept in line with its spec. Connections stay when their listener's rules change, and go when it goes. */
+import net, { type Server, type Socket } from 'node:net';
+import tls, { type SecureContext, type TLSSocket } from 'node:tls';
+import type { CertificateSpec, ListenerSpec, TlsSpec } from '../types.ts';
+import { Client } from './client.ts';
+import { listenDatagrams } from './datagrams.ts';
+import type { Arrival } from './forwarded.ts';
+import { createHttp2 } from './http2.ts';
+import type { LiveListener, NodeState } from './node-state.ts';
+import { StreamFlow } from './stream.ts';
+
+interface Open {
+  live: LiveListener;
+  tls?: { text: string; contexts: { names: readonly string[]; context: SecureContext }[] } | undefined;
+  close: () => void;
+}
+
+export class Listeners {
+  readonly #state: NodeState;
+  readonly #open = new Map<string, Open>();
+
+  constructor(state: NodeState) {
+    this.#state = state;
+  }
+
+  /** Makes the listeners so; resolves when all listen. */
+  async update(specs: readonly ListenerSpec[]): Promise<void> {
+    const wanted = new Map(specs.map((spec) => [keyOf(spec), spec]));
+    for (const [key, open] of this.#open) {
+      if (wanted.has(key)) continue;
+      this.#open.delete(key);
+      open.close();
+    }
+    for (const [key, spec] of wanted) {
+      const open = this.#open.get(key);
+      const live = this.#state.listener(spec);
+      if (open !== undefined) {
+        open.live = live;
+        setContexts(open, spec.tls);
+      } else await this.#listen(key, live);
+    }
+  }
+
+  async #listen(key: string, live: LiveListener): Promise<void> {
+    const { spec } = live;
+    const current = (): LiveListener | undefined => this.#open.get(key)?.live;
+    if (spec.kind === 'udp') {
+      const close = await listenDatagrams(this.#state, spec.port, current);
+      this.#open.set(key, { live, close });
+      return;
+    }
+    const sockets = new Set<Socket>();
+    const server =
+      spec.tls === undefined
+        ? net.createServer({ noDelay: true, allowHalfOpen: true }, (socket) => this.#serve(socket, spec.port, current))
+        : this.#secureServer(key, spec, current);
+    server.on('connection', (socket: Socket) => {
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
+      this.#state.counts.add('connections.new');
+    });
+    const open: Open = {
+      live,
+      close: () => {
+        server.close();
+        for (const socket of sockets) socket.destroy();
+      },
+    };
+    setContexts(open, spec.tls);
+    this.#open.set(key, open);
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (error) => {
+        this.#open.delete(key);
+        reject(error);
+      });
+      server.listen({ host: this.#state.address, port: spec.port, backlog: 1024 }, resolve);
+    });
+  }
+
+  #serve(socket: Socket, port: number, current: () => LiveListener | undefined, over?: TLSSocket): void {
+    const live = current();
+    if (live === undefined) {
+      socket.destroy();
+      return;
+    }
+    const arrival = arrivalOf(socket, port, over);
+    if (live.spec.kind === 'tcp') StreamFlow.open(socket, this.#state, arrival, live);
+    else new Client(socket, this.#state, arrival, current);
+  }
+
+  #secureServer(key: string, spec: ListenerSpec, current: () => LiveListener | undefined): Server {
+    const streams = createHttp2((connection, over) => {
+      new Client(connection, this.#state, arrivalOf(over, spec.port, over), current, true);
+    });
+    const contextFor = (name: string): SecureContext | undefined => chooseContext(this.#open.get(key), name);
+    const server = tls.createServer({
+      ...{ noDelay: true, allowHalfOpen: true, honorCipherOrder: true },
+      ...{ minVersion: spec.tls!.minVersion, maxVersion: spec.tls!.maxVersion, ciphers: spec.tls!.ciphers },
+      ...{ cert: spec.tls!.certificates[0]?.chain, key: spec.tls!.certificates[0]?.privateKey },
+      SNICallback: (name, done) => done(null, contextFor(name)),
+      ALPNCallback: ({ protocols }) =>
+        current()?.spec.kind === 'http'
+          ? ['h2', 'http/1.1'].find((name) => protocols.includes(name) && (name !== 'h2' || this.#state.http.http2))
+          : protocols[0],
+    });
+    server.on('tlsClientError', () => this.#state.counts.add('tls.failed'));
+    server.on('secureConnection', (socket) => {
+      socket.on('error', () => {});
+      if (socket.alpnProtocol === 'h2' && current()?.spec.kind === 'http') streams(socket);
+      else this.#serve(socket, spec.port, current, socket);
+    });
+    return server;
+  }
+}
+
+/** What needs a listening socket of its own: the TLS versions and ciphers are fixed when one is opened. */
+function keyOf({ port, kind, tls: secure }: ListenerSpec): string {
+  return `${kind === 'udp' ? 'udp' : 'tcp'} ${port} ${kind} ${secure === undefined ? '' : `${secure.minVersion} ${secure.maxVersion} ${secure.ciphers}`}`;
+}
+
+function arrivalOf(socket: Socket, port: number, over?: TLSSocket): Arrival {
+  const { remoteAddress = '', remotePort = 0 } = over ?? socket;
+  const cipher = over?.getCipher();
+  return {
+    client: remoteAddress.replace(/^::ffff:/, ''),
+    clientPort: remotePort,
+    port,
+    secure: over !== undefined,
+    tls: cipher === undefined ? undefined : { version: over?.getProtocol() ?? '', cipher: cipher.standardName ?? cipher.name },
+  };
+}
+
+/** Contexts are made again only when certificates change. */
+function setContexts(open: Open, spec: TlsSpec | undefined): void {
+  if (spec === undefined) return;
+  const text = spec.certificates.map(({ chain, privateKey }) => chain + privateKey).join();
+  if (open.tls?.text === text) return;
+  const contextOf = ({ names, chain, privateKey }: CertificateSpec) => ({
+    names: names.map((name) => name.toLowerCase()),
+    context: tls.createSecureContext({
+      ...{ cert: chain, key: privateKey, minVersion: spec.minVersion, maxVersion: spec.maxVersion, ciphers: spec.ciphers },
+      honorCipherOrder: true,
+    }),
+  });
+  open.tls = { text, contexts: spec.certificates.map(contextOf) };
+}
+
+/** The certificate for a name: an exact one before one with a wildcard; the default for all else. */
+function chooseContext(open: Open | undefined, name: string): SecureContext | undefined {
+  const wanted = name.toLowerCase();
+  const wild = wanted.replace(/^[^.]+/, '*');
+  const contexts = open?.tls?.contexts ?? [];
+  const found = contexts.find(({ names }) => names.includes(wanted)) ?? contexts.find(({ names }) => names.includes(wild));
+  return (found ?? contexts[0])?.context;
+}

@@ -1,0 +1,49 @@
+/** One look at a target: opens a connection of its own, and for HTTP asks for a path. */
+import http from 'node:http';
+import https from 'node:https';
+import net from 'node:net';
+import type { Probe, ProbeResult } from '../types.ts';
+
+/** Probes a target from this address. Never rejects. */
+export function probeTarget(probe: Probe, from: string): Promise<ProbeResult> {
+  return probe.protocol === 'tcp' ? probeConnect(probe, from) : probeHttp(probe, from);
+}
+
+function probeConnect({ key, address, port, timeoutMillis }: Probe, from: string): Promise<ProbeResult> {
+  return new Promise((resolve) => {
+    const socket = net.connect({ host: address, port, localAddress: from });
+    const end = (outcome: 'connected' | 'timeout' | 'failed'): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve({ key, outcome });
+    };
+    const timer = setTimeout(() => end('timeout'), timeoutMillis);
+    socket.on('connect', () => end('connected'));
+    socket.on('error', () => end('failed'));
+  });
+}
+
+function probeHttp({ key, address, port, protocol, path, timeoutMillis, userAgent }: Probe, from: string): Promise<ProbeResult> {
+  return new Promise((resolve) => {
+    const secure = protocol === 'https';
+    const options = {
+      ...{ host: address, port, path, localAddress: from, agent: false, rejectUnauthorized: false },
+      headers: {
+        host: port === (secure ? 443 : 80) ? address : `${address}:${port}`,
+        connection: 'close',
+        'user-agent': userAgent,
+        'accept-encoding': 'gzip, compressed',
+      },
+    };
+    const end = (result: ProbeResult): void => {
+      clearTimeout(timer);
+      request.destroy();
+      resolve(result);
+    };
+    const timer = setTimeout(() => end({ key, outcome: 'timeout' }), timeoutMillis);
+    const request = (secure ? https : http).get(options, (answer) =>
+      end({ key, outcome: 'answered', status: answer.statusCode ?? 0 }),
+    );
+    request.on('error', () => end({ key, outcome: 'failed' }));
+  });
+}

@@ -1,0 +1,113 @@
+/** Connections passed on byte for byte: each stays with one target. */
+import type { Duplex } from 'node:stream';
+import type { Arrival } from './forwarded.ts';
+import type { LiveListener, NodeState, Swept } from './node-state.ts';
+import type { LiveTarget } from './pools.ts';
+import { Upstream, type UpstreamUser } from './upstream.ts';
+
+/** A silent flow is forgotten after this, unless the listener says otherwise. */
+const idleMillisDefault = 350_000;
+
+export class StreamFlow implements Swept, UpstreamUser {
+  readonly #client: Duplex;
+  readonly #state: NodeState;
+  readonly #idleMillis: number;
+  readonly #target: LiveTarget;
+  readonly #upstream: Upstream;
+  #active: number;
+  #bytes = 0;
+  #over = false;
+
+  private constructor(client: Duplex, state: NodeState, target: LiveTarget, idleMillis: number) {
+    this.#client = client;
+    this.#state = state;
+    this.#target = target;
+    this.#idleMillis = idleMillis;
+    this.#active = state.now;
+    target.outstanding += 1;
+    target.users.add(this);
+    state.swept.add(this);
+    const zone = target.spec.zone ?? state.zone;
+    state.counts.add('flows', 1, target.pool.spec.key, zone);
+    this.#upstream = Upstream.take(target, state.address);
+    this.#upstream.user = this;
+    const { socket } = this.#upstream;
+    client.on('data', (bytes: Buffer) => {
+      this.#moved(bytes.length);
+      if (!socket.write(bytes)) client.pause();
+    });
+    client.on('drain', () => socket.resume());
+    client.on('end', () => socket.end());
+    client.on('error', () => this.cut());
+    client.on('close', () => this.cut());
+    socket.on('end', () => client.end());
+  }
+
+  /** Passes a connection on; closes it at once when there is nobody to take it. */
+  static open(client: Duplex, state: NodeState, arrival: Arrival, listener: LiveListener): void {
+    const action = listener.rules[0]?.action;
+    const pool = action?.kind === 'forward' ? state.pools.get(drawPool(action.pools)) : undefined;
+    const target = pool?.spec.stickiness?.kind === 'source' ? pool.byHash(arrival.client) : pool?.next();
+    if (target === undefined) {
+      client.on('error', () => {});
+      state.counts.add('rejected');
+      client.destroy();
+      return;
+    }
+    new StreamFlow(client, state, target, listener.spec.idleMillis ?? idleMillisDefault);
+  }
+
+  sweep(now: number): void {
+    if (now - this.#active > this.#idleMillis) this.cut();
+  }
+
+  onConnect(): void {}
+
+  onData(bytes: Buffer): void {
+    this.#moved(bytes.length);
+    if (!this.#client.write(bytes)) this.#upstream.socket.pause();
+  }
+
+  onDrain(): void {
+    this.#client.resume();
+  }
+
+  onClosed(why: 'closed' | 'failed' | 'timeout'): void {
+    if (why !== 'closed')
+      this.#state.counts.add('connections.failed', 1, this.#target.pool.spec.key, this.#target.spec.zone ?? '');
+    this.#finish();
+    if (why === 'closed') this.#client.end();
+    else this.#client.destroy();
+  }
+
+  /** Ends the flow on both sides at once. */
+  cut(): void {
+    this.#finish();
+    this.#upstream.destroy();
+    this.#client.destroy();
+  }
+
+  #moved(bytes: number): void {
+    this.#active = this.#state.now;
+    this.#bytes += bytes;
+  }
+
+  #finish(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#state.swept.delete(this);
+    this.#target.users.delete(this);
+    this.#target.outstanding -= 1;
+    this.#state.counts.add('bytes', this.#bytes);
+  }
+}
+
+/** A pool by weight. */
+export function drawPool(pools: readonly { pool: string; weight: number }[]): string {
+  let draw = Math.random() * pools.reduce((sum, { weight }) => sum + weight, 0);
+  for (const { pool, weight } of pools) {
+    draw -= weight;
+    if (draw < 0) return pool;
+  }
+  return pools[0]?.pool ?? '';
+}

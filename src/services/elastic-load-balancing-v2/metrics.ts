@@ -1,0 +1,102 @@
+/**
+ * Metrics of load balancers, from what their nodes counted ("CloudWatch metrics for your Application Load Balancer", "… Network Load Balancer"): every
+ * minute of the cloud's time. Counts are published only when there was something to count, numbers of targets always.
+ */
+import type { Context } from '../../kernel/context.ts';
+import type { Task } from '../../kernel/service.ts';
+import type { ProxyCounts } from '../../planes/proxy/types.ts';
+import type { CloudWatchApi, ServiceDatum } from '../cloudwatch/api.ts';
+import { balancerPart, groupPart } from './arns.ts';
+import { type BalancerRow, Balancers, Rules, Targets } from './state.ts';
+
+const minute = 60_000;
+
+/** Names of counts of the node as a whole. */
+const balancerNames: Readonly<Record<string, string>> = {
+  requests: 'RequestCount',
+  'answers.node.4xx': 'HTTPCode_ELB_4XX_Count',
+  'answers.node.5xx': 'HTTPCode_ELB_5XX_Count',
+  'answers.node.502': 'HTTPCode_ELB_502_Count',
+  'answers.node.503': 'HTTPCode_ELB_503_Count',
+  'answers.node.504': 'HTTPCode_ELB_504_Count',
+  fixed: 'HTTP_Fixed_Response_Count',
+  redirects: 'HTTP_Redirect_Count',
+  'connections.new': 'NewConnectionCount',
+  'tls.failed': 'ClientTLSNegotiationErrorCount',
+  bytes: 'ProcessedBytes',
+};
+
+/** Names of counts of a target group. */
+const groupNames: Readonly<Record<string, string>> = {
+  forwarded: 'RequestCount',
+  'answers.target.2xx': 'HTTPCode_Target_2XX_Count',
+  'answers.target.3xx': 'HTTPCode_Target_3XX_Count',
+  'answers.target.4xx': 'HTTPCode_Target_4XX_Count',
+  'answers.target.5xx': 'HTTPCode_Target_5XX_Count',
+  'connections.failed': 'TargetConnectionErrorCount',
+};
+
+const networkNames: Readonly<Record<string, string>> = { 'connections.new': 'NewFlowCount', bytes: 'ProcessedBytes' };
+
+/** Publishes the minute that has ended. */
+export const publishMetrics: Task = async (job, ctx) => {
+  const row = await ctx.table(Balancers).get(job.key);
+  if (row === undefined || row.state === 'deleting') return;
+  const at = job.due - minute;
+  const counts = await Promise.all(
+    row.nodes.map(async ({ interfaceId, zone }) => ({ zone, taken: await ctx.part('proxy').takeCounts(interfaceId) })),
+  );
+  const data: ServiceDatum[] = [];
+  for (const { zone, taken } of counts) if (taken !== undefined) data.push(...countedData(row, zone, taken, at));
+  data.push(...(await hostData(ctx, row, at)));
+  const namespace = row.type === 'application' ? 'AWS/ApplicationELB' : 'AWS/NetworkELB';
+  if (data.length > 0) await (await ctx.internal<CloudWatchApi>('cloudwatch')).putMetrics(ctx, namespace, data);
+  // A jump of the clock is one long minute: nothing was counted in those between.
+  const due = Math.max(job.due + minute, Math.floor(ctx.clock.now() / minute) * minute);
+  await ctx.transact((tx) => tx.schedule({ task: 'publishMetrics', key: row.arn, due }));
+};
+
+function countedData(row: BalancerRow, nodeZone: string, taken: ProxyCounts, at: number): ServiceDatum[] {
+  const LoadBalancer = balancerPart(row.arn);
+  const data: ServiceDatum[] = [];
+  const add = (name: string, dimensions: Record<string, string>, value: ServiceDatum['value'], unit: string): void => {
+    data.push({ name, dimensions, at, unit, value });
+  };
+  for (const { name, pool, zone, value } of taken.counts) {
+    const known = row.type === 'network' ? networkNames[name] : pool === undefined ? balancerNames[name] : groupNames[name];
+    if (known === undefined) continue;
+    const unit = known === 'ProcessedBytes' ? 'Bytes' : 'Count';
+    const sum = { count: 1, sum: value, min: value, max: value };
+    const requests = known.startsWith('Request') ? { count: value, sum: value, min: 1, max: 1 } : sum;
+    if (pool === undefined) {
+      add(known, { LoadBalancer }, requests, unit);
+      add(known, { LoadBalancer, AvailabilityZone: nodeZone }, requests, unit);
+      continue;
+    }
+    const TargetGroup = groupPart(pool);
+    add(known, { LoadBalancer, TargetGroup }, requests, unit);
+    if (zone !== undefined) add(known, { LoadBalancer, TargetGroup, AvailabilityZone: zone }, requests, unit);
+    // Per load balancer the requests of all groups are its own count.
+    if (known !== 'RequestCount') add(known, { LoadBalancer }, sum, unit);
+  }
+  for (const { pool, values } of taken.times) {
+    const counted = new Map<number, number>();
+    for (const value of values) counted.set(value, (counted.get(value) ?? 0) + 1);
+    const both: Record<string, string>[] = [{ LoadBalancer }, { LoadBalancer, TargetGroup: groupPart(pool) }];
+    for (const dimensions of both) add('TargetResponseTime', dimensions, { values: [...counted] }, 'Seconds');
+  }
+  return data;
+}
+
+async function hostData(ctx: Context, row: BalancerRow, at: number): Promise<ServiceDatum[]> {
+  const groups = [...new Set((await ctx.table(Rules).byIndex('byBalancer', [row.arn])).flatMap((rule) => rule.groups))];
+  const data: ServiceDatum[] = [];
+  for (const arn of groups) {
+    const targets = await ctx.table(Targets).list({ prefix: [arn] });
+    const dimensions = { LoadBalancer: balancerPart(row.arn), TargetGroup: groupPart(arn) };
+    const count = (state: string): number => targets.filter((target) => target.state === state).length;
+    data.push({ name: 'HealthyHostCount', dimensions, at, unit: 'Count', value: count('healthy') });
+    data.push({ name: 'UnHealthyHostCount', dimensions, at, unit: 'Count', value: count('unhealthy') });
+  }
+  return data;
+}

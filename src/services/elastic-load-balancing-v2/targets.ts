@@ -1,0 +1,217 @@
+/** Targets: registered by instance id, address or load balancer ARN; drained when they go. */
+import type {
+  ElasticLoadBalancingV2,
+  TargetDescription,
+  TargetHealthDescription,
+} from '@aws-sdk/client-elastic-load-balancing-v2';
+import { containsAddress, parseCidr4, parseIp4 } from '../../base/cidr.ts';
+import { isIdOf } from '../../base/ids.ts';
+import type { Context } from '../../kernel/context.ts';
+import { AwsError, parameterNotImplemented } from '../../kernel/errors.ts';
+import type { HandlersOf, Task } from '../../kernel/service.ts';
+import type { Ec2Api, InstanceFacts } from '../ec2/api.ts';
+import { groupAttribute } from './attributes.ts';
+import { invalidTarget, validationError } from './errors.ts';
+import { balancersOf, findGroup, hintUsers } from './lookup.ts';
+import { scheduleChecks } from './target-groups.ts';
+import { Balancers, type GroupRow, type TargetRow, Targets } from './state.ts';
+
+/** Targets of one group, and of one request ("Quotas"). */
+const targetsMax = 1000;
+const requestMax = 100;
+
+const privateBlocks = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10'].map((block) => parseCidr4(block)!);
+
+const within = (block: string, address: number): boolean => {
+  const parsed = parseCidr4(block);
+  return parsed !== undefined && containsAddress(parsed, address);
+};
+
+/** Checks a target against its group and says in which zone it stands. */
+async function checkTarget(
+  ctx: Context,
+  group: GroupRow,
+  { Id: id = '', AvailabilityZone }: TargetDescription,
+): Promise<string | undefined> {
+  const ec2 = await ctx.internal<Ec2Api>('ec2');
+  if (group.type === 'instance') {
+    const facts = isIdOf('instance', id) ? await ec2.instanceFacts(id) : undefined;
+    if (facts === undefined || facts.state === 'terminated')
+      throw invalidTarget(`The following targets are not valid instances: '${id}'`);
+    if (facts.state !== 'running' && facts.state !== 'pending')
+      throw invalidTarget(`The following targets are not in a running state and cannot be registered: '${id}'`);
+    if (facts.vpcId !== group.vpcId)
+      throw invalidTarget(`The following targets are not in the target group VPC '${group.vpcId}': '${id}'`);
+    return facts.zone;
+  }
+  if (group.type === 'alb') {
+    const row = await ctx.table(Balancers).get(id);
+    if (row?.type !== 'application' || row.state === 'deleting')
+      throw invalidTarget(`The following target is not a valid Application Load Balancer: '${id}'`);
+    if (row.vpcId !== group.vpcId)
+      throw invalidTarget(`The following targets are not in the target group VPC '${group.vpcId}': '${id}'`);
+    return undefined;
+  }
+  const address = parseIp4(id);
+  if (address === undefined) throw validationError(`The IP address '${id}' is not a valid IPv4 address`);
+  const vpc = await ec2.vpcFacts(group.vpcId);
+  if ((vpc?.cidrs ?? []).some((block) => within(block, address)))
+    return (await ec2.zoneOfAddress(group.vpcId, id)) ?? AvailabilityZone;
+  if (!privateBlocks.some((block) => containsAddress(block, address)))
+    throw invalidTarget(`The IP address '${id}' is not within the VPC and not within one of the permitted private ranges`);
+  if (AvailabilityZone !== 'all')
+    throw validationError(`You must specify an Availability Zone of 'all' for the IP address '${id}' outside the VPC`);
+  return 'all';
+}
+
+function portOf(group: GroupRow, { Port, Id }: TargetDescription): number {
+  if (Port !== undefined && (Port < 1 || Port > 65_535))
+    throw validationError(`The port '${Port}' of the target '${Id}' must be between 1 and 65535`);
+  if (group.type === 'alb' && Port !== undefined && Port !== group.port)
+    throw validationError('The port of the target must be the port of the target group');
+  return Port ?? group.port;
+}
+
+function checkList(targets: readonly TargetDescription[] | undefined): readonly TargetDescription[] {
+  if (targets === undefined || targets.length === 0) throw validationError('Targets must be specified');
+  if (targets.length > requestMax) throw validationError(`At most ${requestMax} targets can be specified in a request`);
+  for (const { Id, QuicServerId } of targets) {
+    if (Id === undefined || Id === '') throw validationError('A target ID must be specified');
+    if (QuicServerId !== undefined) throw parameterNotImplemented('RegisterTargets', 'QuicServerId');
+  }
+  return targets;
+}
+
+/** Takes a target out, once its delay is over. */
+export const finishDraining: Task = async (job, ctx) => {
+  const { group, id, port } = job.payload as { group: string; id: string; port: number };
+  await ctx.transact(async (tx) => {
+    const row = await tx.table(Targets).get(group, id, port);
+    if (row?.state !== 'draining') return;
+    await tx.table(Targets).delete(group, id, port);
+    await hintUsers(tx, group);
+  });
+};
+
+/** An instance that stops or is terminated leaves or rests without being asked; one that comes back is looked at again. */
+export async function onInstanceChange(ctx: Context, instanceId: string, state: string): Promise<void> {
+  await ctx.transact(async (tx) => {
+    for (const row of await tx.table(Targets).byIndex('byId', [instanceId])) {
+      if (state === 'terminated') await tx.table(Targets).delete(row.group, row.id, row.port);
+      else await scheduleChecks(tx, ctx, row.group);
+      await hintUsers(tx, row.group);
+    }
+  });
+}
+
+/** State and reason as the API words them ("Target health status", "Health check reason codes"). */
+function describeHealth(
+  row: TargetRow,
+  group: GroupRow,
+  used: boolean,
+  instance: InstanceFacts | undefined,
+): TargetHealthDescription['TargetHealth'] {
+  if (row.state === 'draining')
+    return { State: 'draining', Reason: 'Target.DeregistrationInProgress', Description: 'Target deregistration is in progress' };
+  if (!used)
+    return {
+      State: 'unused',
+      Reason: 'Target.NotInUse',
+      Description: 'Target group is not configured to receive traffic from the load balancer',
+    };
+  if (group.type === 'instance' && instance?.state !== 'running' && instance?.state !== 'pending')
+    return { State: 'unused', Reason: 'Target.InvalidState', Description: 'Target is in the stopped state' };
+  return {
+    State: row.state,
+    Reason: row.reason as NonNullable<TargetHealthDescription['TargetHealth']>['Reason'],
+    Description: row.description,
+  };
+}
+
+export const targetHandlers: HandlersOf<ElasticLoadBalancingV2> = {
+  /** Throws InvalidTarget for what is not of the group's kind or VPC, TooManyTargets. */
+  async RegisterTargets(input, ctx) {
+    const group = await findGroup(ctx, input.TargetGroupArn);
+    const targets = checkList(input.Targets);
+    const wanted: { id: string; port: number; zone: string | undefined }[] = [];
+    for (const target of targets)
+      wanted.push({ id: target.Id ?? '', port: portOf(group, target), zone: await checkTarget(ctx, group, target) });
+    await ctx.transact(async (tx) => {
+      await findGroup(tx, group.arn);
+      const known = await tx.table(Targets).list({ prefix: [group.arn] });
+      const fresh = wanted.filter(({ id, port }) => !known.some((row) => row.id === id && row.port === port));
+      if (known.length + fresh.length > (group.type === 'alb' ? 1 : targetsMax))
+        throw new AwsError('TooManyTargets', `The maximum number of targets for target group '${group.arn}' has been reached`);
+      for (const { id, port, zone } of wanted) {
+        const row = known.find((each) => each.id === id && each.port === port);
+        if (row !== undefined && row.state !== 'draining') continue;
+        await tx.unschedule('finishDraining', `${group.arn} ${id} ${port}`);
+        await tx.table(Targets).put({
+          ...{ group: group.arn, id, port, zone, state: 'initial', reason: 'Elb.RegistrationInProgress' },
+          description: 'Target registration is in progress',
+          ...{ successes: 0, failures: 0, seen: false, registered: ctx.now },
+        });
+      }
+      await scheduleChecks(tx, ctx, group.arn);
+      await hintUsers(tx, group.arn);
+    });
+    return {};
+  },
+
+  /** Succeeds for targets that are not registered. */
+  async DeregisterTargets(input, ctx) {
+    const group = await findGroup(ctx, input.TargetGroupArn);
+    const targets = checkList(input.Targets);
+    const delay = Number(groupAttribute(group, 'deregistration_delay.timeout_seconds')) * 1000;
+    await ctx.transact(async (tx) => {
+      const used = (await balancersOf(tx, group.arn)).length > 0;
+      const rows = await tx.table(Targets).list({ prefix: [group.arn] });
+      const gone = rows.filter((row) =>
+        targets.some(({ Id, Port }) => Id === row.id && (Port === undefined || Port === row.port)),
+      );
+      for (const row of gone) {
+        if (row.state === 'draining') continue;
+        // Nothing can be under way on a target that no load balancer sends to.
+        if (delay === 0 || !used) await tx.table(Targets).delete(row.group, row.id, row.port);
+        else {
+          await tx.table(Targets).put({ ...row, state: 'draining', reason: undefined, description: undefined });
+          const { group: arn, id, port } = row;
+          const payload = { group: arn, id, port };
+          await tx.schedule({ task: 'finishDraining', key: `${arn} ${id} ${port}`, due: ctx.now + delay, payload });
+        }
+      }
+      await hintUsers(tx, group.arn);
+    });
+    return {};
+  },
+
+  async DescribeTargetHealth(input, ctx) {
+    if ((input.Include?.length ?? 0) > 0) throw parameterNotImplemented('DescribeTargetHealth', 'Include');
+    const group = await findGroup(ctx, input.TargetGroupArn);
+    const ec2 = await ctx.internal<Ec2Api>('ec2');
+    const used = (await balancersOf(ctx, group.arn)).length > 0;
+    const rows = await ctx.table(Targets).list({ prefix: [group.arn] });
+    const asked = input.Targets ?? [];
+    const found: TargetHealthDescription[] = [];
+    for (const row of rows) {
+      if (asked.length > 0 && !asked.some(({ Id, Port }) => Id === row.id && (Port ?? group.port) === row.port)) continue;
+      const instance = group.type === 'instance' ? await ec2.instanceFacts(row.id) : undefined;
+      found.push({
+        Target: { Id: row.id, Port: row.port, AvailabilityZone: group.type === 'instance' ? undefined : row.zone },
+        HealthCheckPort: group.check.port === 'traffic-port' ? String(row.port) : group.check.port,
+        TargetHealth: describeHealth(row, group, used, instance),
+      });
+    }
+    for (const { Id, Port } of asked)
+      if (!found.some(({ Target }) => Target?.Id === Id && Target?.Port === (Port ?? group.port)))
+        found.push({
+          Target: { Id, Port: Port ?? group.port },
+          TargetHealth: {
+            State: 'unused',
+            Reason: 'Target.NotRegistered',
+            Description: 'Target is not registered to the target group',
+          },
+        });
+    return { TargetHealthDescriptions: found };
+  },
+};
