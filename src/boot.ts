@@ -221,7 +221,7 @@ function createDns(fabric: Fabric, index: ServiceIndex, clock: CloudClock): DnsS
 }
 
 /** Address of a name inside, as the internet sees it. */
-async function findInside(dns: Dns, name: string): Promise<string | undefined> {
+async function findInside(dns: DnsServer, name: string): Promise<string | undefined> {
   const { answers } = await dns.resolve({ name, type: 'A' }, { address: '127.0.0.1' });
   const found = answers.find((answer) => answer.type === 'A');
   return found === undefined ? undefined : String(found.data);
