@@ -16,6 +16,7 @@ export const services: readonly ServiceEntry[] = [
   { name: 'rbin', load: () => import('./rbin/index.ts') },
   { name: 'eventbridge', load: () => import('./eventbridge/index.ts'), subscribes: ['*'] },
   { name: 'kinesis', load: () => import('./kinesis/index.ts') },
+  { name: 'firehose', load: () => import('./firehose/index.ts') },
   { name: 'sns', load: () => import('./sns/index.ts') },
   { name: 'sqs', load: () => import('./sqs/index.ts') },
   { name: 'dynamodb', load: () => import('./dynamodb/index.ts') },

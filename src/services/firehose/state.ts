@@ -1,0 +1,106 @@
+/**
+ * Firehose's rows. A record that was taken lies in the stream's buffer until its destination has it, under the stream's id, so that a stream of the
+ * same name made later never sees it.
+ */
+import type { Millis } from '../../base/clock.ts';
+import { defineTable } from '../../store/tables.ts';
+
+export type TagMap = Readonly<Record<string, string>>;
+
+export interface LoggingSpec {
+  enabled: boolean;
+  group?: string | undefined;
+  stream?: string | undefined;
+}
+
+export type Compression = 'UNCOMPRESSED' | 'GZIP' | 'ZIP' | 'Snappy' | 'HADOOP_SNAPPY';
+
+export interface S3Spec {
+  role: string;
+  bucketArn: string;
+  prefix?: string | undefined;
+  errorPrefix?: string | undefined;
+  sizeMb: number;
+  intervalSeconds: number;
+  compression: Compression;
+  /** ARN of a KMS key; S3's own default without. */
+  kmsKey?: string | undefined;
+  logging: LoggingSpec;
+  extension?: string | undefined;
+  timeZone: string;
+}
+
+export interface HttpSpec {
+  url: string;
+  name?: string | undefined;
+  /** Sealed. */
+  accessKey?: string | undefined;
+  role?: string | undefined;
+  sizeMb: number;
+  intervalSeconds: number;
+  encoding: 'NONE' | 'GZIP';
+  attributes: readonly { name: string; value: string }[];
+  retrySeconds: number;
+  backup: 'FailedDataOnly' | 'AllData';
+  logging: LoggingSpec;
+}
+
+export interface StreamRow {
+  name: string;
+  id: string;
+  status: 'CREATING' | 'ACTIVE' | 'DELETING';
+  type: 'DirectPut' | 'KinesisStreamAsSource';
+  source?: { arn: string; role: string } | undefined;
+  created: Millis;
+  updated?: Millis | undefined;
+  version: number;
+  /** Where records go, or what could not be delivered to `http`. */
+  s3: S3Spec;
+  http?: HttpSpec | undefined;
+  tags: TagMap;
+}
+
+export const Streams = defineTable<StreamRow>()({ name: 'firehose.streams', scope: 'region', key: (row) => [row.name] });
+
+/** What lies in a stream's buffer, by the stream's id. */
+export interface BufferRow {
+  stream: string;
+  /** Records taken so far. */
+  last: number;
+  bytes: number;
+  /** When its oldest record came; absent while it is empty. */
+  oldest?: Millis | undefined;
+  /** While its destination refuses: since when, how often, and when it is tried next. */
+  failing?: { since: Millis; attempts: number } | undefined;
+}
+
+export const Buffers = defineTable<BufferRow>()({ name: 'firehose.buffers', scope: 'region', key: (row) => [row.stream] });
+
+export interface RecordRow {
+  stream: string;
+  index: number;
+  data: Uint8Array;
+  at: Millis;
+}
+
+export const Records = defineTable<RecordRow>()({
+  name: 'firehose.records',
+  scope: 'region',
+  key: (row) => [row.stream, row.index],
+});
+
+/** How far a shard of the source has been read. */
+export interface PositionRow {
+  stream: string;
+  shard: string;
+  sequence?: string | undefined;
+  ended: boolean;
+}
+
+export const Positions = defineTable<PositionRow>()({
+  name: 'firehose.positions',
+  scope: 'region',
+  key: (row) => [row.stream, row.shard],
+});
+
+export const tables = [Streams, Buffers, Records, Positions] as const;
