@@ -221,7 +221,9 @@ await insideNamespaces(import.meta.url, () => {
       for (const command of [
         'echo 1 > /proc/sys/kernel/panic',
         'echo b > /proc/sysrq-trigger',
-        'mount -t tmpfs x /mnt',
+        'mount -t sysfs x /mnt',
+        'mount -t cgroup x /mnt',
+        'mount --bind /proc /mnt',
         'dmesg',
         'date -s 2001-01-01',
       ]) {
