@@ -189,8 +189,11 @@ export class Kernel {
       this.chaos.clear();
       await this.zones.load();
     }
-    await this.#visitEverything();
-    await this.reconcilers.idle();
+    // Once more, because some of what was left could not go while something else held it (the disk of a machine).
+    for (let pass = 0; pass < 2; pass++) {
+      await this.#visitEverything();
+      await this.reconcilers.idle();
+    }
   }
 
   #readyServices(): ServiceDefinition[] {

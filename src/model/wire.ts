@@ -193,7 +193,7 @@ function restWriter(protocol: 'restJson1' | 'restXml', operation: OperationModel
     const response: WireResponse = { status: statusOf(output) ?? status, headers, body: '' };
     write(output, response);
     // A part of a representation (RFC 9110, 15.3.7); models have no status for it.
-    if (response.status === 200 && response.headers['content-range'] !== undefined) response.status = 206;
+    if (isS3 && response.status === 200 && response.headers['content-range'] !== undefined) response.status = 206;
     return response;
   };
 }

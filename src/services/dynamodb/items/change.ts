@@ -36,9 +36,11 @@ export async function applyChange(tx: Transaction, change: Change): Promise<Cons
   for (const index of table.indexes) {
     if (index.status !== 'DELETING') used.addIndex(index, await changeEntry(tx, change, index));
   }
-  await count(tx, change);
+  const logged = await count(tx, change);
   if (table.timeToLive !== undefined) await trackExpiry(tx, change);
-  if (table.replicas !== undefined && changed(change)) await trackReplicas(tx, change);
+  // The time in the log is what other Regions will see of this write, so it must be the one that it is remembered by here.
+  if (table.replicas !== undefined && (changed(change) || change.stamp !== undefined))
+    await trackReplicas(tx, { ...change, now: logged ?? change.now });
   return used;
 }
 
@@ -99,15 +101,17 @@ export function isLogged(table: TableRow): boolean {
   return table.stream !== undefined || table.recovery !== undefined || table.replicas !== undefined || table.copying === true;
 }
 
-async function count(tx: Transaction, change: Change): Promise<void> {
+/** Counts items and bytes, and logs the change; gives the time under which it is logged, if it is. */
+async function count(tx: Transaction, change: Change): Promise<Millis | undefined> {
   const { scope, table, before, after } = change;
   const counts = tx.tableIn(scope, Counts);
   const old = (await counts.get(table.space)) ?? { space: table.space, items: 0, bytes: 0 };
   const items = old.items + (after === undefined ? 0 : 1) - (before === undefined ? 0 : 1);
   const bytes = old.bytes + (after?.size ?? 0) - (before?.size ?? 0);
   const sequence = isLogged(table) ? await log(tx, change, old) : { at: old.at, count: old.count };
-  if (items === old.items && bytes === old.bytes && sequence.count === old.count && sequence.at === old.at) return;
+  if (items === old.items && bytes === old.bytes && sequence.count === old.count && sequence.at === old.at) return undefined;
   await counts.put({ space: table.space, items, bytes, ...sequence });
+  return sequence.at;
 }
 
 /** A write that leaves an item as it was is no change to anybody. */
