@@ -55,6 +55,10 @@ export const idKinds = {
   egressOnlyGateway: long('eigw-'),
   vpcEndpoint: long('vpce-'),
   flowLog: long('fl-'),
+  mirrorTarget: long('tmt-'),
+  mirrorFilter: long('tmf-'),
+  mirrorRule: long('tmfr-'),
+  mirrorSession: long('tms-'),
   managedAttachment: long('ela-attach-'),
   // Elastic Load Balancing: the ends of ARNs.
   loadBalancerPart: { prefix: '', length: 16, alphabet: hex },

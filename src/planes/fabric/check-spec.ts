@@ -5,7 +5,7 @@
  */
 import { containsAddress, parseCidr, parseCidr4, parseCidr6, parseIp4, parseIp6 } from '../../base/cidr.ts';
 import { internetCidr, internetReservedCidr } from './addresses.ts';
-import type { GateSpec, NetworkSpec, PortSpec, RouteSpec, RuleSetSpec, SubnetSpec } from './types.ts';
+import type { CopySpec, GateSpec, NetworkSpec, PortSpec, RouteSpec, RuleSetSpec, SubnetSpec } from './types.ts';
 
 /** A spec that is wrong, or asks for what the fabric cannot do. The caller has to check before; so it is a bug, unless it says "not supported". */
 export class SpecError extends Error {
@@ -59,10 +59,23 @@ export function checkSpec(spec: NetworkSpec): void {
     for (const set of port.ruleSets) if (!known.ruleSets.has(set)) throw unknown('rule set', set, port.key);
     checkPort(port, subnet, taken);
   }
+  for (const copy of spec.copies ?? []) checkCopy(copy, known.ports);
   checkKeys(
     'device',
     spec.ports.flatMap(({ attachment: at }) => (at === undefined ? [] : [{ key: `${at.machine}-${at.device}` }])),
   );
+}
+
+function checkCopy(copy: CopySpec, ports: ReadonlySet<string>): void {
+  checkKey('copy', copy.key);
+  for (const port of [copy.from, copy.to]) if (!ports.has(port)) throw unknown('port', port, copy.key);
+  const whole = [
+    copy.identifier,
+    ...copy.rules.flatMap((rule) => [rule.number, rule.protocol ?? 0, ...(rule.sourcePorts ?? []), ...(rule.targetPorts ?? [])]),
+  ];
+  if (whole.some((number) => !Number.isInteger(number) || number < 0))
+    throw new SpecError(`A number of copy ${copy.key} is not whole.`);
+  for (const rule of copy.rules) for (const cidr of [rule.source, rule.target]) checkCidr4(`rule of copy ${copy.key}`, cidr);
 }
 
 function checkKey(kind: string, key: string): void {

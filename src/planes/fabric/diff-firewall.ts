@@ -3,6 +3,7 @@
  * written again whole; sets change element by element. The order follows what nftables lets refer to what: sets and chains are declared before
  * rules and elements name them, and go after nothing names them any more.
  */
+import { copiesTable } from './plan-copies.ts';
 import { type ChainPlan, type FirewallPlan, firewallTable, type SetPlan } from './plan-firewall.ts';
 
 /** Elements in one command; keeps lines readable in error messages. */
@@ -31,6 +32,11 @@ export function diffFirewall(before: FirewallPlan | undefined, after: FirewallPl
   for (const name of goneChains) lines.push(`flush chain ${table} ${name}`);
   for (const name of goneChains) lines.push(`delete chain ${table} ${name}`);
   for (const [name, set] of oldSets) if (!after.sets.has(name)) lines.push(`delete ${set.kind} ${table} ${name}`);
+  const copies = before?.copies ?? '';
+  if (after.copies !== copies) {
+    if (after.copies === '') lines.push(`add table ip ${copiesTable}`, `delete table ip ${copiesTable}`);
+    else lines.push(after.copies);
+  }
   return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
 }
 

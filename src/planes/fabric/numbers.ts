@@ -38,6 +38,8 @@ export class NetworkNumbers {
   readonly profiles = new Numbers(1);
   /** Devices `u<n>`; `u0` is the way to the internet. */
   readonly nats = new Numbers(1);
+  /** Copies from port to port. */
+  readonly copies = new Numbers(1);
   /** Devices `x<n>` to other networks. */
   readonly peers = new Numbers(1);
 }

@@ -24,6 +24,7 @@
 import { addressAt, canonicalCidr, formatIp4, parseCidr4 } from '../../base/cidr.ts';
 import { internetCidr, metadataAddress, metadataPort, resolverAddress, resolverPort, serviceCidr } from './addresses.ts';
 import type { PlanContext, PlannedNat, PlannedPort } from './plan.ts';
+import { copyOutputs } from './plan-copies.ts';
 import { doorsOf, platformAccept, platformTranslations } from './plan-doors.ts';
 import { flowChains, flowSets, refusal } from './plan-flows.ts';
 import { gateVerdicts, isOpen, ruleLines, type TrackedProtocol, trackedProtocols } from './plan-rules.ts';
@@ -51,6 +52,8 @@ export interface ChainPlan {
 export interface FirewallPlan {
   sets: ReadonlyMap<string, SetPlan>;
   chains: ReadonlyMap<string, ChainPlan>;
+  /** Commands that write the table of copies; empty when there are none. */
+  copies: string;
 }
 
 const unreachable = 'reject with icmp type net-unreachable';
@@ -62,7 +65,7 @@ export function planFirewall(
   context: PlanContext,
   ports: readonly PlannedPort[],
   nats: readonly PlannedNat[],
-): FirewallPlan {
+): Omit<FirewallPlan, 'copies'> {
   const dual = isDual(spec);
   const chains = new Map<string, ChainPlan>([...baseChains(spec, context), ...flowChains(spec, dual)]);
   const profiles = planProfiles(spec, context, [...ports, ...doorsOf(spec).map((door) => ({ spec: door }))], chains);
@@ -107,7 +110,7 @@ function baseChains(spec: NetworkSpec, { numbers }: PlanContext): [string, Chain
   return [
     ...forwardChains(`{ ${own.join(', ')} }`, spec.resolver !== false, isDual(spec)),
     ...translationChains(resolverOf(spec), spec, platformTranslations(spec, numbers)),
-    ...routerChains(),
+    ...routerChains(spec),
   ];
 }
 
@@ -194,8 +197,8 @@ function translationChains(resolver: string, spec: NetworkSpec, platform: readon
 }
 
 /** The router itself takes nothing, and sends nothing but the error above: what is not allowed vanishes. */
-function routerChains(): [string, ChainPlan][] {
-  const errors = ['icmp type destination-unreachable icmp code net-unreachable accept'];
+function routerChains(spec: NetworkSpec): [string, ChainPlan][] {
+  const errors = ['icmp type destination-unreachable icmp code net-unreachable accept', ...copyOutputs(spec)];
   return [
     ['input', baseChain('filter', 'input', 0, 'drop', [])],
     ['output', baseChain('filter', 'output', 0, 'drop', errors)],

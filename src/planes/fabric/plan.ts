@@ -9,6 +9,7 @@ import { addressAt, containsAddress, formatIp4, parseCidr4, parseIp4 } from '../
 import { machineNamespace, networkNamespace } from '../../machine/netns.ts';
 import type { NetworkNumbers } from './numbers.ts';
 import { type FirewallPlan, isDual, planFirewall } from './plan-firewall.ts';
+import { copyCommands, listCopies, planCopies } from './plan-copies.ts';
 import { planDoors } from './plan-doors.ts';
 import { planIp6 } from './plan-ip6.ts';
 import { planPort, planUplink } from './plan-links.ts';
@@ -116,6 +117,8 @@ export function planNetwork(spec: NetworkSpec, context: PlanContext): NetworkPla
   for (const nat of nats) planUplink({ facts, links, namespace }, nat.device, nat.rootDevice, nat.publicAddress);
   for (const port of ports) planPort({ facts, links, namespace }, port, `n${context.index}`, spec.internet);
   planDoors(facts, namespace, spec);
+  const copies = listCopies(spec, context, ports);
+  planCopies(facts, namespace, copies);
   for (const peer of peers) planPeer({ facts, links, namespace }, peer);
   planRouteTables({ facts, namespace }, spec, context.numbers, { ports, nats, peers });
   if (isDual(spec)) planIp6({ facts, namespace }, spec, { ports, numbers: context.numbers, uplink: `n${context.index}` });
@@ -124,7 +127,7 @@ export function planNetwork(spec: NetworkSpec, context: PlanContext): NetworkPla
     dual: isDual(spec),
     links,
     facts: facts.byId,
-    firewall: planFirewall(spec, context, ports, nats),
+    firewall: { ...planFirewall(spec, context, ports, nats), copies: copyCommands(copies) },
     identities: new Map(
       ports.map((port) => [port.serviceAddress, { port: port.spec.key, machine: port.machineKey, device: port.device }]),
     ),

@@ -17,8 +17,36 @@ export interface NetworkSpec {
   ports: readonly PortSpec[];
   /** True while the network is joined to the internet: its ports' public addresses are translated one to one. */
   internet: boolean;
+  /** Copies of packets from port to port. Those of ports that are not attached wait. */
+  copies?: readonly CopySpec[] | undefined;
   /** False: the network has no resolver, and queries to its addresses are lost. Absent: it has one. */
   resolver?: boolean | undefined;
+}
+
+/** Copies of a port's packets that another port of the network receives in VXLAN, UDP 4789. */
+export interface CopySpec {
+  key: string;
+  /** A packet that several copies of a port want is taken by the one of the lowest order. */
+  order: number;
+  from: string;
+  to: string;
+  /** VXLAN network identifier, 24 bits. */
+  identifier: number;
+  /** Tried from the lowest number in each direction; what none matches is not copied. IPv4 only. */
+  rules: readonly CopyRuleSpec[];
+}
+
+export interface CopyRuleSpec {
+  /** `in`: towards the port's machine. */
+  direction: 'in' | 'out';
+  number: number;
+  copy: boolean;
+  /** All when absent. */
+  protocol?: number | undefined;
+  source: string;
+  target: string;
+  sourcePorts?: readonly [from: number, to: number] | undefined;
+  targetPorts?: readonly [from: number, to: number] | undefined;
 }
 
 export interface SubnetSpec {

@@ -8,6 +8,9 @@ import { flowLogAuthorisations, flowLogHandlers } from './flow-logs/flow-logs.ts
 import { FlowLines, FlowLogs } from './flow-logs/state.ts';
 import { ipv6Authorisations, ipv6Handlers } from './ipv6/ipv6.ts';
 import { EgressOnlyGateways } from './ipv6/state.ts';
+import { mirrorFilterAuthorisations, mirrorFilterHandlers } from './mirroring/filters.ts';
+import { mirrorSessionAuthorisations, mirrorSessionHandlers } from './mirroring/sessions.ts';
+import { MirrorFilters, MirrorSessions, MirrorTargets } from './mirroring/state.ts';
 import { forgetNatGateway, natGatewayAuthorisations, natGatewayHandlers, natGateways } from './nat/nat-gateways.ts';
 import { NatGateways } from './nat/state.ts';
 import { expirePeering, forgetPeering, peeringAuthorisations, peeringHandlers } from './peering/peerings.ts';
@@ -27,6 +30,9 @@ export const networkingTables = [
   VpcEndpoints,
   FlowLogs,
   FlowLines,
+  MirrorTargets,
+  MirrorFilters,
+  MirrorSessions,
 ];
 
 export const networkingHandlers: HandlersOf<EC2> = {
@@ -36,6 +42,8 @@ export const networkingHandlers: HandlersOf<EC2> = {
   ...natGatewayHandlers,
   ...vpcEndpointHandlers,
   ...flowLogHandlers,
+  ...mirrorFilterHandlers,
+  ...mirrorSessionHandlers,
   ...peeringHandlers,
   ...prefixListHandlers,
   ...vpcAssociationHandlers,
@@ -48,6 +56,8 @@ export const networkingAuthorisations: AuthorisationsOf<EC2> = {
   ...natGatewayAuthorisations,
   ...vpcEndpointAuthorisations,
   ...flowLogAuthorisations,
+  ...mirrorFilterAuthorisations,
+  ...mirrorSessionAuthorisations,
   ...peeringAuthorisations,
   ...prefixListAuthorisations,
   ...vpcAssociationAuthorisations,

@@ -19,6 +19,7 @@ import { Interfaces } from './interfaces/state.ts';
 import { FlowLogs } from './flow-logs/state.ts';
 import { VpcEndpoints } from './endpoints/state.ts';
 import { EgressOnlyGateways } from './ipv6/state.ts';
+import { MirrorFilters, MirrorSessions, MirrorTargets } from './mirroring/state.ts';
 import { NatGateways } from './nat/state.ts';
 import { PeeringSides } from './peering/state.ts';
 import { PrefixLists } from './prefix-lists/state.ts';
@@ -79,6 +80,9 @@ const kinds: readonly TaggedKind[] = [
   kind('egress-only-internet-gateway', 'egressOnlyGateway', EgressOnlyGateways),
   kind('vpc-endpoint', 'vpcEndpoint', VpcEndpoints),
   kind('vpc-flow-log', 'flowLog', FlowLogs),
+  kind('traffic-mirror-target', 'mirrorTarget', MirrorTargets),
+  kind('traffic-mirror-filter', 'mirrorFilter', MirrorFilters),
+  kind('traffic-mirror-session', 'mirrorSession', MirrorSessions),
   kind('natgateway', 'natGateway', NatGateways),
   kind('vpc-peering-connection', 'vpcPeering', PeeringSides, 'byId'),
   kind('prefix-list', 'prefixList', PrefixLists),

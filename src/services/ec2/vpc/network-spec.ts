@@ -13,6 +13,7 @@ import { type InstanceRow, Instances } from '../instances/state.ts';
 import { EgressOnlyGateways } from '../ipv6/state.ts';
 import { covers, FlowLogs } from '../flow-logs/state.ts';
 import { type InterfaceRow, Interfaces } from '../interfaces/state.ts';
+import { readCopies } from '../mirroring/copies.ts';
 import { type NatGatewayRow, NatGateways } from '../nat/state.ts';
 import { activePeers } from '../peering/lookup.ts';
 import { awsPrefixLists } from '../prefix-lists/aws-lists.ts';
@@ -77,6 +78,7 @@ export async function readNetworkSpec(ctx: Context, vpcId: string): Promise<Netw
       ...portOf(card, card.attachment?.instanceId ?? '', up, silent),
       watched: flowLogs.some((log) => covers(log, card)) || undefined,
     })),
+    copies: await readCopies(ctx, vpcId, new Set(cards.map(({ id }) => id))),
     internet: gateway !== undefined,
     resolver: vpc.dnsSupport,
   };
