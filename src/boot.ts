@@ -130,7 +130,9 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       : await dns.listen({ kind: 'authoritative', ...options.dns, source: dns.hosted, anyServer: true });
   const facts = { version, limits, shortcomings, dnsPort: names?.port };
   const admin = createAdmin({ kernel, index, ...facts, certificates, saveClock, ...hardwareOf(kernel) });
-  const pages = createConsole(kernel, doorOf(kernel));
+  const pages = createConsole(kernel, doorOf(kernel), {
+    subscribe: async (ctx, productCode) => ((await kernel.api('ec2', ctx)) as Ec2Api).subscribe(productCode),
+  });
   const signers = signersOf(kernel);
   const proxy = createInsideProxy((name) => findInside(dns, name));
   const pipeline = createPipeline({ kernel, index, validateOutput: options.validateOutput });

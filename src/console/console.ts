@@ -11,6 +11,9 @@ import type { Caller } from '../kernel/caller.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Door } from './door.ts';
 import { defaultRegion, Entry } from './entry.ts';
+import { Shells } from './connect.ts';
+import { showLaunch, subscribe } from './launch.ts';
+import type { Market } from './market.ts';
 import { base, instancesPage, rootSignInPage, signInPage, styleSheet } from './pages.ts';
 import { deleteBucket, showBuckets, showObjects } from './s3.ts';
 import { SignIns } from './sign-ins.ts';
@@ -24,8 +27,9 @@ const cookieName = 'pilvi-console';
 export function createConsole(
   kernel: Kernel,
   door: Door,
+  market: Market,
 ): (request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean> {
-  const pages = new Console(kernel, door);
+  const pages = new Console(kernel, door, market);
   return (request, response) => {
     const url = URL.canParse(request.url ?? '/', 'http://localhost')
       ? new URL(request.url ?? '/', 'http://localhost')
@@ -91,9 +95,13 @@ class Console {
   readonly #kernel: Kernel;
   readonly #signIns = new SignIns();
   readonly #entry: Entry;
+  readonly #market: Market;
+  readonly #shells: Shells;
 
-  constructor(kernel: Kernel, door: Door) {
+  constructor(kernel: Kernel, door: Door, market: Market) {
     this.#kernel = kernel;
+    this.#market = market;
+    this.#shells = new Shells(kernel);
     this.#entry = new Entry(kernel, door, this.#signIns);
   }
 
@@ -119,6 +127,17 @@ class Console {
         return this.#instances(visit);
       case 'POST /ec2/instances':
         return this.#launch(visit);
+      case 'GET /ec2/launch':
+        return this.#signedIn(visit, (caller) => showLaunch(this.#kernel, caller, visit));
+      case 'POST /ec2/subscribe':
+        return this.#signedIn(visit, (caller) => subscribe(this.#kernel, this.#market, caller, visit));
+      case 'GET /ec2/connect':
+        return this.#signedIn(visit, async (caller) => this.#shells.show(caller, visit));
+      case 'POST /ec2/connect':
+        return this.#signedIn(visit, (caller) => this.#shells.connect(caller, visit));
+      case 'GET /ec2/shell':
+      case 'POST /ec2/shell':
+        return this.#signedIn(visit, (caller) => this.#shells.use(caller, visit));
       case 'GET /s3/buckets':
         return this.#signedIn(visit, (caller) => showBuckets(this.#kernel, caller));
       case 'GET /s3/bucket':

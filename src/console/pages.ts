@@ -145,7 +145,8 @@ function instanceRow(instance: Instance, { region, port }: InstancesView): strin
   const cells = [id, name, state?.Name ?? '', type].map((text) => `<td>${escapeHtml(text)}</td>`);
   const host = `ec2-${address?.replaceAll('.', '-')}.${region}.compute.localhost:${port}`;
   const link = address === undefined ? '' : `<a href="http://${escapeHtml(host)}/" rel="noreferrer">${escapeHtml(address)}</a>`;
-  return `<tr>${cells.join('')}<td>${link}</td></tr>`;
+  const connect = `${base}/ec2/connect?region=${encodeURIComponent(region)}&amp;instance=${encodeURIComponent(id)}`;
+  return `<tr>${cells.join('')}<td>${link}</td><td><a href="${connect}">Connect</a></td></tr>`;
 }
 
 /** Who is signed in, a way out, and the other pages. */
@@ -195,14 +196,92 @@ export function instancesPage(view: InstancesView): string {
     `<header>${regionMenu(view.region)}
 ${signedInBar(view)}</header>
 <h1>Instances</h1>${view.failures.map(failure).join('')}
-<table><thead><tr><th>Instance ID</th><th>Name</th><th>State</th><th>Type</th><th>Public IPv4 address</th></tr></thead>
+<table><thead><tr><th>Instance ID</th><th>Name</th><th>State</th><th>Type</th><th>Public IPv4 address</th><th></th></tr></thead>
 <tbody>${view.instances.map((instance) => instanceRow(instance, view)).join('\n')}</tbody></table>
 <h2>Launch an instance</h2>
+<p><a href="${base}/ec2/launch?region=${escapeHtml(view.region)}">Choose an image by where it comes from</a></p>
 <form method="post" action="${base}/ec2/instances">
 <input type="hidden" name="region" value="${escapeHtml(view.region)}">
 <label>Image <select name="image">${images.join('\n')}</select></label>
 <p>One instance of type t3.micro, with the default network.</p>
 <button>Launch instance</button>
 </form>`,
+  );
+}
+
+/** Where images come from. */
+export const launchTabs = {
+  'quick-start': 'Quick Start AMIs',
+  own: 'My AMIs',
+  marketplace: 'AWS Marketplace AMIs',
+  community: 'Community AMIs',
+} as const;
+export type LaunchTab = keyof typeof launchTabs;
+
+interface LaunchView extends Viewer {
+  region: string;
+  tab: LaunchTab;
+  images: readonly Image[];
+  failures: readonly string[];
+}
+
+function imageRow(image: Image, { region, tab }: LaunchView): string {
+  const { ImageId: id = '', Name: name = '', OwnerId: owner = '', ProductCodes: [product] = [] } = image;
+  const hidden = (fields: Record<string, string>): string =>
+    Object.entries(fields)
+      .map(([field, value]) => `<input type="hidden" name="${field}" value="${escapeHtml(value)}">`)
+      .join('');
+  const launch = `<form method="post" action="${base}/ec2/instances">${hidden({ region, image: id })}<button>Launch instance</button></form>`;
+  const code = product?.ProductCodeId;
+  const subscribe =
+    code === undefined
+      ? ''
+      : `<form method="post" action="${base}/ec2/subscribe">${hidden({ region, tab, product: code })}<button>Subscribe</button></form>`;
+  const cells = [id, name, owner].map((text) => `<td>${escapeHtml(text)}</td>`);
+  return `<tr>${cells.join('')}<td>${launch}${subscribe}</td></tr>`;
+}
+
+export function launchPage(view: LaunchView): string {
+  const tabs = Object.entries(launchTabs).map(([tab, title]) =>
+    tab === view.tab
+      ? `<strong>${title}</strong>`
+      : `<a href="${base}/ec2/launch?region=${escapeHtml(view.region)}&amp;tab=${tab}">${title}</a>`,
+  );
+  return page(
+    'Launch an instance',
+    `<header>${signedInBar(view)}</header>
+<h1>Launch an instance</h1>${view.failures.map(failure).join('')}
+<nav>${tabs.join(' | ')}</nav>
+<table><thead><tr><th>AMI ID</th><th>Name</th><th>Owner</th><th></th></tr></thead>
+<tbody>${view.images.map((image) => imageRow(image, view)).join('\n')}</tbody></table>`,
+  );
+}
+
+/** Asks whom to connect as. */
+export function connectPage(view: Viewer & { region: string; instance: string }, words?: string): string {
+  return page(
+    'Connect to instance',
+    `<header>${signedInBar(view)}</header>
+<h1>Connect to instance</h1>${failure(words)}
+<form method="post" action="${base}/ec2/connect">
+<input type="hidden" name="region" value="${escapeHtml(view.region)}">
+<label>Instance ID <input name="instance" required value="${escapeHtml(view.instance)}"></label>
+<label>Username <input name="user" required value="ec2-user"></label>
+<button>Connect</button>
+</form>
+<p>A key valid for 60 seconds is pushed to the instance; its security groups must allow port 22 from the internet.</p>`,
+  );
+}
+
+/** A shell: what it has printed, and a line for it. */
+export function shellPage(view: Viewer & { id: string; instance: string; transcript: string; open: boolean }): string {
+  const input = `<form method="post" action="${base}/ec2/shell"><input type="hidden" name="shell" value="${escapeHtml(view.id)}">
+<input name="line" size="100" autofocus autocomplete="off" aria-label="Command"> <button>Send</button></form>`;
+  return page(
+    view.instance,
+    `<header>${signedInBar(view)}</header>
+<h1>${escapeHtml(view.instance)}</h1>
+<pre>${escapeHtml(view.transcript)}</pre>
+${view.open ? input : '<p>The connection is closed.</p>'}`,
   );
 }

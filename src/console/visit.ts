@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Caller, Identity } from '../kernel/caller.ts';
 import { AwsError } from '../kernel/errors.ts';
 import type { Kernel } from '../kernel/kernel.ts';
+import { RequestContext } from '../kernel/request-context.ts';
 import type { HalfSignIn, SignIn } from './sign-ins.ts';
 
 export interface Visit {
@@ -52,6 +53,18 @@ export function callerOf({ request }: Visit, identity: Identity, accessKeyId?: s
     secureTransport: isSecure(request),
     calledVia: [],
   };
+}
+
+/** A context in which an operation runs with the caller's rights. */
+export function requestContext(
+  kernel: Kernel,
+  [service, operation]: readonly [service: string, operation: string],
+  region: string,
+  caller: Caller,
+): RequestContext {
+  const { account } = caller;
+  const { ids, clock } = kernel;
+  return new RequestContext(kernel, { account, region, service, operation, requestId: ids.uuid(), caller, now: clock.now() });
 }
 
 /** One operation with the caller's rights. Throws AwsError. */

@@ -5,50 +5,11 @@ import { promisify } from 'node:util';
 import { DescribeImagesCommand, DescribeInstancesCommand, EC2Client } from '@aws-sdk/client-ec2';
 import { DeleteObjectCommand, ListBucketsCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { expect, inject, test } from 'vitest';
+import { Browser, password } from './browser.ts';
 import { advanceClock, eventually, startOwnCloud } from '../support/cloud.ts';
 import { allow, fromBase32, policy, type Rooted, rooted, totp } from '../services/iam/support.ts';
 
-const password = 'Correct-horse-1';
 const wrongWords = 'Your authentication information is incorrect.';
-
-/** Keeps the console's cookie as a browser does. */
-class Browser {
-  readonly endpoint: string;
-  cookie = '';
-
-  constructor(endpoint: string = inject('endpoint')) {
-    this.endpoint = endpoint;
-  }
-
-  async get(path: string): Promise<{ status: number; text: string; headers: Headers }> {
-    return this.#take(await fetch(this.#url(path), { headers: { cookie: this.cookie }, redirect: 'manual' }));
-  }
-
-  async post(path: string, fields: Record<string, string>, origin = this.endpoint) {
-    const headers = { cookie: this.cookie, origin };
-    return this.#take(
-      await fetch(this.#url(path), { method: 'POST', body: new URLSearchParams(fields), headers, redirect: 'manual' }),
-    );
-  }
-
-  signIn(account: string, user: string, secret = password) {
-    return this.post('/sign-in', { account, user, password: secret });
-  }
-
-  signInRoot(account: string, secret = 'test') {
-    return this.post('/root', { email: `root@${account}.localhost`, password: secret });
-  }
-
-  #url(path: string): string {
-    return `${this.endpoint}/_pilvi/console${path}`;
-  }
-
-  async #take(answer: Response): Promise<{ status: number; text: string; headers: Headers }> {
-    const set = answer.headers.get('set-cookie');
-    if (set !== null) this.cookie = set.split(';')[0] ?? '';
-    return { status: answer.status, text: await answer.text(), headers: answer.headers };
-  }
-}
 
 async function withProfile({ iam }: Rooted, UserName: string): Promise<void> {
   await iam.createUser({ UserName });

@@ -2,6 +2,7 @@
 import type { Context } from '../../kernel/context.ts';
 import { catalogueImages, type CatalogueImage } from './images/catalogue.ts';
 import { heldInterfaces } from './interfaces/held.ts';
+import { subscribe } from './images/subscriptions.ts';
 import { type ConnectTarget, connectTarget, pushKey } from './key-pairs/pushed-keys.ts';
 import { Occupants } from './placement/state.ts';
 import { Volumes } from './volumes/state.ts';
@@ -20,6 +21,8 @@ export interface Ec2Api extends ReturnType<typeof heldInterfaces> {
   connectTarget(instanceId: string): Promise<ConnectTarget | undefined>;
   /** Makes an OpenSSH public key valid for a user of an instance, for 60 seconds. */
   pushKey(instanceId: string, user: string, publicKey: string): Promise<void>;
+  /** Accepts the terms of a Marketplace product for the account; false when there is none. */
+  subscribe(productCode: string): Promise<boolean>;
   /** The provider's images of a Region, the newest of each kind, with the public parameters of Systems Manager that name them. */
   latestImages(region: string): readonly CatalogueImage[];
 }
@@ -34,6 +37,7 @@ export function ec2Api(ctx: Context): Ec2Api {
       (await ctx.everywhere(Volumes)).filter(({ row }) => row.stalledSince !== undefined).map(({ row }) => row.id),
     connectTarget: (id) => connectTarget(ctx, id),
     pushKey: (id, user, key) => pushKey(ctx, id, user, key),
+    subscribe: (productCode) => subscribe(ctx, productCode),
     latestImages: catalogueImages,
   };
 }

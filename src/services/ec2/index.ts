@@ -13,7 +13,7 @@ import { forgetImagesOf } from './images/own.ts';
 import { imagePermissionAuthorisations, imagePermissionHandlers } from './images/permissions.ts';
 import { images } from './images/reconcile.ts';
 import { registerImageAuthorisations, registerImageHandlers } from './images/register.ts';
-import { ImageOwners, Images } from './images/state.ts';
+import { ImageOwners, Images, Subscriptions } from './images/state.ts';
 import { instanceAttributeAuthorisations, instanceAttributeHandlers } from './instances/attributes.ts';
 import { describeInstanceAuthorisations, describeInstanceHandlers } from './instances/describe.ts';
 import { instanceTypeHandlers } from './instances/instance-types.ts';
@@ -83,7 +83,16 @@ export default defineService({
   uses: ['cloudwatch', 'cloudwatch-logs', 'iam', 'kms', 'rbin', 's3', 'sts'],
   tables: [
     ...[Vpcs, Subnets, RouteTables, InternetGateways, NetworkAcls, DhcpOptions, Interfaces, SecurityGroups, SecurityGroupRules],
-    ...[LaunchTemplates, LaunchTemplateVersions, PlacementGroups, Occupants, DedicatedHosts, PushedKeys, ImageOwners],
+    ...[
+      LaunchTemplates,
+      LaunchTemplateVersions,
+      PlacementGroups,
+      Occupants,
+      DedicatedHosts,
+      PushedKeys,
+      ImageOwners,
+      Subscriptions,
+    ],
     ...networkingTables,
     ...[Addresses, PublicIps, Instances, LaunchTokens, Images, KeyPairs, ZoneGroups],
     ...[Volumes, Snapshots, EbsSettings],

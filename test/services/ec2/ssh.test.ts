@@ -16,6 +16,7 @@ import { EC2InstanceConnectClient, SendSSHPublicKeyCommand } from '@aws-sdk/clie
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { advanceClock, eventually, type OwnCloud, refused, startOwnCloud } from '../../support/cloud.ts';
 import { fetchInside } from '../../support/inside.ts';
+import { Browser } from '../../console/browser.ts';
 import { Lab, type Network } from './support.ts';
 
 const slow = 120_000;
@@ -153,7 +154,7 @@ test(
 );
 
 test(
-  'a pushed key lets in for 60 seconds; port 22 must be allowed',
+  'EC2-031 a pushed key lets in for 60 seconds, also from the browser; port 22 must be allowed',
   async () => {
     const connect = new EC2InstanceConnectClient(lab.account.config({ endpoint: cloud.endpoint }));
     const key = await readFile(path.join(folder, 'pushed.pub'), 'utf8');
@@ -170,6 +171,13 @@ test(
     expect(await push({ AvailabilityZone: 'us-east-1a' })).toMatchObject({ Success: true });
     expect(await loggedIn('pushed', 'whoami')).toBe('ec2-user');
     await advanceClock(cloud.endpoint, 61_000);
+    const browser = new Browser(cloud.endpoint);
+    await browser.signInRoot(lab.account.id);
+    await browser.post('/mfa/skip', {});
+    const open = () => browser.post('/ec2/connect', { region: 'us-east-1', instance: instance.InstanceId!, user: 'ec2-user' });
+    const opened = (await open()).headers.get('location');
+    const shell = new URL(opened!, 'http://localhost').searchParams.get('shell')!;
+    expect((await browser.post('/ec2/shell', { shell, line: 'echo "$(whoami) $((40 + 2))"' })).text).toContain('ec2-user 42');
     expect((await ssh('pushed', 'true')).error).toContain('Permission denied (publickey');
     await refused(push({ InstanceId: 'i-0123456789abcdef0' }), 'EC2InstanceNotFoundException');
     await refused(push({ SSHPublicKey: `none${'x'.repeat(100)}` }), 'InvalidArgsException');
@@ -182,6 +190,7 @@ test(
       }),
     );
     expect((await ssh('pushed', 'true')).status).not.toBe(0);
+    expect((await open()).text).toContain('Failed to connect to your instance');
     await lab.ec2.send(
       new ModifyInstanceAttributeCommand({ InstanceId: instance.InstanceId!, DisableApiStop: { Value: false } }),
     );

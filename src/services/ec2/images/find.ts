@@ -9,7 +9,7 @@ import { AwsError } from '../../../kernel/errors.ts';
 import { malformedId, notFound } from '../errors.ts';
 import type { TagMap } from '../vpc/state.ts';
 import { type CatalogueImage, catalogueImages } from './catalogue.ts';
-import { everyone, ImageOwners, type ImageRow, Images } from './state.ts';
+import { everyone, ImageOwners, type ImageRow, Images, Subscriptions } from './state.ts';
 
 /** An image as callers see it, whoever owns it. */
 export interface UsableImage extends Omit<ImageRow, 'created' | 'pendingFrom' | 'clientToken' | 'state'> {
@@ -99,7 +99,7 @@ export async function findImage(ctx: Context, id: string): Promise<UsableImage> 
 export async function requireImage(ctx: Context, id: string): Promise<UsableImage> {
   const image = await findImage(ctx, id);
   if (image.state !== 'available') throw new AwsError('InvalidAMIID.Unavailable', `The image ID '${id}' is not available`);
-  if (image.productCode !== undefined) {
+  if (image.productCode !== undefined && (await ctx.table(Subscriptions).get(image.productCode)) === undefined) {
     throw new AwsError(
       'OptInRequired',
       `In order to use this AWS Marketplace product you need to accept terms and subscribe. To do so please visit https://aws.amazon.com/marketplace/pp?sku=${image.productCode}`,

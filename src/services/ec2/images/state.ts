@@ -66,6 +66,18 @@ export const Images = defineTable<ImageRow>()({
   },
 });
 
+/** A Marketplace product whose terms the account has accepted. */
+export interface SubscriptionRow {
+  productCode: string;
+  since: Millis;
+}
+
+export const Subscriptions = defineTable<SubscriptionRow>()({
+  name: 'ec2.subscriptions',
+  scope: 'account',
+  key: (row) => [row.productCode],
+});
+
 /** Who owns an image and who may launch it, for lookups from other accounts. Stays when the image is deregistered, so that its id is never another's. */
 export interface ImageOwnerRow {
   id: string;
