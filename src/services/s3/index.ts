@@ -11,6 +11,8 @@ import { versioningChecks, versioningHandlers } from './buckets/versioning.ts';
 import { attributeChecks, attributeHandlers } from './objects/attributes.ts';
 import { copyChecks, copyHandlers } from './objects/copy.ts';
 import { lifecycleChecks, lifecycleHandlers } from './buckets/lifecycle.ts';
+import { replicationChecks, replicationHandlers } from './buckets/replication.ts';
+import { replicate } from './later/replicate.ts';
 import { restored, restoreChecks, restoreExpired, restoreHandlers } from './later/restore.ts';
 import { sweep } from './later/lifecycle.ts';
 import { notificationChecks, notificationHandlers } from './buckets/notifications.ts';
@@ -61,7 +63,7 @@ export default defineService({
       'UploadPartCopy',
     ] as const),
   ],
-  uses: ['kms', 'lambda', 'sns', 'sqs'],
+  uses: ['kms', 'lambda', 'sns', 'sqs', 'sts'],
   unsigned: true,
   tables: [Buckets, Configs, Objects, Versions, Contents, Garbage, Uploads, Parts, Accounts],
   handlers: {
@@ -72,6 +74,7 @@ export default defineService({
     ...notificationHandlers,
     ...lifecycleHandlers,
     ...restoreHandlers,
+    ...replicationHandlers,
     ...copyHandlers,
     ...attributeHandlers,
     ...versioningHandlers,
@@ -94,6 +97,7 @@ export default defineService({
     ...notificationChecks,
     ...lifecycleChecks,
     ...restoreChecks,
+    ...replicationChecks,
     ...copyChecks,
     ...attributeChecks,
     ...versioningChecks,
@@ -108,7 +112,7 @@ export default defineService({
     ...uploadChecks,
     ...partChecks,
   },
-  tasks: { notify, lifecycle: sweep, restored, restoreExpired },
+  tasks: { notify, lifecycle: sweep, replicate, restored, restoreExpired },
   reconcilers: { [garbageReconciler]: removeGarbage },
   web: answerBrowser,
   answerHeaders: corsHeaders,

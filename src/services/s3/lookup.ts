@@ -53,10 +53,12 @@ export async function findVersion(
   const sequence = sequenceOf(versionId);
   if (sequence !== undefined) {
     const row = await reading.table(Versions).get(bucket, key, -sequence);
-    return row?.versionId === versionId ? row : undefined;
+    if (row?.versionId === versionId) return row;
+  } else if (versionId !== 'null') {
+    return undefined;
   }
-  if (versionId !== 'null') return undefined;
-  return (await reading.table(Versions).list({ prefix: [bucket, key] })).find((row) => row.versionId === 'null');
+  // Replicas have the ids of their sources, which lead elsewhere here.
+  return (await reading.table(Versions).list({ prefix: [bucket, key] })).find((row) => row.versionId === versionId);
 }
 
 /** The current version as reads find it, or undefined. */

@@ -92,6 +92,32 @@ export interface NotificationRule {
   suffix: string;
 }
 
+export interface ReplicationConfig {
+  /** ARN of the role by which S3 replicates. */
+  role: string;
+  rules: readonly ReplicationRuleRow[];
+  /** The rules in the API's form. */
+  asked: Value;
+}
+
+export interface ReplicationRuleRow {
+  id: string;
+  enabled: boolean;
+  priority: number;
+  /** Empty for every key. */
+  prefix: string;
+  tags: readonly { key: string; value: string }[];
+  /** Name of the destination. */
+  bucket: string;
+  /** Whether delete markers go along. */
+  markers: boolean;
+  ownedByDestination: boolean;
+  /** That of the object when absent. */
+  storageClass?: string | undefined;
+  /** For objects under KMS, which are left out without it. */
+  kmsKeyId?: string | undefined;
+}
+
 export interface LifecycleConfig {
   rules: readonly StoredRule[];
   minimumSize: 'all_storage_classes_128K' | 'varies_by_storage_class';
@@ -191,6 +217,8 @@ export interface VersionRow {
   websiteRedirect?: string | undefined;
   retention?: Retention | undefined;
   legalHold?: boolean | undefined;
+  /** Absent of what no rule takes. */
+  replication?: 'PENDING' | 'COMPLETED' | 'FAILED' | 'REPLICA' | undefined;
   /** Of an archived object: for how many days it was or is being restored, and, once it is, until when it can be read. */
   restore?: { days: number; expires?: Millis | undefined } | undefined;
 }

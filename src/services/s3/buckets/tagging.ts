@@ -6,6 +6,7 @@ import { bucketCheck, objectCheck, type ObjectAsk, readChecks } from '../access/
 import { accessDenied, invalidArgument, invalidRequest, malformedXml, noSuchSetting, s3Error } from '../errors.ts';
 import { announce, type Change } from '../events.ts';
 import { atBucket, requireBucket, requireVersion } from '../lookup.ts';
+import { replicateLater } from '../later/replication-rules.ts';
 import { changeVersion } from '../objects/commit.ts';
 import { versioned } from '../objects/get.ts';
 import { bucketTagsMax, describeTags, objectTagsMax, readTags } from '../rules.ts';
@@ -21,7 +22,7 @@ async function changeObject(
 ): Promise<{ VersionId?: string }> {
   const bucket = await requireBucket(ctx, ask);
   const row = await atBucket(ctx, bucket).transact(async (tx) => {
-    const changed = change(await requireVersion(tx, ask, 'PUT'), bucket);
+    const changed = await replicateLater(tx, ctx, bucket, change(await requireVersion(tx, ask, 'PUT'), bucket));
     await changeVersion(tx, changed);
     if (told !== undefined) await announce(tx, ctx, bucket, changed, { ...told, object: { etag: changed.etag } });
     return changed;

@@ -6,7 +6,7 @@ import { bucketCheck } from '../access/checks.ts';
 import { invalidArgument, malformedXml, s3Error } from '../errors.ts';
 import { requireBucket } from '../lookup.ts';
 import type { BucketRow } from '../state.ts';
-import { changeBucket } from './settings.ts';
+import { changeBucket, readConfig } from './settings.ts';
 
 /** Longest default retention: a hundred years ("Object Lock considerations"). */
 const retentionDaysMax = 36_500;
@@ -32,6 +32,10 @@ export const versioningHandlers: HandlersOf<S3> = {
     if (mfaDelete === 'Enabled' || input.MFA !== undefined) throw parameterNotImplemented('PutBucketVersioning', 'MFADelete');
     if (status !== 'Enabled' && status !== 'Suspended') {
       throw s3Error('IllegalVersioningConfigurationException', 'The Versioning element must be specified', 400);
+    }
+    if (status === 'Suspended' && (await readConfig(ctx, input, 'replication')) !== undefined) {
+      const text = 'A replication configuration is present on this bucket, so the versioning state cannot be changed.';
+      throw s3Error('InvalidBucketState', text, 409);
     }
     await changeBucket(ctx, input, (row) => {
       if (row.lockEnabled && status === 'Suspended') {

@@ -3,6 +3,7 @@ import type { Context, Transaction } from '../../../kernel/context.ts';
 import { dropContents } from '../contents.ts';
 import { noSuchKey, preconditionFailed, s3Error } from '../errors.ts';
 import { findBucket, findVersion, formatVersionId, newestVersion } from '../lookup.ts';
+import { replicateLater } from '../later/replication-rules.ts';
 import { type BucketRow, Objects, type ObjectRow, type Retention, type VersionRow, Versions } from '../state.ts';
 
 /** A version before it has its place. */
@@ -12,6 +13,14 @@ export type VersionDraft = Omit<VersionRow, 'bucket' | 'sequence' | 'versionId'>
 export interface WriteCondition {
   IfMatch?: string | undefined;
   IfNoneMatch?: string | undefined;
+}
+
+/** Where a version comes from, when not from a client. */
+export interface VersionOrigin {
+  /** Of a replica: the id of the version that it is a copy of. */
+  versionId?: string | undefined;
+  /** Lifecycle's delete markers are not replicated. */
+  stays?: boolean | undefined;
 }
 
 /** Throws NotImplemented, as S3 does, for a condition that writes do not have. */
@@ -41,20 +50,18 @@ export async function commitVersion(
   bucketName: string,
   draft: VersionDraft,
   condition: WriteCondition = {},
+  origin: VersionOrigin = {},
 ): Promise<{ row: VersionRow; bucket: BucketRow }> {
   const bucket = await findBucket(tx, { Bucket: bucketName });
   const newest = await newestVersion(tx, bucketName, draft.key);
   checkCondition(condition, draft.key, newest);
   const sequence = (newest?.sequence ?? 0) + 1;
-  const versionId = bucket.versioning === 'Enabled' ? formatVersionId(ctx.id('objectVersion'), sequence) : 'null';
+  const ownId = bucket.versioning === 'Enabled' ? formatVersionId(ctx.id('objectVersion'), sequence) : 'null';
+  const versionId = origin.versionId ?? ownId;
   if (versionId === 'null') await removeNull(tx, bucketName, draft.key, newest);
-  const row: VersionRow = {
-    ...draft,
-    retention: draft.retention ?? defaultRetention(bucket, draft),
-    bucket: bucketName,
-    sequence,
-    versionId,
-  };
+  const retention = draft.retention ?? defaultRetention(bucket, draft);
+  const written: VersionRow = { ...draft, retention, bucket: bucketName, sequence, versionId };
+  const row = origin.stays === true ? written : await replicateLater(tx, ctx, bucket, written);
   await tx.table(Versions).put(row);
   if (row.marker === true) await tx.table(Objects).delete(bucketName, row.key);
   else await tx.table(Objects).put(objectRowOf(row));

@@ -8,7 +8,7 @@ import { accessDenied, invalidArgument, malformedXml, noSuchKey, preconditionFai
 import { announceDeleted, type ChangeReason } from '../events.ts';
 import { atBucket, findBucket, findVersion, newestVersion, requireBucket } from '../lookup.ts';
 import type { BucketRow, VersionRow } from '../state.ts';
-import { commitVersion, removeVersion, sameEtag } from './commit.ts';
+import { commitVersion, removeVersion, sameEtag, type VersionDraft } from './commit.ts';
 
 /** Keys of one DeleteObjects. */
 const keysMax = 1000;
@@ -59,7 +59,7 @@ export async function placeMarker(
   reason: ChangeReason,
   created = ctx.now,
 ): Promise<Deletion> {
-  const { row } = await commitVersion(tx, ctx, bucket.name, {
+  const draft: VersionDraft = {
     key,
     created,
     owner: bucket.account,
@@ -72,7 +72,8 @@ export async function placeMarker(
     storageClass: 'STANDARD',
     tags: {},
     grants: [],
-  });
+  };
+  const { row } = await commitVersion(tx, ctx, bucket.name, draft, {}, { stays: reason === 'Lifecycle Expiration' });
   await announceDeleted(tx, ctx, bucket, row, { reason, marker: true });
   return { versionId: row.versionId, marker: true };
 }

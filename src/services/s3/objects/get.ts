@@ -141,6 +141,7 @@ function describeObject(row: VersionRow, bucket: BucketRow, ask: Asked): Partial
     VersionId: bucket.versioning === undefined ? undefined : row.versionId,
     WebsiteRedirectLocation: row.websiteRedirect,
     Restore: restoreHeader(row),
+    ReplicationStatus: row.replication,
     ObjectLockMode: row.retention?.mode,
     ObjectLockRetainUntilDate: row.retention && new Date(row.retention.until),
     ObjectLockLegalHoldStatus: row.legalHold === undefined ? undefined : row.legalHold ? 'ON' : 'OFF',

@@ -1,0 +1,61 @@
+/** Which versions are replicated where, and when that is put in hand ("Replicating objects within and across Regions", "What does Amazon S3 replicate?"). */
+import type { Context, Transaction } from '../../../kernel/context.ts';
+import { isArchived } from '../rules.ts';
+import { type BucketRow, Configs, type ReplicationConfig, type ReplicationRuleRow, type VersionRow } from '../state.ts';
+
+/** Until a new version is at its destinations; S3 says "most objects within 15 minutes", and takes seconds. */
+const delayMillis = 2000;
+
+/** What is read of a version to decide on its replication. */
+type Candidate = Pick<VersionRow, 'key' | 'tags' | 'storageClass' | 'marker' | 'seal' | 'replication'>;
+
+/** The replication configuration of a bucket, or undefined. */
+export async function replicationOf(reading: Pick<Context, 'table'>, bucket: string): Promise<ReplicationConfig | undefined> {
+  return (await reading.table(Configs).get(bucket, 'replication', ''))?.config as ReplicationConfig | undefined;
+}
+
+function matches(rule: ReplicationRuleRow, row: Candidate): boolean {
+  if (!rule.enabled || !row.key.startsWith(rule.prefix)) return false;
+  if (row.marker === true) return rule.markers;
+  const kms = row.seal?.kind === 'aws:kms' || row.seal?.kind === 'aws:kms:dsse';
+  // A customer's key is with the customer alone.
+  if (row.seal?.kind === 'customer' || (kms && rule.kmsKeyId === undefined)) return false;
+  return rule.tags.every(({ key, value }) => row.tags[key] === value);
+}
+
+/** The rules by which a version goes out, one per destination: of several the one with the highest priority. */
+export function replicationRulesFor(config: ReplicationConfig, row: Candidate): ReplicationRuleRow[] {
+  if (row.replication === 'REPLICA' || isArchived(row.storageClass)) return [];
+  const chosen = new Map<string, ReplicationRuleRow>();
+  for (const rule of config.rules) {
+    if (!matches(rule, row)) continue;
+    const other = chosen.get(rule.bucket);
+    if (other === undefined || rule.priority > other.priority) chosen.set(rule.bucket, rule);
+  }
+  return [...chosen.values()];
+}
+
+/** Where a job finds its version. */
+export interface ReplicationJob {
+  bucket: string;
+  key: string;
+  sequence: number;
+}
+
+/**
+ * Returns the version as it is to be written: PENDING, with its replication put in hand, when a rule of the bucket takes it. The transaction is in the
+ * bucket's account and Region.
+ */
+export async function replicateLater(tx: Transaction, ctx: Context, bucket: BucketRow, row: VersionRow): Promise<VersionRow> {
+  const config = bucket.versioning === 'Enabled' ? await replicationOf(tx, bucket.name) : undefined;
+  if (config === undefined || replicationRulesFor(config, row).length === 0) return row;
+  const { key, sequence } = row;
+  const job: ReplicationJob = { bucket: bucket.name, key, sequence };
+  await tx.schedule({
+    task: 'replicate',
+    key: `${bucket.name}/${sequence}/${key}`,
+    due: ctx.now + delayMillis,
+    payload: { ...job },
+  });
+  return { ...row, replication: 'PENDING' };
+}
