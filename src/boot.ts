@@ -33,6 +33,7 @@ import type { ProxyNodes } from './planes/proxy/types.ts';
 import type { Ec2Api } from './services/ec2/api.ts';
 import type { Volumes } from './planes/volumes/types.ts';
 import type { IamApi } from './services/iam/api.ts';
+import type { Route53Api } from './services/route-53/api.ts';
 import type { SnsApi } from './services/sns/api.ts';
 import { services } from './services/index.ts';
 import type { StsApi } from './services/sts/api.ts';
@@ -186,12 +187,18 @@ function signersOf(kernel: Kernel): Router {
   });
 }
 
-/** What chaos and inspection ask of EC2: where an instance is, and volumes that stall. */
+/** What the admin API asks of services: where an instance is, volumes that stall, where clients of DNS are. */
 function hardwareOf(kernel: Kernel) {
   const ec2 = async (): Promise<Ec2Api> =>
     (await kernel.api('ec2', kernel.systemContext('ec2', { account: '', region: '' }, 'chaos'))) as Ec2Api;
+  const route53 = async (): Promise<Route53Api> =>
+    (await kernel.api('route-53', kernel.systemContext('route-53', { account: '', region: '' }, 'places'))) as Route53Api;
   return {
     placeOf: async (id: string) => (await ec2()).placeOf(id),
+    clientPlaces: {
+      list: async () => (await route53()).places(),
+      set: async (rows: Parameters<Route53Api['setPlaces']>[0]) => (await route53()).setPlaces(rows),
+    },
     volumes: {
       stall: async (id: string, stalled: boolean) => (await ec2()).stallVolume(id, stalled),
       stalled: async () => (await ec2()).stalledVolumes(),

@@ -31,6 +31,8 @@ export interface AdminOptions {
   /** Writes the clock's state so that a restart continues from it. */
   saveClock: () => Promise<void>;
   /** Where in the zones' hardware an instance or a Dedicated Host is: `us-east-1a/dc1/rack3/host5`. */
+  /** The table of where clients of DNS are. */
+  clientPlaces: { list(): Promise<unknown>; set(rows: readonly { cidr: string }[]): Promise<void> };
   placeOf: (id: string) => Promise<string | undefined>;
   /** Volumes whose I/O can be made to stand still. */
   volumes: {
@@ -71,6 +73,7 @@ export function createAdmin(
     ...insightRoutes(options),
     ...outboxRoutes(options),
     ...chaosRoutes(options),
+    ...placeRoutes(options),
     ...neighbourRoutes(options),
   ];
   return (request, response) => {
@@ -266,6 +269,27 @@ function outboxRoutes({ kernel }: AdminOptions): Route[] {
       handle: async ({ query }) => {
         const found = await letters(kernel.store, query.get('account') ?? undefined);
         return { letters: found.map((letter) => ({ ...letter, at: new Date(letter.at).toISOString() })) };
+      },
+    },
+  ];
+}
+
+/** Where clients are, by blocks of addresses: what answers by place and latency go by. A POST replaces the whole table. */
+function placeRoutes({ clientPlaces }: AdminOptions): Route[] {
+  const pattern = /^\/_pilvi\/places$/;
+  return [
+    { method: 'GET', pattern, handle: async () => ({ places: await clientPlaces.list() }) },
+    {
+      method: 'POST',
+      pattern,
+      handle: async ({ body }) => {
+        const { places } = body as { places?: readonly { cidr: string }[] };
+        if (!Array.isArray(places))
+          throw new AdminError(400, 'places must be a list of {cidr, continent, country, subdivision, latitude, longitude}.');
+        await clientPlaces.set(places).catch((error: Error) => {
+          throw error instanceof RangeError ? new AdminError(400, error.message) : error;
+        });
+        return {};
       },
     },
   ];

@@ -1,6 +1,10 @@
 import { defineService } from '../../kernel/service.ts';
 import { authorisations } from './authorise.ts';
+import { createApi, loadPlaces } from './api.ts';
+import { cidrHandlers } from './cidr-collections.ts';
 import { delegationHandlers } from './delegation-sets.ts';
+import { healthHandlers } from './health-checks.ts';
+import { checkReconciler, onAlarm, probeTask } from './health-watch.ts';
 import { HealthChecks, HealthStates } from './health-state.ts';
 import { nameServerNames } from './name-servers.ts';
 import { recordSetHandlers } from './record-sets.ts';
@@ -14,12 +18,24 @@ import { zoneHandlers } from './zones.ts';
 export default defineService({
   name: 'route-53',
   global: true,
-  uses: ['ec2'],
+  uses: ['cloudwatch', 'ec2'],
   tables: [Zones, ZoneOwners, RecordSets, Changes, DelegationSets, Tags, CidrCollections, Places, HealthChecks, HealthStates],
-  handlers: { ...zoneHandlers, ...vpcHandlers, ...recordSetHandlers, ...delegationHandlers, ...tagHandlers },
+  handlers: {
+    ...zoneHandlers,
+    ...vpcHandlers,
+    ...recordSetHandlers,
+    ...delegationHandlers,
+    ...healthHandlers,
+    ...cidrHandlers,
+    ...tagHandlers,
+  },
   authorise: authorisations,
-  reconcilers: { zones: zoneReconciler },
+  reconcilers: { zones: zoneReconciler, checks: checkReconciler },
+  tasks: { probe: probeTask },
+  events: { 'aws.cloudwatch:CloudWatch Alarm State Change': onAlarm },
+  api: createApi,
   start: async (ctx) => {
+    await loadPlaces(ctx);
     const stop = ctx.part('dns').register(nameServerNames);
     return async () => stop();
   },

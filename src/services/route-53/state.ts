@@ -73,7 +73,10 @@ export const RecordSets = defineTable<RecordSetRow>()({
   name: 'route53.recordSets',
   scope: 'account',
   key: (row) => [row.zone, reversedName(row.name), row.type, row.setIdentifier],
-  indexes: { byCheck: (row) => (row.healthCheck === undefined ? undefined : [row.healthCheck]) },
+  indexes: {
+    byCollection: (row) =>
+      row.routing.CidrRoutingConfig === undefined ? undefined : [row.routing.CidrRoutingConfig.CollectionId ?? ''],
+  },
 });
 
 export interface ChangeRow {
