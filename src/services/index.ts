@@ -31,5 +31,11 @@ export const services: readonly ServiceEntry[] = [
     subscribes: ['aws.ec2:EC2 Instance State-change Notification', 'aws.acm:ACM Certificate Available'],
   },
   { name: 's3', load: () => import('./s3/index.ts'), webHosts: /^.+\.s3-website[.-]/ },
+  {
+    name: 'auto-scaling',
+    load: () => import('./auto-scaling/index.ts'),
+    eager: true,
+    subscribes: ['aws.ec2:EC2 Instance State-change Notification'],
+  },
   { name: 'cloudtrail', load: () => import('./cloudtrail/index.ts') },
 ];

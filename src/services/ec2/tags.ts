@@ -5,6 +5,7 @@
 import type { EC2, Tag, TagSpecification } from '@aws-sdk/client-ec2';
 import type { IdSort } from '../../base/ids.ts';
 import { idKinds } from '../../base/ids.ts';
+import type { Caller } from '../../kernel/caller.ts';
 import type { Context, Transaction } from '../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../kernel/errors.ts';
 import type { Authorisation, AuthorisationsOf, Check, HandlersOf } from '../../kernel/service.ts';
@@ -114,15 +115,15 @@ export function tagsFor(type: string, specifications: readonly TagSpecification[
   return tags;
 }
 
-/** Tags as a map. Throws for duplicate keys, reserved names and lengths out of bounds. */
-export function parseTags(given: readonly Tag[] | undefined): TagMap {
+/** Tags as a map. Throws for duplicate keys, reserved names (which only AWS's own services may write) and lengths out of bounds. */
+export function parseTags(given: readonly Tag[] | undefined, caller?: Pick<Caller, 'kind'>): TagMap {
   const tags: Record<string, string> = {};
   for (const { Key = '', Value = '' } of given ?? []) {
     if (Key === '' || Key.length > keyLengthMax)
       throw invalidParameterValue(`Tag key exceeds the maximum length of ${keyLengthMax} characters`);
     if (Value.length > valueLengthMax)
       throw invalidParameterValue(`Tag value exceeds the maximum length of ${valueLengthMax + 1} characters`);
-    if (Key.toLowerCase().startsWith('aws:'))
+    if (Key.toLowerCase().startsWith('aws:') && caller?.kind !== 'service')
       throw invalidParameterValue("Tag keys starting with 'aws:' are reserved for internal use");
     if (Key in tags) throw invalidParameterValue('Duplicate tag key specified.');
     tags[Key] = Value;
@@ -208,7 +209,7 @@ interface TagRow {
 export const tagHandlers: HandlersOf<EC2> = {
   /** Adds or overwrites; all resources or none. Throws `Invalid…ID.NotFound`, TagLimitExceeded. */
   async CreateTags(input, ctx) {
-    const added = parseTags(input.Tags);
+    const added = parseTags(input.Tags, ctx.caller);
     await changeTags(input.Resources ?? [], ctx, (tags) => ({ ...tags, ...added }));
     return {};
   },

@@ -144,12 +144,12 @@ function planCredits(wanted: string | undefined, type: InstanceTypeInfo): Instan
 }
 
 /** Of an instance from a launch template two more tags name the template and its version, which only AWS can write. */
-function planTags(input: RunInstancesRequest, template: MergedLaunch['template']): LaunchPlan['tags'] {
+function planTags(input: RunInstancesRequest, template: MergedLaunch['template'], { caller }: Context): LaunchPlan['tags'] {
   const tags = { instance: {} as TagMap, card: {} as TagMap, volume: {} as TagMap };
   for (const { ResourceType, Tags } of input.TagSpecifications ?? []) {
-    if (ResourceType === 'instance') tags.instance = { ...tags.instance, ...parseTags(Tags) };
-    else if (ResourceType === 'network-interface') tags.card = { ...tags.card, ...parseTags(Tags) };
-    else if (ResourceType === 'volume') tags.volume = { ...tags.volume, ...parseTags(Tags) };
+    if (ResourceType === 'instance') tags.instance = { ...tags.instance, ...parseTags(Tags, caller) };
+    else if (ResourceType === 'network-interface') tags.card = { ...tags.card, ...parseTags(Tags, caller) };
+    else if (ResourceType === 'volume') tags.volume = { ...tags.volume, ...parseTags(Tags, caller) };
     else if (ResourceType === 'spot-instances-request')
       throw invalidParameterCombination('Tags for spot-instances-request need the market option spot.');
     else throw invalidParameterValue(`'${ResourceType ?? ''}' is not a valid taggable resource type for this operation.`);
@@ -197,7 +197,7 @@ export async function planLaunch({ input, template }: MergedLaunch, ctx: Context
     cpuCredits: planCredits(input.CreditSpecification?.CpuCredits, type),
     metadata: planMetadata(input.MetadataOptions, image),
     shutdownBehaviour: input.InstanceInitiatedShutdownBehavior ?? 'stop',
-    tags: planTags(input, template),
+    tags: planTags(input, template, ctx),
     fingerprint: createHash('sha256').update(JSON.stringify(significant)).digest('hex'),
   };
 }

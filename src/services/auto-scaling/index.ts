@@ -1,0 +1,44 @@
+import { defineService } from '../../kernel/service.ts';
+import { activityHandlers } from './activities.ts';
+import { authorisations } from './authorise.ts';
+import { configurationHandlers } from './configurations.ts';
+import { createApi, executeHandlers } from './execute.ts';
+import { groupHandlers } from './groups.ts';
+import { hookHandlers, hookTimeout } from './hooks.ts';
+import { listHandlers } from './lists.ts';
+import { memberHandlers } from './members.ts';
+import { metricHandlers } from './metrics.ts';
+import { send } from './notices.ts';
+import { policyHandlers } from './policies.ts';
+import { groups, look, onInstanceState } from './reconcile.ts';
+import { schedule, scheduleHandlers } from './schedules.ts';
+import { settingHandlers } from './settings.ts';
+import { Activities, Configurations, Groups, Hooks, Members, Notifications, Policies, Schedules } from './state.ts';
+import { tagHandlers } from './tags.ts';
+import { targetHandlers } from './targets.ts';
+
+export default defineService({
+  name: 'auto-scaling',
+  uses: ['cloudwatch', 'ec2', 'elastic-load-balancing-v2', 'iam', 'sns', 'sqs'],
+  tables: [Activities, Configurations, Groups, Hooks, Members, Notifications, Policies, Schedules],
+  handlers: {
+    ...activityHandlers,
+    ...configurationHandlers,
+    ...executeHandlers,
+    ...groupHandlers,
+    ...hookHandlers,
+    ...listHandlers,
+    ...memberHandlers,
+    ...metricHandlers,
+    ...policyHandlers,
+    ...scheduleHandlers,
+    ...settingHandlers,
+    ...tagHandlers,
+    ...targetHandlers,
+  },
+  authorise: authorisations,
+  tasks: { look, hookTimeout, schedule, send },
+  reconcilers: { groups },
+  events: { 'aws.ec2:EC2 Instance State-change Notification': onInstanceState },
+  api: createApi,
+});
