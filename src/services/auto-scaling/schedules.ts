@@ -13,12 +13,20 @@ import { Groups, Schedules, type ScheduleRow } from './state.ts';
 /** The first time after `after` at which a recurrence fires; undefined when there is none. Throws ValidationError for what cron does not know. */
 function nextTime(recurrence: string, timeZone: string | undefined, after: number): number | undefined {
   if (recurrence.trim().split(/\s+/).length !== 5) throw validationError(`Given recurrence string:${recurrence} is invalid`);
+  if (timeZone !== undefined && !isTimeZone(timeZone)) throw validationError(`The time zone ${timeZone} is invalid.`);
   try {
     return new Cron(recurrence, { timezone: timeZone ?? 'UTC', paused: true }).nextRun(new Date(after))?.getTime();
-  } catch (error) {
-    if (error instanceof RangeError || (error instanceof Error && /time ?zone/i.test(error.message)))
-      throw validationError(`The time zone ${timeZone} is invalid.`);
+  } catch {
     throw validationError(`Given recurrence string:${recurrence} is invalid`);
+  }
+}
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
   }
 }
 

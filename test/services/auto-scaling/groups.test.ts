@@ -1,0 +1,255 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually, type OwnCloud, refused, startOwnCloud } from '../../support/cloud.ts';
+import { Scaling } from './support.ts';
+
+describe('groups', () => {
+  let cloud: OwnCloud;
+  beforeAll(async () => {
+    cloud = await startOwnCloud();
+  });
+  afterAll(async () => void (await cloud.stop()));
+
+  test('ASG-002 ASG-009 ASG-010 ASG-026 a group is refused without template or with wrong sizes, and shows its defaults', async () => {
+    const lab = new Scaling(cloud.endpoint);
+    await lab.template();
+    const sizes = { AutoScalingGroupName: 'web', MinSize: 0, MaxSize: 1, AvailabilityZones: ['us-east-1a'] };
+    await refused(
+      lab.asg.createAutoScalingGroup(sizes),
+      'ValidationError',
+      'Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or MixedInstancesPolicy parameter.',
+      400,
+    );
+    await refused(
+      lab.group({ MinSize: 3, MaxSize: 2 }),
+      'ValidationError',
+      'Max bound, 2, must be greater than or equal to min bound, 3',
+    );
+    await refused(
+      lab.group({ MinSize: 1, MaxSize: 3, DesiredCapacity: 4 }),
+      'ValidationError',
+      'Desired capacity:4 must be between the specified min size:1 and max size:3',
+    );
+    await refused(
+      lab.group({ LaunchTemplate: { LaunchTemplateName: 'none' } }),
+      'ValidationError',
+      /^You must use a valid fully-formed launch template\. /,
+    );
+    await refused(
+      lab.group({ AvailabilityZones: [] }),
+      'ValidationError',
+      'At least one Availability Zone or VPC Subnet is required.',
+    );
+    await refused(
+      lab.group({ VPCZoneIdentifier: 'subnet-00000000000000000' }),
+      'ValidationError',
+      "The subnet ID 'subnet-00000000000000000' does not exist",
+    );
+    await lab.group({ MinSize: 2, MaxSize: 3 });
+    await refused(
+      lab.group(),
+      'AlreadyExists',
+      'AutoScalingGroup by this name already exists - A group with the name web already exists',
+    );
+    const group = await lab.show();
+    expect(group).toMatchObject({
+      DesiredCapacity: 2,
+      DefaultCooldown: 300,
+      HealthCheckType: 'EC2',
+      TerminationPolicies: ['Default'],
+    });
+    await refused(
+      lab.asg.setDesiredCapacity({ AutoScalingGroupName: 'web', DesiredCapacity: 4 }),
+      'ValidationError',
+      'New SetDesiredCapacity value 4 is above max value 3 for the AutoScalingGroup.',
+    );
+    await refused(
+      lab.asg.setDesiredCapacity({ AutoScalingGroupName: 'web', DesiredCapacity: 0 }),
+      'ValidationError',
+      'New SetDesiredCapacity value 0 is below min value 2 for the AutoScalingGroup.',
+    );
+    const [one] = (await lab.settled(2)).Instances ?? [];
+    expect(one).toMatchObject({ InstanceType: 't3.nano', HealthStatus: 'Healthy', LaunchTemplate: { Version: '1' } });
+  });
+
+  test('ASG-001 ASG-007 instances come and go with the desired capacity, spread over the zones', async () => {
+    const lab = new Scaling(cloud.endpoint);
+    await lab.template();
+    await lab.group({ DesiredCapacity: 4, Tags: [{ Key: 'team', Value: 'time', PropagateAtLaunch: true }] });
+    await lab.settled(4);
+    const zones = async () => (await lab.instances()).map(({ Placement }) => Placement?.AvailabilityZone).sort();
+    expect(await zones()).toEqual(['us-east-1a', 'us-east-1a', 'us-east-1b', 'us-east-1b']);
+    expect((await lab.instances())[0]?.Tags).toEqual(expect.arrayContaining([{ Key: 'team', Value: 'time' }]));
+    await lab.asg.setDesiredCapacity({ AutoScalingGroupName: 'web', DesiredCapacity: 3 });
+    await lab.settled(3);
+    const left = await zones();
+    expect([...new Set(left)]).toEqual(['us-east-1a', 'us-east-1b']);
+    const causes = (await lab.activities()).map(({ Cause }) => Cause);
+    expect(causes[0]).toMatch(
+      /^At \S+Z a user request explicitly set group desired capacity changing the desired capacity from 4 to 3\. {2}At \S+Z an instance was taken out of service in response to a difference between desired and actual capacity, shrinking the capacity from 4 to 3\. {2}At \S+Z instance i-[0-9a-f]{17} was selected for termination\.$/,
+    );
+    expect(causes.at(-1)).toMatch(
+      /^At \S+Z a user request created an AutoScalingGroup changing the desired capacity from 0 to 4\. {2}At \S+Z an instance was started in response to a difference between desired and actual capacity, increasing the capacity from 0 to 4\.$/,
+    );
+    const PolicyName = 'half';
+    await lab.asg.putScalingPolicy({
+      AutoScalingGroupName: 'web',
+      PolicyName,
+      AdjustmentType: 'ExactCapacity',
+      ScalingAdjustment: 4,
+    });
+    await lab.asg.executePolicy({ AutoScalingGroupName: 'web', PolicyName });
+    await lab.settled(4);
+    expect((await lab.instances()).map(({ InstanceType }) => InstanceType)).toEqual(['t3.nano', 't3.nano', 't3.nano', 't3.nano']);
+  });
+
+  test('ASG-011 ASG-015 what ends or is called unhealthy is replaced', async () => {
+    const lab = new Scaling(cloud.endpoint);
+    await lab.template();
+    await lab.group({ MinSize: 2, MaxSize: 2 });
+    const [first, second] = (await lab.settled(2)).Instances ?? [];
+    const replaced = async (id: string | undefined) => {
+      await eventually(async () => expect((await lab.show()).Instances?.map(({ InstanceId }) => InstanceId)).not.toContain(id), {
+        timeoutMs: 60_000,
+        why: 'the instance has left',
+      });
+      return lab.settled(2);
+    };
+    await lab.ec2.terminateInstances({ InstanceIds: [first?.InstanceId ?? ''] });
+    await replaced(first?.InstanceId);
+    await refused(
+      lab.asg.setInstanceHealth({ InstanceId: 'i-00000000000000000', HealthStatus: 'Unhealthy' }),
+      'ValidationError',
+      'Instance Id not found - No managed instance found for instance ID: i-00000000000000000',
+    );
+    await lab.asg.setInstanceHealth({ InstanceId: second?.InstanceId, HealthStatus: 'Unhealthy' });
+    const { Instances: now = [] } = await replaced(second?.InstanceId);
+    await lab.ec2.stopInstances({ InstanceIds: [now[0]?.InstanceId ?? ''] });
+    await replaced(now[0]?.InstanceId);
+    const causes = (await lab.activities()).map(({ Cause }) => Cause).join('\n');
+    expect(causes).toMatch(
+      /an instance was taken out of service in response to an EC2 health check indicating it has been terminated or stopped\./,
+    );
+    expect(causes).toMatch(/an instance was taken out of service in response to a user health-check\./);
+    expect(causes).toMatch(/an instance was launched in response to an unhealthy instance needing to be replaced\./);
+  });
+
+  test('ASG-004 a new version of the template applies to instances launched later', async () => {
+    const lab = new Scaling(cloud.endpoint);
+    const LaunchTemplateId = await lab.template();
+    await lab.group({ DesiredCapacity: 1 });
+    const [old] = (await lab.settled(1)).Instances ?? [];
+    await lab.ec2.createLaunchTemplateVersion({
+      LaunchTemplateId,
+      SourceVersion: '1',
+      LaunchTemplateData: { InstanceType: 't3.micro' },
+    });
+    await lab.asg.setDesiredCapacity({ AutoScalingGroupName: 'web', DesiredCapacity: 2 });
+    const { Instances = [] } = await lab.settled(2);
+    expect(Instances.find(({ InstanceId }) => InstanceId === old?.InstanceId)).toMatchObject({ InstanceType: 't3.nano' });
+    expect(Instances.find(({ InstanceId }) => InstanceId !== old?.InstanceId)).toMatchObject({
+      InstanceType: 't3.micro',
+      LaunchTemplate: { Version: '2' },
+    });
+  });
+
+  test('a launch configuration defines what a group launches', async () => {
+    const lab = new Scaling(cloud.endpoint);
+    const given = { LaunchConfigurationName: 'old', ImageId: await lab.image(), InstanceType: 't3.micro' };
+    await lab.asg.createLaunchConfiguration(given);
+    await refused(
+      lab.asg.createLaunchConfiguration(given),
+      'AlreadyExists',
+      'Launch Configuration by this name already exists - A launch configuration already exists with the name old',
+    );
+    await refused(
+      lab.group({ LaunchConfigurationName: 'none' }),
+      'ValidationError',
+      'Launch configuration name not found - A launch configuration with the name: none does not exist',
+    );
+    await refused(
+      lab.group({ LaunchConfigurationName: 'old', LaunchTemplate: { LaunchTemplateName: 'web' } }),
+      'ValidationError',
+    );
+    await lab.group({ LaunchConfigurationName: 'old', DesiredCapacity: 1 });
+    const { Instances } = await lab.settled(1);
+    expect(Instances).toMatchObject([{ InstanceType: 't3.micro', LaunchConfigurationName: 'old' }]);
+    await refused(
+      lab.asg.deleteLaunchConfiguration({ LaunchConfigurationName: 'old' }),
+      'ResourceInUse',
+      'Cannot delete launch configuration old because it is attached to AutoScalingGroup web',
+    );
+    await refused(
+      lab.asg.deleteAutoScalingGroup({ AutoScalingGroupName: 'web' }),
+      'ResourceInUse',
+      /^You cannot delete an AutoScalingGroup while there are instances/,
+    );
+    await lab.asg.deleteAutoScalingGroup({ AutoScalingGroupName: 'web', ForceDelete: true });
+    await eventually(async () => expect((await lab.asg.describeAutoScalingGroups({})).AutoScalingGroups).toEqual([]), {
+      timeoutMs: 60_000,
+      why: 'the group is gone',
+    });
+    expect(await lab.instances()).toEqual([]);
+    await lab.asg.deleteLaunchConfiguration({ LaunchConfigurationName: 'old' });
+    await refused(
+      lab.asg.setDesiredCapacity({ AutoScalingGroupName: 'web', DesiredCapacity: 1 }),
+      'ValidationError',
+      'AutoScalingGroup name not found - AutoScalingGroup: web not found',
+    );
+  });
+
+  test('instances wait at hooks, stand by, are protected, attached and detached', async () => {
+    const lab = new Scaling(cloud.endpoint);
+    await lab.template();
+    const hook = { AutoScalingGroupName: 'web', LifecycleHookName: 'warm' };
+    await lab.group({ DesiredCapacity: 0 });
+    await refused(
+      lab.asg.putLifecycleHook({ ...hook, LifecycleTransition: 'autoscaling:EC2_INSTANCE_LAUNCHING', HeartbeatTimeout: 5 }),
+      'ValidationError',
+      'Heartbeat Timeout must be between 30 and 7200 seconds.',
+    );
+    await lab.asg.putLifecycleHook({ ...hook, LifecycleTransition: 'autoscaling:EC2_INSTANCE_LAUNCHING' });
+    await lab.asg.setDesiredCapacity({ AutoScalingGroupName: 'web', DesiredCapacity: 1 });
+    const InstanceId = await eventually(
+      async () => {
+        const [one] = (await lab.show()).Instances ?? [];
+        expect(one?.LifecycleState).toBe('Pending:Wait');
+        return one?.InstanceId ?? '';
+      },
+      { timeoutMs: 60_000, why: 'the instance waits' },
+    );
+    await refused(
+      lab.asg.completeLifecycleAction({ ...hook, InstanceId: 'i-00000000000000000', LifecycleActionResult: 'CONTINUE' }),
+      'ValidationError',
+      'No active Lifecycle Action found with instance ID i-00000000000000000',
+    );
+    await lab.asg.completeLifecycleAction({ ...hook, InstanceId, LifecycleActionResult: 'CONTINUE' });
+    await lab.settled(1);
+    await lab.asg.deleteLifecycleHook(hook);
+    const one = { AutoScalingGroupName: 'web', InstanceIds: [InstanceId] };
+    await lab.asg.enterStandby({ ...one, ShouldDecrementDesiredCapacity: true });
+    await eventually(
+      async () => expect(await lab.show()).toMatchObject({ DesiredCapacity: 0, Instances: [{ LifecycleState: 'Standby' }] }),
+      { why: 'it stands by' },
+    );
+    await lab.asg.exitStandby(one);
+    await lab.settled(1);
+    await refused(lab.asg.exitStandby(one), 'ValidationError', `The instance ${InstanceId} is not in Standby state.`);
+    await lab.asg.setInstanceProtection({ ...one, ProtectedFromScaleIn: true });
+    await lab.asg.setDesiredCapacity({ AutoScalingGroupName: 'web', DesiredCapacity: 2 });
+    await lab.settled(2);
+    await lab.asg.setDesiredCapacity({ AutoScalingGroupName: 'web', DesiredCapacity: 1 });
+    expect((await lab.settled(1)).Instances).toMatchObject([{ InstanceId, ProtectedFromScaleIn: true }]);
+    await lab.asg.detachInstances({ ...one, ShouldDecrementDesiredCapacity: true });
+    await lab.settled(0);
+    expect((await lab.ec2.describeInstances({ InstanceIds: [InstanceId] })).Reservations?.[0]?.Instances?.[0]?.State?.Name).toBe(
+      'running',
+    );
+    await lab.asg.attachInstances(one);
+    expect((await lab.settled(1)).Instances).toMatchObject([{ InstanceId }]);
+    await refused(
+      lab.asg.attachInstances(one),
+      'ValidationError',
+      `Instance ${InstanceId} is already part of AutoScalingGroup:web.`,
+    );
+  });
+});
