@@ -20,6 +20,9 @@ test.each([
   ['my-bucket.s3.localhost.localstack.cloud:4566', ['s3'], 'my-bucket'],
   ['my-bucket.localhost:4566', [], 'my-bucket'],
   ['123456789012.s3-control.us-east-1.amazonaws.com', ['s3-control'], '123456789012'],
+  ['vpce-0a1b2c3d-9c8d7e6f.sqs.us-east-1.vpce.amazonaws.com', ['sqs'], undefined],
+  ['bucket.vpce-0a1b2c3d-9c8d7e6f.s3.us-east-1.vpce.amazonaws.com', ['s3'], undefined],
+  ['mine.bucket.vpce-0a1b2c3d-9c8d7e6f.s3.us-east-1.vpce.amazonaws.com', ['s3'], 'mine'],
   ['example.com', [], undefined],
   ['', [], undefined],
 ])('%s', async (host, services, prefix) => {

@@ -26,6 +26,11 @@ const suffixes = [
 ].sort((a, b) => b.length - a.length);
 
 const regionPattern = /^[a-z]{2}(?:-[a-z]+)+-\d$/;
+/**
+ * Names of VPC endpoints: `vpce-0a1b-9c8d.sqs.us-east-1.vpce`. S3's have a label `bucket` before them, which is no bucket ("Accessing buckets and S3
+ * access points from S3 interface endpoints").
+ */
+const endpointPattern = /^(?:(.+)\.)?vpce-[a-z0-9-]+\.(.+)\.vpce$/;
 const ipv4Pattern = /^\d{1,3}(?:\.\d{1,3}){3}$/;
 
 /** Reads a Host header. The port does not count, nor does letter case. */
@@ -35,6 +40,12 @@ export function readHost(index: ServiceIndex, host: string): HostFinding {
   const suffix = suffixes.find((candidate) => name.endsWith(candidate));
   if (suffix === undefined) return nothing;
   const whole = name.slice(0, -suffix.length);
+  const endpoint = endpointPattern.exec(whole);
+  if (endpoint !== null) {
+    const [, before = '', service = ''] = endpoint;
+    const prefix = before.replace(/(^|\.)bucket$/, '');
+    return { services: serviceAt(index, service.split('.'), 0) ?? [], prefix: prefix === '' ? undefined : prefix, whole };
+  }
   const labels = whole.split('.');
   for (let at = 0; at < labels.length; at += 1) {
     const found = serviceAt(index, labels, at);

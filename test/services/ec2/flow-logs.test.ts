@@ -2,13 +2,20 @@
 import { gunzipSync } from 'node:zlib';
 import { CloudWatchLogsClient, DescribeLogStreamsCommand, GetLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import {
+  AssociateRouteTableCommand,
   CreateFlowLogsCommand,
   type CreateFlowLogsCommandInput,
+  CreateRouteTableCommand,
   CreateTagsCommand,
+  CreateVpcEndpointCommand,
   DeleteFlowLogsCommand,
+  DeleteVpcEndpointsCommand,
   DescribeFlowLogsCommand,
+  DescribeNetworkInterfacesCommand,
   DescribeSubnetsCommand,
   type Instance,
+  ModifyVpcAttributeCommand,
+  TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
 import { CreateRoleCommand, IAMClient, PutRolePolicyCommand } from '@aws-sdk/client-iam';
 import {
@@ -192,6 +199,66 @@ describe('flow logs of real traffic', () => {
     const { Policy } = await s3.send(new GetBucketPolicyCommand({ Bucket: bucket }));
     expect(Policy).toContain('delivery.logs.amazonaws.com');
   }
+
+  test('VPCE-001 VPC endpoints lead to services without internet, as flow logs show', async () => {
+    const subnet = await lab.subnet(network.vpcId, '10.131.2.0/24', 'us-east-1b');
+    const table = (await lab.ec2.send(new CreateRouteTableCommand({ VpcId: network.vpcId }))).RouteTable!.RouteTableId!;
+    await lab.ec2.send(new AssociateRouteTableCommand({ RouteTableId: table, SubnetId: subnet }));
+    await lab.ec2.send(new ModifyVpcAttributeCommand({ VpcId: network.vpcId, EnableDnsHostnames: { Value: true } }));
+    const groups = [network.groupId];
+    const hidden = await lab.launchAgent({ SubnetId: subnet, SecurityGroupIds: groups, InstanceType: 't3.micro' });
+    const id = await create({
+      ResourceType: 'NetworkInterface',
+      ResourceIds: [cardOf(hidden)],
+      MaxAggregationInterval: 60,
+      LogGroupName: 'hidden-flows',
+    });
+    const bucket = `hidden-${lab.account.id}`;
+    await s3.send(new CreateBucketCommand({ Bucket: bucket }));
+    const emptySum = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+    const list = `curl -s -m 2 --aws-sigv4 aws:amz:us-east-1:s3 -u ${lab.account.id}:test -H "x-amz-content-sha256: ${emptySum}" http://s3.us-east-1.amazonaws.com/ || echo failed $?`;
+    const ask = () =>
+      lab.run(nitro.PublicIpAddress!, `curl -s -m 5 'http://${hidden.PrivateIpAddress}/?${encodeURIComponent(list)}'`);
+    await eventually(async () => expect(await ask()).toBe('failed 28'), {
+      why: 'without a way the request times out',
+      timeoutMs: 25_000,
+    });
+    const { VpcEndpoint } = await lab.ec2.send(
+      new CreateVpcEndpointCommand({
+        VpcId: network.vpcId,
+        VpcEndpointType: 'Interface',
+        ServiceName: 'com.amazonaws.us-east-1.s3',
+        SubnetIds: [subnet],
+        SecurityGroupIds: groups,
+        PrivateDnsEnabled: true,
+      }),
+    );
+    const stream = `${cardOf(hidden)}-all`;
+    /** Where the instance's packets went. */
+    const targets = async () =>
+      (await recordsOf('hidden-flows', stream))
+        .filter((fields) => fields[3] === hidden.PrivateIpAddress)
+        .map((fields) => fields[4]!);
+    await eventually(async () => expect(await ask()).toContain(`<Name>${bucket}</Name>`), {
+      why: 'the endpoint leads to S3',
+      timeoutMs: 25_000,
+    });
+    await nextWindow(2 * minute);
+    const card = VpcEndpoint!.NetworkInterfaceIds![0]!;
+    const { NetworkInterfaces } = await lab.ec2.send(new DescribeNetworkInterfacesCommand({ NetworkInterfaceIds: [card] }));
+    await eventually(
+      async () => {
+        const found = await targets();
+        expect(found).toContain(NetworkInterfaces![0]!.PrivateIpAddress);
+        expect(found.filter((address) => !address.startsWith('10.131.'))).toEqual([]);
+      },
+      { why: 'the flow log has the request that went through' },
+    );
+    await lab.ec2.send(new DeleteVpcEndpointsCommand({ VpcEndpointIds: [VpcEndpoint!.VpcEndpointId!] }));
+    await lab.ec2.send(new DeleteFlowLogsCommand({ FlowLogIds: [id] }));
+    await lab.ec2.send(new TerminateInstancesCommand({ InstanceIds: [hidden.InstanceId!] }));
+    await lab.inState(hidden.InstanceId!, 'terminated');
+  }, 120_000);
 
   test('a role that may not write makes the delivery fail, and what may again mends it', async () => {
     const iam = new IAMClient(lab.account.config());

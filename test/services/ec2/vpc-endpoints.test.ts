@@ -162,6 +162,49 @@ describe('endpoints of a VPC', () => {
       (await ec2.send(new DescribeVpcEndpointsCommand({}))).VpcEndpoints!.map(({ VpcEndpointId }) => VpcEndpointId),
     ).not.toContain(id);
   }, 90_000);
+
+  test('VPCE-005 S3 and DynamoDB offer both kinds of endpoint, and both work in one VPC', async () => {
+    const offered = await ec2.send(new DescribeVpcEndpointServicesCommand({ Filters: [{ Name: 'owner', Values: ['amazon'] }] }));
+    for (const short of ['s3', 'dynamodb']) {
+      const ServiceName = `com.amazonaws.us-east-1.${short}`;
+      const kinds = offered.ServiceDetails!.filter((detail) => detail.ServiceName === ServiceName);
+      expect(kinds.map(({ ServiceType }) => ServiceType![0]!.ServiceType).sort()).toEqual(['Gateway', 'Interface']);
+      const gateway = await ec2.send(
+        new CreateVpcEndpointCommand({ VpcId: network.vpcId, ServiceName, RouteTableIds: [privateTable] }),
+      );
+      const inner = await ec2.send(
+        new CreateVpcEndpointCommand({
+          VpcId: network.vpcId,
+          ServiceName,
+          VpcEndpointType: 'Interface',
+          SubnetIds: [privateSubnet],
+          SecurityGroupIds: [network.groupId],
+          PrivateDnsEnabled: false,
+        }),
+      );
+      const name = inner.VpcEndpoint!.DnsEntries![0]!.DnsName!;
+      expect(name).toMatch(new RegExp(`^vpce-[0-9a-f]{17}-[0-9a-f]{8}\\.${short}\\.us-east-1\\.vpce\\.amazonaws\\.com$`));
+      const words =
+        short === 's3'
+          ? `-H 'x-amz-content-sha256: ${emptySum}'`
+          : `-H 'x-amz-target: DynamoDB_20120810.ListTables' -H 'content-type: application/x-amz-json-1.0' -d '{}'`;
+      const wanted = short === 's3' ? /<ListAllMyBucketsResult/ : /TableNames/;
+      const through = (host: string) =>
+        inside(
+          `curl -s -m 2 -w ' %{remote_ip}' --aws-sigv4 aws:amz:us-east-1:${short} -u ${lab.account.id}:test ${words} http://${host}/`,
+        );
+      const [byRoute, byDoor] = [`${short}.us-east-1.amazonaws.com`, short === 's3' ? `bucket.${name}` : name];
+      await answers(() => through(byRoute), wanted);
+      expect(await through(byRoute)).toMatch(/ 198\.18\.0\.\d+$/);
+      await answers(() => through(byDoor), wanted);
+      expect(await through(byDoor)).toMatch(/ 10\.121\.2\.\d+$/);
+      await ec2.send(
+        new DeleteVpcEndpointsCommand({
+          VpcEndpointIds: [gateway.VpcEndpoint!.VpcEndpointId!, inner.VpcEndpoint!.VpcEndpointId!],
+        }),
+      );
+    }
+  }, 90_000);
 });
 
 test('endpoints that cannot be are refused', async () => {

@@ -48,7 +48,7 @@ export function endpointZone(ctx: Context): ZoneSource {
     async answer(question, asker) {
       const { name } = question;
       if (!name.endsWith('.amazonaws.com')) return undefined;
-      if (name.startsWith('vpce-')) return answerEndpoint(ctx, question);
+      if (name.endsWith('.vpce.amazonaws.com')) return answerEndpoint(ctx, question);
       const scope = asker.network === undefined ? undefined : await scopeOf(ctx, asker.network);
       if (asker.network === undefined || scope === undefined) return undefined;
       const own = ctx.inScope(scope);
@@ -67,10 +67,12 @@ export function endpointName({ id, serviceName }: VpcEndpointRow, region: string
   return `${id}-${id.slice(-8)}.${offerOf(region, serviceName)?.short}.${region}.vpce.amazonaws.com`;
 }
 
+/** Also names below the endpoint's, as S3's `bucket.vpce-…`. */
 async function answerEndpoint(ctx: Context, question: DnsQuestion): Promise<ZoneAnswer | undefined> {
   for (const { scope, row } of await ctx.everywhere(VpcEndpoints)) {
     const name = endpointName(row, scope.region);
-    if (question.name === name && row.type === 'Interface') return answerInterfaces(ctx.inScope(scope), question, name, row);
+    const asked = question.name === name || question.name.endsWith(`.${name}`);
+    if (asked && row.type === 'Interface') return answerInterfaces(ctx.inScope(scope), question, name, row);
   }
   return undefined;
 }

@@ -19,6 +19,8 @@ import { covers, type FlowLogRow, FlowLogs } from './state.ts';
 const minute = 60_000;
 /** Minutes that one look makes up for; a long jump takes several. */
 const minutesPerLook = 60;
+/** After a longer jump of the clock only this much of it has windows, besides the first. */
+const madeUpMax = 24 * 60 * minute;
 
 /** A cache of the counters seen last and of what waits for the end of a window, by flow log. Lost with the process, as the counters are. */
 class Looks {
@@ -146,7 +148,7 @@ export const collectFlows: Task = async ({ key, payload }, ctx) => {
       at: end - one.windowMillis,
     }));
     await deliver(ctx, row, end, records);
-    seen = end;
+    seen = Math.max(end, Math.floor((now - madeUpMax) / minute) * minute);
   }
   await ctx.transact(async (tx) => {
     if ((await tx.table(FlowLogs).update([key], (latest) => ({ ...latest, seen }))) === undefined) return;
