@@ -17,6 +17,7 @@ import { closeDisks, disksOf, dropForced, KeyUnusable, loseLocalDisks, rootSecre
 import { Volumes } from '../volumes/state.ts';
 import { watchInstance } from './metrics.ts';
 import { keepHibernation } from './hibernation.ts';
+import { findPlaced } from './placed.ts';
 import { planRecovery } from './recovery.ts';
 import { stopInstance, terminateInstance } from './lifecycle.ts';
 import { type InstanceRow, Instances } from './state.ts';
@@ -212,17 +213,17 @@ export const forgetInstance: Task = async (job, ctx) => {
 
 /** A machine unmounted something while a volume waits to be detached. */
 async function lookAgain(ctx: Context, id: string): Promise<void> {
-  const found = (await ctx.everywhere(Instances)).find(({ row }) => row.id === id);
-  if (found !== undefined) await ctx.inScope(found.scope).transact(async (tx) => tx.hint('machines', id));
+  const found = await findPlaced(ctx, id);
+  if (found !== undefined) await found.own.transact(async (tx) => tx.hint('machines', id));
 }
 
 /** A machine stopped by itself: shut down from inside (its instance stops or terminates, as launched) or struck by a fault. */
 export async function onMachineChange(ctx: Context, status: MachineStatus): Promise<void> {
   if (status.state === 'running' && (status.busyDisks?.length ?? 0) > 0) return lookAgain(ctx, status.key);
   if (status.state !== 'stopped' && status.state !== 'failed') return;
-  const found = (await ctx.everywhere(Instances)).find(({ row }) => row.id === status.key);
+  const found = await findPlaced(ctx, status.key);
   if (found === undefined || found.row.intent !== 'running') return;
-  const own = ctx.inScope(found.scope);
+  const { own } = found;
   await own.transact(async (tx) => {
     const row = await tx.table(Instances).get(status.key);
     if (row === undefined || row.intent !== 'running') return;

@@ -4,7 +4,8 @@
  */
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Context } from '../../../kernel/context.ts';
-import { type InstanceRow, Instances } from '../instances/state.ts';
+import { findPlaced, type PlacedInstance } from '../instances/placed.ts';
+import type { InstanceRow } from '../instances/state.ts';
 import { RoleCredentialsCache } from './credentials.ts';
 import { MetadataTokens, tokenSeconds } from './tokens.ts';
 import { metadataTree, readNode } from './tree.ts';
@@ -61,12 +62,11 @@ function send(response: ServerResponse, { status, body, headers = {} }: Answer):
 }
 
 /** The instance behind a connection, by the address under which the fabric lets it appear. */
-async function callerOf(ctx: Context, request: IncomingMessage): Promise<{ own: Context; row: InstanceRow } | undefined> {
+async function callerOf(ctx: Context, request: IncomingMessage): Promise<PlacedInstance | undefined> {
   const address = (request.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
   const machine = ctx.part('fabric').identify(address)?.machine;
   if (machine === undefined) return undefined;
-  const found = (await ctx.everywhere(Instances)).find(({ row }) => row.id === machine);
-  return found === undefined ? undefined : { own: ctx.inScope(found.scope), row: found.row };
+  return findPlaced(ctx, machine);
 }
 
 async function answer(
