@@ -134,11 +134,18 @@ const entries: readonly Entry[] = [
   },
 ];
 
+/** What does not boot here is listed last, so that whoever takes the first image of a list gets one that does. */
+function idOf(region: string, { name, platform, instanceStore }: Entry): string {
+  const digest = createHash('sha256').update(`${region} ${name}`).digest('hex');
+  const boots = platform === undefined && instanceStore !== true;
+  return `ami-${(boots ? digest : `fff${digest}`).slice(0, 17)}`;
+}
+
 /** The provider's and the Marketplace's images in a Region. */
 export function catalogueImages(region: string): CatalogueImage[] {
   return entries.map((entry) => ({
     ...entry,
-    id: `ami-${createHash('sha256').update(`${region} ${entry.name}`).digest('hex').slice(0, 17)}`,
+    id: idOf(region, entry),
     architecture,
     rootSizeGiB: entry.platform === 'windows' ? 30 : 8,
     planeImage: 'host',
