@@ -3,7 +3,7 @@ import type { CloudWatchLogs } from '@aws-sdk/client-cloudwatch-logs';
 import type { Context } from '../../kernel/context.ts';
 import type { AuthorisationsOf, Check } from '../../kernel/service.ts';
 import { groupArn, groupNameIn, streamArn } from './names.ts';
-import { LogGroups } from './state.ts';
+import { LogGroups, ResourcePolicies } from './state.ts';
 
 type Tags = Readonly<Record<string, string>>;
 
@@ -25,6 +25,21 @@ async function onGroup(
 
 const onStream = (group: string, stream: string, ctx: Context): Check[] => [{ resource: streamArn(ctx, group, stream) }];
 
+/** Writing into a stream, which the Region's resource policies open to services: all of them are one policy. */
+async function onWrite(
+  { logGroupName = '', logStreamName = '' }: { logGroupName: string | undefined; logStreamName: string | undefined },
+  ctx: Context,
+): Promise<Check[]> {
+  const [check] = onStream(logGroupName, logStreamName, ctx);
+  // Asked for only where it can matter, because every line of a log comes this way.
+  if (check === undefined || ctx.caller.kind !== 'service') return check === undefined ? [] : [check];
+  const policies = (await ctx.table(ResourcePolicies).list()).map(
+    ({ document }) => JSON.parse(document) as { Statement?: unknown },
+  );
+  const Statement = policies.flatMap((policy) => policy.Statement ?? []);
+  return [{ ...check, resourcePolicy: JSON.stringify({ Version: '2012-10-17', Statement }) }];
+}
+
 const byName = (input: { logGroupName?: string | undefined }, ctx: Context) => onGroup(ctx, input.logGroupName ?? '');
 
 const byEither = (input: { logGroupName?: string | undefined; logGroupIdentifier?: string | undefined }, ctx: Context) =>
@@ -45,10 +60,10 @@ export const authorisations: AuthorisationsOf<CloudWatchLogs> = {
   TagLogGroup: (input, ctx) => onGroup(ctx, input.logGroupName ?? '', { tags: input.tags }),
   UntagLogGroup: (input, ctx) => onGroup(ctx, input.logGroupName ?? '', { keys: input.tags }),
   ListTagsLogGroup: byName,
-  CreateLogStream: (input, ctx) => onStream(input.logGroupName ?? '', input.logStreamName ?? '', ctx),
+  CreateLogStream: onWrite,
   DeleteLogStream: (input, ctx) => onStream(input.logGroupName ?? '', input.logStreamName ?? '', ctx),
   DescribeLogStreams: byEither,
-  PutLogEvents: (input, ctx) => onStream(input.logGroupName ?? '', input.logStreamName ?? '', ctx),
+  PutLogEvents: onWrite,
   GetLogEvents: (input, ctx) =>
     onStream(input.logGroupName ?? groupNameIn(input.logGroupIdentifier ?? '') ?? '', input.logStreamName ?? '', ctx),
   FilterLogEvents: byEither,

@@ -65,7 +65,8 @@ async function deliver(ctx: Context, row: SubscriptionFilterRow, stream: string,
     await sender.call('firehose').putRecord({ DeliveryStreamName: name, Record: { Data: body } });
     return;
   }
-  const PartitionKey = row.distribution === 'ByLogStream' ? stream : ctx.uuid();
+  // A control message is of no stream.
+  const PartitionKey = row.distribution === 'ByLogStream' && stream !== '' ? stream : ctx.uuid();
   await sender.call('kinesis').putRecord({ StreamARN: row.destination, Data: body, PartitionKey });
 }
 

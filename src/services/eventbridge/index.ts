@@ -4,15 +4,16 @@ import { busChecks, busHandlers } from './buses.ts';
 import { announce, dispatch, eventChecks, eventHandlers, tick } from './events.ts';
 import { ruleChecks, ruleHandlers } from './rules.ts';
 import { tables } from './state.ts';
+import { retry } from './targets.ts';
 import { tagChecks, tagHandlers } from './tags.ts';
 
 export default defineService({
   name: 'eventbridge',
-  uses: ['sqs', 'sns'],
+  uses: ['cloudwatch-logs', 'firehose', 'kinesis', 'sns', 'sqs', 'sts'],
   tables,
   handlers: { ...busHandlers, ...ruleHandlers, ...eventHandlers, ...tagHandlers },
   authorise: { ...busChecks, ...ruleChecks, ...eventChecks, ...tagChecks },
   dataOperations: ['PutEvents'],
-  tasks: { dispatch, tick },
+  tasks: { dispatch, tick, retry },
   events: { '*': announce },
 });

@@ -9,7 +9,7 @@ import { RequestCheck } from '../../kernel/request-check.ts';
 import type { AuthorisationsOf, Check, HandlersOf } from '../../kernel/service.ts';
 import { busName, defaultBus, readTags, requireBus } from './buses.ts';
 import { invalidPattern, limitExceeded, ruleNotFound, validation } from './errors.ts';
-import { kindOfTarget } from './targets.ts';
+import { kindOfTarget, kindsByRole } from './targets.ts';
 import { type RuleRow, Rules, type TargetRow, Targets } from './state.ts';
 
 const rulesPerBusMax = 300;
@@ -69,11 +69,15 @@ function readTarget(bus: string, rule: string, target: Target): TargetRow {
     SqsParameters,
     DeadLetterConfig,
     RetryPolicy,
+    KinesisParameters,
     ...others
   } = target;
   const [other] = Object.keys(others).filter((key) => others[key as keyof typeof others] !== undefined);
   if (other !== undefined) throw parameterNotImplemented('PutTargets', `Targets.${other}`);
-  if (RetryPolicy !== undefined) throw parameterNotImplemented('PutTargets', 'Targets.RetryPolicy');
+  new RequestCheck()
+    .range('targets.1.member.retryPolicy.maximumRetryAttempts', RetryPolicy?.MaximumRetryAttempts, 0, 185)
+    .range('targets.1.member.retryPolicy.maximumEventAgeInSeconds', RetryPolicy?.MaximumEventAgeInSeconds, 60, 86_400)
+    .done();
   if (!/^[.\-_A-Za-z0-9]{1,64}$/.test(Id))
     throw new AwsError('ValidationException', `Parameter ${Id} is not valid. Reason: Provided Id is not valid.`);
   if (!Arn.startsWith('arn:')) throw validation(`Parameter ${Arn} is not valid. Reason: Provided Arn is not in correct format.`);
@@ -81,6 +85,9 @@ function readTarget(bus: string, rule: string, target: Target): TargetRow {
     throw validation(`Only one of Input, InputPath, or InputTransformer must be provided for target ${Id}.`);
   const kind = kindOfTarget(Arn);
   if (kind === undefined) throw parameterNotImplemented('PutTargets', `Targets of ${Arn.split(':')[2]}`);
+  if (kindsByRole.includes(kind) && RoleArn === undefined) throw validation(`RoleArn is required for target ${Arn}.`);
+  if (KinesisParameters !== undefined && kind !== 'kinesis')
+    throw validation(`Parameter KinesisParameters is not valid for target ${Id}.`);
   if (kind === 'sqs' && Arn.endsWith('.fifo') && SqsParameters?.MessageGroupId === undefined)
     throw validation(`Parameter(s) SqsParameters must be specified for target: ${Id}.`);
   if (InputTransformer !== undefined && InputTransformer.InputTemplate === undefined)
@@ -99,6 +106,8 @@ function readTarget(bus: string, rule: string, target: Target): TargetRow {
     },
     group: SqsParameters?.MessageGroupId,
     deadLetters: DeadLetterConfig?.Arn,
+    retry: RetryPolicy && { retries: RetryPolicy.MaximumRetryAttempts, ageSeconds: RetryPolicy.MaximumEventAgeInSeconds },
+    partitionKeyPath: KinesisParameters?.PartitionKeyPath,
   };
 }
 
@@ -111,6 +120,8 @@ function describeTarget(row: TargetRow): Target {
     InputPath: row.inputPath,
     InputTransformer: row.transformer && { InputPathsMap: { ...row.transformer.paths }, InputTemplate: row.transformer.template },
     SqsParameters: row.group === undefined ? undefined : { MessageGroupId: row.group },
+    RetryPolicy: row.retry && { MaximumRetryAttempts: row.retry.retries, MaximumEventAgeInSeconds: row.retry.ageSeconds },
+    KinesisParameters: row.partitionKeyPath === undefined ? undefined : { PartitionKeyPath: row.partitionKeyPath },
     DeadLetterConfig: row.deadLetters === undefined ? undefined : { Arn: row.deadLetters },
   };
 }
@@ -266,7 +277,11 @@ export const ruleChecks: AuthorisationsOf<EventBridge> = {
   DeleteRule: onRule,
   EnableRule: onRule,
   DisableRule: onRule,
-  PutTargets: onRule,
+  PutTargets: (input, ctx) => {
+    const roles = new Set((input.Targets ?? []).map(({ RoleArn }) => RoleArn).filter((role) => role !== undefined));
+    const conditions = { 'iam:PassedToService': 'events.amazonaws.com' };
+    return [...onRule(input, ctx), ...[...roles].map((resource) => ({ action: 'iam:PassRole', resource, conditions }))];
+  },
   RemoveTargets: onRule,
   ListTargetsByRule: onRule,
 };

@@ -44,6 +44,9 @@ export interface TargetRow {
   /** Of a FIFO queue. */
   group?: string | undefined;
   deadLetters?: string | undefined;
+  retry?: { retries?: number | undefined; ageSeconds?: number | undefined } | undefined;
+  /** Of a Kinesis stream. */
+  partitionKeyPath?: string | undefined;
 }
 
 export const Targets = defineTable<TargetRow>()({

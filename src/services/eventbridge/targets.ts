@@ -4,19 +4,38 @@ import { AwsError } from '../../kernel/errors.ts';
 import { serviceMay } from '../../kernel/policy/service-access.ts';
 import type { SnsApi } from '../sns/api.ts';
 import type { SqsApi } from '../sqs/api.ts';
+import type { StsApi } from '../sts/api.ts';
+import type { Millis } from '../../base/clock.ts';
+import type { FiredJob } from '../../kernel/service.ts';
+import type { Value } from '../../store/store.ts';
 import { busArn, findBus } from './buses.ts';
 import { ruleArn } from './rules.ts';
-import { type BusEvent, Pending, type RuleRow, type TargetRow } from './state.ts';
+import { type BusEvent, Pending, type RuleRow, Rules, type TargetRow, Targets } from './state.ts';
 
 const principal = 'events.amazonaws.com';
 
-export type TargetKind = 'sqs' | 'sns' | 'bus';
+export type TargetKind = 'sqs' | 'sns' | 'bus' | 'kinesis' | 'firehose' | 'logs';
+
+/** Targets that EventBridge reaches by a role, not by their own policy. */
+export const kindsByRole: readonly TargetKind[] = ['kinesis', 'firehose'];
+
+/** 24 hours and 185 times, unless the target says otherwise ("How EventBridge retries delivering events"). */
+const eventAgeSecondsMax = 86_400;
+const retriesMax = 185;
+const pauseMillisMin: Millis = 1000;
+const pauseMillisMax: Millis = 600_000;
+/** Codes of status 400 that mean a target has no room just now. */
+const throttled = /Throttl|ProvisionedThroughputExceeded|LimitExceeded|TooManyRequests|ServiceUnavailable/;
 
 /** What an ARN can be a target as; undefined for what Pilvi cannot hand events to. */
 export function kindOfTarget(arn: string): TargetKind | undefined {
   const [, , service, , , ...resource] = arn.split(':');
+  const path = resource.join(':');
   if (service === 'sqs' || service === 'sns') return service;
-  return service === 'events' && resource.join(':').startsWith('event-bus/') ? 'bus' : undefined;
+  if (service === 'kinesis') return path.startsWith('stream/') ? 'kinesis' : undefined;
+  if (service === 'firehose') return path.startsWith('deliverystream/') ? 'firehose' : undefined;
+  if (service === 'logs') return path.startsWith('log-group:') ? 'logs' : undefined;
+  return service === 'events' && path.startsWith('event-bus/') ? 'bus' : undefined;
 }
 
 /** The event as JSON, in the order of members that targets know. */
@@ -74,21 +93,59 @@ function atPath(value: unknown, path: string): unknown {
   return found;
 }
 
-/** Hands an event to a target; what cannot be delivered goes to the target's dead-letter queue. */
+/** What waits to be handed over once more. */
+interface Retry {
+  bus: string;
+  rule: string;
+  target: string;
+  event: BusEvent;
+  forwarded: boolean;
+  /** Attempts made, and when the first one was. */
+  made: number;
+  since: Millis;
+}
+
+/**
+ * Hands an event to a target. What fails in a way that may pass is tried again by the target's retry policy; what cannot be delivered goes to its
+ * dead-letter queue.
+ */
 export async function handOver(
   ctx: Context,
   rule: RuleRow,
   target: TargetRow,
   event: BusEvent,
   forwarded: boolean,
+  earlier: Pick<Retry, 'made' | 'since'> = { made: 0, since: ctx.clock.now() },
 ): Promise<void> {
   const sourceArn = ruleArn(ctx, rule.bus, rule.name);
   try {
     await give(ctx, target, inputFor(ctx, rule, target, event), event, sourceArn, forwarded);
   } catch (error) {
     if (!(error instanceof AwsError)) throw error;
-    await toDeadLetters(ctx, target, event, sourceArn, error);
+    const { retries = retriesMax, ageSeconds = eventAgeSecondsMax } = target.retry ?? {};
+    const due = ctx.clock.now() + Math.min(pauseMillisMin * 2 ** Math.min(earlier.made, 20), pauseMillisMax);
+    const mayPass = error.status >= 500 || throttled.test(error.code);
+    if (!mayPass || earlier.made >= retries || due > earlier.since + ageSeconds * 1000)
+      return toDeadLetters(ctx, target, event, sourceArn, error, earlier.made);
+    const again: Retry = {
+      bus: rule.bus,
+      rule: rule.name,
+      target: target.id,
+      event,
+      forwarded,
+      made: earlier.made + 1,
+      since: earlier.since,
+    };
+    await ctx.transact((tx) => tx.schedule({ task: 'retry', key: ctx.uuid(), due, payload: again as unknown as Value }));
   }
+}
+
+/** Tries once more, unless the target has gone. */
+export async function retry({ payload }: FiredJob, ctx: Context): Promise<void> {
+  const { event, forwarded, ...again } = payload as unknown as Retry;
+  const rule = await ctx.table(Rules).get(again.bus, again.rule);
+  const target = await ctx.table(Targets).get(again.bus, again.rule, again.target);
+  if (rule !== undefined && target !== undefined) await handOver(ctx, rule, target, event, forwarded, again);
 }
 
 async function give(
@@ -107,9 +164,46 @@ async function give(
     case 'sns':
       await (await ctx.internal<SnsApi>('sns')).publish(target.arn, { message: body }, sender);
       return;
+    case 'kinesis': {
+      const PartitionKey = target.partitionKeyPath === undefined ? event.id : partitionKey(event, target.partitionKeyPath);
+      const stream = { StreamARN: target.arn, PartitionKey, Data: Buffer.from(body) };
+      await (await actBy(ctx, target)).call('kinesis').putRecord(stream);
+      return;
+    }
+    case 'firehose': {
+      const DeliveryStreamName = target.arn.slice(target.arn.indexOf('deliverystream/') + 'deliverystream/'.length);
+      await (await actBy(ctx, target)).call('firehose').putRecord({ DeliveryStreamName, Record: { Data: Buffer.from(body) } });
+      return;
+    }
+    case 'logs':
+      return toLogs(ctx, target.arn, body, event, sourceArn);
     default:
       if (!forwarded) await toBus(ctx, target.arn, event, sourceArn);
   }
+}
+
+/** EventBridge with the rights of a target's role. Throws NoSuchEntity, AccessDenied. */
+async function actBy(ctx: Context, target: TargetRow): Promise<Context> {
+  const sts = await ctx.internal<StsApi>('sts');
+  return ctx.asIdentity(await sts.roleIdentity({ roleArn: target.roleArn ?? '', sessionName: 'EventBridge', service: 'events' }));
+}
+
+/** The value of an event that says its shard; its id when there is none. */
+function partitionKey(event: BusEvent, path: string): string {
+  const value = atPath(JSON.parse(eventJson(event)), path);
+  return (typeof value === 'string' ? value : JSON.stringify(value))?.slice(0, 256) || event.id;
+}
+
+/** Writes an event into a log group, each into a stream of its own, as the group's resource policy must allow. */
+async function toLogs(ctx: Context, arn: string, body: string, event: BusEvent, sourceArn: string): Promise<void> {
+  const logGroupName = arn.slice(arn.indexOf('log-group:') + 'log-group:'.length).replace(/:\*$/, '');
+  const logs = ctx.onAccountOf(sourceArn).call('cloudwatch-logs');
+  const logStreamName = event.id;
+  await logs.createLogStream({ logGroupName, logStreamName }).catch((error: unknown) => {
+    // An earlier attempt made it.
+    if (!(error instanceof AwsError) || error.code !== 'ResourceAlreadyExistsException') throw error;
+  });
+  await logs.putLogEvents({ logGroupName, logStreamName, logEvents: [{ timestamp: ctx.clock.now(), message: body }] });
 }
 
 /** Puts an event on another bus, of this account or of one that lets it. The event keeps where it came from. */
@@ -134,6 +228,7 @@ async function toDeadLetters(
   event: BusEvent,
   ruleArnText: string,
   failure: AwsError,
+  retries: number,
 ): Promise<void> {
   if (target.deadLetters === undefined) return;
   const text = (StringValue: string) => ({ DataType: 'String', StringValue });
@@ -144,6 +239,7 @@ async function toDeadLetters(
       TARGET_ARN: text(target.arn),
       ERROR_CODE: text(failure.code),
       ERROR_MESSAGE: text(failure.message),
+      ...(retries === 0 ? {} : { RETRY_ATTEMPTS: text(String(retries)) }),
     },
   };
   const sender = { principal, sourceArn: ruleArnText, sourceAccount: ctx.account };

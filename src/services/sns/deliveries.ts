@@ -8,6 +8,7 @@ import { AwsError } from '../../kernel/errors.ts';
 import { post } from '../../kernel/outbox.ts';
 import type { FiredJob } from '../../kernel/service.ts';
 import type { ServiceMessage, SqsApi } from '../sqs/api.ts';
+import type { StsApi } from '../sts/api.ts';
 import { subscriptionArn, topicArn } from './arns.ts';
 import { delayAfter, retriesOf } from './delivery-policies.ts';
 import { takes } from './filters.ts';
@@ -98,7 +99,7 @@ async function settle(
     return;
   }
   const made = attempt.made + 1;
-  const policy = retriesOf(row.protocol === 'sqs', topic.deliveryPolicy, row.deliveryPolicy);
+  const policy = retriesOf(row.protocol === 'sqs' || row.protocol === 'firehose', topic.deliveryPolicy, row.deliveryPolicy);
   const delay = failure.permanent ? undefined : delayAfter(policy, made);
   if (delay === undefined) {
     await toDeadLetters(ctx, topic, row, attempt.notice, failure);
@@ -164,6 +165,8 @@ async function send(ctx: Context, topic: TopicRow, row: SubscriptionRow, notice:
         group: notice.group,
         deduplication: notice.deduplication,
       });
+    case 'firehose':
+      return toFirehose(ctx, row, body);
     case 'http':
     case 'https':
       return toEndpoint(ctx, topic, row, 'Notification', notice.id, body);
@@ -202,6 +205,22 @@ async function toQueue(ctx: Context, topic: TopicRow, arn: string, message: Serv
     });
   } catch (error) {
     // "Client-side errors … SNS doesn't retry": a queue that is gone, a policy that does not let it.
+    if (error instanceof AwsError) throw new DeliveryFailure(error.code, error.status < 500);
+    throw error;
+  }
+}
+
+/** Puts a record by the subscription's role ("Fanout to Firehose delivery streams"). */
+async function toFirehose(ctx: Context, row: SubscriptionRow, body: string): Promise<void> {
+  try {
+    const sts = await ctx.internal<StsApi>('sts');
+    const identity = await sts.roleIdentity({ roleArn: row.role ?? '', sessionName: 'SNS', service: 'sns' });
+    const DeliveryStreamName = row.endpoint.slice(row.endpoint.indexOf('deliverystream/') + 'deliverystream/'.length);
+    await ctx
+      .asIdentity(identity)
+      .call('firehose')
+      .putRecord({ DeliveryStreamName, Record: { Data: Buffer.from(body) } });
+  } catch (error) {
     if (error instanceof AwsError) throw new DeliveryFailure(error.code, error.status < 500);
     throw error;
   }

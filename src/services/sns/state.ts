@@ -28,7 +28,7 @@ export interface TopicRow {
 
 export const Topics = defineTable<TopicRow>()({ name: 'sns.topics', scope: 'region', key: (row) => [row.name] });
 
-export type Protocol = 'http' | 'https' | 'email' | 'email-json' | 'sms' | 'sqs';
+export type Protocol = 'http' | 'https' | 'email' | 'email-json' | 'sms' | 'sqs' | 'firehose';
 
 export interface SubscriptionRow {
   /** Of the topic. */
@@ -48,6 +48,8 @@ export interface SubscriptionRow {
   filterScope: 'MessageAttributes' | 'MessageBody';
   redrivePolicy?: string | undefined;
   deliveryPolicy?: string | undefined;
+  /** By which a delivery stream is written to. */
+  role?: string | undefined;
   created: Millis;
 }
 

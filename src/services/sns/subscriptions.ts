@@ -17,9 +17,9 @@ const perPage = 100;
 /** "The token is valid for 2 days", SNS API Reference, ConfirmSubscription. */
 const tokenMillis = 2 * 86_400_000;
 
-const protocols: readonly string[] = ['http', 'https', 'email', 'email-json', 'sms', 'sqs'];
+const protocols: readonly string[] = ['http', 'https', 'email', 'email-json', 'sms', 'sqs', 'firehose'];
 /** Protocols of AWS that have no service behind them here yet. */
-const missingProtocols: readonly string[] = ['lambda', 'firehose', 'application'];
+const missingProtocols: readonly string[] = ['lambda', 'application'];
 
 function readProtocol(protocol: string): Protocol {
   if (missingProtocols.includes(protocol)) throw parameterNotImplemented('Subscribe', `Protocol=${protocol}`);
@@ -48,13 +48,17 @@ async function checkEndpoint(ctx: Context, { topic }: FoundTopic, protocol: Prot
       }
       break;
     }
+    case 'firehose':
+      if (!/^arn:aws:firehose:[a-z0-9-]+:\d{12}:deliverystream\/[\w.-]{1,64}$/.test(endpoint))
+        throw invalidParameter('Firehose endpoint ARN');
+      break;
     default:
       if (!/^[^@\s]+@[^@\s]+\.[^@\s]+$/.test(endpoint)) throw invalidParameter('Email address');
   }
   if (topic.fifo && protocol !== 'sqs') throw invalidParameter('Invalid parameter: Endpoint Reason: Please use FIFO SQS queue');
 }
 
-type Settings = Pick<SubscriptionRow, 'raw' | 'filterPolicy' | 'filterScope' | 'redrivePolicy' | 'deliveryPolicy'>;
+type Settings = Pick<SubscriptionRow, 'raw' | 'filterPolicy' | 'filterScope' | 'redrivePolicy' | 'deliveryPolicy' | 'role'>;
 
 /** Settings after these attributes, `FilterPolicyScope` first, because it says what a policy may hold. Throws InvalidParameter. */
 function applyAttributes(settings: Settings, protocol: Protocol, attributes: Readonly<Record<string, string>>): Settings {
@@ -75,7 +79,7 @@ function applyAttribute(settings: Settings, protocol: Protocol, name: string, va
       if (!/^(true|false)$/i.test(value))
         throw invalidParameter(`Attributes Reason: RawMessageDelivery: Invalid value [${value}]. Must be true or false.`);
       const raw = value.toLowerCase() === 'true';
-      if (raw && !['sqs', 'http', 'https'].includes(protocol))
+      if (raw && !['sqs', 'http', 'https', 'firehose'].includes(protocol))
         throw invalidParameter(`Attributes Reason: Delivery protocol [${protocol}] does not support raw message delivery.`);
       return { raw };
     }
@@ -89,6 +93,10 @@ function applyAttribute(settings: Settings, protocol: Protocol, name: string, va
     case 'DeliveryPolicy':
       if (value !== '') parseDeliveryPolicy(value, 'DeliveryPolicy');
       return { deliveryPolicy: value === '' ? undefined : value };
+    case 'SubscriptionRoleArn':
+      if (protocol !== 'firehose' || !/^arn:aws:iam::\d{12}:role\/.+$/.test(value))
+        throw invalidParameter('SubscriptionRoleArn Reason: must be a valid role ARN of a firehose subscription.');
+      return { role: value };
     default:
       throw invalidParameter('AttributeName');
   }
@@ -120,7 +128,7 @@ function describe(ctx: Context, row: SubscriptionRow): Subscription {
 /** An endpoint that its own owner subscribes needs no confirmation; a phone cannot give one. */
 function needsConfirmation(ctx: Context, protocol: Protocol, endpoint: string): boolean {
   if (protocol === 'sms') return false;
-  return protocol !== 'sqs' || endpoint.split(':')[4] !== ctx.caller.account;
+  return (protocol !== 'sqs' && protocol !== 'firehose') || endpoint.split(':')[4] !== ctx.caller.account;
 }
 
 function same(row: SubscriptionRow, settings: Settings): boolean {
@@ -129,7 +137,8 @@ function same(row: SubscriptionRow, settings: Settings): boolean {
     row.filterPolicy === settings.filterPolicy &&
     row.filterScope === settings.filterScope &&
     row.redrivePolicy === settings.redrivePolicy &&
-    row.deliveryPolicy === settings.deliveryPolicy
+    row.deliveryPolicy === settings.deliveryPolicy &&
+    row.role === settings.role
   );
 }
 
@@ -139,6 +148,8 @@ export const subscriptionHandlers: HandlersOf<SNS> = {
     const protocol = readProtocol(name);
     await checkEndpoint(ctx, found, protocol, Endpoint);
     const settings = applyAttributes(plain, protocol, Attributes);
+    if (protocol === 'firehose' && settings.role === undefined)
+      throw invalidParameter('Attributes Reason: SubscriptionRoleArn is required for firehose subscriptions');
     const row: SubscriptionRow = {
       ...settings,
       topic: found.topic.name,
@@ -228,13 +239,16 @@ export const subscriptionHandlers: HandlersOf<SNS> = {
       Protocol: row.protocol,
       Endpoint: row.endpoint,
       PendingConfirmation: String(row.token !== undefined),
-      ConfirmationWasAuthenticated: String(row.protocol === 'sqs' && row.token === undefined ? true : row.authenticated),
+      ConfirmationWasAuthenticated: String(
+        (row.protocol === 'sqs' || row.protocol === 'firehose') && row.token === undefined ? true : row.authenticated,
+      ),
       RawMessageDelivery: String(row.raw),
       SubscriptionPrincipal: `arn:aws:iam::${row.owner}:root`,
       FilterPolicy: row.filterPolicy,
       FilterPolicyScope: row.filterPolicy === undefined ? undefined : row.filterScope,
       RedrivePolicy: row.redrivePolicy,
       DeliveryPolicy: row.deliveryPolicy,
+      SubscriptionRoleArn: row.role,
     };
     return {
       Attributes: Object.fromEntries(Object.entries(shown).filter((one): one is [string, string] => one[1] !== undefined)),
@@ -252,6 +266,7 @@ export const subscriptionHandlers: HandlersOf<SNS> = {
         filterScope: changes.filterScope,
         redrivePolicy: changes.redrivePolicy,
         deliveryPolicy: changes.deliveryPolicy,
+        role: changes.role,
       }));
       if (changed === undefined) throw subscriptionNotFound();
     });
