@@ -11,6 +11,8 @@ import { versioningChecks, versioningHandlers } from './buckets/versioning.ts';
 import { attributeChecks, attributeHandlers } from './objects/attributes.ts';
 import { copyChecks, copyHandlers } from './objects/copy.ts';
 import { lifecycleChecks, lifecycleHandlers } from './buckets/lifecycle.ts';
+import { tieringChecks, tieringHandlers } from './buckets/tiering.ts';
+import { measure } from './later/storage-metrics.ts';
 import { replicationChecks, replicationHandlers } from './buckets/replication.ts';
 import { replicate } from './later/replicate.ts';
 import { restored, restoreChecks, restoreExpired, restoreHandlers } from './later/restore.ts';
@@ -63,7 +65,7 @@ export default defineService({
       'UploadPartCopy',
     ] as const),
   ],
-  uses: ['kms', 'lambda', 'sns', 'sqs', 'sts'],
+  uses: ['cloudwatch', 'kms', 'lambda', 'sns', 'sqs', 'sts'],
   unsigned: true,
   tables: [Buckets, Configs, Objects, Versions, Contents, Garbage, Uploads, Parts, Accounts],
   handlers: {
@@ -75,6 +77,7 @@ export default defineService({
     ...lifecycleHandlers,
     ...restoreHandlers,
     ...replicationHandlers,
+    ...tieringHandlers,
     ...copyHandlers,
     ...attributeHandlers,
     ...versioningHandlers,
@@ -98,6 +101,7 @@ export default defineService({
     ...lifecycleChecks,
     ...restoreChecks,
     ...replicationChecks,
+    ...tieringChecks,
     ...copyChecks,
     ...attributeChecks,
     ...versioningChecks,
@@ -112,7 +116,7 @@ export default defineService({
     ...uploadChecks,
     ...partChecks,
   },
-  tasks: { notify, lifecycle: sweep, replicate, restored, restoreExpired },
+  tasks: { notify, lifecycle: sweep, measure, replicate, restored, restoreExpired },
   reconcilers: { [garbageReconciler]: removeGarbage },
   web: answerBrowser,
   answerHeaders: corsHeaders,

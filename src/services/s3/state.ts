@@ -73,7 +73,15 @@ export interface ConfigRow {
   config: Value;
 }
 
-export type ConfigKind = 'website' | 'notification' | 'logging' | 'lifecycle' | 'replication' | 'accelerate';
+export type ConfigKind =
+  | 'website'
+  | 'notification'
+  | 'logging'
+  | 'lifecycle'
+  | 'replication'
+  | 'accelerate'
+  | 'tiering'
+  | 'ended-tiering';
 
 /** Whom a bucket tells of its changes. */
 export interface NotificationConfig {
@@ -90,6 +98,20 @@ export interface NotificationRule {
   /** Empty for every key. */
   prefix: string;
   suffix: string;
+}
+
+export interface TieringConfig {
+  enabled: boolean;
+  /** Empty for every key. */
+  prefix: string;
+  tags: readonly { key: string; value: string }[];
+  /** Days without access until each archive tier; absent for one that is not used. */
+  archiveDays?: number | undefined;
+  deepArchiveDays?: number | undefined;
+  /** When it was deleted or replaced: what it had archived by then stays archived. */
+  ended?: Millis | undefined;
+  /** In the API's form. */
+  asked: Value;
 }
 
 export interface ReplicationConfig {
@@ -217,6 +239,8 @@ export interface VersionRow {
   websiteRedirect?: string | undefined;
   retention?: Retention | undefined;
   legalHold?: boolean | undefined;
+  /** When an object of Intelligent-Tiering was last read or came into the class, to the day; its creation when absent. */
+  accessed?: Millis | undefined;
   /** Absent of what no rule takes. */
   replication?: 'PENDING' | 'COMPLETED' | 'FAILED' | 'REPLICA' | undefined;
   /** Of an archived object: for how many days it was or is being restored, and, once it is, until when it can be read. */

@@ -129,5 +129,7 @@ test('a restore of what is no archive, or without days, is refused', async () =>
   const text = "Restore is not allowed for the object's current storage class";
   await refused(restore('k', 1), 'InvalidObjectState', text, 403);
   await refused(restore('absent', 1), 'NoSuchKey', 'The specified key does not exist.', 404);
-  await refused(restore('k'), 'MalformedXML', undefined, 400);
+  await s3.putObject({ Bucket, Key: 'cold', Body: 'x', StorageClass: 'GLACIER' });
+  await refused(restore('cold'), 'MalformedXML', undefined, 400);
+  await refused(restore('cold', 0), 'MalformedXML', undefined, 400);
 });

@@ -8,6 +8,7 @@ import { bucketCheck } from '../access/checks.ts';
 import { asksAcl, isPublic, readAclHeaders } from '../access/grants.ts';
 import { allBlocked } from '../access/public-access.ts';
 import { accessDenied, invalidArgument, malformedXml, s3Error } from '../errors.ts';
+import { measureLater } from '../later/storage-metrics.ts';
 import { findBucket, requireBucket } from '../lookup.ts';
 import { bucketTagsMax, canonicalId, checkBucketName, readTags } from '../rules.ts';
 import { firstEncryption } from './encryption.ts';
@@ -84,7 +85,7 @@ export const bucketHandlers: HandlersOf<S3> = {
       requesterPays: false,
       lockEnabled: locks,
     };
-    await ctx.transact(async (tx) => {
+    await ctx.inScope({ region }).transact(async (tx) => {
       const buckets = tx.table(Buckets);
       const old = await buckets.get(name);
       if (old !== undefined && old.account !== ctx.account) {
@@ -101,6 +102,7 @@ export const bucketHandlers: HandlersOf<S3> = {
         throw s3Error('TooManyBuckets', 'You have attempted to create more buckets than allowed', 400);
       }
       await buckets.put(row);
+      await measureLater(tx, name, ctx.now);
     });
     return {
       Location: region === firstRegion ? `/${name}` : `http://${name}.s3.amazonaws.com/`,

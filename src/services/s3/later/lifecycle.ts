@@ -153,7 +153,7 @@ async function transition(
       target = to;
   }
   if (target === row.storageClass) return false;
-  await changeVersion(tx, { ...row, storageClass: target });
+  await changeVersion(tx, { ...row, storageClass: target, ...(target === 'INTELLIGENT_TIERING' ? { accessed: now } : {}) });
   const change = { name: 'LifecycleTransition', detailType: 'Object Storage Class Changed' };
   const object = { size: row.bytes, etag: row.etag };
   await announce(tx, ctx, bucket, row, { ...change, object, detail: { 'destination-storage-class': target } });

@@ -110,6 +110,7 @@ async function copyVersion(
         seal: copied.seal,
         storageClass: rule.storageClass ?? row.storageClass,
         restore: undefined,
+        accessed: undefined,
         replication: 'REPLICA' as const,
       };
       const committed = await commitVersion(tx, at, target.name, replica, {}, { versionId });

@@ -7,6 +7,7 @@ import type { Millis } from '../../../base/clock.ts';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { parameterNotImplemented } from '../../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf, Task } from '../../../kernel/service.ts';
+import { tieringsOf } from '../buckets/tiering.ts';
 import { objectCheck } from '../access/checks.ts';
 import { invalidArgument, malformedXml, s3Error } from '../errors.ts';
 import { announce } from '../events.ts';
@@ -15,6 +16,7 @@ import { changeVersion } from '../objects/commit.ts';
 import { isArchived } from '../rules.ts';
 import { Buckets, type VersionRow, Versions } from '../state.ts';
 import { dueAfter } from './lifecycle-rules.ts';
+import { archiveTierOf } from './tiers.ts';
 
 const minute = 60_000;
 const hour = 60 * minute;
@@ -23,6 +25,8 @@ const hour = 60 * minute;
 const waits: Readonly<Record<string, Readonly<Record<string, Millis>>>> = {
   GLACIER: { Expedited: 3 * minute, Standard: 4 * hour, Bulk: 8 * hour },
   DEEP_ARCHIVE: { Standard: 11 * hour, Bulk: 40 * hour },
+  ARCHIVE_ACCESS: { Expedited: 3 * minute, Standard: 4 * hour, Bulk: 8 * hour },
+  DEEP_ARCHIVE_ACCESS: { Standard: 11 * hour, Bulk: 40 * hour },
 };
 
 /** Where a job finds its version. */
@@ -65,16 +69,18 @@ export const restoreHandlers: HandlersOf<S3> = {
     for (const name of ['Type', 'SelectParameters', 'OutputLocation'] as const) {
       if (asked?.[name] !== undefined) throw parameterNotImplemented('RestoreObject', `RestoreRequest.${name}`);
     }
-    const { Days: days = 0 } = asked ?? {};
-    if (!Number.isInteger(days) || days < 1) throw malformedXml();
     const tier = asked?.GlacierJobParameters?.Tier ?? asked?.Tier ?? 'Standard';
     const begun = await atBucket(ctx, bucket).transact(async (tx) => {
       const row = await requireVersion(tx, input, 'POST');
-      if (!isArchived(row.storageClass)) {
+      const tiered = archiveTierOf(row, await tieringsOf(tx, bucket.name), ctx.now);
+      // What comes back from a tier stays back: no days.
+      const days = tiered === undefined ? (asked?.Days ?? 0) : 0;
+      if (!isArchived(row.storageClass) && tiered === undefined) {
         const text = "Restore is not allowed for the object's current storage class";
         throw s3Error('InvalidObjectState', text, 403, { StorageClass: row.storageClass });
       }
-      const time = waits[row.storageClass]?.[tier];
+      if (tiered === undefined ? !Number.isInteger(days) || days < 1 : asked?.Days !== undefined) throw malformedXml();
+      const time = waits[tiered ?? row.storageClass]?.[tier];
       if (time === undefined) throw invalidArgument('Retrieval option is not supported by this storage class', 'Tier', tier);
       if (row.restore !== undefined && row.restore.expires === undefined) {
         throw s3Error('RestoreAlreadyInProgress', 'Object restore is already in progress', 409);
@@ -108,6 +114,13 @@ export const restored: Task = async ({ due, payload }, ctx) => {
   const place = payload as unknown as Place;
   await onVersion(ctx, place, async (tx, row, announced) => {
     if (row.restore === undefined || row.restore.expires !== undefined) return;
+    if (row.storageClass === 'INTELLIGENT_TIERING') {
+      await changeVersion(tx, { ...row, restore: undefined, accessed: due });
+      const object = { size: row.bytes, etag: row.etag };
+      const detail = { 'source-storage-class': row.storageClass };
+      await announced({ name: 'ObjectRestore:Completed', detailType: 'Object Restore Completed', object, detail });
+      return;
+    }
     const expires = dueAfter(due, row.restore.days);
     await keepUntil(tx, row, expires);
     const iso = new Date(expires).toISOString();

@@ -15,7 +15,7 @@ import { describeSeal, newSealing, openSeal } from '../sealing.ts';
 import { type BucketRow, type ChecksumValue, Contents, type VersionRow } from '../state.ts';
 import { putPart } from '../uploads/parts.ts';
 import { checkWriteCondition, commitVersion, sameEtag } from './commit.ts';
-import { checkReadable, readRange } from './get.ts';
+import { checkReadable, noteAccess, readRange } from './get.ts';
 import { type Description, etagOf, ownerOf, readDescription } from './put.ts';
 
 interface Source {
@@ -91,13 +91,14 @@ async function openSource(ctx: Context, ask: SourceAsk): Promise<OpenSource> {
   const bucket = await requireBucket(there, source);
   const row = await requireVersion(there, source);
   checkSourceCondition(ask, row);
-  checkReadable(row);
+  await checkReadable(ctx, row);
   const customer = {
     SSECustomerAlgorithm: ask.CopySourceSSECustomerAlgorithm,
     SSECustomerKey: ask.CopySourceSSECustomerKey,
     SSECustomerKeyMD5: ask.CopySourceSSECustomerKeyMD5,
   };
   const key = row.seal === undefined ? new Uint8Array() : await openSeal(ctx, bucket.region, row.seal, customer);
+  await noteAccess(ctx, row);
   return { bucket, row, key };
 }
 

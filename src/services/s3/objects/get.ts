@@ -9,16 +9,19 @@ import { describeChecksum } from '../checksums.ts';
 import { collectPieces, openContents } from '../contents.ts';
 import { invalidArgument, invalidRequest, preconditionFailed, s3Error } from '../errors.ts';
 import { requireBucket, requireVersion } from '../lookup.ts';
+import { tieringsOf } from '../buckets/tiering.ts';
 import { restoreHeader } from '../later/restore.ts';
+import { archiveTierOf } from '../later/tiers.ts';
 import { isArchived } from '../rules.ts';
 import { checkCustomerKey, describeSeal, openSeal } from '../sealing.ts';
-import type { BucketRow, VersionRow } from '../state.ts';
-import { sameEtag } from './commit.ts';
+import { type BucketRow, type VersionRow, Versions } from '../state.ts';
+import { changeVersion, sameEtag } from './commit.ts';
 
 /** Ranges up to this size are answered whole: a stream costs more. */
 const wholeBytesMax = 256 * 1024;
 /** A key whose version is replaced while it is opened is read again, so often. */
 const triesMax = 5;
+const accessNotedMillis = 86_400_000;
 
 export interface ReadCondition {
   IfMatch?: string | undefined;
@@ -191,8 +194,28 @@ async function expirationMember(
   return header === undefined ? {} : { Expiration: header };
 }
 
+/** The archive tier of an object of Intelligent-Tiering, if it is in one. */
+async function archiveOf(ctx: Context, row: VersionRow): Promise<ReturnType<typeof archiveTierOf>> {
+  if (row.storageClass !== 'INTELLIGENT_TIERING') return undefined;
+  return archiveTierOf(row, await tieringsOf(ctx, row.bucket), ctx.now);
+}
+
+/** Notes a read of an object of Intelligent-Tiering, once a day at most: it makes the object a frequent one. */
+export async function noteAccess(ctx: Context, row: VersionRow): Promise<void> {
+  if (row.storageClass !== 'INTELLIGENT_TIERING' || ctx.now - (row.accessed ?? row.created) < accessNotedMillis) return;
+  await ctx.transact(async (tx) => {
+    const current = await tx.table(Versions).get(row.bucket, row.key, -row.sequence);
+    if (current?.versionId === row.versionId) await changeVersion(tx, { ...current, accessed: ctx.now });
+  });
+}
+
 /** Throws InvalidObjectState for an archived object that is not restored. */
-export function checkReadable(row: VersionRow): void {
+export async function checkReadable(ctx: Context, row: VersionRow): Promise<void> {
+  const tier = row.storageClass === 'INTELLIGENT_TIERING' ? await archiveOf(ctx, row) : undefined;
+  if (tier !== undefined) {
+    const members = { StorageClass: row.storageClass, AccessTier: tier };
+    throw s3Error('InvalidObjectState', "The operation is not valid for the object's access tier", 403, members);
+  }
   if (!isArchived(row.storageClass) || row.restore?.expires !== undefined) return;
   const text = "The operation is not valid for the object's storage class";
   throw s3Error('InvalidObjectState', text, 403, { StorageClass: row.storageClass });
@@ -206,10 +229,11 @@ export const getHandlers: HandlersOf<S3> = {
     for (let tries = 1; ; tries += 1) {
       const row = await requireVersion(ctx, input);
       checkReadCondition(input, row);
-      checkReadable(row);
+      await checkReadable(ctx, row);
       const described = { ...describeObject(row, bucket, input), ...(await expirationMember(ctx, bucket.name, row, input)) };
       const key = row.seal === undefined ? new Uint8Array() : await openSeal(ctx, bucket.region, row.seal, input);
       const body = await readBytes(ctx, row, key, readWanted(input, row).range);
+      if (body !== undefined) await noteAccess(ctx, row);
       if (body !== undefined)
         return { ...described, ...overrides, Body: body as unknown as NonNullable<GetObjectCommandOutput['Body']> };
       if (tries >= triesMax) throw new Error(`The bytes of ${bucket.name}/${row.key} are missing.`);
@@ -222,7 +246,9 @@ export const getHandlers: HandlersOf<S3> = {
     checkReadCondition(input, row);
     checkCustomerKey(row.seal, input);
     const { Body: _body, ...described } = describeObject(row, bucket, input);
-    return { ...described, ...(await expirationMember(ctx, bucket.name, row, input)), ...overridesOf(input, ctx) };
+    const archive = await archiveOf(ctx, row);
+    const archived = archive === undefined ? {} : { ArchiveStatus: archive };
+    return { ...described, ...archived, ...(await expirationMember(ctx, bucket.name, row, input)), ...overridesOf(input, ctx) };
   },
 };
 
