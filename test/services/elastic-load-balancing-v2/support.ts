@@ -29,7 +29,7 @@ const log = [];
 const serve = (port) => {
   const server = http.createServer((request, response) => {
     const [path, query = ''] = request.url.split('?');
-    log.push(request.method + ' ' + request.url + ' ' + (request.headers['user-agent'] || ''));
+    log.push(port + ' ' + request.method + ' ' + request.url + ' ' + (request.headers['user-agent'] || ''));
     if (path === '/health') return response.writeHead(status).end('health');
     if (path === '/set') { status = Number(query); return response.end('set'); }
     if (path === '/log') return response.end(JSON.stringify(log));
@@ -177,7 +177,11 @@ export class Site {
   balancerGroup = '';
   serverGroup = '';
 
-  constructor(endpoint?: string) {
+  readonly data: string | undefined;
+
+  /** In the shared cloud, or in one of its own: by its endpoint and data folder. */
+  constructor(endpoint?: string, data?: string) {
+    this.data = data;
     this.lab = new Lab(endpoint);
     this.elb = new ElasticLoadBalancingV2Client(this.lab.account.config(endpoint === undefined ? {} : { endpoint }));
   }
@@ -253,7 +257,9 @@ export class Site {
 
   /** Waits until a new listener of the node takes connections. */
   async listens(address: string, port: number): Promise<void> {
-    await eventually(async () => (await connectInside(address, port)).destroy(), { why: `${address} listens on ${port}` });
+    await eventually(async () => (await connectInside(address, port, this.data)).destroy(), {
+      why: `${address} listens on ${port}`,
+    });
   }
 
   /** A listener that forwards to a group. */
