@@ -1,7 +1,10 @@
 /** Application load balancers as their clients meet them: real servers in two zones, real connections. */
 import { DeregisterTargetsCommand } from '@aws-sdk/client-elastic-load-balancing-v2';
-import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { machinesRefused } from '../../support/cloud.ts';
+import http from 'node:http';
+import { DeleteNetworkInterfaceCommand, DescribeNetworkInterfacesCommand } from '@aws-sdk/client-ec2';
+import { beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { eventually, machinesRefused, refused } from '../../support/cloud.ts';
+import { fetchInside } from '../../support/inside.ts';
 import { echo, get, Site } from './support.ts';
 
 const slow = 90_000;
@@ -29,7 +32,7 @@ describe('a load balancer over two servers in two zones', () => {
     await site.all(group, 'healthy');
   }, slow);
 
-  test('ELB-001 ELB-007 ALB-016 ALB-021 requests are spread evenly over the servers of both zones, whichever node they came to', async () => {
+  test('ELB-001 ALB-021 requests are spread evenly over the servers of both zones, whichever node they came to', async () => {
     expect(nodes).toHaveLength(2);
     const seen: Record<string, number> = {};
     for (let round = 0; round < 100; round += 1) {
@@ -58,12 +61,53 @@ describe('a load balancer over two servers in two zones', () => {
     );
   });
 
-  test('ELB-015 with no target left it answers 503', async () => {
-    expect(await get(nodes[0]!, '/status?204')).toMatchObject({ status: 204 });
-    const empty = await site.group('empty');
-    await site.forward(arn, empty, 81);
+  test('ELB-015 one healthy target is enough, and with none registered it answers 503', async () => {
+    const single = await site.group('single', {}, [servers[0]!]);
+    await site.forward(arn, single, 81);
     await site.listens(nodes[0]!, 81);
-    expect(await get(nodes[0]!, '/', { port: 81 })).toMatchObject({ status: 503 });
-    await site.elb.send(new DeregisterTargetsCommand({ TargetGroupArn: empty, Targets: [{ Id: servers[0]! }] }));
+    await site.all(single, 'healthy');
+    await eventually(async () => expect((await get(nodes[0]!, '/', { port: 81 })).status).toBe(200), { why: 'it answers' });
+    await site.elb.send(new DeregisterTargetsCommand({ TargetGroupArn: single, Targets: [{ Id: servers[0]! }] }));
+    await eventually(async () => expect((await get(nodes[0]!, '/', { port: 81 })).status).toBe(503), {
+      why: 'it answers no more',
+    });
+  });
+
+  test('ELB-010 only the load balancer reaches the servers', async () => {
+    const found = await site.lab.instance(servers[0]!);
+    expect(await fetchInside(found.PublicIpAddress!, 80)).toBe('ETIMEDOUT');
+    expect((await get(nodes[0]!, '/')).status).toBe(200);
+    await site.lab.allow(site.serverGroup, 'tcp', 80, 80, '0.0.0.0/0');
+    await eventually(async () => expect(await fetchInside(found.PublicIpAddress!, 80)).toMatchObject({ status: 200 }), {
+      why: 'an open group lets all in',
+    });
+  });
+
+  test('the name leads from the host to the nodes, and its network interfaces belong to the load balancer', async () => {
+    const endpoint = new URL(inject('endpoint'));
+    const answer = await new Promise<number>((resolve, reject) => {
+      const request = http.get(
+        { host: endpoint.hostname, port: endpoint.port, path: '/by-name', headers: { host: dns } },
+        (got) => {
+          got.resume();
+          resolve(got.statusCode ?? 0);
+        },
+      );
+      request.on('error', reject);
+    });
+    expect(answer).toBe(200);
+    const { NetworkInterfaces } = await site.lab.ec2.send(
+      new DescribeNetworkInterfacesCommand({ Filters: [{ Name: 'vpc-id', Values: [site.network.vpcId] }] }),
+    );
+    const own = NetworkInterfaces!.filter(({ InterfaceType }) => InterfaceType === 'load_balancer');
+    expect(own).toHaveLength(2);
+    for (const card of own) {
+      expect(card).toMatchObject({ RequesterManaged: true, RequesterId: 'amazon-elb', Status: 'in-use' });
+      expect(card.Description).toBe(`ELB ${arn.split(':loadbalancer/')[1]}`);
+    }
+    await refused(
+      site.lab.ec2.send(new DeleteNetworkInterfaceCommand({ NetworkInterfaceId: own[0]!.NetworkInterfaceId! })),
+      'InvalidParameterValue',
+    );
   });
 });
