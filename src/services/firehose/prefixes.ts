@@ -16,7 +16,7 @@ interface ZonedTime {
 }
 
 /** A time as clocks of the zone show it. Throws RangeError for a zone that is none. */
-export function zoned(at: Millis, timeZone: string): ZonedTime {
+function zoned(at: Millis, timeZone: string): ZonedTime {
   const format = new Intl.DateTimeFormat('en-US-u-ca-gregory', {
     timeZone,
     hourCycle: 'h23',
