@@ -6,11 +6,7 @@ import { validationError } from './errors.ts';
 import { Configurations, type GroupRow, type LaunchChoice, type TemplateChoice } from './state.ts';
 
 /** The template of a specification, with id and name both known. Throws ValidationError in EC2's words when there is none or it lacks an image. */
-export async function findTemplate(
-  ctx: Context,
-  given: LaunchTemplateSpecification,
-  imageWanted = true,
-): Promise<TemplateChoice> {
+async function findTemplate(ctx: Context, given: LaunchTemplateSpecification): Promise<TemplateChoice> {
   const { LaunchTemplateId, LaunchTemplateName, Version = '$Default' } = given;
   if ((LaunchTemplateId === undefined) === (LaunchTemplateName === undefined))
     throw validationError('Valid requests must contain either launchTemplateId or LaunchTemplateName');
@@ -24,7 +20,7 @@ export async function findTemplate(
     const [version] = found;
     if (version === undefined)
       throw new AwsError('InvalidLaunchTemplateId.VersionNotFound', `Could not find the specified version ${Version}.`);
-    if (imageWanted && version.LaunchTemplateData?.ImageId === undefined)
+    if (version.LaunchTemplateData?.ImageId === undefined)
       throw new AwsError('MissingParameter', 'The request must contain the parameter ImageId');
     return { id: version.LaunchTemplateId ?? '', name: version.LaunchTemplateName ?? '', version: Version };
   } catch (error) {

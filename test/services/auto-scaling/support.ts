@@ -11,8 +11,8 @@ export class Scaling {
   readonly ec2: EC2;
   readonly cloudwatch: CloudWatch;
 
-  constructor(endpoint: string) {
-    this.account = freshAccount(endpoint);
+  constructor(endpoint: string, account = freshAccount(endpoint)) {
+    this.account = account;
     const config = this.account.config({ endpoint });
     this.asg = new AutoScaling(config);
     this.ec2 = new EC2(config);
