@@ -1,3 +1,4 @@
+import { IAM } from '@aws-sdk/client-iam';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually, type OwnCloud, refused, startOwnCloud } from '../../support/cloud.ts';
 import { Scaling } from './support.ts';
@@ -251,5 +252,74 @@ describe('groups', () => {
       'ValidationError',
       `Instance ${InstanceId} is already part of AutoScalingGroup:web.`,
     );
+  });
+
+  test('ASG-003 ASG-008 ASG-013 the template holds what an instance is, the group how many', {
+    timeout: 90_000,
+  }, async (context) => {
+    context.skip(cloud.limits.length > 0, cloud.limits[0] ?? '');
+    const lab = new Scaling(cloud.endpoint);
+    const iam = new IAM(lab.account.config({ endpoint: cloud.endpoint }));
+    const service = { Effect: 'Allow', Principal: { Service: 'ec2.amazonaws.com' }, Action: 'sts:AssumeRole' };
+    await iam.createRole({
+      RoleName: 'web',
+      AssumeRolePolicyDocument: JSON.stringify({ Version: '2012-10-17', Statement: [service] }),
+    });
+    const { InstanceProfile } = await iam.createInstanceProfile({ InstanceProfileName: 'web' });
+    await iam.addRoleToInstanceProfile({ InstanceProfileName: 'web', RoleName: 'web' });
+    await lab.ec2.createKeyPair({ KeyName: 'web' });
+    const { GroupId = '' } = await lab.ec2.createSecurityGroup({ GroupName: 'web', Description: 'web' });
+    await lab.template({
+      InstanceType: 't3.micro',
+      KeyName: 'web',
+      SecurityGroupIds: [GroupId],
+      IamInstanceProfile: { Name: 'web' },
+      BlockDeviceMappings: [{ DeviceName: '/dev/sdf', Ebs: { VolumeSize: 1 } }],
+      UserData: Buffer.from('#!/bin/sh\necho the user data ran > /dev/console\n').toString('base64'),
+    });
+    await lab.group({ MinSize: 0, MaxSize: 2 });
+    expect(await lab.show()).toMatchObject({ MinSize: 0, MaxSize: 2, DesiredCapacity: 0 });
+    await lab.asg.updateAutoScalingGroup({ AutoScalingGroupName: 'web', MaxSize: 3 });
+    const policy = { AutoScalingGroupName: 'web', AdjustmentType: 'ChangeInCapacity' };
+    await lab.asg.putScalingPolicy({ ...policy, PolicyName: 'out', ScalingAdjustment: 1 });
+    await lab.asg.putScalingPolicy({ ...policy, PolicyName: 'in', ScalingAdjustment: -1 });
+    await lab.asg.executePolicy({ AutoScalingGroupName: 'web', PolicyName: 'out' });
+    await eventually(async () => expect((await lab.show()).Instances?.[0]?.LifecycleState).toMatch(/^Pending|^InService/), {
+      why: 'it launches',
+    });
+    await lab.settled(1);
+    expect(await lab.show()).toMatchObject({ MaxSize: 3, DesiredCapacity: 1 });
+    const [one] = await lab.instances();
+    expect(one).toMatchObject({
+      ImageId: await lab.image(),
+      InstanceType: 't3.micro',
+      KeyName: 'web',
+      SecurityGroups: [{ GroupId }],
+      IamInstanceProfile: { Arn: InstanceProfile?.Arn },
+    });
+    expect(one?.BlockDeviceMappings?.map(({ DeviceName }) => DeviceName)).toContain('/dev/sdf');
+    await eventually(
+      async () => {
+        const { Output = '' } = await lab.ec2.getConsoleOutput({ InstanceId: one?.InstanceId, Latest: true });
+        expect(Buffer.from(Output, 'base64').toString()).toContain('the user data ran');
+      },
+      { timeoutMs: 30_000, why: 'user data runs' },
+    );
+    await lab.asg.executePolicy({ AutoScalingGroupName: 'web', PolicyName: 'in' });
+    await lab.settled(0);
+    expect(await lab.activities()).toMatchObject([
+      {
+        Description: `Terminating EC2 instance: ${one?.InstanceId}`,
+        Progress: 100,
+        StatusCode: 'Successful',
+        Cause: expect.stringMatching(/executed policy in changing the desired capacity from 1 to 0/),
+      },
+      {
+        Description: `Launching a new EC2 instance: ${one?.InstanceId}`,
+        Progress: 100,
+        StatusCode: 'Successful',
+        Cause: expect.stringMatching(/executed policy out changing the desired capacity from 0 to 1/),
+      },
+    ]);
   });
 });

@@ -228,4 +228,146 @@ describe('policies and schedules', () => {
       { why: 'all are done' },
     );
   });
+
+  test('ASG-035 target tracking follows a custom metric, within the maximum', { timeout: 60_000 }, async () => {
+    const lab = new Scaling(cloud.endpoint);
+    await groupOnPaper(lab, { MinSize: 1, MaxSize: 5, DesiredCapacity: 2 });
+    await lab.asg.putScalingPolicy({
+      ...web,
+      PolicyName: 'jobs',
+      PolicyType: 'TargetTrackingScaling',
+      TargetTrackingConfiguration: {
+        TargetValue: 40,
+        CustomizedMetricSpecification: { Namespace: 'App', MetricName: 'jobs', Statistic: 'Average' },
+      },
+    });
+    const feed = async (Value: number) => {
+      await lab.cloudwatch.putMetricData({
+        Namespace: 'App',
+        MetricData: [{ MetricName: 'jobs', Value, Timestamp: new Date(now()) }],
+      });
+      await pass(minute);
+    };
+    await pass(minute - (now() % minute) + 500);
+    await feed(80);
+    await feed(80);
+    expect(await desired(lab)).toBe(2);
+    await feed(80);
+    expect(await desired(lab)).toBe(4);
+    const alarms = (await lab.cloudwatch.describeAlarms({ StateValue: 'ALARM' })).MetricAlarms?.map(({ AlarmName }) => AlarmName);
+    expect(alarms).toEqual([expect.stringMatching(/^TargetTracking-web-AlarmHigh-[0-9a-f-]{36}$/)]);
+  });
+
+  test('ASG-025 ASG-027 a simple policy adds its amount once, and then waits for the cooldown, as nothing else does', {
+    timeout: 120_000,
+  }, async () => {
+    const lab = new Scaling(cloud.endpoint);
+    await lab.template();
+    await lab.group({ DesiredCapacity: 0, MaxSize: 8 });
+    const { PolicyARN = '' } = await lab.asg.putScalingPolicy({
+      ...web,
+      PolicyName: 'three',
+      PolicyType: 'SimpleScaling',
+      AdjustmentType: 'ChangeInCapacity',
+      ScalingAdjustment: 3,
+    });
+    await lab.cloudwatch.putMetricAlarm({
+      AlarmName: 'high',
+      Namespace: 'App',
+      MetricName: 'load',
+      Statistic: 'Average',
+      Period: 60,
+      EvaluationPeriods: 1,
+      Threshold: 70,
+      ComparisonOperator: 'GreaterThanThreshold',
+      TreatMissingData: 'ignore',
+      AlarmActions: [PolicyARN],
+    });
+    await pass(minute - (now() % minute) + 500);
+    const put = (Value: number) =>
+      lab.cloudwatch.putMetricData({ Namespace: 'App', MetricData: [{ MetricName: 'load', Value, Timestamp: new Date(now()) }] });
+    await put(60);
+    await pass(minute);
+    expect(await desired(lab)).toBe(0);
+    await put(75);
+    await pass(minute);
+    const { Instances = [] } = await lab.settled(3);
+    await pass(2 * minute);
+    expect(await desired(lab)).toBe(3);
+    await refused(lab.asg.executePolicy({ ...web, PolicyName: 'three', HonorCooldown: true }), 'ScalingActivityInProgress');
+    await lab.asg.setDesiredCapacity({ ...web, DesiredCapacity: 4 });
+    await lab.settled(4);
+    const [first] = Instances;
+    await lab.ec2.terminateInstances({ InstanceIds: [first?.InstanceId ?? ''] });
+    await eventually(
+      async () => expect((await lab.show()).Instances?.map(({ InstanceId }) => InstanceId)).not.toContain(first?.InstanceId),
+      { timeoutMs: 60_000, why: 'it has left' },
+    );
+    await lab.settled(4);
+    expect(await desired(lab)).toBe(4);
+    await pass(7 * minute);
+    expect(await desired(lab)).toBe(7);
+  });
+
+  test('ASG-032 burning the processor of the instances scales out', { timeout: 120_000 }, async (context) => {
+    context.skip(cloud.limits.length > 0, cloud.limits[0] ?? '');
+    const lab = new Scaling(cloud.endpoint);
+    const burn = '#!/bin/sh\ntimeout 60 sh -c "while :; do :; done" > /dev/null 2>&1 &\n';
+    await lab.template({ UserData: Buffer.from(burn).toString('base64'), Monitoring: { Enabled: true } });
+    await lab.group({ DesiredCapacity: 1, MaxSize: 2 });
+    await lab.asg.putScalingPolicy({
+      ...web,
+      PolicyName: 'cpu',
+      PolicyType: 'TargetTrackingScaling',
+      TargetTrackingConfiguration: {
+        TargetValue: 1,
+        PredefinedMetricSpecification: { PredefinedMetricType: 'ASGAverageCPUUtilization' },
+      },
+    });
+    await lab.settled(1);
+    await eventually(
+      async () => {
+        await pass(minute);
+        expect(await desired(lab)).toBe(2);
+      },
+      { timeoutMs: 40_000, why: 'the policy scales out' },
+    );
+    expect((await lab.settled(2)).DesiredCapacity).toBe(2);
+  });
+
+  test('ASG-030 a larger breach adds the difference of the larger step while an instance is pending', async () => {
+    const lab = new Scaling(cloud.endpoint);
+    await lab.template();
+    await lab.group({ DesiredCapacity: 1, MaxSize: 5 });
+    await lab.settled(1);
+    await lab.asg.putLifecycleHook({
+      ...web,
+      LifecycleHookName: 'wait',
+      LifecycleTransition: 'autoscaling:EC2_INSTANCE_LAUNCHING',
+    });
+    await lab.asg.putScalingPolicy({
+      ...web,
+      PolicyName: 'out',
+      PolicyType: 'StepScaling',
+      AdjustmentType: 'ChangeInCapacity',
+      StepAdjustments: [
+        { MetricIntervalLowerBound: 0, MetricIntervalUpperBound: 10, ScalingAdjustment: 1 },
+        { MetricIntervalLowerBound: 10, ScalingAdjustment: 2 },
+      ],
+    });
+    const run = (MetricValue: number) => lab.asg.executePolicy({ ...web, PolicyName: 'out', MetricValue, BreachThreshold: 70 });
+    await run(75);
+    expect(await desired(lab)).toBe(2);
+    await eventually(
+      async () => expect((await lab.show()).Instances?.map((one) => one.LifecycleState)).toContain('Pending:Wait'),
+      {
+        timeoutMs: 60_000,
+        why: 'it waits',
+      },
+    );
+    await run(75);
+    expect(await desired(lab)).toBe(2);
+    await run(85);
+    expect(await desired(lab)).toBe(3);
+  });
 });
