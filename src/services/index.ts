@@ -22,6 +22,7 @@ export const services: readonly ServiceEntry[] = [
   { name: 'dynamodb', load: () => import('./dynamodb/index.ts') },
   { name: 'cloudwatch-logs', load: () => import('./cloudwatch-logs/index.ts') },
   { name: 's3', load: () => import('./s3/index.ts') },
+  { name: 's3-control', load: () => import('./s3-control/index.ts') },
   { name: 'dynamodb-streams', load: () => import('./dynamodb-streams/index.ts') },
   { name: 'cloudwatch', load: () => import('./cloudwatch/index.ts') },
   {

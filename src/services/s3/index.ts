@@ -3,6 +3,7 @@
  * the blobs plane's; who may do what is the policy engine's, ACLs included (access/grants.ts).
  */
 import { defineService } from '../../kernel/service.ts';
+import { createApi } from './api.ts';
 import { aclChecks, aclHandlers } from './access/acls.ts';
 import { encryptionChecks, encryptionHandlers } from './buckets/encryption.ts';
 import { policyChecks, policyHandlers } from './buckets/policies.ts';
@@ -67,6 +68,7 @@ export default defineService({
   ],
   uses: ['cloudwatch', 'kms', 'lambda', 'sns', 'sqs', 'sts'],
   unsigned: true,
+  api: createApi,
   tables: [Buckets, Configs, Objects, Versions, Contents, Garbage, Uploads, Parts, Accounts],
   handlers: {
     ...bucketHandlers,
