@@ -10,6 +10,7 @@ import { CloudClock, type ClockState } from './base/clock.ts';
 import { IdSource } from './base/ids.ts';
 import { createConsole } from './console/console.ts';
 import type { Door } from './console/door.ts';
+import type { Market } from './console/market.ts';
 import { forwardSocketName, listenForward } from './gateway/forward.ts';
 import { addFront } from './gateway/front.ts';
 import { createInsideProxy } from './gateway/inside-proxy.ts';
@@ -131,9 +132,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       : await dns.listen({ kind: 'authoritative', ...options.dns, source: dns.hosted, anyServer: true });
   const facts = { version, limits, shortcomings, dnsPort: names?.port };
   const admin = createAdmin({ kernel, index, ...facts, certificates, saveClock, ...hardwareOf(kernel) });
-  const pages = createConsole(kernel, doorOf(kernel), {
-    subscribe: async (ctx, productCode) => ((await kernel.api('ec2', ctx)) as Ec2Api).subscribe(productCode),
-  });
+  const pages = createConsole(kernel, doorOf(kernel), marketOf(kernel));
   const signers = signersOf(kernel);
   const proxy = createInsideProxy((name) => findInside(dns, name));
   const pipeline = createPipeline({ kernel, index, validateOutput: options.validateOutput });
@@ -234,6 +233,13 @@ async function findInside(dns: DnsServer, name: string): Promise<string | undefi
   const { answers } = await dns.resolve({ name, type: 'A' }, { address: '127.0.0.1' });
   const found = answers.find((answer) => answer.type === 'A');
   return found === undefined ? undefined : String(found.data);
+}
+
+/** The console's way to subscriptions of the Marketplace: EC2 keeps them. */
+function marketOf(kernel: Kernel): Market {
+  return {
+    subscribe: async (ctx, productCode) => ((await kernel.api('ec2', ctx)) as Ec2Api).subscribe(productCode),
+  };
 }
 
 /** The console's way to identities: IAM checks who it is, STS gives credentials. */

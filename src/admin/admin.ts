@@ -295,22 +295,13 @@ function placeRoutes({ clientPlaces }: AdminOptions): Route[] {
   ];
 }
 
-function chaosRoutes({ kernel, placeOf, volumes }: AdminOptions): Route[] {
-  const state = async () => ({
-    volumes: await volumes.stalled(),
-    api: kernel.chaos.list(),
-    zones: kernel.zones.list().map(({ zone, since }) => ({ zone, since: new Date(since).toISOString() })),
-  });
+/** Regions, zones and places in zones that go down and come back. */
+function placeRoutes({
+  kernel,
+  placeOf,
+  state,
+}: Pick<AdminOptions, 'kernel' | 'placeOf'> & { state: () => Promise<unknown> }): Route[] {
   return [
-    { method: 'GET', pattern: /^\/_pilvi\/chaos$/, handle: async () => state() },
-    {
-      method: 'POST',
-      pattern: /^\/_pilvi\/chaos\/api$/,
-      handle: async ({ body }) => {
-        kernel.chaos.add(parseFault(body));
-        return state();
-      },
-    },
     {
       method: 'POST',
       pattern: /^\/_pilvi\/chaos\/zone$/,
@@ -347,6 +338,26 @@ function chaosRoutes({ kernel, placeOf, volumes }: AdminOptions): Route[] {
         return state();
       },
     },
+  ];
+}
+
+function chaosRoutes({ kernel, placeOf, volumes }: AdminOptions): Route[] {
+  const state = async () => ({
+    volumes: await volumes.stalled(),
+    api: kernel.chaos.list(),
+    zones: kernel.zones.list().map(({ zone, since }) => ({ zone, since: new Date(since).toISOString() })),
+  });
+  return [
+    { method: 'GET', pattern: /^\/_pilvi\/chaos$/, handle: async () => state() },
+    {
+      method: 'POST',
+      pattern: /^\/_pilvi\/chaos\/api$/,
+      handle: async ({ body }) => {
+        kernel.chaos.add(parseFault(body));
+        return state();
+      },
+    },
+    ...placeRoutes({ kernel, placeOf, state }),
     {
       method: 'POST',
       pattern: /^\/_pilvi\/chaos\/volume$/,

@@ -210,7 +210,7 @@ ${signedInBar(view)}</header>
 }
 
 /** Where images come from. */
-export const launchTabs = {
+const launchTabs = {
   'quick-start': 'Quick Start AMIs',
   own: 'My AMIs',
   marketplace: 'AWS Marketplace AMIs',
