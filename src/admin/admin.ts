@@ -296,7 +296,7 @@ function placeRoutes({ clientPlaces }: AdminOptions): Route[] {
 }
 
 /** Regions, zones and places in zones that go down and come back. */
-function placeRoutes({
+function faultRoutes({
   kernel,
   placeOf,
   state,
@@ -357,7 +357,7 @@ function chaosRoutes({ kernel, placeOf, volumes }: AdminOptions): Route[] {
         return state();
       },
     },
-    ...placeRoutes({ kernel, placeOf, state }),
+    ...faultRoutes({ kernel, placeOf, state }),
     {
       method: 'POST',
       pattern: /^\/_pilvi\/chaos\/volume$/,
