@@ -14,6 +14,7 @@ import {
   ModifyLoadBalancerAttributesCommand,
   RegisterTargetsCommand,
 } from '@aws-sdk/client-elastic-load-balancing-v2';
+import { DescribeNetworkInterfacesCommand } from '@aws-sdk/client-ec2';
 import { ACMClient, ImportCertificateCommand } from '@aws-sdk/client-acm';
 import { IAMClient, UploadServerCertificateCommand } from '@aws-sdk/client-iam';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
@@ -31,7 +32,7 @@ beforeAll(async () => {
   servers = await Promise.all([site.server('a', 0), site.server('b', 1)]);
 }, 90_000);
 
-test('a network load balancer passes connections on, each to one target of its own zone', async () => {
+test('ENI-010 a network load balancer passes connections on, each to one target of its own zone', async () => {
   const made = await site.balancer('net', { Type: 'network' });
   const arn = made.LoadBalancerArn!;
   expect(made).toMatchObject({
@@ -56,6 +57,11 @@ test('a network load balancer passes connections on, each to one target of its o
   const listener = await site.forward(arn, group.TargetGroupArn!, 80, 'TCP');
   await site.all(group.TargetGroupArn!, 'healthy');
   const nodes = await site.nodes(arn);
+  const filter = { Name: 'description', Values: [`ELB ${arn.split(':loadbalancer/')[1]}`] };
+  const { NetworkInterfaces } = await site.lab.ec2.send(new DescribeNetworkInterfacesCommand({ Filters: [filter] }));
+  expect(NetworkInterfaces!.map(({ SubnetId }) => SubnetId).sort()).toEqual([...site.subnets].sort());
+  for (const card of NetworkInterfaces!)
+    expect(card).toMatchObject({ RequesterManaged: true, InterfaceType: 'network_load_balancer' });
   // Cross-zone load balancing is off: each node sends to its own zone.
   for (let round = 0; round < 5; round += 1) {
     expect((await echo(nodes['us-east-1a']!, '/')).name).toBe('a');
