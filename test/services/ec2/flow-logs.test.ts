@@ -139,12 +139,15 @@ describe('flow logs of real traffic', () => {
       },
       { why: 'the interface logs the drop', timeoutMs: 40_000 },
     );
+    // Now all three count: one talk that none of them misses.
+    await talk();
     await nextWindow();
     const accountId = lab.account.id;
     const serverAll = await eventually(
       async () => {
         const found = await recordsOf('vpc-flows', `${cardOf(server)}-all`);
         expect(found.some((fields) => fields[12] === 'REJECT')).toBe(true);
+        expect(found.some((fields) => fields[3] === nitro.PrivateIpAddress && fields[6] === '80')).toBe(true);
         return found;
       },
       { why: 'the VPC log has the server' },
