@@ -1,8 +1,9 @@
 import { gunzipSync, inflateRawSync } from 'node:zlib';
+import { EventBridge } from '@aws-sdk/client-eventbridge';
 import { Kinesis } from '@aws-sdk/client-kinesis';
 import { uncompress } from 'snappyjs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { advanceClock, eventually, type OwnCloud, refused, startOwnCloud } from '../../support/cloud.ts';
+import { admin, advanceClock, eventually, type OwnCloud, refused, startOwnCloud } from '../../support/cloud.ts';
 import { atOnce, delivering, roleFor } from './support.ts';
 
 let cloud: OwnCloud;
@@ -255,4 +256,23 @@ test('requests that AWS refuses', async () => {
   );
   const full = { Data: Buffer.alloc(1_000_000) };
   await refused(put([full, full, full, full, full]), 'InvalidArgumentException', 'Records size exceeds 4 MB limit');
+});
+
+test('a rule tries a throttled target again, as often as its retry policy says', async () => {
+  const { account, create, keys, delivered, destination } = await delivering(cloud.endpoint);
+  const events = new EventBridge(account.config());
+  const Arn = await create('hose', { ExtendedS3DestinationConfiguration: { ...destination, BufferingHints: atOnce } });
+  const RoleArn = await roleFor(account, 'events', ['firehose:PutRecord']);
+  await events.putRule({ Name: 'all', EventPattern: JSON.stringify({ source: ['shop'] }) });
+  const throttle = { kind: 'throttle', service: 'firehose', operation: 'PutRecord', account: account.id, times: 2 };
+  const send = async (MaximumRetryAttempts: number) => {
+    await events.putTargets({ Rule: 'all', Targets: [{ Id: 'hose', Arn, RoleArn, RetryPolicy: { MaximumRetryAttempts } }] });
+    await admin('POST', 'chaos/api', throttle, cloud.endpoint);
+    await events.putEvents({ Entries: [{ Source: 'shop', DetailType: 'Order', Detail: '{}' }] });
+    for (let step = 0; step < 4; step++) await advanceClock(cloud.endpoint, 3000);
+  };
+  await send(1);
+  expect(await keys()).toEqual([]);
+  await send(2);
+  await delivered(1);
 });
