@@ -1,6 +1,7 @@
 /** Scaling activities: what a group did and why, as DescribeScalingActivities tells it, with the events and notifications that go with them. */
 import type { Activity, AutoScaling, ScalingActivityStatusCode } from '@aws-sdk/client-auto-scaling';
 import type { Context, Transaction } from '../../kernel/context.ts';
+import { parameterNotImplemented } from '../../kernel/errors.ts';
 import type { HandlersOf } from '../../kernel/service.ts';
 import { pageFor } from './lists.ts';
 import { announceActivity } from './notices.ts';
@@ -83,6 +84,7 @@ export function describeActivity(row: ActivityRow): Activity {
 export const activityHandlers: HandlersOf<AutoScaling> = {
   /** Newest first. Those of deleted groups only when asked for. */
   async DescribeScalingActivities(input, ctx) {
+    if (input.Filters?.length) throw parameterNotImplemented('DescribeScalingActivities', 'Filters');
     const { AutoScalingGroupName: name, ActivityIds: ids } = input;
     const known = new Set((await ctx.table(Groups).list()).map((group) => group.arn));
     const rows = (await ctx.table(Activities).list(name === undefined ? {} : { prefix: [name] }))

@@ -60,15 +60,9 @@ export function checkSettings(operation: string, input: Input): void {
     if (!(terminationPolicies as readonly string[]).includes(policy))
       throw validationError(`Termination policies cannot contain the invalid value: ${policy}.`);
   }
-  const { MinHealthyPercentage: least, MaxHealthyPercentage: most } = input.InstanceMaintenancePolicy ?? {};
-  if ((least === undefined) !== (most === undefined))
-    throw validationError('Both MinHealthyPercentage and MaxHealthyPercentage must be specified.');
-  if (least !== undefined && most !== undefined && least !== -1) {
-    if (least < 0 || least > 100) throw validationError('MinHealthyPercentage must be between 0 and 100.');
-    if (most < 100 || most > 200) throw validationError('MaxHealthyPercentage must be between 100 and 200.');
-    if (most - least > 100)
-      throw validationError('The difference between MinHealthyPercentage and MaxHealthyPercentage must not be greater than 100.');
-  }
+  // Both at -1 mean: no policy. Another would decide whether a replacement starts before its forerunner ends, which it never does here.
+  const { MinHealthyPercentage: least = -1, MaxHealthyPercentage: most = -1 } = input.InstanceMaintenancePolicy ?? {};
+  if (least !== -1 || most !== -1) throw parameterNotImplemented(operation, 'InstanceMaintenancePolicy');
 }
 
 /** Subnets and zones of a group. Throws ValidationError without any, for unknown ones, and when the two disagree. */

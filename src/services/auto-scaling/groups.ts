@@ -81,7 +81,6 @@ function describeGroup(row: GroupRow, members: readonly MemberRow[]): AutoScalin
     Context: row.context,
     DefaultInstanceWarmup: row.warmup,
     TrafficSources: row.targetGroups.map((Identifier) => ({ Identifier, Type: 'elbv2' })),
-    InstanceMaintenancePolicy: row.maintenance,
   };
 }
 
@@ -145,7 +144,6 @@ export const groupHandlers: HandlersOf<AutoScaling> = {
       maxLifetime: input.MaxInstanceLifetime || undefined,
       warmup: input.DefaultInstanceWarmup,
       context: input.Context,
-      maintenance: input.InstanceMaintenancePolicy,
       targetGroups: input.TargetGroupARNs ?? [],
       serviceLinkedRole: input.ServiceLinkedRoleARN ?? (await serviceLinkedRole(ctx)),
       suspended: [],
@@ -199,12 +197,6 @@ export const groupHandlers: HandlersOf<AutoScaling> = {
               ? undefined
               : input.DefaultInstanceWarmup,
         context: input.Context ?? row.context,
-        maintenance:
-          input.InstanceMaintenancePolicy === undefined
-            ? row.maintenance
-            : input.InstanceMaintenancePolicy.MinHealthyPercentage === -1
-              ? undefined
-              : input.InstanceMaintenancePolicy,
         serviceLinkedRole: input.ServiceLinkedRoleARN ?? row.serviceLinkedRole,
       };
       if (desired === row.desired) {

@@ -50,12 +50,15 @@ async function checkMixed(ctx: Context, operation: string, given: MixedInstances
   const template = await findTemplate(ctx, specification);
   const overrides = given.LaunchTemplate?.Overrides ?? [];
   for (const one of overrides) {
-    for (const name of ['WeightedCapacity', 'InstanceRequirements', 'ImageId'] as const)
+    for (const name of ['WeightedCapacity', 'InstanceRequirements', 'ImageId', 'LaunchTemplateSpecification'] as const)
       if (one[name] !== undefined) throw parameterNotImplemented(operation, `Overrides.${name}`);
-    if (one.LaunchTemplateSpecification !== undefined) await findTemplate(ctx, one.LaunchTemplateSpecification);
   }
   const distribution = given.InstancesDistribution ?? {};
-  if (distribution.DistributionSegments !== undefined) throw parameterNotImplemented(operation, 'DistributionSegments');
+  for (const name of ['DistributionSegments', 'SpotMaxPrice'] as const)
+    if (distribution[name] !== undefined) throw parameterNotImplemented(operation, name);
+  // Prices of types are not compared: the first override is the first choice.
+  if (distribution.OnDemandAllocationStrategy === 'lowest-price')
+    throw parameterNotImplemented(operation, 'OnDemandAllocationStrategy lowest-price');
   const {
     OnDemandAllocationStrategy = 'prioritized',
     OnDemandBaseCapacity = 0,

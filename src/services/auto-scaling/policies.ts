@@ -165,7 +165,7 @@ async function putAlarms(
       AlarmName: name,
       AlarmDescription: `DO NOT EDIT OR DELETE. For TargetTrackingScaling policy ${row.arn}.`,
       AlarmActions: [row.arn],
-      Period: 60,
+      Period: tracking.CustomizedMetricSpecification?.Period ?? 60,
       ...metricOf(group, tracking),
       ...alarm,
     });

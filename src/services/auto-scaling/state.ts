@@ -1,7 +1,6 @@
 /** Rows of Auto Scaling: groups, the instances that they hold or start, and everything that hangs on a group. */
 import type {
   CreateLaunchConfigurationType,
-  InstanceMaintenancePolicy,
   LifecycleState,
   MixedInstancesPolicy,
   PutScalingPolicyType,
@@ -50,7 +49,6 @@ export interface GroupRow {
   maxLifetime?: number | undefined;
   warmup?: number | undefined;
   context?: string | undefined;
-  maintenance?: InstanceMaintenancePolicy | undefined;
   targetGroups: readonly string[];
   serviceLinkedRole: string;
   suspended: readonly string[];
