@@ -262,7 +262,7 @@ export class Site {
     });
   }
 
-  /** A listener that forwards to a group. */
+  /** A listener that forwards to a group, on which all nodes listen. */
   async forward(balancer: string, group: string, port = 80, protocol: 'HTTP' | 'TCP' | 'UDP' = 'HTTP'): Promise<string> {
     const made = await this.elb.send(
       new CreateListenerCommand({
@@ -272,6 +272,8 @@ export class Site {
         DefaultActions: [{ Type: 'forward', TargetGroupArn: group }],
       }),
     );
+    if (protocol !== 'UDP')
+      for (const address of Object.values(await this.nodes(balancer))) if (address !== '') await this.listens(address, port);
     return made.Listeners![0]!.ListenerArn!;
   }
 
