@@ -94,7 +94,10 @@ function judge(
   const { statusCode: status = 0, statusMessage = '' } = response;
   const reason = `HTTP Status Code ${status}, ${statusMessage}`;
   const good = status >= 200 && status < 400;
-  if (!good || search === undefined) return end({ healthy: good, reason });
+  if (!good || search === undefined) {
+    end({ healthy: good, reason });
+    return;
+  }
   restart();
   let body: Buffer = Buffer.alloc(0);
   const look = (): void => {
