@@ -12,7 +12,12 @@ export const services: readonly ServiceEntry[] = [
   { name: 'acm', load: () => import('./acm/index.ts') },
   { name: 'ec2', load: () => import('./ec2/index.ts'), eager: true },
   { name: 'ec2', load: () => import('./ec2/index.ts'), eager: true, holds: 'network-paths' },
-  { name: 'route-53', load: () => import('./route-53/index.ts'), eager: true },
+  {
+    name: 'route-53',
+    load: () => import('./route-53/index.ts'),
+    eager: true,
+    subscribes: ['aws.cloudwatch:CloudWatch Alarm State Change'],
+  },
   { name: 'rbin', load: () => import('./rbin/index.ts') },
   { name: 'eventbridge', load: () => import('./eventbridge/index.ts'), subscribes: ['*'] },
   { name: 'kinesis', load: () => import('./kinesis/index.ts') },
