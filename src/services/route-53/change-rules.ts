@@ -22,7 +22,7 @@ export interface Working {
 }
 
 /** The row that a set of the API becomes. */
-export function rowOf(zone: ZoneRow, set: ResourceRecordSet): RecordSetRow {
+function rowOf(zone: ZoneRow, set: ResourceRecordSet): RecordSetRow {
   const { AliasTarget: alias } = set;
   return {
     zone: zone.id,

@@ -44,10 +44,6 @@ export function noSuchCidrCollection(id: string): AwsError {
   return new AwsError('NoSuchCidrCollectionException', `No CIDR collection found with ID: ${id}`, { status: 404 });
 }
 
-export function limitsExceeded(message: string): AwsError {
-  return new AwsError('LimitsExceeded', message);
-}
-
 export function error(code: string, message: string, status = 400): AwsError {
   return new AwsError(code, message, { status });
 }

@@ -6,7 +6,7 @@ import { proberBlock } from '../../planes/fabric/addresses.ts';
 import { invalidInput } from './errors.ts';
 import type { CheckConfig, CheckerRow } from './health-state.ts';
 
-export const checkTypes = [
+const checkTypes = [
   'HTTP',
   'HTTPS',
   'HTTP_STR_MATCH',
@@ -17,7 +17,7 @@ export const checkTypes = [
   'RECOVERY_CONTROL',
 ] as const;
 /** Regions with checkers, in the order of their addresses. */
-export const checkerRegions = [
+const checkerRegions = [
   'us-east-1',
   'us-west-1',
   'us-west-2',

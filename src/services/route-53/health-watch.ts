@@ -22,7 +22,7 @@ function turn({ Inverted, Disabled }: CheckConfig, healthy: boolean): boolean {
 }
 
 /** Keeps a verdict and lets whoever depends on it follow. */
-export async function settle(
+async function settle(
   tx: Transaction,
   check: HealthCheckRow,
   state: Omit<HealthStateRow, 'id'>,
@@ -36,7 +36,7 @@ export async function settle(
 }
 
 /** A calculated check's verdict: at least so many of its children are healthy. */
-export async function recalculate(tx: Transaction, check: HealthCheckRow, depth = 0): Promise<void> {
+async function recalculate(tx: Transaction, check: HealthCheckRow, depth = 0): Promise<void> {
   const { ChildHealthChecks: children = [], HealthThreshold: wanted = 0 } = check.config;
   let healthy = 0;
   for (const child of children) if ((await tx.table(HealthStates).get(child))?.healthy !== false) healthy += 1;

@@ -14,7 +14,7 @@ const ttlSeconds = 172_800;
 const block = parseCidr4(nameServerBlock)!;
 
 /** Times of SOA records, seconds, as new zones have them. */
-export const soaTimes = '1 7200 900 1209600 86400';
+const soaTimes = '1 7200 900 1209600 86400';
 
 /** Four server names from four random bytes pairs; `slot` (0 to 15) picks the addresses. */
 export function drawNameServers(bytes: Uint8Array, slot: number): string[] {
@@ -38,11 +38,6 @@ export function serverAddress(name: string): string | undefined {
   const suffix = suffixes.indexOf(found[4] as (typeof suffixes)[number]);
   if (Math.floor(number / serversPerSuffix) !== suffix) return undefined;
   return formatIp4(block.base + suffix * addressesPerSuffix + (number % addressesPerSuffix));
-}
-
-/** All addresses at which servers of one slot answer. */
-export function slotAddresses(slot: number): string[] {
-  return suffixes.map((_suffix, index) => formatIp4(block.base + index * addressesPerSuffix + slot));
 }
 
 /** Text of a SOA record of a new zone. */

@@ -130,19 +130,6 @@ export const CidrCollections = defineTable<CidrCollectionRow>()({
   indexes: { byName: (row) => [row.name] },
 });
 
-export interface QueryLogRow {
-  id: string;
-  zone: string;
-  logGroupArn: string;
-}
-
-export const QueryLogs = defineTable<QueryLogRow>()({
-  name: 'route53.queryLogs',
-  scope: 'account',
-  key: (row) => [row.id],
-  indexes: { byZone: (row) => [row.zone] },
-});
-
 /** Where clients are, as the user has set it. */
 export interface PlaceRow {
   cidr: string;

@@ -30,7 +30,7 @@ export interface DigAnswer {
 }
 
 /** The host's port for public zones of a cloud. */
-export async function dnsPort(endpoint: string = inject('endpoint')): Promise<number> {
+async function dnsPort(endpoint: string = inject('endpoint')): Promise<number> {
   return ((await admin('GET', 'health', undefined, endpoint)) as { dnsPort: number }).dnsPort;
 }
 
