@@ -55,7 +55,7 @@ export async function growLoop(path: string): Promise<void> {
 }
 
 /** Every loop device of the host that has a file behind it. */
-export async function listLoops(): Promise<LoopDevice[]> {
+async function listLoops(): Promise<LoopDevice[]> {
   const loops: LoopDevice[] = [];
   for (const name of await readdir('/sys/block').catch(() => [])) {
     if (!name.startsWith('loop')) continue;

@@ -18,7 +18,7 @@ import { performanceOf } from './volume-types.ts';
 const gib = 1024 ** 3;
 
 /** The plane's spec of a volume's disk. */
-export function diskSpec(ctx: Context, row: VolumeRow): DiskSpec {
+function diskSpec(ctx: Context, row: VolumeRow): DiskSpec {
   const secret = secretOf(ctx, row.encryption);
   const origin =
     row.snapshotId === undefined || row.pending !== 'creating'

@@ -26,7 +26,7 @@ const takenMillisMax = 25_000;
 const blank = { sharedWith: [], tier: 'standard', fastRestores: [] } as const satisfies Partial<SnapshotRow>;
 
 /** A snapshot as the API shows it. */
-export function describeSnapshot(row: SnapshotRow, owner: string): Snapshot {
+function describeSnapshot(row: SnapshotRow, owner: string): Snapshot {
   return {
     SnapshotId: row.id,
     VolumeId: row.volumeId,

@@ -47,7 +47,7 @@ function attachmentsOf(row: VolumeRow, holder: InstanceRow | undefined): VolumeA
 }
 
 /** A volume as the API shows it. */
-export function describeVolume(row: VolumeRow, holder: InstanceRow | undefined): Volume {
+function describeVolume(row: VolumeRow, holder: InstanceRow | undefined): Volume {
   const iops = shownIops(row);
   return {
     VolumeId: row.id,
@@ -69,7 +69,7 @@ export function describeVolume(row: VolumeRow, holder: InstanceRow | undefined):
 }
 
 /** The instance whose root the volume is. */
-export async function holderOf(ctx: Pick<Context, 'table'>, row: VolumeRow): Promise<InstanceRow | undefined> {
+async function holderOf(ctx: Pick<Context, 'table'>, row: VolumeRow): Promise<InstanceRow | undefined> {
   return row.instanceId === undefined ? undefined : ctx.table(Instances).get(row.instanceId);
 }
 
