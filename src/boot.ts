@@ -145,10 +145,11 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   });
   const closeServer = addFront(server, certificates);
   await listen(server, options.listen);
-  const { hostAddress } = fabric;
-  const inside = hostAddress === undefined ? undefined : createServer({ kernel, pipeline, routers: [signers] });
-  const closeInside = inside === undefined ? undefined : addFront(inside, certificates, hostAddress);
-  if (inside !== undefined && hostAddress !== undefined) await listen(inside, { host: hostAddress, port: insidePort });
+  const closeInside = await listenInside(
+    fabric.hostAddress,
+    createServer({ kernel, pipeline, routers: [signers] }),
+    certificates,
+  );
   const forward = fabric.unavailable === undefined ? await listenForward(path.join(options.data, forwardSocketName)) : undefined;
   const resolver =
     fabric.unavailable === undefined ? await dns.listen({ kind: 'resolver', ...fabric.resolverListen }) : undefined;
@@ -176,6 +177,18 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       await store.close();
     },
   };
+}
+
+/** The cloud's own address inside, for machines; returns how to close it. Absent where there is no fabric. */
+async function listenInside(
+  address: string | undefined,
+  server: ReturnType<typeof createServer>,
+  certificates: CertificateAuthority,
+): Promise<(() => Promise<void>) | undefined> {
+  if (address === undefined) return undefined;
+  const close = addFront(server, certificates, address);
+  await listen(server, { host: address, port: insidePort });
+  return close;
 }
 
 /** Serves the certificates that notifications are signed under. */

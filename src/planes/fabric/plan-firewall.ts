@@ -101,7 +101,7 @@ export function reaches6(spec: NetworkSpec): boolean {
 }
 
 /** The address at which AWS puts a network's resolver: base of the first block plus two (VPC User Guide, "Amazon DNS"). */
-function resolverOf(spec: NetworkSpec): string {
+export function resolverOf(spec: NetworkSpec): string {
   return formatIp4(addressAt(parseCidr4(spec.cidrs[0]!)!, 2));
 }
 

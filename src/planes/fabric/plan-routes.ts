@@ -6,6 +6,7 @@
  */
 import { canonicalCidr, contains, isCidr4, parseCidr, parseCidr4 } from '../../base/cidr.ts';
 import { metadataAddress, resolverAddress, uplinkInternetEnd } from './addresses.ts';
+import { resolverOf } from './plan-firewall.ts';
 import type { NetworkNumbers } from './numbers.ts';
 import type { FactList, PlannedNat, PlannedPort } from './plan.ts';
 import type { PlannedPeer } from './plan-peers.ts';
@@ -32,6 +33,10 @@ export function planRouteTables(
   const tables = numbers.routeTables.assign(spec.routeTables.map(({ key }) => key));
   const marks = numbers.subnets.assign(spec.subnets.map(({ key }) => key));
   facts.add('route default', routeFact(namespace, 'main', defaultCidr, 'blackhole', ''));
+  // To a machine of the first subnet the resolver is a neighbour: the network answers for it, which it does for what it has a route to.
+  const toResolver = `via ${uplinkInternetEnd.address} dev u0 onlink`;
+  if (spec.resolver !== false)
+    facts.add('route resolver', routeFact(namespace, 'main', `${resolverOf(spec)}/32`, '', toResolver, 'u0'));
   for (const table of spec.routeTables) {
     const number = tables.get(table.key)!;
     const destinations = new Set<string>();

@@ -58,6 +58,14 @@ describe('names inside a VPC', () => {
     return lab.run(at.PublicIpAddress!, `cat > /ask.py <<'END'\n${askScript}\nEND\npython3 /ask.py ${words}`);
   };
 
+  test('the resolver is a neighbour in the first subnet of a VPC, and answers there too', async () => {
+    const subnetId = await lab.subnet(network.vpcId, '10.61.0.0/24', 'us-east-1a', true);
+    const c = await lab.launchAgent({ SubnetId: subnetId, SecurityGroupIds: [network.groupId] });
+    const name = `ip-${c.PrivateIpAddress!.replaceAll('.', '-')}.ec2.internal`;
+    expect(await ask(c, '10.61.0.2', name)).toBe(`NOERROR 1 ${c.PrivateIpAddress}`);
+    expect(await ask(c, '10.61.0.2', name, 'A', 'tcp')).toBe(`NOERROR 1 ${c.PrivateIpAddress}`);
+  });
+
   test('private names, and names of addresses, lead to interfaces of the own VPC only', async () => {
     expect(await lab.run(a.PublicIpAddress!, 'cat /etc/resolv.conf')).toBe('search ec2.internal\nnameserver 10.61.0.2');
     expect(await lab.run(a.PublicIpAddress!, 'getent hosts ip-10-61-1-10')).toMatch(
