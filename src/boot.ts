@@ -114,15 +114,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     log,
     services,
     parts: {
-      fabric,
-      machines,
-      volumes,
-      proxy: nodes,
-      dns,
-      blobs,
-      endpoints,
-      certificates,
-      vault,
+      ...{ fabric, machines, volumes, proxy: nodes, dns, blobs, endpoints, certificates, vault },
       settings: { strictImages: options.strictImages },
     },
   });
@@ -166,15 +158,10 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       await closeServer();
       await closeInside?.();
       forward?.close();
-      await resolver?.close();
-      await names?.close();
-      await dns.close();
+      // What answers goes before what is asked: names, then the kernel, then what runs, the networks under it, and the rows.
+      for (const part of [resolver, names, dns]) await part?.close();
       await kernel.stop();
-      await nodes.close();
-      await machines.close();
-      await volumes.close();
-      await fabric.close();
-      await store.close();
+      for (const part of [nodes, machines, volumes, fabric, store]) await part.close();
     },
   };
 }

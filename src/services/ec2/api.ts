@@ -8,7 +8,7 @@ import { Occupants } from './placement/state.ts';
 import { Volumes } from './volumes/state.ts';
 import { stallVolume } from './volumes/stall.ts';
 
-export type { HeldInterface, InstanceFacts, SubnetFacts } from './interfaces/held.ts';
+export type { InstanceFacts } from './interfaces/held.ts';
 
 export interface Ec2Api extends ReturnType<typeof heldInterfaces> {
   /** `us-east-1a/dc1/rack3/host5` of a running instance or a Dedicated Host of any account; undefined when it is on no host. */

@@ -22,12 +22,7 @@ function turn({ Inverted, Disabled }: CheckConfig, healthy: boolean): boolean {
 }
 
 /** Keeps a verdict and lets whoever depends on it follow. */
-async function settle(
-  tx: Transaction,
-  check: HealthCheckRow,
-  state: Omit<HealthStateRow, 'id'>,
-  depth = 0,
-): Promise<void> {
+async function settle(tx: Transaction, check: HealthCheckRow, state: Omit<HealthStateRow, 'id'>, depth = 0): Promise<void> {
   const before = await tx.table(HealthStates).get(check.id);
   await tx.table(HealthStates).put({ ...state, id: check.id });
   tx.hint('checks', check.id);

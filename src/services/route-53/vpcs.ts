@@ -46,7 +46,10 @@ function requirePrivate(zone: ZoneRow): readonly ZoneVpc[] {
 const sameVpc = (one: ZoneVpc, other: ZoneVpc): boolean => one.id === other.id && one.region === other.region;
 
 /** A zone of any account, with its owner. Throws NoSuchHostedZone. */
-async function findAnywhere(tx: Transaction, id: string | undefined): Promise<{ owner: ZoneOwnerRow; zone: ZoneRow }> {
+async function findAnywhere(
+  tx: Pick<Context, 'table' | 'tableIn'> | Transaction,
+  id: string | undefined,
+): Promise<{ owner: ZoneOwnerRow; zone: ZoneRow }> {
   const owner = await tx.table(ZoneOwners).get(bareId(id));
   const zone = owner === undefined ? undefined : await tx.tableIn({ account: owner.account, region: '' }, Zones).get(owner.id);
   if (owner === undefined || zone === undefined) throw noSuchHostedZone(bareId(id));
@@ -71,9 +74,10 @@ export const vpcHandlers: HandlersOf<Route53> = {
     return { ChangeInfo: describeChange(change) };
   },
 
-  /** The last VPC stays. */
+  /** By the owner of the zone, or of the VPC. The last VPC stays. */
   async DisassociateVPCFromHostedZone(input, ctx) {
-    const vpc = readVpc(input.VPC ?? {});
+    const { owner: zoneOwner } = await findAnywhere(ctx, input.HostedZoneId);
+    const vpc = zoneOwner.account === ctx.account ? readVpc(input.VPC ?? {}) : await checkVpc(ctx, input.VPC ?? {});
     const change = await ctx.transact(async (tx) => {
       const { owner, zone } = await findAnywhere(tx, input.HostedZoneId);
       const vpcs = requirePrivate(zone);
