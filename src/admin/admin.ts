@@ -20,9 +20,11 @@ export interface AdminOptions {
   kernel: Kernel;
   index: ServiceIndex;
   version: string;
-  /** Why machines or networks do not run on this host, in words; empty when they do. */
+  /** Folder of the cloud's data, for commands that know only its port. */
+  data: string;
   /** Port of the host for public zones. */
   dnsPort: number | undefined;
+  /** Why machines or networks do not run on this host, in words; empty when they do. */
   limits: readonly string[];
   /** What machines that run lack on this host, in words. */
   shortcomings: readonly string[];
@@ -30,9 +32,9 @@ export interface AdminOptions {
   certificates: CertificateAuthority;
   /** Writes the clock's state so that a restart continues from it. */
   saveClock: () => Promise<void>;
-  /** Where in the zones' hardware an instance or a Dedicated Host is: `us-east-1a/dc1/rack3/host5`. */
   /** The table of where clients of DNS are. */
   clientPlaces: { list(): Promise<unknown>; set(rows: readonly { cidr: string }[]): Promise<void> };
+  /** Where in the zones' hardware an instance or a Dedicated Host is: `us-east-1a/dc1/rack3/host5`. */
   placeOf: (id: string) => Promise<string | undefined>;
   /** Volumes whose I/O can be made to stand still. */
   volumes: {
@@ -150,7 +152,7 @@ async function reset({ kernel, saveClock }: AdminOptions, account?: string): Pro
 }
 
 function lifeRoutes(options: AdminOptions): Route[] {
-  const { kernel, version, limits, dnsPort, shortcomings, index, certificates } = options;
+  const { kernel, version, data, limits, dnsPort, shortcomings, index, certificates } = options;
   return [
     {
       method: 'GET',
@@ -158,6 +160,7 @@ function lifeRoutes(options: AdminOptions): Route[] {
       handle: async () => ({
         status: 'running',
         version,
+        data,
         dnsPort,
         limits,
         shortcomings,

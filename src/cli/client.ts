@@ -36,7 +36,7 @@ export async function findTarget(args: readonly string[]): Promise<Target> {
   }
   const { port: given, data: folder, json = false, detach = false } = parsed.values;
   const wanted = given === undefined ? defaultPort : parsePort(given);
-  const data = folder ?? defaultData(wanted);
+  const data = folder ?? (given === undefined ? defaultData(wanted) : await folderOf(wanted));
   const port = given === undefined ? ((await readRunFile(data))?.port ?? wanted) : wanted;
   return {
     url: `http://127.0.0.1:${port}`,
@@ -47,6 +47,18 @@ export async function findTarget(args: readonly string[]): Promise<Target> {
     json,
     detach,
   };
+}
+
+/** The data folder of the cloud on a port: the usual one, unless a cloud that answers there says otherwise. */
+async function folderOf(port: number): Promise<string> {
+  const usual = defaultData(port);
+  if ((await readRunFile(usual)) !== undefined) return usual;
+  try {
+    const health = (await (await fetch(`http://127.0.0.1:${port}/_pilvi/health`)).json()) as { data?: string };
+    return health.data ?? usual;
+  } catch {
+    return usual;
+  }
 }
 
 /** Calls the admin API. Throws PilviError NotRunning when nothing answers, BadOption with the API's own words when it refuses. */

@@ -132,6 +132,16 @@ describe('commands that go inside', () => {
 
     expect(await pilvi(['shell'], ['curl', '-s', '-m', '5', `http://${address}/`])).toMatchObject({ status: 0, out: page });
     expect(await pilvi(['shell'], ['sh', '-c', 'exit 7'])).toMatchObject({ status: 7 });
+    // Its port alone leads to it as well, wherever its folder is.
+    const byPort = await run(process.execPath, [
+      'dist/pilvi.js',
+      'shell',
+      '--port',
+      new URL(cloud.endpoint).port,
+      '--',
+      'hostname',
+    ]);
+    expect(byPort.stdout).not.toBe('');
     expect(await pilvi(['shell', id], ['sh', '-c', 'id -u; hostname'])).toMatchObject({ status: 0, out: `0\n${hostname}\n` });
     expect((await pilvi(['shell', 'i-00000000000000000'], ['true'])).error).toContain(
       'No machine runs behind i-00000000000000000.',
