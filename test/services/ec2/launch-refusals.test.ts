@@ -227,7 +227,6 @@ describe('what is not built is refused by name, never ignored', () => {
     ['KernelId', { KernelId: 'aki-1' }],
     ['InstanceMarketOptions', { InstanceMarketOptions: { MarketType: 'spot' } }],
     ['CpuOptions', { CpuOptions: { CoreCount: 1 } }],
-    ['HibernationOptions', { HibernationOptions: { Configured: true } }],
     ['EnclaveOptions', { EnclaveOptions: { Enabled: true } }],
     ['Placement.SpreadDomain', { Placement: { SpreadDomain: 'x' } }],
     ['Ipv6AddressCount', { Ipv6AddressCount: 1 }],
