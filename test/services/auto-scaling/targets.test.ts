@@ -17,7 +17,7 @@ describe('target groups', () => {
     timeout: 150_000,
   }, async (context) => {
     context.skip(cloud.limits.length > 0, cloud.limits[0] ?? '');
-    const site = new Site(cloud.endpoint);
+    const site = new Site(cloud.endpoint, cloud.data);
     await site.build();
     const lab = new Scaling(cloud.endpoint, site.lab.account);
     const arn = await site.group('web', { HealthCheckPath: '/?true' });
