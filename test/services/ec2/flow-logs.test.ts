@@ -157,8 +157,11 @@ describe('flow logs of real traffic', () => {
     expect(request.slice(0, 3)).toEqual(['2', accountId, cardOf(server)]);
     expect(request[4]).toBe(server.PrivateIpAddress);
     expect(request.slice(7, 8)).toEqual(['6']);
-    expect(Number(request[8])).toBeGreaterThanOrEqual(4);
-    expect(Number(request[9])).toBeGreaterThan(200);
+    // At least the opening, the request and the close; a short connection sends its acknowledgements along, and a window may end within it.
+    const whole = serverAll.filter((fields) => fields[3] === request[3] && fields[5] === request[5]);
+    const total = (field: number) => whole.reduce((sum, fields) => sum + Number(fields[field]), 0);
+    expect(total(8)).toBeGreaterThanOrEqual(3);
+    expect(total(9)).toBeGreaterThan(120);
     expect(request.slice(12)).toEqual(['ACCEPT', 'OK']);
     const answer = serverAll.find((fields) => fields[4] === nitro.PrivateIpAddress && fields[6] === request[5])!;
     expect(answer.slice(3, 7)).toEqual([server.PrivateIpAddress, nitro.PrivateIpAddress, '80', request[5]]);
