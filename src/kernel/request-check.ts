@@ -1,6 +1,6 @@
 /**
  * AWS's generic request validator, as the JSON services answer it: every member that breaks a constraint of the API reference is named, with its
- * value where it is no secret, in one ValidationException:
+ * value where it is no secret, in one error, a ValidationException with most:
  * `1 validation error detected: Value '6' at 'pendingWindowInDays' failed to satisfy constraint: Member must have value …`.
  * IAM has one of its own (services/iam/rules.ts), because it words and codes the same answers differently.
  */
@@ -8,7 +8,13 @@ import { AwsError } from './errors.ts';
 
 /** Collects what is wrong with a request; `done` throws it. Members that are undefined are not checked: required ones are the wire layer's. */
 export class RequestCheck {
+  readonly #code: string;
   readonly #problems: string[] = [];
+
+  /** `code`: what the service answers, when it is not ValidationException. */
+  constructor(code = 'ValidationException') {
+    this.#code = code;
+  }
 
   /** A text's length in characters. */
   length(member: string, value: string | undefined, min: number, max: number): this {
@@ -61,7 +67,7 @@ export class RequestCheck {
     const { length } = this.#problems;
     if (length === 0) return;
     const message = `${length} validation error${length > 1 ? 's' : ''} detected: ${this.#problems.join('; ')}`;
-    throw new AwsError('ValidationException', message);
+    throw new AwsError(this.#code, message);
   }
 
   #add(member: string, value: string | undefined, constraint: string): void {

@@ -10,7 +10,6 @@ export const services: readonly ServiceEntry[] = [
   { name: 'secrets-manager', load: () => import('./secrets-manager/index.ts') },
   { name: 'ssm', load: () => import('./ssm/index.ts') },
   { name: 'acm', load: () => import('./acm/index.ts') },
-  { name: 'ec2', load: () => import('./ec2/index.ts'), eager: true },
   { name: 'ec2', load: () => import('./ec2/index.ts'), eager: true, holds: 'network-paths' },
   {
     name: 'route-53',
@@ -26,7 +25,6 @@ export const services: readonly ServiceEntry[] = [
   { name: 'sqs', load: () => import('./sqs/index.ts') },
   { name: 'dynamodb', load: () => import('./dynamodb/index.ts') },
   { name: 'cloudwatch-logs', load: () => import('./cloudwatch-logs/index.ts') },
-  { name: 's3', load: () => import('./s3/index.ts') },
   { name: 's3-control', load: () => import('./s3-control/index.ts') },
   { name: 'dynamodb-streams', load: () => import('./dynamodb-streams/index.ts') },
   { name: 'cloudwatch', load: () => import('./cloudwatch/index.ts') },

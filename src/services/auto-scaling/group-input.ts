@@ -13,10 +13,12 @@ const absent = [
   'AvailabilityZoneDistribution',
   'AvailabilityZoneImpairmentPolicy',
   'CapacityReservationSpecification',
+  'Context',
   'DeletionProtection',
   'InstanceLifecyclePolicy',
   'LoadBalancerNames',
   'Operator',
+  'ServiceLinkedRoleARN',
   'SkipZonalShiftValidation',
   'TrafficSources',
 ] as const;

@@ -78,7 +78,6 @@ function describeGroup(row: GroupRow, members: readonly MemberRow[]): AutoScalin
     ServiceLinkedRoleARN: row.serviceLinkedRole,
     MaxInstanceLifetime: row.maxLifetime,
     CapacityRebalance: false,
-    Context: row.context,
     DefaultInstanceWarmup: row.warmup,
     TrafficSources: row.targetGroups.map((Identifier) => ({ Identifier, Type: 'elbv2' })),
   };
@@ -143,9 +142,8 @@ export const groupHandlers: HandlersOf<AutoScaling> = {
       protectNew: input.NewInstancesProtectedFromScaleIn === true,
       maxLifetime: input.MaxInstanceLifetime || undefined,
       warmup: input.DefaultInstanceWarmup,
-      context: input.Context,
       targetGroups: input.TargetGroupARNs ?? [],
-      serviceLinkedRole: input.ServiceLinkedRoleARN ?? (await serviceLinkedRole(ctx)),
+      serviceLinkedRole: await serviceLinkedRole(ctx),
       suspended: [],
       metrics: [],
       tags: readTags(input.Tags),
@@ -196,8 +194,6 @@ export const groupHandlers: HandlersOf<AutoScaling> = {
             : input.DefaultInstanceWarmup < 0
               ? undefined
               : input.DefaultInstanceWarmup,
-        context: input.Context ?? row.context,
-        serviceLinkedRole: input.ServiceLinkedRoleARN ?? row.serviceLinkedRole,
       };
       if (desired === row.desired) {
         await tx.table(Groups).put(changed);

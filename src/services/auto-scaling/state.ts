@@ -48,7 +48,6 @@ export interface GroupRow {
   protectNew: boolean;
   maxLifetime?: number | undefined;
   warmup?: number | undefined;
-  context?: string | undefined;
   targetGroups: readonly string[];
   serviceLinkedRole: string;
   suspended: readonly string[];

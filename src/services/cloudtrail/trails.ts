@@ -95,6 +95,7 @@ async function checkBucket(ctx: Context, row: TrailRow): Promise<void> {
 }
 
 function checkDestinations(operation: string, input: CreateTrailRequest | UpdateTrailRequest): void {
+  if (input.IncludeGlobalServiceEvents === false) throw parameterNotImplemented(operation, 'IncludeGlobalServiceEvents');
   if (input.IsOrganizationTrail === true) throw parameterNotImplemented(operation, 'IsOrganizationTrail');
   if (input.RecursiveLogging !== undefined) throw parameterNotImplemented(operation, 'RecursiveLogging');
   if (input.KmsKeyId !== undefined) throw parameterNotImplemented(operation, 'KmsKeyId');
@@ -144,8 +145,6 @@ export const trailHandlers: HandlersOf<CloudTrail> = {
     const { Name: name = '', IsMultiRegionTrail: multiRegion = false, IncludeGlobalServiceEvents: globalEvents = true } = input;
     checkName(name);
     checkDestinations('CreateTrail', input);
-    if (multiRegion && !globalEvents)
-      throw trailError('InvalidParameterCombination', 'Multi-Region trail must include global service events.');
     const row: TrailRow = {
       name,
       bucket: input.S3BucketName ?? '',

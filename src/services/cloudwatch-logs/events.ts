@@ -98,7 +98,7 @@ export const eventHandlers: HandlersOf<CloudWatchLogs> = {
   async PutLogEvents(input, ctx) {
     const { logGroupName: group = '', logStreamName: name = '', logEvents = [] } = input;
     if (input.entity !== undefined) throw parameterNotImplemented('PutLogEvents', 'entity');
-    const check = new LogsCheck().group(group).stream(name).size('logEvents', logEvents, 1, Number.POSITIVE_INFINITY);
+    const check = new LogsCheck().group(group).stream(name).count('logEvents', logEvents, 1, Number.POSITIVE_INFINITY);
     logEvents.forEach(({ message }, index) => {
       if (message === '') check.length(`logEvents.${index + 1}.member.message`, message, 1, quotas.batchBytes);
     });
@@ -158,7 +158,7 @@ export const eventHandlers: HandlersOf<CloudWatchLogs> = {
     new LogsCheck()
       .group(group)
       .limit(input.limit, page.events)
-      .size('logStreamNames', logStreamNames, 1, 100)
+      .count('logStreamNames', logStreamNames, 1, 100)
       .stream(streamPrefix, 'logStreamNamePrefix')
       .done();
     if (logStreamNames !== undefined && streamPrefix !== undefined)

@@ -119,7 +119,7 @@ export const metricFilterHandlers: HandlersOf<CloudWatchLogs> = {
   /** Replaces a filter of the same name. Throws LimitExceededException at a hundred filters of a group. */
   async PutMetricFilter(input, ctx) {
     const { logGroupName: group = '', filterName: name = '', filterPattern: pattern = '', metricTransformations = [] } = input;
-    new LogsCheck().group(group).filterName(name).size('metricTransformations', metricTransformations, 1, 1).done();
+    new LogsCheck().group(group).filterName(name).count('metricTransformations', metricTransformations, 1, 1).done();
     for (const parameter of ['applyOnTransformedLogs', 'fieldSelectionCriteria', 'emitSystemFieldDimensions'] as const)
       if (input[parameter] !== undefined && input[parameter] !== false)
         throw parameterNotImplemented('PutMetricFilter', parameter);
@@ -184,7 +184,7 @@ export const metricFilterHandlers: HandlersOf<CloudWatchLogs> = {
 
   TestMetricFilter(input) {
     const { logEventMessages: messages = [] } = input;
-    new LogsCheck().size('logEventMessages', messages, 1, 50).done();
+    new LogsCheck().count('logEventMessages', messages, 1, 50).done();
     const pattern = readPattern(input.filterPattern ?? '');
     return {
       matches: messages.flatMap((eventMessage, index) => {

@@ -1,5 +1,5 @@
 /** Limits and forms of CloudWatch Logs: pure. Sources: CloudWatch Logs User Guide, "Quotas"; constraints of the API Reference. */
-import { Constraints } from '../../kernel/constraints.ts';
+import { RequestCheck } from '../../kernel/request-check.ts';
 
 export const quotas = {
   /** Bytes of a batch: the messages in UTF-8 and 26 for each event. */
@@ -26,22 +26,24 @@ const groupForm = '[\\.\\-_/#A-Za-z0-9]+';
 const streamForm = '[^:*]*';
 const filterNameForm = '[^:*]*';
 
+const whole = (form: string): RegExp => new RegExp(`^(?:${form})$`, 'u');
+
 /** Checks of this service: all problems in one InvalidParameterException. */
-export class LogsCheck extends Constraints {
+export class LogsCheck extends RequestCheck {
   constructor() {
     super('InvalidParameterException');
   }
 
   group(value: string | undefined, member = 'logGroupName'): this {
-    return this.length(member, value, 1, 512).pattern(member, value, groupForm);
+    return this.length(member, value, 1, 512).pattern(member, value, whole(groupForm), groupForm);
   }
 
   stream(value: string | undefined, member = 'logStreamName'): this {
-    return this.length(member, value, 1, 512).pattern(member, value, streamForm);
+    return this.length(member, value, 1, 512).pattern(member, value, whole(streamForm), streamForm);
   }
 
   filterName(value: string | undefined): this {
-    return this.length('filterName', value, 1, 512).pattern('filterName', value, filterNameForm);
+    return this.length('filterName', value, 1, 512).pattern('filterName', value, whole(filterNameForm), filterNameForm);
   }
 
   /** The most of a page: 50 for lists of nouns, 10,000 for events. */
@@ -50,7 +52,7 @@ export class LogsCheck extends Constraints {
   }
 
   tags(value: Readonly<Record<string, string>> | undefined): this {
-    this.size('tags', value, 1, quotas.tagsPerGroup);
+    this.count('tags', value === undefined ? undefined : Object.keys(value), 1, quotas.tagsPerGroup);
     for (const [key, text] of Object.entries(value ?? {})) this.length('tags', key, 1, 128).length(`tags.${key}`, text, 0, 256);
     return this;
   }

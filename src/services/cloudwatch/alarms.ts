@@ -132,6 +132,8 @@ function metricAlarmOf(ctx: Context, input: PutMetricAlarmInput, before: AlarmRo
   const base = baseOf(ctx, input, before);
   if (operator.includes('UpperThreshold') && /^LessThanLower|^GreaterThanUpper/.test(operator))
     throw parameterNotImplemented('PutMetricAlarm', `ComparisonOperator ${operator}`);
+  if (input.EvaluateLowSampleCountPercentile === 'ignore')
+    throw parameterNotImplemented('PutMetricAlarm', 'EvaluateLowSampleCountPercentile');
   if (!comparisonOperators.includes(operator))
     throw validationError(`The value ${operator} for parameter ComparisonOperator is invalid.`);
   if (threshold === undefined) throw missingParameter('The parameter Threshold is required.');

@@ -1,7 +1,7 @@
 /** What a change batch is checked for before any record is looked at: its shape ("ChangeResourceRecordSets", InvalidInput). */
 import type { Change, ResourceRecordSet } from '@aws-sdk/client-route-53';
 import { findRegion } from '../../base/regions.ts';
-import { Constraints } from '../../kernel/constraints.ts';
+import { RequestCheck } from '../../kernel/request-check.ts';
 import { invalidInput } from './errors.ts';
 import { findLocalZone } from './places.ts';
 import { recordTypes } from './record-data.ts';
@@ -18,7 +18,7 @@ export function checkShape(changes: readonly Change[]): void {
     throw invalidInput(
       "1 validation error detected: Value '[]' at 'changeBatch.changes' failed to satisfy constraint: Member must have length greater than or equal to 1",
     );
-  const constraints = new Constraints('InvalidInput');
+  const constraints = new RequestCheck('InvalidInput');
   for (const [index, { Action, ResourceRecordSet: set }] of changes.entries()) {
     const at = `changeBatch.changes.${index + 1}.member`;
     constraints.oneOf(`${at}.action`, Action, ['CREATE', 'DELETE', 'UPSERT']);
@@ -35,7 +35,7 @@ export function checkShape(changes: readonly Change[]): void {
   for (const change of changes) checkMembers(change);
 }
 
-function limitMembers(constraints: Constraints, at: string, set: ResourceRecordSet): void {
+function limitMembers(constraints: RequestCheck, at: string, set: ResourceRecordSet): void {
   constraints
     .length(`${at}.name`, set.Name, 0, 1024)
     .oneOf(`${at}.type`, set.Type, recordTypes)
@@ -44,7 +44,7 @@ function limitMembers(constraints: Constraints, at: string, set: ResourceRecordS
     .range(`${at}.tTL`, set.TTL, 0, ttlMax)
     .oneOf(`${at}.failover`, set.Failover, ['PRIMARY', 'SECONDARY'])
     .range(`${at}.geoProximityLocation.bias`, set.GeoProximityLocation?.Bias, -99, 99);
-  if (set.ResourceRecords !== undefined) constraints.size(`${at}.resourceRecords`, set.ResourceRecords, 1, 400);
+  if (set.ResourceRecords !== undefined) constraints.count(`${at}.resourceRecords`, set.ResourceRecords, 1, 400);
   for (const [index, { Value }] of (set.ResourceRecords ?? []).entries())
     constraints.length(`${at}.resourceRecords.${index + 1}.member.value`, Value, 0, 4000);
 }

@@ -2,7 +2,7 @@
 import type { Route53 } from '@aws-sdk/client-route-53';
 import { canonicalCidr, isCidr4, parseCidr } from '../../base/cidr.ts';
 import { pageOf } from '../../base/paging.ts';
-import { Constraints } from '../../kernel/constraints.ts';
+import { RequestCheck } from '../../kernel/request-check.ts';
 import type { Context, Transaction } from '../../kernel/context.ts';
 import type { HandlersOf } from '../../kernel/service.ts';
 import { error, invalidInput, noSuchCidrCollection } from './errors.ts';
@@ -40,7 +40,10 @@ async function touchZones(tx: Transaction, id: string): Promise<void> {
 
 export const cidrHandlers: HandlersOf<Route53> = {
   async CreateCidrCollection(input, ctx) {
-    new Constraints('InvalidInput').length('name', input.Name, 1, 64).pattern('name', input.Name, '[0-9A-Za-z_\\-]+').done();
+    new RequestCheck('InvalidInput')
+      .length('name', input.Name, 1, 64)
+      .pattern('name', input.Name, /^[0-9A-Za-z_-]+$/, '[0-9A-Za-z_\\-]+')
+      .done();
     const row = await ctx.transact(async (tx) => {
       const table = tx.table(CidrCollections);
       const known = await table.firstByIndex('byName', [input.Name ?? '']);
@@ -68,7 +71,7 @@ export const cidrHandlers: HandlersOf<Route53> = {
 
   async ChangeCidrCollection(input, ctx) {
     const changes = input.Changes ?? [];
-    new Constraints('InvalidInput').size('changes', changes, 1, 1000).done();
+    new RequestCheck('InvalidInput').count('changes', changes, 1, 1000).done();
     await ctx.transact(async (tx) => {
       const row = await requireCollection(tx, input.Id);
       if (input.CollectionVersion !== undefined && input.CollectionVersion !== row.version)

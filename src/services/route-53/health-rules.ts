@@ -1,7 +1,7 @@
 /** Health checks' pure rules: defaults, what a configuration must be, where checkers are, and how their verdicts add up. */
 import type { HealthCheckConfig } from '@aws-sdk/client-route-53';
 import { containsAddress, formatIp4, parseCidr4, parseIp4, parseIp6 } from '../../base/cidr.ts';
-import { Constraints } from '../../kernel/constraints.ts';
+import { RequestCheck } from '../../kernel/request-check.ts';
 import { proberBlock } from '../../planes/fabric/addresses.ts';
 import { invalidInput } from './errors.ts';
 import type { CheckConfig, CheckerRow } from './health-state.ts';
@@ -100,7 +100,7 @@ export function judgeAgain(
 export function completeConfig(config: HealthCheckConfig): CheckConfig {
   const { Type, FailureThreshold, RequestInterval, Regions } = config;
   const at = 'healthCheckConfig';
-  new Constraints('InvalidInput')
+  new RequestCheck('InvalidInput')
     .oneOf(`${at}.type`, Type, checkTypes)
     .range(`${at}.port`, config.Port, 1, 65_535)
     .range(`${at}.failureThreshold`, FailureThreshold, 1, 10)
@@ -109,8 +109,8 @@ export function completeConfig(config: HealthCheckConfig): CheckConfig {
     .length(`${at}.resourcePath`, config.ResourcePath, 0, 255)
     .length(`${at}.fullyQualifiedDomainName`, config.FullyQualifiedDomainName, 0, 255)
     .length(`${at}.searchString`, config.SearchString, 0, 255)
-    .size(`${at}.childHealthChecks`, config.ChildHealthChecks, 0, childrenMax)
-    .size(`${at}.regions`, Regions, regionsMin, 64)
+    .count(`${at}.childHealthChecks`, config.ChildHealthChecks, 0, childrenMax)
+    .count(`${at}.regions`, Regions, regionsMin, 64)
     .done();
   if (Type === 'RECOVERY_CONTROL')
     throw invalidInput(
@@ -158,7 +158,7 @@ function completeDerived(config: HealthCheckConfig): CheckConfig {
   }
   if (config.AlarmIdentifier?.Name === undefined || config.AlarmIdentifier.Region === undefined)
     throw invalidInput('Invalid parameter : AlarmIdentifier must be specified for a health check of type CLOUDWATCH_METRIC');
-  new Constraints('InvalidInput')
+  new RequestCheck('InvalidInput')
     .oneOf('healthCheckConfig.insufficientDataHealthStatus', config.InsufficientDataHealthStatus, [
       'Healthy',
       'Unhealthy',

@@ -1,6 +1,6 @@
 /** Tags of hosted zones and health checks. */
 import type { ResourceTagSet, Route53, TagResourceType } from '@aws-sdk/client-route-53';
-import { Constraints } from '../../kernel/constraints.ts';
+import { RequestCheck } from '../../kernel/request-check.ts';
 import type { HandlersOf } from '../../kernel/service.ts';
 import { error, invalidInput, noSuchHealthCheck } from './errors.ts';
 import { HealthChecks } from './health-state.ts';
@@ -13,7 +13,7 @@ const changesMax = 10;
 
 /** Throws when there is no such resource. Resolves with its bare id. */
 async function requireResource(reading: Reading, type: string | undefined, id: string | undefined): Promise<string> {
-  new Constraints('InvalidInput').oneOf('resourceType', type, ['healthcheck', 'hostedzone']).done();
+  new RequestCheck('InvalidInput').oneOf('resourceType', type, ['healthcheck', 'hostedzone']).done();
   if (type === 'hostedzone') return (await requireZone(reading, id)).id;
   if ((await reading.table(HealthChecks).get(bareId(id))) === undefined) throw noSuchHealthCheck(bareId(id));
   return bareId(id);
@@ -32,9 +32,9 @@ export const tagHandlers: HandlersOf<Route53> = {
   async ChangeTagsForResource(input, ctx) {
     const { AddTags: added = [], RemoveTagKeys: removed = [], ResourceType: type = '' } = input;
     if (added.length === 0 && removed.length === 0) throw invalidInput('Either AddTags or RemoveTagKeys must be specified.');
-    const constraints = new Constraints('InvalidInput')
-      .size('addTags', added, 0, changesMax)
-      .size('removeTagKeys', removed, 0, changesMax);
+    const constraints = new RequestCheck('InvalidInput')
+      .count('addTags', added, 0, changesMax)
+      .count('removeTagKeys', removed, 0, changesMax);
     for (const [index, { Key, Value }] of added.entries())
       constraints
         .length(`addTags.${index + 1}.member.key`, Key, 1, 128)
@@ -60,7 +60,7 @@ export const tagHandlers: HandlersOf<Route53> = {
 
   async ListTagsForResources(input, ctx) {
     const { ResourceType: type = '', ResourceIds: ids = [] } = input;
-    new Constraints('InvalidInput').size('resourceIds', ids, 1, 10).done();
+    new RequestCheck('InvalidInput').count('resourceIds', ids, 1, 10).done();
     const sets: ResourceTagSet[] = [];
     for (const id of ids) sets.push(await tagSet(ctx, type, await requireResource(ctx, type, id)));
     return { ResourceTagSets: sets };

@@ -1,6 +1,6 @@
 /** VPCs of private zones: associated by their owners, or by others whom the zone's account has authorised ("Associating an Amazon VPC … different accounts"). */
 import type { Route53, VPC } from '@aws-sdk/client-route-53';
-import { Constraints } from '../../kernel/constraints.ts';
+import { RequestCheck } from '../../kernel/request-check.ts';
 import type { Context, Transaction } from '../../kernel/context.ts';
 import { AwsError } from '../../kernel/errors.ts';
 import type { HandlersOf } from '../../kernel/service.ts';
@@ -33,7 +33,7 @@ export async function checkVpc(ctx: Context, vpc: VPC): Promise<ZoneVpc> {
 function readVpc(vpc: VPC): ZoneVpc {
   const { VPCId: id = '' } = vpc;
   const region: string = vpc.VPCRegion ?? '';
-  new Constraints('InvalidInput').length('vPC.vPCId', id, 1, 1024).length('vPC.vPCRegion', region, 1, 64).done();
+  new RequestCheck('InvalidInput').length('vPC.vPCId', id, 1, 1024).length('vPC.vPCRegion', region, 1, 64).done();
   return { id, region };
 }
 

@@ -1,7 +1,7 @@
 /** Hosted zones: made with their SOA and NS records, listed, commented, deleted when nothing else is left in them. */
 import type { CreateHostedZoneRequest, Route53, VPC } from '@aws-sdk/client-route-53';
 import { formatPageToken, parsePageToken } from '../../base/paging.ts';
-import { Constraints } from '../../kernel/constraints.ts';
+import { RequestCheck } from '../../kernel/request-check.ts';
 import type { Context, Transaction } from '../../kernel/context.ts';
 import type { HandlersOf } from '../../kernel/service.ts';
 import {
@@ -71,7 +71,7 @@ async function chooseServers(
 
 function checkCreate(input: CreateHostedZoneRequest): string {
   const { Name: text = '', CallerReference, HostedZoneConfig: config, VPC: vpc } = input;
-  new Constraints('InvalidInput')
+  new RequestCheck('InvalidInput')
     .length('callerReference', CallerReference, 1, 128)
     .length('name', text, 0, 1024)
     .length('hostedZoneConfig.comment', config?.Comment, 0, 256)
@@ -187,7 +187,7 @@ export const zoneHandlers: HandlersOf<Route53> = {
   },
 
   async UpdateHostedZoneComment(input, ctx) {
-    new Constraints('InvalidInput').length('comment', input.Comment, 0, 256).done();
+    new RequestCheck('InvalidInput').length('comment', input.Comment, 0, 256).done();
     return ctx.transact(async (tx) => {
       const zone: ZoneRow = { ...(await requireZone(tx, input.Id)), comment: input.Comment };
       await tx.table(Zones).put(zone);

@@ -202,12 +202,6 @@ export const volumeHandlers: HandlersOf<EC2> = {
     });
     return {};
   },
-
-  /** Ends the refusal of I/O that AWS puts on a volume of doubtful data. Volumes here are never in that state, so there is nothing to end. */
-  async EnableVolumeIO(input, ctx) {
-    await requireRow(ctx, Volumes, 'volume', input.VolumeId);
-    return {};
-  },
 };
 
 const onVolume = async (input: { VolumeId?: string | undefined }, ctx: Context) => checkTagged([input.VolumeId ?? ''], ctx);
@@ -230,5 +224,4 @@ export const volumeAuthorisations: AuthorisationsOf<EC2> = {
   DeleteVolume: onVolume,
   DescribeVolumeAttribute: onVolume,
   ModifyVolumeAttribute: onVolume,
-  EnableVolumeIO: onVolume,
 };
