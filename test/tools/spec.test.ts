@@ -46,18 +46,17 @@ describe('check of the spec', () => {
     expect(await findingsOf(specIds, { ...topic, [path]: "test('SHA-256 of nothing', f);" })).toHaveLength(1);
   });
 
-  test('malformed and repeated facts, and a reason for an unknown id', async () => {
+  test('malformed and repeated facts, and a reason that is no text', async () => {
     const files = {
-      'spec/iam.yaml': `${fact('IAM-001')}${fact('IAM-001')}- id: IAM-002\n  fact: "f"\n  kind: wish\n  check: "c"\n- id: IAM-003\n  kind: rule\n  check: "c"\n- id: iam4\n`,
+      'spec/iam.yaml': `${fact('IAM-001')}${fact('IAM-001')}- id: IAM-002\n  fact: "f"\n  kind: wish\n  check: "c"\n- id: IAM-003\n  kind: rule\n  check: "c"\n- id: iam4\n${fact('IAM-005')}  unproven: [1]\n`,
       'spec/sts.yaml': 'a: [',
-      'spec/unproven.yaml': 'IAM-077: "needs a continent"',
     };
     const found = await findingsOf(specIds, files);
     expect(found).toHaveLength(6);
     expect(found[0]).toBe('spec/iam.yaml:1 IAM-001: the id is taken by spec/iam.yaml:1');
     expect(found[1]).toContain('spec/iam.yaml:9 IAM-002: kind is one of');
     expect(found[2]).toContain('IAM-003: has no fact');
-    expect(found[5]).toContain('IAM-077 is in no file');
+    expect(found[4]).toContain('unproven gives its reason as text');
   });
 });
 

@@ -1,5 +1,5 @@
 /** The spec is well formed and every fact id that a test title names is in it. */
-import { readFacts, readReasons, unprovenPath } from '../spec/facts.ts';
+import { readFacts } from '../spec/facts.ts';
 import { proves, titlesOf } from '../spec/titles.ts';
 import type { Finding, Rule } from './finding.ts';
 import type { Tree } from './tree.ts';
@@ -8,7 +8,7 @@ function prefixOf(id: string): string {
   return id.slice(0, id.lastIndexOf('-'));
 }
 
-/** Findings on the spec, on titles that name unknown ids, and on reasons given for unknown ids. Also used by `npm run spec`. */
+/** Findings on the spec, on on titles that name unknown ids. Also used by `npm run spec`. */
 export function specFindings(tree: Tree): Finding[] {
   const { facts, findings } = readFacts(tree.spec);
   const prefixes = new Set([...facts.keys()].map(prefixOf));
@@ -16,8 +16,6 @@ export function specFindings(tree: Tree): Finding[] {
     for (const id of ids)
       if (!facts.has(id) && (proves(path) || prefixes.has(prefixOf(id))))
         findings.push({ path, line, message: `${id} is in no file of spec/` });
-  for (const id of readReasons(tree.spec).keys())
-    if (!facts.has(id)) findings.push({ path: unprovenPath, line: 1, message: `${id} is in no file of spec/` });
   return findings;
 }
 

@@ -9,19 +9,17 @@ export interface Fact {
   topic: string;
   path: string;
   line: number;
+  /** Why no test can prove it yet. */
+  unproven?: string;
 }
 
 const kinds = new Set(['rule', 'default', 'limit', 'feature', 'behaviour']);
-
-/** spec/unproven.yaml is no topic: it maps ids to the reason why no test can prove them yet. */
-export const unprovenPath = 'spec/unproven.yaml';
 
 /** Reads all topics. `findings` names malformed entries and ids given twice. */
 export function readFacts(spec: ReadonlyMap<string, string>): { facts: ReadonlyMap<string, Fact>; findings: Finding[] } {
   const facts = new Map<string, Fact>();
   const findings: Finding[] = [];
   for (const [path, text] of spec) {
-    if (path === unprovenPath) continue;
     const lines = new Map<string, number>();
     text.split('\n').forEach((content, index) => {
       const id = /^- id:\s*['"]?([\w-]+)/.exec(content)?.[1];
@@ -32,7 +30,16 @@ export function readFacts(spec: ReadonlyMap<string, string>): { facts: ReadonlyM
       const line = lines.get(id) ?? 1;
       const fault = faultOf(entry, facts.get(id));
       if (fault) findings.push({ path, line, message: `${id}: ${fault}` });
-      else facts.set(id, { id, topic: basename(path, '.yaml'), path, line });
+      else {
+        const reason = entry['unproven'];
+        facts.set(id, {
+          id,
+          topic: basename(path, '.yaml'),
+          path,
+          line,
+          ...(typeof reason === 'string' && { unproven: reason }),
+        });
+      }
     }
   }
   return { facts, findings };
@@ -53,11 +60,7 @@ function faultOf(entry: Record<string, unknown>, known: Fact | undefined): strin
   if (!/^[A-Z][A-Z0-9]*-\d{3}$/.test(String(entry['id']))) return 'an id is letters, a dash and three digits, as IAM-004';
   if (known) return `the id is taken by ${known.path}:${known.line}`;
   for (const member of ['fact', 'check']) if (typeof entry[member] !== 'string') return `has no ${member}`;
+  const reason = entry['unproven'];
+  if (reason !== undefined && typeof reason !== 'string') return 'unproven gives its reason as text';
   return kinds.has(String(entry['kind'])) ? undefined : `kind is one of ${[...kinds].join(', ')}`;
-}
-
-/** Reasons of spec/unproven.yaml by id; empty when there is no such file. */
-export function readReasons(spec: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
-  const parsed: unknown = parse(spec.get(unprovenPath) ?? '{}') ?? {};
-  return new Map(Object.entries(parsed as Record<string, unknown>).map(([id, reason]) => [id, String(reason)]));
 }

@@ -5,7 +5,7 @@
 import { specFindings } from '../check/spec-ids.ts';
 import { loadTree, type Tree } from '../check/tree.ts';
 import { digestOf, readReport, type TestReport } from '../test/report.ts';
-import { readFacts, readReasons } from './facts.ts';
+import { type Fact, readFacts } from './facts.ts';
 import { idsOf, proves, titlesOf } from './titles.ts';
 
 export interface TopicCount {
@@ -29,7 +29,7 @@ export async function spec(root: string, parameters: readonly string[]): Promise
   for (const { path, line, message } of findings) console.error(`${path}:${line} ${message}`);
   const count = countSpec(tree, readReport(root));
   if (parameters.includes('--json')) console.log(JSON.stringify(count.topics, null, 2));
-  else printCount(count, readReasons(tree.spec));
+  else printCount(count, readFacts(tree.spec).facts);
   return findings.length === 0 ? 0 : 1;
 }
 
@@ -75,7 +75,7 @@ function verdictsOf(tree: Tree, report: TestReport): Map<string, string> {
   return verdicts;
 }
 
-function printCount({ topics, troubles, titlesOnly }: SpecCount, reasons: ReadonlyMap<string, string>): void {
+function printCount({ topics, troubles, titlesOnly }: SpecCount, facts: ReadonlyMap<string, Fact>): void {
   if (titlesOnly) console.log('No test has run here yet (npm test): counting titles only.');
   let all = 0;
   let proven = 0;
@@ -83,7 +83,7 @@ function printCount({ topics, troubles, titlesOnly }: SpecCount, reasons: Readon
     all += count.all;
     proven += count.proven;
     console.log(`${topic} ${count.proven}/${count.all}`);
-    for (const id of count.unproven) console.log(`  ${id} ${troubles.get(id) ?? reasons.get(id) ?? 'no test names it'}`);
+    for (const id of count.unproven) console.log(`  ${id} ${troubles.get(id) ?? facts.get(id)?.unproven ?? 'no test names it'}`);
   }
   console.log(`all ${proven}/${all}`);
 }
