@@ -201,10 +201,10 @@ export class Site {
     );
   }
 
-  /** A web server in a subnet; resolves when the instance runs. */
-  async server(name: string, subnet = 0): Promise<string> {
+  /** A web server in a subnet, by its number or id; resolves when the instance runs. */
+  async server(name: string, subnet: number | string = 0): Promise<string> {
     const id = await this.lab.launch({
-      SubnetId: this.subnets[subnet]!,
+      SubnetId: typeof subnet === 'string' ? subnet : this.subnets[subnet]!,
       SecurityGroupIds: [this.serverGroup],
       UserData: base64(serverScript(name)),
     });
