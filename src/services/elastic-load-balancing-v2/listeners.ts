@@ -77,10 +77,15 @@ async function checkSecurity(
   }
   if (certificates === undefined || certificates.length === 0)
     throw validationError(`A certificate must be specified for ${protocol} listeners`);
-  if (certificates.length > 1) throw validationError('Only one certificate can be specified as the default certificate');
+  checkOneCertificate(certificates);
   const arn = certificates[0]?.CertificateArn ?? '';
   await requireCertificate(ctx, arn);
   return { arn, policy: checkPolicy(policy ?? defaultPolicy) };
+}
+
+/** A call takes one certificate ("AddListenerCertificates", "CreateListener": Certificates). */
+function checkOneCertificate({ length }: readonly Certificate[]): void {
+  if (length > 1) throw validationError(`Up to '1' certificate ARNs can be specified, but '${length}' were specified`);
 }
 
 /** A UDP and a TCP listener may share a port; all others not. */
@@ -202,6 +207,7 @@ export const listenerHandlers: HandlersOf<ElasticLoadBalancingV2> = {
   async AddListenerCertificates(input, ctx) {
     const arns = (input.Certificates ?? []).map(({ CertificateArn = '' }) => CertificateArn);
     if (arns.length === 0) throw validationError('A certificate must be specified');
+    checkOneCertificate(input.Certificates ?? []);
     for (const arn of arns) await requireCertificate(ctx, arn);
     const row = await ctx.transact(async (tx) => {
       const known = await findListener(tx, input.ListenerArn);

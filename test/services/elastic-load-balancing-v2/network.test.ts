@@ -1,10 +1,6 @@
 /** Network load balancers and TLS: connections byte for byte, certificates by name. */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import http2 from 'node:http2';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import tls, { type ConnectionOptions, type TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import {
   AddListenerCertificatesCommand,
   CreateListenerCommand,
@@ -19,7 +15,8 @@ import { ACMClient, ImportCertificateCommand } from '@aws-sdk/client-acm';
 import { IAMClient, UploadServerCertificateCommand } from '@aws-sdk/client-iam';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { eventually, machinesRefused, refused } from '../../support/cloud.ts';
-import { connectInside, echo, parseAnswer, readAll, Site } from './support.ts';
+import { echo, parseAnswer, readAll, Site } from './support.ts';
+import { makePair, opensslRefused, presented, shake } from './tls.ts';
 
 const site = new Site();
 let servers: string[] = [];
@@ -87,45 +84,10 @@ test('ENI-010 a network load balancer passes connections on, each to one target 
   await site.all(closed, 'unhealthy');
 });
 
-const noOpenssl = spawnSync('openssl', ['version']).error !== undefined;
-
-/** A certificate that signs itself, made by openssl: what users bring. */
-function makePair(name: string): { certificate: string; key: string } {
-  const folder = mkdtempSync(path.join(tmpdir(), 'pilvi-elb-'));
-  const at = (file: string): string => path.join(folder, file);
-  execFileSync(
-    'openssl',
-    [
-      ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30', '-subj', `/CN=${name}`],
-      ...['-addext', `subjectAltName=DNS:${name}`, '-keyout', at('key.pem'), '-out', at('certificate.pem')],
-    ],
-    { stdio: 'pipe' },
-  );
-  const pair = { certificate: readFileSync(at('certificate.pem'), 'utf8'), key: readFileSync(at('key.pem'), 'utf8') };
-  rmSync(folder, { recursive: true });
-  return pair;
-}
-
-/** A handshake with the node; rejects when it fails. */
-async function shake(address: string, port: number, options: ConnectionOptions = {}): Promise<TLSSocket> {
-  const under = await connectInside(address, port);
-  return new Promise((resolve, reject) => {
-    const socket = tls.connect({ socket: under, rejectUnauthorized: false, ...options }, () => resolve(socket));
-    socket.once('error', reject);
-  });
-}
-
-async function presented(address: string, port: number, servername?: string): Promise<string> {
-  const socket = await shake(address, port, servername === undefined ? {} : { servername });
-  const name = String(socket.getPeerCertificate().subject.CN);
-  socket.destroy();
-  return name;
-}
-
 test('ELB-022 ELB-024 ALB-003 ALB-030 ALB-039 HTTPS listeners present the certificate of the name asked for, from ACM and from IAM', {
   timeout: 60_000,
 }, async (context) => {
-  context.skip(noOpenssl, 'needs openssl');
+  context.skip(opensslRefused !== undefined, opensslRefused);
   const arn = (await site.balancer('secure')).LoadBalancerArn!;
   const node = (await site.nodes(arn))['us-east-1a']!;
   const [a, b] = [await site.group('sa', {}, [servers[0]!]), await site.group('sb', {}, [servers[1]!])];

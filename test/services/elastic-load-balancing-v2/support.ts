@@ -19,13 +19,32 @@ import { base64, Lab, type Network } from '../ec2/support.ts';
 
 /**
  * User data of a web server on port 80 and 8080: answers any path with JSON of who it is and what it got. `/health` answers the status that stands in
- * `/status`, which `/set?500` writes; `/slow?3` takes that many seconds; `/cookie?MYAPP=1` sets a cookie; an upgrade to `echo` gives every byte back.
+ * `/status`, which `/set?500` writes; `/slow?3` takes that many seconds; `/cookie?MYAPP=1` sets a cookie; an upgrade to `echo` gives every byte back,
+ * one to `websocket` every short text in capitals. On port 8088 the answer is what came, byte for byte as hexadecimal, and from whom.
  */
 const serverScript = (name: string): string => `#!/bin/bash
 cat > /server.js <<'END'
 const http = require('http');
 let status = 200;
 const log = [];
+const speak = (request, socket) => {
+  const accept = require('crypto').createHash('sha1')
+    .update(request.headers['sec-websocket-key'] + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest('base64');
+  socket.on('error', () => {});
+  socket.write('HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\nSec-WebSocket-Accept: ' + accept + '\\r\\n\\r\\n');
+  socket.on('data', (frame) => {
+    if ((frame[0] & 15) === 8) return socket.end(Buffer.from([136, 0]));
+    const text = Buffer.from(frame.subarray(6)).map((byte, at) => byte ^ frame[2 + at % 4]).toString().toUpperCase();
+    socket.write(Buffer.concat([Buffer.from([129, text.length]), Buffer.from(text)]));
+  });
+};
+require('net').createServer((socket) => {
+  socket.on('error', () => {});
+  socket.once('data', (bytes) => {
+    const body = JSON.stringify({ peer: socket.remoteAddress, bytes: bytes.toString('hex') });
+    socket.end('HTTP/1.1 200 OK\\r\\nContent-Length: ' + body.length + '\\r\\nConnection: close\\r\\n\\r\\n' + body);
+  });
+}).listen(8088, '0.0.0.0');
 const serve = (port) => {
   const server = http.createServer((request, response) => {
     const [path, query = ''] = request.url.split('?');
@@ -46,6 +65,7 @@ const serve = (port) => {
   });
   server.keepAliveTimeout = 60000;
   server.on('upgrade', (request, socket) => {
+    if (request.headers.upgrade === 'websocket') return speak(request, socket);
     socket.write('HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: echo\\r\\nConnection: Upgrade\\r\\n\\r\\n');
     socket.pipe(socket);
   });
