@@ -8,6 +8,7 @@ import { familyOf } from './serialise.ts';
 import { AwsError } from '../kernel/errors.ts';
 import { collect } from './receive.ts';
 import {
+  type LegacyRequest,
   parseSignature,
   SignatureError,
   type ServiceFamily,
@@ -17,6 +18,7 @@ import {
   signedBody,
   unsignedBody,
   verify,
+  verifyLegacy,
 } from './signature/signature.ts';
 import type { Exchange, Stage } from './exchange.ts';
 
@@ -33,8 +35,14 @@ export function authenticateStage(kernel: Kernel): Stage {
       exchange.trace.add('authenticate: anonymous');
       return;
     }
+    if (signature.kind === 'legacy' && exchange.model?.name !== 's3') {
+      throw new SignatureError('legacy-signature', { query: signature.presigned, text: 'AWS' });
+    }
     const credential = await credentialFor(kernel, exchange, signature.accessKeyId);
-    await verifyWhole(exchange, signature, credential.secretAccessKey, kernel.clock.realNow());
+    const realNow = kernel.clock.realNow();
+    if (signature.kind === 'legacy') verifyLegacyWhole(exchange, signature, credential.secretAccessKey, realNow);
+    else await verifyWhole(exchange, signature, credential.secretAccessKey, realNow);
+    if (signature.kind !== 'header' && exchange.model?.name === 's3') takeHeadersOfUrl(exchange);
     checkSession(kernel, credential, signature.sessionToken);
     exchange.credential = credential;
     exchange.identity = credential.identity;
@@ -63,6 +71,43 @@ async function verifyWhole(exchange: Exchange, signature: SignedRequest, secret:
   const found = await trailers;
   exchange.request = { ...request, headers: { ...request.headers, ...found }, body: Buffer.concat(pieces) };
 }
+
+/** Version 2 leaves the body unsigned. */
+function verifyLegacyWhole(exchange: Exchange, signature: LegacyRequest, secret: string, realNow: number): void {
+  verifyLegacy(exchange.head, signature, secret, { realNow, bucket: exchange.request.hostPrefix });
+  if (exchange.collected !== true)
+    exchange.request.stream = streamOf(exchange, unsignedBody(exchange.head, exchange.arriving.pieces()));
+}
+
+/**
+ * A presigned URL carries headers in its query, where SDKs move them when they sign; they count as if they had been sent. Checksums do not: S3
+ * ignores them there (aws/aws-sdk-go-v2 #2610, localstack/localstack #12169), and SDKs put the one of an empty body into URLs for uploads.
+ */
+function takeHeadersOfUrl(exchange: Exchange): void {
+  const { request } = exchange;
+  const hoisted = request.query
+    .map(([name, value]) => [name.toLowerCase(), value] as const)
+    .filter(([name]) => name.startsWith('x-amz-') && !unheededParameters.has(name) && request.headers[name] === undefined)
+    .filter(([name]) => !/^x-amz-(?:sdk-)?checksum-/.test(name) || name === 'x-amz-checksum-mode');
+  if (hoisted.length === 0) return;
+  const added = hoisted.map(([name, value]) => [name, Buffer.from(value, 'utf8').toString('latin1')]);
+  exchange.request = { ...request, headers: { ...request.headers, ...Object.fromEntries(added) } };
+}
+
+/** They are the signature itself. */
+const unheededParameters: ReadonlySet<string> = new Set(
+  [
+    'algorithm',
+    'credential',
+    'date',
+    'expires',
+    'signature',
+    'signedheaders',
+    'security-token',
+    'region-set',
+    'content-sha256',
+  ].map((name) => `x-amz-${name}`),
+);
 
 /** What the operation gets instead of bytes. */
 function streamOf(exchange: Exchange, { body, trailers }: SignedBody): BodyStream {

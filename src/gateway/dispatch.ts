@@ -27,6 +27,7 @@ export function callerOf(identity: Identity, exchange: Exchange, path?: NetworkP
     userAgent: exchange.head.headers['user-agent'] ?? '',
     secureTransport: exchange.secureTransport,
     calledVia: [],
+    forAnyRegion: exchange.signature?.kind === 'legacy' ? true : undefined,
     endpoint: exchange.host === '' ? undefined : `${exchange.secureTransport ? 'https' : 'http'}://${exchange.host}`,
   } satisfies Record<keyof Identity, unknown> & Caller;
 }

@@ -20,7 +20,7 @@ export const locateStage: Stage = (exchange) => {
 };
 
 function signedRegion({ signature }: Exchange): string | undefined {
-  if (signature === undefined || signature.kind === 'none') return undefined;
+  if (signature === undefined || signature.kind === 'none' || signature.kind === 'legacy') return undefined;
   // A SigV4A signature covers a set of Regions; the host then says which one is meant.
   return signature.regions.length === 1 && !signature.regions[0]?.includes('*') ? signature.regions[0] : undefined;
 }

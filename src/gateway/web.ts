@@ -11,7 +11,7 @@ import type { Shape } from '../model/types.ts';
 import { credentialFor, checkSession } from './authenticate.ts';
 import { callerOf, pathOf } from './dispatch.ts';
 import type { Exchange, Stage } from './exchange.ts';
-import { SignatureError, signingKey } from './signature/signature.ts';
+import { provesLegacyForm, SignatureError, signingKey } from './signature/signature.ts';
 
 /** Answers what a service takes as the web. Throws the refusal of `identify` for what nobody takes. Costs nothing for all other requests. */
 export function webStage(kernel: Kernel): Stage {
@@ -71,12 +71,15 @@ function webRequest(kernel: Kernel, exchange: Exchange, service: string): WebReq
 /** Checks a signature over a text that a form carries ("Authenticating requests in browser-based uploads using POST"). */
 async function prove(kernel: Kernel, exchange: Exchange, proof: FormProof): Promise<Identity> {
   const [accessKeyId = '', date = '', region = '', service = '', end] = proof.credential.split('/');
-  if (end !== 'aws4_request') throw new AwsError('InvalidArgument', 'The credential is mal-formed', { status: 400 });
+  const legacy = date === '';
+  if (!legacy && end !== 'aws4_request') throw new AwsError('InvalidArgument', 'The credential is mal-formed', { status: 400 });
   const credential = await credentialFor(kernel, exchange, accessKeyId);
-  const expected = createHmac('sha256', signingKey(credential.secretAccessKey, date, region, service))
-    .update(proof.text)
-    .digest('hex');
-  if (expected !== proof.signature.toLowerCase()) {
+  const secret = credential.secretAccessKey;
+  const expected = (): string =>
+    createHmac('sha256', signingKey(secret, date, region, service))
+      .update(proof.text)
+      .digest('hex');
+  if (legacy ? !provesLegacyForm(proof.text, secret, proof.signature) : expected() !== proof.signature.toLowerCase()) {
     throw new SignatureError('mismatch', { accessKeyId, signatureProvided: proof.signature, stringToSign: proof.text });
   }
   checkSession(kernel, credential, proof.sessionToken);

@@ -73,6 +73,8 @@ export interface Caller extends Identity {
   sourceAccount?: string | undefined;
   /** When an instance's own role credentials are used: `ec2:SourceInstanceARN`. */
   sourceInstanceArn?: string | undefined;
+  /** The signature names no Region (S3's Signature Version 2): it is good wherever the resource is. */
+  forAnyRegion?: boolean | undefined;
   /** Scheme and host by which the caller reached the cloud, as `http://127.0.0.1:4566`: what URLs in answers begin with. */
   endpoint?: string | undefined;
 }

@@ -5,10 +5,10 @@ import type { Context } from './context.ts';
 
 /** A signature over a text, as HTML forms carry it. */
 export interface FormProof {
-  /** `key/date/region/service/aws4_request`. */
+  /** `key/date/region/service/aws4_request`; the key alone for Signature Version 2. */
   credential: string;
   text: string;
-  /** Hexadecimal. */
+  /** Hexadecimal; base 64 for Version 2. */
   signature: string;
   sessionToken?: string | undefined;
 }

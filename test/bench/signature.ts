@@ -59,7 +59,7 @@ async function signed(asymmetric: boolean): Promise<HttpHead> {
 
 function check(head: HttpHead, key: string): void {
   const parsed = parseSignature(head);
-  if (parsed.kind === 'none') throw new Error('The request is not signed.');
+  if (parsed.kind === 'none' || parsed.kind === 'legacy') throw new Error('The request is not signed.');
   verify(head, parsed, key, { realNow: now, payload: body });
 }
 
@@ -111,7 +111,7 @@ async function chunkedRate(): Promise<number> {
     `AWS4-HMAC-SHA256 Credential=AKID/20260926/eu-north-1/s3/aws4_request, SignedHeaders=host, Signature=${'0'.repeat(64)}`,
   ]);
   const parsed = parseSignature(head);
-  if (parsed.kind === 'none') throw new Error('The request is not signed.');
+  if (parsed.kind === 'none' || parsed.kind === 'legacy') throw new Error('The request is not signed.');
   const start = performance.now();
   let length = 0;
   for await (const part of signedBody(head, parsed, secret, source()).body) length += part.length;

@@ -70,7 +70,7 @@ async function judge(request: http.IncomingMessage, record: Seen): Promise<void>
   const head = httpHead(request.method!, request.url!, request.rawHeaders);
   record.headers = head.headers;
   const parsed = parseSignature(head);
-  if (parsed.kind === 'none') throw new SignatureError('missing-token');
+  if (parsed.kind === 'none' || parsed.kind === 'legacy') throw new SignatureError('missing-token');
   record.signed = parsed;
   if (parsed.accessKeyId !== accessKeyId) throw new SignatureError('unknown-key', { accessKeyId: parsed.accessKeyId });
   const source = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;

@@ -27,8 +27,14 @@ export type SignatureErrorKind =
   | 'unsupported-authorization'
   /** A signature algorithm that nobody offers: `text`. */
   | 'unsupported-algorithm'
-  /** Signature Version 2. */
+  /** Signature Version 2 where it is not taken. */
   | 'legacy-signature'
+  /** A URL of Version 2 lacks parameters. */
+  | 'legacy-incomplete'
+  /** Its Expires is not a number: `text`. */
+  | 'legacy-bad-expires'
+  /** `Authorization: AWS` is not key:signature. */
+  | 'legacy-malformed'
   /** Both a header and a query signature. */
   | 'two-signatures'
   /** The credential is not key/date/region/service/terminator: `text`. */
@@ -99,6 +105,7 @@ export interface SignatureErrorDetails {
   now?: number | undefined;
   windowMinutes?: number | undefined;
   expiresSeconds?: number | undefined;
+  expiresAt?: number | undefined;
   declaredHash?: string | undefined;
   computedHash?: string | undefined;
   /** Checksum algorithm as S3 spells it in texts (`CRC32`), or the trailer's name. */

@@ -44,11 +44,10 @@ export function parseSignedHeader(head: HttpHead, authorization: string): Signed
   };
 }
 
-/** Any other scheme. `AWS key:signature` is Signature Version 2; names that only resemble ours are algorithms that AWS does not know. */
+/** Any other scheme. Names that only resemble ours are algorithms that AWS does not know. */
 function refuseScheme(text: string): SignatureError {
   const name = text.split(/\s/, 1)[0] ?? '';
   const details = { authorization: text.slice(0, authorizationCharsMax) };
-  if (name === 'AWS') return new SignatureError('legacy-signature', { ...details, text: 'AWS' });
   if (name.startsWith('AWS')) return new SignatureError('unsupported-algorithm', { ...details, text: name });
   return new SignatureError('unsupported-authorization', { ...details, text: text.slice(name.length).trim() });
 }

@@ -9,9 +9,14 @@ import type { HttpHead, SignatureAlgorithm, SignedRequest } from './signature.ts
 /** Longest validity of a presigned URL: one week ("Authenticating Requests: Using Query Parameters", X-Amz-Expires). */
 const expiresSecondsMax = 604_800;
 
-/** Whether the query string carries a signature, of Version 4 or of the older Version 2. */
+/** Whether the query string carries a signature of Version 4. */
 export function hasQuerySignature(rawQuery: string): boolean {
-  return /(?:^|&)(?:X-Amz-(?:Algorithm|Signature|Credential)|AWSAccessKeyId)=/i.test(rawQuery);
+  return /(?:^|&)X-Amz-(?:Algorithm|Signature|Credential)=/i.test(rawQuery);
+}
+
+/** Whether it carries one of Version 2. */
+export function hasLegacyQuery(rawQuery: string): boolean {
+  return /(?:^|&)AWSAccessKeyId=/.test(rawQuery);
 }
 
 /** Throws SignatureError. */
@@ -19,7 +24,6 @@ export function parseSignedQuery(head: HttpHead): SignedRequest {
   const authorization = head.headers['authorization'];
   if (authorization) throw new SignatureError('two-signatures', { authorization });
   const parameters = signatureParameters(head.rawQuery);
-  if (parameters.has('awsaccesskeyid')) throw new SignatureError('legacy-signature', { query: true, text: 'AWS' });
   const s3 = isS3(parameters.get('x-amz-credential')?.split('/').at(-2) ?? '');
   requireParameters(parameters, s3);
   const algorithm = readAlgorithm(parameters.get('x-amz-algorithm')!);
@@ -57,7 +61,7 @@ function signatureParameters(rawQuery: string): Map<string, string> {
   for (const pair of rawQuery.split('&')) {
     const equals = pair.indexOf('=');
     const name = decodeQueryPart(equals < 0 ? pair : pair.slice(0, equals)).toLowerCase();
-    if (!name.startsWith('x-amz-') && name !== 'awsaccesskeyid') continue;
+    if (!name.startsWith('x-amz-')) continue;
     if (parameters.has(name)) throw new SignatureError('incomplete-query', { missing: [name], query: true });
     parameters.set(name, equals < 0 ? '' : decodeQueryPart(pair.slice(equals + 1)));
   }

@@ -25,7 +25,7 @@ function kindOf(request: HttpHead): string {
 
 function parsed(request: HttpHead): SignedRequest {
   const result = parseSignature(request);
-  if (result.kind === 'none') throw new Error('The request is not signed.');
+  if (result.kind === 'none' || result.kind === 'legacy') throw new Error('The request is not signed.');
   return result;
 }
 
@@ -78,7 +78,8 @@ describe('the Authorization header', () => {
   test.each([
     ['none', undefined, 'parsed none'],
     ['an empty one', '', 'parsed none'],
-    ['Signature Version 2', 'AWS AKID:c2lnbmF0dXJl', 'legacy-signature'],
+    ['Signature Version 2', 'AWS AKID:c2lnbmF0dXJl', 'parsed legacy'],
+    ['Signature Version 2 without a key', 'AWS c2lnbmF0dXJl', 'legacy-malformed'],
     ['another algorithm', good.replace('HMAC-SHA256', 'HMAC-SHA1'), 'unsupported-algorithm'],
     ['another scheme', 'Bearer abc', 'unsupported-authorization'],
     ['basic authentication', 'Basic dXNlcjpwYXNz', 'unsupported-authorization'],
@@ -168,8 +169,12 @@ describe('a presigned URL', () => {
     expect(kindOf({ ...presigned(), headers: { host: 'h', authorization: good } })).toBe('two-signatures');
   });
 
-  test('of Signature Version 2 is recognised', () => {
-    expect(kindOf(head({}, 'AWSAccessKeyId=AKID&Signature=abc&Expires=1'))).toBe('legacy-signature');
+  test('of Signature Version 2 is read in the form of S3 alone', () => {
+    const url = 'AWSAccessKeyId=AKID&Signature=abc%3D&Expires=12';
+    expect(parseSignature(head({}, url))).toMatchObject({ kind: 'legacy', accessKeyId: 'AKID', signature: 'abc=', time: 12_000 });
+    expect(kindOf(head({}, 'AWSAccessKeyId=AKID&Signature=abc'))).toBe('legacy-incomplete');
+    expect(kindOf(head({}, 'AWSAccessKeyId=AKID&Signature=abc&Expires=soon'))).toBe('legacy-bad-expires');
+    expect(kindOf(head({}, `${url}&SignatureVersion=2`))).toBe('legacy-signature');
   });
 
   test('takes a hash header of whoever uses the URL for nothing', () => {

@@ -21,7 +21,11 @@ const payloadHashText =
  */
 export function s3Answer(kind: SignatureErrorKind, details: SignatureErrorDetails): Answer {
   return (
-    s3RefusedRequest(kind, details) ?? s3RefusedKey(kind, details) ?? s3RefusedBody(kind, details) ?? s3Unreadable(kind, details)
+    s3RefusedRequest(kind, details) ??
+    s3RefusedKey(kind, details) ??
+    s3RefusedBody(kind, details) ??
+    s3UnreadableLegacy(kind, details) ??
+    s3Unreadable(kind, details)
   );
 }
 
@@ -66,8 +70,9 @@ function s3RefusedRequest(kind: SignatureErrorKind, details: SignatureErrorDetai
         403,
         'Request has expired',
         {
-          'X-Amz-Expires': String(details.expiresSeconds ?? 0),
-          Expires: formatIso((details.signedAt ?? 0) + (details.expiresSeconds ?? 0) * 1000),
+          // Version 2 names the end itself.
+          'X-Amz-Expires': details.expiresAt === undefined ? String(details.expiresSeconds ?? 0) : undefined,
+          Expires: formatIso(details.expiresAt ?? (details.signedAt ?? 0) + (details.expiresSeconds ?? 0) * 1000),
           ServerTime: formatIso(details.now),
         },
       ];
@@ -152,6 +157,31 @@ function s3RefusedBody(kind: SignatureErrorKind, details: SignatureErrorDetails)
   }
 }
 
+/** A signature of Version 2 that cannot be read, or is not taken. */
+function s3UnreadableLegacy(kind: SignatureErrorKind, details: SignatureErrorDetails): Answer | undefined {
+  switch (kind) {
+    case 'legacy-signature':
+      return [
+        'InvalidRequest',
+        400,
+        'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.',
+      ];
+    case 'legacy-incomplete':
+      return ['AccessDenied', 403, 'Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters'];
+    case 'legacy-bad-expires':
+      return ['AccessDenied', 403, `Invalid date (should be seconds since epoch): ${details.text ?? ''}`];
+    case 'legacy-malformed':
+      return [
+        'InvalidArgument',
+        400,
+        'AWS authorization header is invalid.  Expected AwsAccessKeyId:signature',
+        { ArgumentName: 'Authorization', ArgumentValue: details.authorization },
+      ];
+    default:
+      return undefined;
+  }
+}
+
 /** A signature that cannot be read. S3 names the form in its text, and has a code of its own for presigned URLs. */
 function s3Unreadable(kind: SignatureErrorKind, details: SignatureErrorDetails): Answer {
   const text = details.text ?? '';
@@ -187,12 +217,6 @@ function s3Unreadable(kind: SignatureErrorKind, details: SignatureErrorDetails):
         : badArgument('Unsupported Authorization Type', 'Authorization', details.authorization);
     case 'unsupported-authorization':
       return badArgument('Unsupported Authorization Type', 'Authorization', details.authorization);
-    case 'legacy-signature':
-      return [
-        'InvalidRequest',
-        400,
-        'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.',
-      ];
     case 'two-signatures':
       return badArgument(
         'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the ' +

@@ -64,7 +64,7 @@ async function sign(plain: Plain, loose = false, presigned = false): Promise<Htt
 
 function check(head: HttpHead, body: Uint8Array, key = secret, realNow = now): void {
   const parsed = parseSignature(head);
-  if (parsed.kind === 'none') throw new Error('The request is not signed.');
+  if (parsed.kind === 'none' || parsed.kind === 'legacy') throw new Error('The request is not signed.');
   verify(head, parsed, key, { realNow, payload: body });
 }
 

@@ -1,20 +1,22 @@
 /**
  * AWS signatures, as the gateway sees them: what a request says about who sent it (`parseSignature`) and whether that is true (`verify`). Pure:
- * no socket, no clock, no store. Signature Version 4 in the header and in the query string, and Version 4A (ECDSA) in both; Version 2 is
- * recognised and refused, as AWS refuses it. The signature of chunked bodies is in chunked.ts. Not here: S3 POST policies, which sign a form
+ * no socket, no clock, no store. Signature Version 4 in the header and in the query string, and Version 4A (ECDSA) in both; Version 2 for S3, which
+ * alone still takes it. The signature of chunked bodies is in chunked.ts. Not here: S3 POST policies, which sign a form
  * and not a request; they come with S3.
  *
  * One file per matter: parse-header.ts and parse-query.ts read, canonical.ts rebuilds what the client signed, keys.ts derives keys, verify.ts judges,
- * chunked.ts checks bodies, errors.ts and s3-errors.ts word it. This file is the face of the folder: others import only from here.
+ * chunked.ts checks bodies, legacy.ts is Version 2, errors.ts and s3-errors.ts word it. This file is the face of the folder: others import only from here.
  * Rejected: checking with the SDK's own signer (@smithy/signature-v4), because it signs the request it is given instead of checking the one
  * that came, costs ten times as much, and is more use as the independent reference of the tests.
  */
+import { type LegacyRequest, parseLegacyHeader, parseLegacyQuery } from './legacy.ts';
 import { parseSignedHeader } from './parse-header.ts';
-import { hasQuerySignature, parseSignedQuery } from './parse-query.ts';
+import { hasLegacyQuery, hasQuerySignature, parseSignedQuery } from './parse-query.ts';
 
 export { type SignedBody, signedBody, unsignedBody } from './chunked.ts';
 export { type ServiceFamily, SignatureError, signatureErrorFor } from './errors.ts';
 export { signingKey } from './keys.ts';
+export { type LegacyRequest, provesLegacyForm, verifyLegacy } from './legacy.ts';
 export { verify } from './verify.ts';
 
 /** The head of an HTTP request, exactly as it came. Text is latin-1: one character for each byte, as Node gives it. */
@@ -59,7 +61,7 @@ export interface SignedRequest {
   payloadHash: string | undefined;
 }
 
-export type ParsedSignature = { kind: 'none' } | SignedRequest;
+export type ParsedSignature = { kind: 'none' } | SignedRequest | LegacyRequest;
 
 /**
  * Reads the signature of a request, wherever it is. Throws SignatureError when there is one and it is malformed, of an unknown kind, or there are
@@ -68,8 +70,9 @@ export type ParsedSignature = { kind: 'none' } | SignedRequest;
 export function parseSignature(head: HttpHead): ParsedSignature {
   const authorization = head.headers['authorization'];
   if (hasQuerySignature(head.rawQuery)) return parseSignedQuery(head);
+  if (hasLegacyQuery(head.rawQuery)) return parseLegacyQuery(head);
   if (authorization === undefined || authorization === '') return { kind: 'none' };
-  return parseSignedHeader(head, authorization);
+  return /^AWS\s/.test(authorization) ? parseLegacyHeader(head, authorization.trim()) : parseSignedHeader(head, authorization);
 }
 
 /**

@@ -17,7 +17,7 @@ const minute = 60_000;
 
 function parsed(head: HttpHead): SignedRequest {
   const signed = parseSignature(head);
-  if (signed.kind === 'none') throw new Error('The request is not signed.');
+  if (signed.kind === 'none' || signed.kind === 'legacy') throw new Error('The request is not signed.');
   return signed;
 }
 

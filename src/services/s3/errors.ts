@@ -76,6 +76,11 @@ export function permanentRedirect(bucket: BucketRow): AwsError {
   return new AwsError('PermanentRedirect', text, { status: 301, members, headers: { 'x-amz-bucket-region': bucket.region } });
 }
 
+/** Signature Version 2 in a Region that never took it. */
+export function signatureTooOld(): AwsError {
+  return invalidRequest('The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.');
+}
+
 export function badDigest(what: string): AwsError {
   return s3Error('BadDigest', `The ${what} you specified did not match the calculated checksum.`, 400);
 }

@@ -1,6 +1,14 @@
 /** Buckets and versions that requests name: found, or refused in S3's order of checks. */
 import type { Context, Transaction } from '../../kernel/context.ts';
-import { accessDenied, methodNotAllowed, noSuchBucket, noSuchKey, noSuchVersion, permanentRedirect } from './errors.ts';
+import {
+  accessDenied,
+  methodNotAllowed,
+  noSuchBucket,
+  noSuchKey,
+  noSuchVersion,
+  permanentRedirect,
+  signatureTooOld,
+} from './errors.ts';
 import { type BucketRow, Buckets, Objects, type VersionRow, Versions } from './state.ts';
 
 export type Reading = Pick<Context, 'table'> | Pick<Transaction, 'table'>;
@@ -13,13 +21,23 @@ export interface BucketAsk {
 
 /**
  * The bucket of a request. Throws NoSuchBucket, AccessDenied for another owner than expected, PermanentRedirect when the signature is for another
- * Region than the bucket's. Unsigned requests are for no Region.
+ * Region than the bucket's. Unsigned requests and those of Signature Version 2 are for no Region; the latter are taken in old Regions only.
  */
 export async function requireBucket(ctx: Context, ask: BucketAsk): Promise<BucketRow> {
   const bucket = await findBucket(ctx, ask);
+  if (ctx.caller.forAnyRegion === true) {
+    if (!legacyRegions.has(bucket.region)) throw signatureTooOld();
+    return bucket;
+  }
   if (ctx.caller.kind !== 'anonymous' && bucket.region !== ctx.region) throw permanentRedirect(bucket);
   return bucket;
 }
+
+/** Regions opened before 30 January 2014 ("Authenticating Requests (AWS Signature Version 4)"). */
+const legacyRegions: ReadonlySet<string> = new Set([
+  ...['us-east-1', 'us-west-1', 'us-west-2', 'eu-west-1'],
+  ...['ap-southeast-1', 'ap-southeast-2', 'ap-northeast-1', 'sa-east-1'],
+]);
 
 /** The same wherever the bucket is: GetBucketLocation, and what a transaction reads again. */
 export async function findBucket(reading: Reading, ask: BucketAsk): Promise<BucketRow> {

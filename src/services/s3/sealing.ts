@@ -96,6 +96,17 @@ function withoutKms(name: string, value: string): AwsError {
   );
 }
 
+/** "Requests … with AWS KMS … must be made … using Signature Version 4" (Specifying server-side encryption with AWS KMS). */
+function refuseLegacy(ctx: Context): void {
+  if (ctx.caller.forAnyRegion !== true) return;
+  throw s3Error(
+    'InvalidArgument',
+    'Requests specifying Server Side Encryption with AWS KMS managed keys require AWS Signature Version 4.',
+    400,
+    { ArgumentName: 'Authorization', ArgumentValue: 'null' },
+  );
+}
+
 function sealByCloud(ctx: Context): Sealing {
   const key = Uint8Array.from(ctx.bytes(32));
   return { key, seal: { kind: 'AES256', wrapped: ctx.part('vault').seal(key, vaultLabel) } };
@@ -110,6 +121,7 @@ interface KmsAsk extends EncryptionAsk {
 }
 
 async function sealByKms(ctx: Context, bucket: BucketRow, key: string, ask: KmsAsk): Promise<Sealing> {
+  refuseLegacy(ctx);
   const here = ctx.inScope({ region: bucket.region });
   const keyId = ask.kmsKeyId ?? (await managedKey(here, bucket));
   const bucketKey = ask.kind === 'aws:kms' && (ask.BucketKeyEnabled ?? bucket.encryption.bucketKey);
@@ -164,6 +176,7 @@ export async function openSeal(ctx: Context, region: string, seal: Seal, ask: Cu
   const customer = checkCustomerKey(seal, ask);
   if (customer !== undefined) return unwrap(customer.key, seal.wrapped) ?? failUnwrap();
   if (seal.kind === 'AES256') return ctx.part('vault').open(seal.wrapped, vaultLabel);
+  refuseLegacy(ctx);
   const context = JSON.parse(seal.context ?? '{}') as Record<string, string>;
   const opened = await kmsCall(() =>
     ctx

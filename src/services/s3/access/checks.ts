@@ -39,7 +39,7 @@ export async function bucketCheck(ctx: Context, ask: PaidAsk, action?: string, c
     resource: `arn:aws:s3:::${bucket.name}`,
     resourceAccount: bucket.account,
     resourcePolicy: await policyOn(ctx, bucket, undefined),
-    conditions: { 's3:ResourceAccount': bucket.account, ...conditions },
+    conditions: { ...requestConditions(ctx, bucket), ...conditions },
   };
 }
 
@@ -76,11 +76,20 @@ async function checkOn(
     resourceAccount: version === undefined || bucket.ownership === 'BucketOwnerEnforced' ? bucket.account : version.owner,
     resourcePolicy: await policyOn(ctx, bucket, version),
     conditions: {
-      's3:ResourceAccount': bucket.account,
+      ...requestConditions(ctx, bucket),
       's3:VersionId': ask.VersionId,
       ...tagConditions('s3:ExistingObjectTag', version?.tags),
       ...conditions,
     },
+  };
+}
+
+/** Condition keys of every request. */
+function requestConditions({ caller }: Context, bucket: BucketRow): Conditions {
+  const signed = caller.accessKeyId !== undefined;
+  return {
+    's3:ResourceAccount': bucket.account,
+    's3:signatureversion': signed ? (caller.forAnyRegion === true ? 'AWS' : 'AWS4-HMAC-SHA256') : undefined,
   };
 }
 

@@ -130,10 +130,27 @@ function inputOf(bucket: string, key: string, { fields, file }: Form): Record<st
   return { ...input, Metadata: metadata };
 }
 
+/** A form signed by Version 2, as boto3 makes it: fields AWSAccessKeyId and Signature beside the policy. */
+async function legacySenderOf(web: WebRequest, form: Form, bucket: string, credential: string): Promise<Identity> {
+  const text = form.fields.get('policy') ?? '';
+  const signature = form.fields.get('signature');
+  if (signature === undefined) {
+    const message =
+      "Bucket POST must contain a field named 'Signature'.  If it is specified, please check the order of the fields.";
+    throw invalidArgument(message, 'Signature', '');
+  }
+  const sessionToken = form.fields.get('x-amz-security-token');
+  const identity = await web.prove({ credential, text, signature, sessionToken });
+  checkPolicy(readPolicy(text), form, bucket, web.ctx.now);
+  return identity;
+}
+
 async function senderOf(web: WebRequest, form: Form, bucket: string): Promise<Identity | undefined> {
   const { fields } = form;
   const policy = fields.get('policy');
   if (policy === undefined) return undefined;
+  const legacyKey = fields.get('awsaccesskeyid');
+  if (legacyKey !== undefined && fields.get('x-amz-algorithm') === undefined) return legacySenderOf(web, form, bucket, legacyKey);
   for (const name of ['x-amz-algorithm', 'x-amz-credential', 'x-amz-date', 'x-amz-signature']) {
     if (fields.get(name) === undefined)
       throw invalidArgument(
