@@ -95,7 +95,7 @@ export class DnsServer implements Dns {
   async #answer(message: Buffer, listener: DnsListener, address: string, tcp: boolean): Promise<Buffer | undefined> {
     const query = readQuery(message);
     if (query === undefined || Buffer.isBuffer(query)) return query;
-    const asker = this.#askerOf(query, listener, address);
+    const asker = this.#askerOf(query, listener, address, tcp ? 'tcp' : 'udp');
     if (asker === undefined) return undefined;
     const recursive = listener.kind === 'resolver';
     const reply = recursive
@@ -130,11 +130,12 @@ export class DnsServer implements Dns {
     { clientSubnet }: Query,
     { kind, source, anyServer, address: server }: DnsListener,
     address: string,
+    transport: 'udp' | 'tcp',
   ): DnsAsker | undefined {
     if (kind === 'authoritative')
-      return { address, clientSubnet, server: source === undefined || anyServer === true ? undefined : server };
+      return { address, clientSubnet, transport, server: source === undefined || anyServer === true ? undefined : server };
     const identity = this.#identify(address);
-    return identity === undefined ? undefined : { ...identity, address };
+    return identity === undefined ? undefined : { ...identity, address, transport };
   }
 
   #listenUdp(listener: DnsListener): Promise<ReturnType<typeof createSocket>> {

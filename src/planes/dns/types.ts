@@ -30,6 +30,8 @@ export interface DnsAsker {
   server?: string | undefined;
   /** Address block that a forwarding resolver says the client is in (EDNS client subnet). */
   clientSubnet?: string | undefined;
+  /** How the query came; absent for what the process asks itself. */
+  transport?: 'udp' | 'tcp' | undefined;
 }
 
 /** What a zone says of a question. */

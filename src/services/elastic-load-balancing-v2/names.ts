@@ -48,6 +48,7 @@ export function balancerZone(ctx: Context): ZoneSource {
         apex,
         records: shuffle(ctx, addresses).map((data) => ({ name: question.name, type: 'A' as const, ttl: ttlSeconds, data })),
         exists: asker !== undefined,
+        healthy: await isHealthy(own, row),
       };
     },
   };
@@ -58,11 +59,25 @@ function shuffle(ctx: Context, addresses: readonly string[]): string[] {
   return [...addresses.slice(turn), ...addresses.slice(0, turn)];
 }
 
+/**
+ * Whether an alias that follows health may lead here: every target group of its listeners has a healthy target ("EvaluateTargetHealth": one with unhealthy
+ * targets only, or with none, makes the load balancer unhealthy). One without target groups has nothing to judge by.
+ */
+async function isHealthy(ctx: Context, row: BalancerRow): Promise<boolean> {
+  for (const arn of await groupsOf(ctx, row))
+    if (!(await ctx.table(Targets).list({ prefix: [arn] })).some(({ state }) => state === 'healthy')) return false;
+  return true;
+}
+
+async function groupsOf(ctx: Context, row: BalancerRow): Promise<readonly string[]> {
+  return [...new Set((await ctx.table(Rules).byIndex('byBalancer', [row.arn])).flatMap((rule) => rule.groups))];
+}
+
 /** Zones whose nodes have somebody to send to; undefined: all. A zone that is down answers no health check and is out as well. */
 async function servingZones(ctx: Context, row: BalancerRow): Promise<ReadonlySet<string> | undefined> {
   const faults = ctx.part('zones');
   const up = row.subnets.map(({ zone }) => zone).filter((zone) => faults.downSince(zone) === undefined);
-  const groups = [...new Set((await ctx.table(Rules).byIndex('byBalancer', [row.arn])).flatMap((rule) => rule.groups))];
+  const groups = await groupsOf(ctx, row);
   const serving = new Set<string>();
   for (const arn of groups) {
     const group = await ctx.table(Groups).get(arn);

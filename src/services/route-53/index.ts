@@ -6,6 +6,8 @@ import { delegationHandlers } from './delegation-sets.ts';
 import { healthHandlers } from './health-checks.ts';
 import { checkReconciler, onAlarm, probeTask } from './health-watch.ts';
 import { HealthChecks, HealthStates } from './health-state.ts';
+import { keepQueryLogs, queryLogHandlers } from './query-logging.ts';
+import { LoggedZones, QueryLogs } from './query-log-state.ts';
 import { nameServerNames } from './name-servers.ts';
 import { recordSetHandlers } from './record-sets.ts';
 import { zoneReconciler } from './serve.ts';
@@ -18,8 +20,11 @@ import { zoneHandlers } from './zones.ts';
 export default defineService({
   name: 'route-53',
   global: true,
-  uses: ['cloudwatch', 'ec2'],
-  tables: [Zones, ZoneOwners, RecordSets, Changes, DelegationSets, Tags, CidrCollections, Places, HealthChecks, HealthStates],
+  uses: ['cloudwatch', 'cloudwatch-logs', 'ec2'],
+  tables: [
+    ...[Zones, ZoneOwners, RecordSets, Changes, DelegationSets, Tags, CidrCollections, Places, HealthChecks, HealthStates],
+    ...[QueryLogs, LoggedZones],
+  ],
   handlers: {
     ...zoneHandlers,
     ...vpcHandlers,
@@ -28,6 +33,7 @@ export default defineService({
     ...healthHandlers,
     ...cidrHandlers,
     ...tagHandlers,
+    ...queryLogHandlers,
   },
   authorise: authorisations,
   reconcilers: { zones: zoneReconciler, checks: checkReconciler },
@@ -36,8 +42,12 @@ export default defineService({
   api: createApi,
   start: async (ctx) => {
     await loadPlaces(ctx);
-    const stop = ctx.part('dns').register(nameServerNames);
-    return async () => stop();
+    const forget = ctx.part('dns').register(nameServerNames);
+    const stopLogs = keepQueryLogs(ctx);
+    return async () => {
+      forget();
+      await stopLogs();
+    };
   },
   onReset: forgetZonesOf,
 });

@@ -4,6 +4,7 @@ import type { Reconciler } from '../../kernel/service.ts';
 import type { RecordSetSpec, ZoneSpec } from '../../planes/dns/hosted/types.ts';
 import { targetName } from './alias-targets.ts';
 import { dnsName } from './names.ts';
+import { LoggedZones } from './query-log-state.ts';
 import { parseSoa, serverAddress } from './name-servers.ts';
 import { parseValue, planeType } from './record-data.ts';
 import { ruleOf } from './routing.ts';
@@ -63,6 +64,7 @@ async function specOf(ctx: Context, zone: ZoneRow): Promise<ZoneSpec> {
     soa: parseSoa(soa?.values[0] ?? ''),
     soaTtl: soa?.ttl ?? 900,
     rank: zone.created,
+    logged: (await ctx.table(LoggedZones).get(zone.id)) !== undefined,
     sets: rows.map((row) => setSpec(row, zone, ctx.account, collections)),
   };
 }

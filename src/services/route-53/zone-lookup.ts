@@ -4,6 +4,7 @@ import type { Context } from '../../kernel/context.ts';
 import type { Table, TableReader } from '../../store/tables.ts';
 import { noSuchHostedZone } from './errors.ts';
 import { bareId } from './names.ts';
+import { LoggedZones } from './query-log-state.ts';
 import { type ChangeRow, ZoneOwners, Zones, type ZoneRow } from './state.ts';
 
 export interface Reading {
@@ -50,6 +51,9 @@ export async function forgetZonesOf(account: string | undefined, ctx: Context): 
   for (const { id, account: owner } of await ctx.table(ZoneOwners).list()) {
     if (account !== undefined && account !== owner) continue;
     hosted.removeZone(id);
-    await ctx.transact((tx) => tx.table(ZoneOwners).delete(id));
+    await ctx.transact(async (tx) => {
+      await tx.table(ZoneOwners).delete(id);
+      await tx.table(LoggedZones).delete(id);
+    });
   }
 }

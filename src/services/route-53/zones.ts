@@ -15,6 +15,7 @@ import {
 import { bareId, nameProblem, normalName, reversedName } from './names.ts';
 import { drawNameServers, slotOf, soaText } from './name-servers.ts';
 import { Changes, type ChangeRow, DelegationSets, RecordSets, Tags, ZoneOwners, type ZoneRow, Zones } from './state.ts';
+import { LoggedZones, QueryLogs } from './query-log-state.ts';
 import { checkVpc } from './vpcs.ts';
 import { describeChange, describeDelegation, describeZone, requireZone } from './zone-lookup.ts';
 
@@ -205,6 +206,8 @@ export const zoneHandlers: HandlersOf<Route53> = {
       await tx.table(Zones).delete(zone.id);
       await tx.table(ZoneOwners).delete(zone.id);
       await tx.table(Tags).delete('hostedzone', zone.id);
+      for (const { id } of await tx.table(QueryLogs).byIndex('byZone', [zone.id])) await tx.table(QueryLogs).delete(id);
+      await tx.table(LoggedZones).delete(zone.id);
       return addChange(ctx, tx, zone.id);
     });
     return { ChangeInfo: describeChange(change) };

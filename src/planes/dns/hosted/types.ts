@@ -14,6 +14,8 @@ export interface ZoneSpec {
   soaTtl: number;
   /** Of zones with one apex that the same asker may see, the one with the lowest rank answers. */
   rank: number;
+  /** Whether those who listen are told of its queries. */
+  logged?: boolean | undefined;
   sets: readonly RecordSetSpec[];
 }
 
@@ -69,6 +71,8 @@ export interface ZoneQuery {
   address: string;
   clientSubnet?: string | undefined;
   network?: string | undefined;
+  /** How it came; absent for what the process asked itself. */
+  transport?: 'udp' | 'tcp' | undefined;
   /** The name was an alias of a name of another source. */
   foreignAlias: boolean;
 }

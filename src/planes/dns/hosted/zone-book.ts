@@ -47,7 +47,7 @@ export interface HostedZones extends ZoneSource {
   /** Replaces the table of where clients are. */
   setPlaces(entries: readonly { cidr: string; place: Place }[]): void;
   placeOf(asker: DnsAsker): Place | undefined;
-  /** Calls back for each query that one of the zones answered; returns how to stop. */
+  /** Calls back for each query that one of the logged zones answered; returns how to stop. */
   onQuery(listener: (query: ZoneQuery) => void): () => void;
 }
 
@@ -137,7 +137,9 @@ export class ZoneBook implements HostedZones {
     const kept = this.#kept.get(key);
     if (kept !== undefined && kept.until > now) {
       const passed = Math.floor((now - kept.at) / 1000);
-      return { ...kept.answer, records: kept.answer.records.map((record) => ({ ...record, ttl: (record.ttl ?? 0) - passed })) };
+      // Each asker gets them in another order, so that clients behind one resolver spread too.
+      const records = turn(kept.answer.records).map((record) => ({ ...record, ttl: (record.ttl ?? 0) - passed }));
+      return { ...kept.answer, records };
     }
     const answer = await this.#ask(zone, question, asker);
     const seconds = Math.min(...answer.records.map(({ ttl }) => ttl ?? 0));
@@ -168,14 +170,15 @@ export class ZoneBook implements HostedZones {
   #finish(
     { spec }: Zone,
     { name, type }: DnsQuestion,
-    { address, clientSubnet, network }: DnsAsker,
+    { address, clientSubnet, network, transport }: DnsAsker,
     records: readonly DnsRecord[],
     exists: boolean,
     { delegation, foreignAlias = false }: { delegation?: readonly DnsRecord[]; foreignAlias?: boolean } = {},
   ): ZoneAnswer {
     const status = exists ? 'NOERROR' : 'NXDOMAIN';
-    for (const listener of this.#listeners)
-      listener({ zone: spec.key, name, type, status, address, clientSubnet, network, foreignAlias });
+    if (spec.logged === true)
+      for (const listener of this.#listeners)
+        listener({ zone: spec.key, name, type, status, address, clientSubnet, network, transport, foreignAlias });
     return { apex: spec.apex, records, exists, soa: spec.soa, soaTtl: spec.soaTtl, delegation };
   }
 
@@ -274,6 +277,10 @@ function delegationOf({ names, spec }: Zone, { name, type }: DnsQuestion): reado
 
 /** Values as records, beginning with another one each time, so that clients spread. */
 function rotate(values: RecordSetSpec['values'], name: string, ttl: number): DnsRecord[] {
-  const start = values.length > 1 ? Math.floor(Math.random() * values.length) : 0;
-  return values.map((_value, index) => ({ ...values[(start + index) % values.length]!, name, ttl }) as DnsRecord);
+  return turn(values).map((value) => ({ ...value, name, ttl }) as DnsRecord);
+}
+
+function turn<T>(list: readonly T[]): readonly T[] {
+  const start = list.length > 1 ? Math.floor(Math.random() * list.length) : 0;
+  return start === 0 ? list : [...list.slice(start), ...list.slice(0, start)];
 }
