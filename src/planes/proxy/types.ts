@@ -122,7 +122,7 @@ export type ProbeResult =
   | { key: string; outcome: 'answered'; status: number }
   | { key: string; outcome: 'connected' | 'timeout' | 'failed'; status?: undefined };
 
-/** What happened since the counts were last taken. Names are `requests`, `answers.2xx` …; with a pool and perhaps a zone for what a target did. */
+/** What happened since the counts were last taken. Names are `requests`, `answers.node.4xx`, `headers.dropped` …; with a pool and perhaps a zone for what a target did. */
 export interface ProxyCounts {
   counts: readonly { name: string; pool?: string | undefined; zone?: string | undefined; value: number }[];
   /** Times in seconds, with the pool they belong to. */

@@ -7,7 +7,7 @@ import { AwsError, parameterNotImplemented } from '../../kernel/errors.ts';
 import { RequestCheck } from '../../kernel/request-check.ts';
 import type { HandlersOf } from '../../kernel/service.ts';
 import { inProgress, invalidDomain, invalidTag, resourceInUse, validation } from './errors.ts';
-import { bodyOf, openKey, scheduleLifecycle } from './issuing.ts';
+import { announce, bodyOf, openKey, scheduleLifecycle } from './issuing.ts';
 import { namesOf, readImport } from './pem.ts';
 import { certificateArn, describeCertificate, readArn, requireCertificate, summarise, usersOf } from './rows.ts';
 import { Certificates, type CertificateRow, type DomainRow, issuedAlgorithms, type TagMap } from './state.ts';
@@ -151,6 +151,7 @@ export const certificateHandlers: HandlersOf<ACM> = {
       };
       await tx.table(Certificates).put(row);
       await scheduleLifecycle(tx, row, ctx.now);
+      await announce(ctx, tx, row, 'ACM Certificate Available', old === undefined ? 'IMPORT' : 'REIMPORT');
     });
     return { CertificateArn: certificateArn(ctx, id) };
   },

@@ -117,9 +117,16 @@ export const validate: Task = async ({ key: id, due }, ctx) => {
   });
 };
 
-async function announce(ctx: Context, tx: Transaction, row: CertificateRow, detailType: string): Promise<void> {
+/** Tells the Region's bus, and with it whoever serves the certificate ("Amazon EventBridge support for ACM"). `action` is REIMPORT and the like. */
+export async function announce(
+  ctx: Context,
+  tx: Transaction,
+  row: CertificateRow,
+  detailType: string,
+  action = row.renewal === undefined ? 'ISSUANCE' : 'RENEWAL',
+): Promise<void> {
   const detail = {
-    Action: row.renewal === undefined ? 'ISSUANCE' : 'RENEWAL',
+    Action: action,
     CertificateType: row.type,
     CommonName: row.domain,
     DomainValidationMethod: row.type === 'IMPORTED' ? undefined : 'DNS',

@@ -24,6 +24,9 @@ const balancerNames: Readonly<Record<string, string>> = {
   'connections.new': 'NewConnectionCount',
   'tls.failed': 'ClientTLSNegotiationErrorCount',
   bytes: 'ProcessedBytes',
+  ambiguous: 'DesyncMitigationMode_NonCompliant_Request_Count',
+  'headers.dropped': 'DroppedInvalidHeaderRequestCount',
+  'headers.passed': 'ForwardedInvalidHeaderRequestCount',
 };
 
 /** Names of counts of a target group. */
@@ -48,6 +51,7 @@ export const publishMetrics: Task = async (job, ctx) => {
   );
   const data: ServiceDatum[] = [];
   for (const { zone, taken } of counts) if (taken !== undefined) data.push(...countedData(row, zone, taken, at));
+  if (row.type === 'application') data.push(...(await perTarget(ctx, row, counts, at)));
   data.push(...(await hostData(ctx, row, at)));
   const namespace = row.type === 'application' ? 'AWS/ApplicationELB' : 'AWS/NetworkELB';
   if (data.length > 0) await (await ctx.internal<CloudWatchApi>('cloudwatch')).putMetrics(ctx, namespace, data);
@@ -84,6 +88,29 @@ function countedData(row: BalancerRow, nodeZone: string, taken: ProxyCounts, at:
     for (const value of values) counted.set(value, (counted.get(value) ?? 0) + 1);
     const both: Record<string, string>[] = [{ LoadBalancer }, { LoadBalancer, TargetGroup: groupPart(pool) }];
     for (const dimensions of both) add('TargetResponseTime', dimensions, { values: [...counted] }, 'Seconds');
+  }
+  return data;
+}
+
+/** Requests of each group, divided by its healthy targets: what scaling policies follow. Only its sum means something. */
+async function perTarget(
+  ctx: Context,
+  row: BalancerRow,
+  counts: readonly { taken: ProxyCounts | undefined }[],
+  at: number,
+): Promise<ServiceDatum[]> {
+  const LoadBalancer = balancerPart(row.arn);
+  const requests = new Map<string, number>();
+  for (const { name, pool, value } of counts.flatMap(({ taken }) => taken?.counts ?? []))
+    if (name === 'forwarded' && pool !== undefined) requests.set(pool, (requests.get(pool) ?? 0) + value);
+  const data: ServiceDatum[] = [];
+  for (const [group, count] of requests) {
+    const targets = await ctx.table(Targets).list({ prefix: [group] });
+    const healthy = targets.filter(({ state }) => state === 'healthy').length;
+    const TargetGroup = groupPart(group);
+    const both: Record<string, string>[] = [{ TargetGroup }, { LoadBalancer, TargetGroup }];
+    for (const dimensions of both)
+      data.push({ name: 'RequestCountPerTarget', dimensions, at, unit: 'Count', value: count / Math.max(1, healthy) });
   }
   return data;
 }

@@ -1,15 +1,16 @@
 /** Health checks, draining and metrics by the cloud's clock: in a cloud of its own. */
-import { CloudWatchClient, GetMetricStatisticsCommand } from '@aws-sdk/client-cloudwatch';
+import { CloudWatchClient, GetMetricStatisticsCommand, ListMetricsCommand } from '@aws-sdk/client-cloudwatch';
 import {
   DeregisterTargetsCommand,
   DescribeTargetGroupsCommand,
   DescribeTargetHealthCommand,
   ModifyTargetGroupAttributesCommand,
   ModifyTargetGroupCommand,
+  RegisterTargetsCommand,
 } from '@aws-sdk/client-elastic-load-balancing-v2';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { advanceClock, eventually, machinesRefused, type OwnCloud, startOwnCloud } from '../../support/cloud.ts';
-import { echo, get, Site } from './support.ts';
+import { admin, advanceClock, eventually, machinesRefused, type OwnCloud, startOwnCloud } from '../../support/cloud.ts';
+import { echo, get, raw, Site } from './support.ts';
 
 let cloud: OwnCloud;
 let site: Site;
@@ -184,6 +185,97 @@ test('ALB-019 a matcher names the codes that pass', async () => {
     why: 'both pass',
   });
 });
+
+test('ELB-026 requests on a target that turns unhealthy or is deregistered get time to finish', async () => {
+  const { a, b } = { a: servers[0]!, b: servers[1]! };
+  await site.elb.send(new ModifyTargetGroupCommand({ TargetGroupArn: group, HealthCheckPath: '/health' }));
+  await setHealth('b', 500);
+  const running = [get(node, '/slow?4', on), get(node, '/slow?4', on)];
+  await eventually(async () => expect((await get(node, '/log', on)).body).toContain('/slow?4'), { why: 'they have arrived' });
+  const began = Date.now();
+  await advanceClock(cloud.endpoint, 60_000);
+  await eventually(async () => expect(Object.values(await site.health(group)).sort()).toEqual(['healthy', 'unhealthy']), {
+    why: 'one is unhealthy',
+  });
+  const [sick, well] = (await site.health(group))[`${a}:80`] === 'unhealthy' ? [a, b] : [b, a];
+  expect(Date.now() - began).toBeLessThan(3500);
+  await eventually(async () => expect(await namesIn(10)).toHaveLength(1), { why: 'one answers alone' });
+  // The one that is well leaves now, with a request under way.
+  await site.elb.send(new DeregisterTargetsCommand({ TargetGroupArn: group, Targets: [{ Id: well }] }));
+  expect(await site.health(group)).toEqual({ [`${well}:80`]: 'draining', [`${sick}:80`]: 'unhealthy' });
+  const names = (await Promise.all(running)).map((answer) => {
+    expect(answer.status).toBe(200);
+    return (JSON.parse(answer.body) as { name: string }).name;
+  });
+  expect(names.sort()).toEqual(['a', 'b']);
+  await site.elb.send(new RegisterTargetsCommand({ TargetGroupArn: group, Targets: [{ Id: well }] }));
+  // Fail open leads to the sick one too until it is well again.
+  await eventually(
+    async () => {
+      await get(node, '/set?200', on);
+      await advanceClock(cloud.endpoint, 150_000);
+      expect(Object.values(await site.health(group))).toEqual(['healthy', 'healthy']);
+    },
+    { why: 'both are well again', timeoutMs: 30_000 },
+  );
+}, 60_000);
+
+test('ALB-043 ALB-044 requests are metrics of the load balancer and its group, in minutes with requests only', async () => {
+  const cloudwatch = new CloudWatchClient(site.lab.account.config({ endpoint: cloud.endpoint }));
+  const LoadBalancer = { Name: 'LoadBalancer', Value: arn.split(':loadbalancer/')[1]! };
+  const TargetGroup = { Name: 'TargetGroup', Value: group.split(':').at(-1)! };
+  const time = async (): Promise<number> =>
+    Date.parse(((await admin('GET', 'clock', undefined, cloud.endpoint)) as { time: string }).time);
+  const points = async (MetricName: string, Dimensions: { Name: string; Value: string }[], from: number, to: number) => {
+    const stats = await cloudwatch.send(
+      new GetMetricStatisticsCommand({
+        ...{ Namespace: 'AWS/ApplicationELB', MetricName, Dimensions, Period: 60, Statistics: ['Sum', 'SampleCount'] },
+        ...{ StartTime: new Date(from), EndTime: new Date(to) },
+      }),
+    );
+    return stats.Datapoints!;
+  };
+  const sum = (found: { Sum?: number | undefined }[]): number => found.reduce((all, { Sum = 0 }) => all + Sum, 0);
+  // What was counted before goes out, and then minutes without a request.
+  await advanceClock(cloud.endpoint, 120_000);
+  const quiet = Math.ceil((await time()) / 60_000) * 60_000;
+  await advanceClock(cloud.endpoint, 300_000);
+  const busy = Math.floor((await time()) / 60_000) * 60_000;
+  for (let round = 0; round < 20; round += 1) await echo(node, '/', on);
+  for (let round = 0; round < 3; round += 1) await get(node, '/status?404', on);
+  await raw(node, 80, 'no request\r\n\r\n', cloud.data);
+  await advanceClock(cloud.endpoint, 60_000);
+  const end = busy + 600_000;
+  await eventually(async () => expect(sum(await points('RequestCount', [LoadBalancer], busy, end))).toBe(23), {
+    why: 'the requests are counted',
+  });
+  expect(sum(await points('RequestCount', [LoadBalancer, TargetGroup], busy, end))).toBe(23);
+  expect(sum(await points('RequestCountPerTarget', [TargetGroup], busy, end))).toBe(11.5);
+  for (const dimensions of [[LoadBalancer], [LoadBalancer, TargetGroup]]) {
+    expect(sum(await points('HTTPCode_Target_2XX_Count', dimensions, busy, end))).toBe(20);
+    expect(sum(await points('HTTPCode_Target_4XX_Count', dimensions, busy, end))).toBe(3);
+    const times = await points('TargetResponseTime', dimensions, busy, end);
+    expect(times.reduce((all, { SampleCount = 0 }) => all + SampleCount, 0)).toBe(23);
+    expect(sum(times)).toBeGreaterThan(0);
+    expect(sum(times)).toBeLessThan(23);
+  }
+  // What chose no target is no request; it is an answer of the load balancer's own.
+  expect(sum(await points('HTTPCode_ELB_4XX_Count', [LoadBalancer], busy, end))).toBe(1);
+  expect(await points('RequestCount', [LoadBalancer], quiet, busy)).toEqual([]);
+  expect((await points('RequestCount', [LoadBalancer], busy, end)).length).toBeLessThanOrEqual(2);
+  const { Metrics } = await cloudwatch.send(new ListMetricsCommand({ Namespace: 'AWS/ApplicationELB' }));
+  for (const name of ['RequestCount', 'TargetResponseTime', 'HTTPCode_Target_2XX_Count'])
+    for (const wanted of [[LoadBalancer], [LoadBalancer, TargetGroup]])
+      expect(
+        Metrics!.some(
+          ({ MetricName, Dimensions }) =>
+            MetricName === name &&
+            Dimensions!.length === wanted.length &&
+            wanted.every((each) => Dimensions!.some(({ Name, Value }) => Name === each.Name && Value === each.Value)),
+        ),
+        `${name} of ${wanted.map(({ Name }) => Name).join()}`,
+      ).toBe(true);
+}, 60_000);
 
 test('ELB-027 a draining target finishes what it has, gets nothing new, and is cut when its delay is over', async () => {
   await site.elb.send(

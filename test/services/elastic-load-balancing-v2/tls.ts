@@ -85,11 +85,16 @@ export async function presented(address: string, port: number, servername?: stri
   return name;
 }
 
-/** Every certificate that `openssl s_client` is shown, leaf first, as PEM; more words go to openssl. */
-export async function shownChain(address: string, port: number, servername: string, ...words: string[]): Promise<string[]> {
+/** What `openssl s_client` says of a handshake with a node, and how it ends; more words go to openssl. */
+export async function sClient(
+  address: string,
+  port: number,
+  words: readonly string[],
+  data?: string,
+): Promise<{ status: number; output: string }> {
   const relay = net.createServer((socket) => {
     socket.on('error', () => {});
-    void connectInside(address, port).then(
+    void connectInside(address, port, data).then(
       (inside) => {
         socket.pipe(inside).pipe(socket);
         socket.on('close', () => inside.destroy());
@@ -100,19 +105,19 @@ export async function shownChain(address: string, port: number, servername: stri
   await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
   try {
     const at = `127.0.0.1:${(relay.address() as AddressInfo).port}`;
-    const asking = promisify(execFile)('openssl', [
-      's_client',
-      '-connect',
-      at,
-      '-servername',
-      servername,
-      '-showcerts',
-      ...words,
-    ]);
+    const asking = promisify(execFile)('openssl', ['s_client', '-connect', at, ...words]);
     asking.child.stdin?.end();
-    const { stdout } = await asking;
-    return stdout.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+    return await asking.then(
+      ({ stdout, stderr }) => ({ status: 0, output: stdout + stderr }),
+      (error: { code: number; stdout: string; stderr: string }) => ({ status: error.code, output: error.stdout + error.stderr }),
+    );
   } finally {
     relay.close();
   }
+}
+
+/** Every certificate that a client is shown, leaf first, as PEM. */
+export async function shownChain(address: string, port: number, servername: string): Promise<string[]> {
+  const { output } = await sClient(address, port, ['-servername', servername, '-showcerts']);
+  return output.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
 }

@@ -113,6 +113,7 @@ export class Client implements Swept {
     this.#pending = this.#pending.subarray(end);
     this.#scanned = 0;
     const head = parseRequest(text);
+    if (head.ambiguous && this.state.http.desync !== 'strictest') this.state.counts.add('ambiguous');
     if (head.ambiguous && this.state.http.desync === 'strictest') throw new HeadError(400, 'The request is ambiguous.');
     this.#begin(head, end);
     return true;
@@ -173,7 +174,7 @@ export class Client implements Swept {
   refuse(status: number): void {
     const { counts } = this.state;
     counts.add('answers.node.4xx');
-    if (status === 400) counts.add('desync.refused');
+    if (status === 400) counts.add('ambiguous');
     this.#stage = 'over';
     const page = ownPage(status);
     this.socket.end(

@@ -50,7 +50,6 @@ export class Exchange implements UpstreamUser {
   begin(): void {
     const { state, arrival } = this.#client;
     const head = this.#head;
-    state.counts.add('requests');
     const forwarded = headerValue(head.headers, 'x-forwarded-for');
     if (forwarded !== undefined && forwarded.split(',').length > forwardedForMax) {
       this.#answerOwn(463);
@@ -85,7 +84,9 @@ export class Exchange implements UpstreamUser {
       this.#answerOwn(502);
       return;
     }
+    state.counts.add('requests');
     state.counts.add('forwarded', 1, pool!.spec.key, target.spec.zone ?? state.zone);
+    if (head.oddNames) state.counts.add(state.http.dropInvalidHeaders ? 'headers.dropped' : 'headers.passed');
     target.outstanding += 1;
     target.users.add(this);
     this.#sent = forwardedHead(head, arrival, state.http, this.#trace);

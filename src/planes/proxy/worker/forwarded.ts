@@ -67,9 +67,9 @@ export function forwardedHead(head: RequestHead, arrival: Arrival, options: Http
   text += `Host: ${options.preserveHost ? head.host : plainHost(head.host, arrival)}\r\nX-Amzn-Trace-Id: ${trace}\r\n`;
   if (options.tlsHeaders && arrival.tls !== undefined)
     text += `X-Amzn-Tls-Version: ${arrival.tls.version}\r\nX-Amzn-Tls-Cipher-Suite: ${arrival.tls.cipher}\r\n`;
-  for (const { name, lower, value } of headers) {
+  for (const { name, lower, value, plain } of headers) {
     if (hopByHop.has(lower) || ours.has(lower) || tlsNames.has(lower)) continue;
-    if (options.dropInvalidHeaders && !/^[A-Za-z0-9-]+$/.test(name)) continue;
+    if (options.dropInvalidHeaders && !plain) continue;
     text += `${name}: ${value}\r\n`;
   }
   if (head.upgrade !== undefined) text += `Connection: upgrade\r\nUpgrade: ${headerValue(headers, 'upgrade')}\r\n`;

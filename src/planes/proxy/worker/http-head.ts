@@ -13,6 +13,8 @@ export interface Header {
   /** The name in lower case. */
   lower: string;
   value: string;
+  /** The name is of letters, digits and hyphens alone. */
+  plain: boolean;
 }
 
 export interface RequestHead {
@@ -30,6 +32,8 @@ export interface RequestHead {
   expectsContinue: boolean;
   /** Lawful, but something that servers disagree about. */
   ambiguous: boolean;
+  /** There is a header whose name is lawful, but not plain. */
+  oddNames: boolean;
 }
 
 export interface ResponseHead {
@@ -54,6 +58,7 @@ export class HeadError extends Error {
   }
 }
 
+const plainName = /^[0-9A-Za-z-]+$/;
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 // A control character in a value would end a line for some servers; tabs are allowed.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
@@ -101,7 +106,9 @@ function interpretRequest({
   let connection = '';
   let upgrade: string | undefined;
   let expectsContinue = false;
-  for (const { lower, value } of headers) {
+  let oddNames = false;
+  for (const { lower, value, plain } of headers) {
+    oddNames ||= !plain;
     if (lower === 'host') {
       if (host !== undefined) throw new HeadError(400, 'There are two Host headers.');
       host = value;
@@ -124,6 +131,7 @@ function interpretRequest({
     keepAlive: minor === 1 ? !tokens.includes('close') : tokens.includes('keep-alive'),
     upgrade: tokens.includes('upgrade') ? upgrade : undefined,
     expectsContinue,
+    oddNames,
     ambiguous: ambiguous || ((method === 'GET' || method === 'HEAD') && body !== 'none' && body !== 0),
   };
 }
@@ -167,10 +175,11 @@ function parseHeaders(text: string, from: number): Header[] {
     if (colon < 0 || colon > end) throw new HeadError(400, 'A header has no colon.');
     const name = text.slice(at, colon);
     // Also refuses folded lines, and blanks between name and colon.
-    if (!token.test(name)) throw new HeadError(400, 'The name of a header is malformed.');
+    const plain = plainName.test(name);
+    if (!plain && !token.test(name)) throw new HeadError(400, 'The name of a header is malformed.');
     const value = text.slice(colon + 1, end).trim();
     if (badValue.test(value)) throw new HeadError(400, 'The value of a header is malformed.');
-    headers.push({ name, lower: name.toLowerCase(), value });
+    headers.push({ name, lower: name.toLowerCase(), value, plain });
     at = end + 2;
   }
   return headers;
