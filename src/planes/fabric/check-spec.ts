@@ -59,6 +59,11 @@ export function checkSpec(spec: NetworkSpec): void {
     for (const set of port.ruleSets) if (!known.ruleSets.has(set)) throw unknown('rule set', set, port.key);
     checkPort(port, subnet, taken);
   }
+  for (const { network, port, to } of spec.admissions ?? []) {
+    checkKey('network', network);
+    checkKey('port', port);
+    if (!known.ports.has(to)) throw unknown('port', to, `Admission of ${port}`);
+  }
   for (const copy of spec.copies ?? []) checkCopy(copy, known.ports);
   checkKeys(
     'device',

@@ -94,6 +94,8 @@ function internetRules(openPorts: readonly number[]): string {
     ],
     forward: [
       `ip saddr ${internetCidr} ip daddr ${internetCidr} accept`,
+      // From a passage of one network to the one that admits it, and back: no other packet leaves a network with such addresses.
+      `ip saddr ${serviceCidr} ip daddr ${serviceCidr} accept`,
       // Nobody forges another's address: IPv6 has no such check in the kernel.
       `ip6 saddr ${internetCidr6} ip6 daddr ${internetCidr6} fib saddr . iif oif != 0 accept`,
     ],
@@ -111,7 +113,10 @@ function internetRules(openPorts: readonly number[]): string {
     const own = `ip daddr { ${[hostAddress, ...platformBlocks].join(', ')} }`;
     const toApi = `tcp dport { ${[...webPorts, first].join(', ')} } dnat ip to ${hostAddress}:${first}`;
     lines.push(`add rule ${table} web ${own} ${toApi}`);
-    lines.push(`add rule ${table} web ip saddr ${serviceCidr} ip daddr != { ${metadataAddress}, ${resolverAddress} } ${toApi}`);
+    const others = [metadataAddress, resolverAddress, serviceCidr].join(', ');
+    lines.push(`add rule ${table} web ip saddr ${serviceCidr} ip daddr != { ${others} } ${toApi}`);
+    // A user's network may have such addresses too; those of passages are routed.
+    lines.push(`add rule ${table} web ip saddr ${serviceCidr} ip daddr ${serviceCidr} fib daddr type blackhole ${toApi}`);
   }
   return `${lines.join('\n')}\n`;
 }

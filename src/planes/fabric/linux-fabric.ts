@@ -101,7 +101,7 @@ export class LinuxFabric implements Fabric {
     if (applied === undefined) return [];
     const links = await readLinks(applied.namespace);
     return [...applied.identities].flatMap(([serviceAddress, { port, device }]) => {
-      const link = links.get(device);
+      const link = device === undefined ? undefined : links.get(device);
       if (link === undefined) return [];
       // What the network's end sends, the machine receives.
       return {
@@ -183,6 +183,7 @@ export class LinuxFabric implements Fabric {
       index: this.#indexes.assign(this.#networks.keys()).get(spec.key)!,
       numbers: state.numbers,
       serviceAddressOf: (port) => this.#holdings.serviceAddressOf(spec.key, port),
+      serviceAddressElsewhere: (network, port) => this.#holdings.serviceAddressOf(network, port),
       membersElsewhere: (ruleSet) => membersOf(ruleSet, this.#specs()),
       faults: this.#faults.view(this.#specs()),
     });

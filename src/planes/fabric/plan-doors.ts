@@ -6,11 +6,12 @@ import { parseCidr4 } from '../../base/cidr.ts';
 import { serviceCidr, uplinkInternetEnd } from './addresses.ts';
 import type { NetworkNumbers } from './numbers.ts';
 import type { FactList } from './plan.ts';
+import { passagesOf } from './plan-passages.ts';
 import type { NetworkSpec, PortSpec } from './types.ts';
 
-/** Ports that the platform holds. */
+/** Ports that the platform holds, and passages: what is sent to both leaves for the root namespace. */
 export function doorsOf(spec: NetworkSpec): PortSpec[] {
-  return spec.ports.filter((port) => port.platform === true && port.attachment === undefined);
+  return [...spec.ports.filter((port) => port.platform === true && port.attachment === undefined), ...passagesOf(spec)];
 }
 
 /** Routes of the doors' addresses. */

@@ -27,6 +27,7 @@ import type { PlanContext, PlannedNat, PlannedPort } from './plan.ts';
 import { copyOutputs } from './plan-copies.ts';
 import { doorsOf, platformAccept, platformTranslations } from './plan-doors.ts';
 import { flowChains, flowSets, refusal } from './plan-flows.ts';
+import { type PlannedAdmission, passageElements, passageRules } from './plan-passages.ts';
 import { gateVerdicts, isOpen, ruleLines, type TrackedProtocol, trackedProtocols } from './plan-rules.ts';
 import type { NetworkSpec, RuleSetSpec } from './types.ts';
 
@@ -59,13 +60,16 @@ export interface FirewallPlan {
 const unreachable = 'reject with icmp type net-unreachable';
 const services = `{ ${resolverAddress}, ${metadataAddress} }`;
 
+/** What of a network the firewall speaks of, looked up. */
+interface Planned {
+  ports: readonly PlannedPort[];
+  nats: readonly PlannedNat[];
+  admissions: readonly PlannedAdmission[];
+}
+
 /** Plans the firewall of a network whose spec is sound. */
-export function planFirewall(
-  spec: NetworkSpec,
-  context: PlanContext,
-  ports: readonly PlannedPort[],
-  nats: readonly PlannedNat[],
-): Omit<FirewallPlan, 'copies'> {
+export function planFirewall(spec: NetworkSpec, context: PlanContext, planned: Planned): Omit<FirewallPlan, 'copies'> {
+  const { ports, nats } = planned;
   const dual = isDual(spec);
   const chains = new Map<string, ChainPlan>([...baseChains(spec, context), ...flowChains(spec, dual)]);
   const profiles = planProfiles(spec, context, [...ports, ...doorsOf(spec).map((door) => ({ spec: door }))], chains);
@@ -81,7 +85,7 @@ export function planFirewall(
     const rules = [`jump ${gateChain(gate, 'ingress')}`, `jump ${gateChain(gate, 'egress')}`];
     chains.set(`nat.${nat.device}`, { hook: '', rules });
   }
-  return { sets: planSets(spec, context, ports, nats, profiles), chains };
+  return { sets: planSets(spec, context, planned, profiles), chains };
 }
 
 /** The network's IPv6 blocks. */
@@ -133,6 +137,7 @@ function baseChain(type: string, hook: string, priority: number, policy: string,
 function forwardChains(own: string, resolver: boolean, dual: boolean): [string, ChainPlan][] {
   const enter = [
     ...trackedRules(2, 1, 'accept'),
+    passageRules.answer,
     'oifname "u0" ip daddr vmap @door_enters',
     'oifname vmap @enters',
     'oifname "p*" drop',
@@ -174,8 +179,8 @@ function forwardChains(own: string, resolver: boolean, dual: boolean): [string, 
 }
 
 function translationChains(resolver: string, spec: NetworkSpec, platform: readonly string[]): [string, ChainPlan][] {
-  const before = ['iifname "u0" ip daddr set ip daddr map @reach', 'meta mark set iifname map @subnets'];
-  const toResolver = [`iifname "p*" ip daddr ${resolver} ${dns} dnat ip to ${resolverAddress}`];
+  const before = [passageRules.before, 'iifname "u0" ip daddr set ip daddr map @reach', 'meta mark set iifname map @subnets'];
+  const toResolver = [`iifname "p*" ip daddr ${resolver} ${dns} dnat ip to ${resolverAddress}`, passageRules.admit];
   const translate = [
     `oifname "u0" ip daddr ${services} snat ip to ip saddr map @service`,
     ...platform,
@@ -183,7 +188,9 @@ function translationChains(resolver: string, spec: NetworkSpec, platform: readon
   ];
   const after = [
     `oifname "u0" ip saddr ${serviceCidr} ip daddr ${services} accept`,
+    passageRules.leave,
     platformAccept,
+    passageRules.out,
     'oifname "u0" ip saddr set ip saddr map @publish accept',
     ...(reaches6(spec) ? [`oifname "u0" ip6 saddr { ${blocks6(spec).join(', ')} } accept`] : []),
     'oifname "u0" drop',
@@ -191,6 +198,7 @@ function translationChains(resolver: string, spec: NetworkSpec, platform: readon
   return [
     ['before', baseChain('filter', 'prerouting', -300, 'accept', before)],
     ['resolver', baseChain('nat', 'prerouting', -100, 'accept', toResolver)],
+    ['answers', baseChain('filter', 'prerouting', -90, 'accept', [passageRules.mark])],
     ['translate', baseChain('nat', 'postrouting', 100, 'accept', translate)],
     ['after', baseChain('filter', 'postrouting', 200, 'accept', after)],
   ];
@@ -295,12 +303,13 @@ function gateChain(gate: string, direction: 'ingress' | 'egress'): string {
 
 function planSets(
   spec: NetworkSpec,
-  { faults, membersElsewhere }: PlanContext,
-  ports: readonly PlannedPort[],
-  nats: readonly PlannedNat[],
+  { faults, membersElsewhere, serviceAddressOf }: PlanContext,
+  { ports, nats, admissions }: Planned,
   profiles: ReadonlyMap<string, Profile>,
 ): Map<string, SetPlan> {
+  const passages = Object.entries(passageElements(spec, admissions, serviceAddressOf));
   return new Map([
+    ...passages.map(([name, elements]) => map(name, 'type ipv4_addr : ipv4_addr', elements)),
     ...sourceSets(ports),
     ...(isDual(spec) ? sets6(spec, ports) : []),
     ...faultSets(faults, ports, nats),

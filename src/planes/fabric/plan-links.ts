@@ -150,8 +150,8 @@ function upFact(place: string, device: string, link: string, first: boolean) {
   return { place, add: `link set dev ${device} up`, link, check: { kind: 'up', device, first } } as const;
 }
 
-/** The removal names the device: the address may belong to another network by then, whose route must stay. */
-function rootRoute(address: string, rootDevice: string, link: string, extra: string) {
+/** A route of the root namespace to an address of a network. The removal names the device: the address may belong to another network by then, whose route must stay. */
+export function rootRoute(address: string, rootDevice: string, link: string, extra: string) {
   return {
     place: rootPlace,
     add: `route replace ${address}/32 via ${uplinkNetworkEnd.address} dev ${rootDevice} onlink${extra}`,

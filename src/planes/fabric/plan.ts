@@ -13,6 +13,7 @@ import { copyCommands, listCopies, planCopies } from './plan-copies.ts';
 import { planDoors } from './plan-doors.ts';
 import { planIp6 } from './plan-ip6.ts';
 import { planPort, planUplink } from './plan-links.ts';
+import { listAdmissions, passagesOf, planAdmissions } from './plan-passages.ts';
 import { listPeers, planPeer } from './plan-peers.ts';
 import { planRouteTables } from './plan-routes.ts';
 import type { NetworkSpec, PortSpec, SubnetSpec } from './types.ts';
@@ -58,8 +59,8 @@ export interface NetworkPlan {
   /** By an id that stays the same when only the command changes. In the order in which they must be made. */
   facts: ReadonlyMap<string, Fact>;
   firewall: FirewallPlan;
-  /** Service address to port, for ports that are attached. */
-  identities: ReadonlyMap<string, { port: string; machine: string; device: string }>;
+  /** Service address to port, for ports that are attached and for passages. */
+  identities: ReadonlyMap<string, { port: string; machine?: string | undefined; device?: string | undefined }>;
 }
 
 /** What is down, as `setFault` left it. */
@@ -76,6 +77,8 @@ export interface PlanContext {
   index: number;
   numbers: NetworkNumbers;
   serviceAddressOf: (port: string) => string;
+  /** The same for a port of another network. */
+  serviceAddressElsewhere: (network: string, port: string) => string;
   /** Private addresses of the ports that carry a rule set in other networks. */
   membersElsewhere: (ruleSet: string) => readonly string[];
   faults: Faults;
@@ -117,6 +120,8 @@ export function planNetwork(spec: NetworkSpec, context: PlanContext): NetworkPla
   for (const nat of nats) planUplink({ facts, links, namespace }, nat.device, nat.rootDevice, nat.publicAddress);
   for (const port of ports) planPort({ facts, links, namespace }, port, `n${context.index}`, spec.internet);
   planDoors(facts, namespace, spec);
+  const admissions = listAdmissions(spec, ports, context.serviceAddressElsewhere);
+  planAdmissions(facts, namespace, `n${context.index}`, admissions);
   const copies = listCopies(spec, context, ports);
   planCopies(facts, namespace, copies);
   for (const peer of peers) planPeer({ facts, links, namespace }, peer);
@@ -127,10 +132,13 @@ export function planNetwork(spec: NetworkSpec, context: PlanContext): NetworkPla
     dual: isDual(spec),
     links,
     facts: facts.byId,
-    firewall: { ...planFirewall(spec, context, ports, nats), copies: copyCommands(copies) },
-    identities: new Map(
-      ports.map((port) => [port.serviceAddress, { port: port.spec.key, machine: port.machineKey, device: port.device }]),
-    ),
+    firewall: { ...planFirewall(spec, context, { ports, nats, admissions }), copies: copyCommands(copies) },
+    identities: new Map([
+      ...ports.map(
+        (port) => [port.serviceAddress, { port: port.spec.key, machine: port.machineKey, device: port.device }] as const,
+      ),
+      ...passagesOf(spec).map(({ key }) => [context.serviceAddressOf(key), { port: key }] as const),
+    ]),
   };
 }
 

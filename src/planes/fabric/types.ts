@@ -19,8 +19,17 @@ export interface NetworkSpec {
   internet: boolean;
   /** Copies of packets from port to port. Those of ports that are not attached wait. */
   copies?: readonly CopySpec[] | undefined;
+  /** Passages of other networks, each to one port of this one. Without an entry here nothing comes through a passage. */
+  admissions?: readonly AdmissionSpec[] | undefined;
   /** False: the network has no resolver, and queries to its addresses are lost. Absent: it has one. */
   resolver?: boolean | undefined;
+}
+
+/** The passage `port` of another network, and the port of this one that answers there. */
+export interface AdmissionSpec {
+  network: string;
+  port: string;
+  to: string;
 }
 
 /** Copies of a port's packets that another port of the network receives in VXLAN, UDP 4789. */
@@ -126,6 +135,11 @@ export interface PortSpec {
   sourceCheck: boolean;
   /** The platform's API answers at this port's addresses, to whom its rule sets let in, on the path of a `platform` route. Then nothing is attached. */
   platform?: boolean | undefined;
+  /**
+   * At this port's first address a port of another network answers, which admits it (`admissions`), to whom its rule sets let in; the networks' blocks may
+   * overlap, and only answers come back. Then nothing is attached. The other side sees addresses that mean nothing to either network.
+   */
+  passage?: boolean | undefined;
   /** Nothing comes or goes through it, though a machine holds it: one that stands still. */
   silent?: boolean | undefined;
   /** The flows of the port are counted (`flows`). */

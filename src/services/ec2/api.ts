@@ -1,6 +1,7 @@
 /** What EC2 offers inside the process: to the admin API where an instance stands, to Systems Manager the newest images. */
 import type { Context } from '../../kernel/context.ts';
 import { catalogueImages, type CatalogueImage } from './images/catalogue.ts';
+import { EndpointServices } from './endpoint-services/state.ts';
 import { heldInterfaces } from './interfaces/held.ts';
 import { subscribe } from './images/subscriptions.ts';
 import { type ConnectTarget, connectTarget, pushKey } from './key-pairs/pushed-keys.ts';
@@ -21,6 +22,8 @@ export interface Ec2Api extends ReturnType<typeof heldInterfaces> {
   connectTarget(instanceId: string): Promise<ConnectTarget | undefined>;
   /** Makes an OpenSSH public key valid for a user of an instance, for 60 seconds. */
   pushKey(instanceId: string, user: string, publicKey: string): Promise<void>;
+  /** Ids of the account's endpoint services behind a load balancer. */
+  endpointServicesOf(balancerArn: string): Promise<readonly string[]>;
   /** Accepts the terms of a Marketplace product for the account; false when there is none. */
   subscribe(productCode: string): Promise<boolean>;
   /** The provider's images of a Region, the newest of each kind, with the public parameters of Systems Manager that name them. */
@@ -37,6 +40,8 @@ export function ec2Api(ctx: Context): Ec2Api {
       (await ctx.everywhere(Volumes)).filter(({ row }) => row.stalledSince !== undefined).map(({ row }) => row.id),
     connectTarget: (id) => connectTarget(ctx, id),
     pushKey: (id, user, key) => pushKey(ctx, id, user, key),
+    endpointServicesOf: async (arn) =>
+      (await ctx.table(EndpointServices).list()).filter(({ balancers }) => balancers.includes(arn)).map(({ id }) => id),
     subscribe: (productCode) => subscribe(ctx, productCode),
     latestImages: catalogueImages,
   };

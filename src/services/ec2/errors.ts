@@ -32,6 +32,10 @@ const nouns = {
   prefixList: { stem: 'InvalidPrefixListID', text: idNamed('prefix list') },
   egressOnlyGateway: { stem: 'InvalidGatewayID', text: idNamed('egress-only internet gateway') },
   vpcEndpoint: { stem: 'InvalidVpcEndpointId', text: (ids) => `The Vpc Endpoint Id '${ids}' does not exist` },
+  endpointService: {
+    stem: 'InvalidVpcEndpointServiceId',
+    text: (ids) => `The VpcEndpointService Id '${ids}' does not exist`,
+  },
   mirrorTarget: { stem: 'InvalidTrafficMirrorTargetId', text: idNamed('traffic mirror target') },
   mirrorFilter: { stem: 'InvalidTrafficMirrorFilterId', text: idNamed('traffic mirror filter') },
   mirrorRule: { stem: 'InvalidTrafficMirrorFilterRuleId', text: idNamed('traffic mirror filter rule') },

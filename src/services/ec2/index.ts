@@ -41,6 +41,7 @@ import { placementAuthorisations, placementHandlers } from './placement/modify.t
 import { leavePlacesOf } from './placement/place.ts';
 import { placementGroupAuthorisations, placementGroupHandlers } from './placement/placement-groups.ts';
 import { Occupants, PlacementGroups } from './placement/state.ts';
+import { forgetEndpointServicesOf } from './endpoint-services/connections.ts';
 import { endpointZone, pathOf } from './endpoints/paths.ts';
 import {
   networkingAuthorisations,
@@ -80,7 +81,7 @@ import { ZoneGroups, zoneHandlers } from './zones.ts';
 
 export default defineService({
   name: 'ec2',
-  uses: ['cloudwatch', 'cloudwatch-logs', 'iam', 'kms', 'rbin', 's3', 'sts'],
+  uses: ['cloudwatch', 'cloudwatch-logs', 'elastic-load-balancing-v2', 'iam', 'kms', 'rbin', 's3', 'sts'],
   tables: [
     ...[Vpcs, Subnets, RouteTables, InternetGateways, NetworkAcls, DhcpOptions, Interfaces, SecurityGroups, SecurityGroupRules],
     ...[
@@ -202,6 +203,7 @@ export default defineService({
     await freePublicIpsOf(ctx, account);
     await leavePlacesOf(ctx, account);
     await forgetImagesOf(ctx, account);
+    await forgetEndpointServicesOf(ctx, account);
   },
   /** DryRun asks only whether the call would be allowed, and is answered before anything is looked at ("DryRunOperation"). */
   before: (input) => {

@@ -1,6 +1,9 @@
 /** The nouns around VPCs that were built together, gathered for the service's definition: index.ts has one line for all of them. */
 import type { EC2 } from '@aws-sdk/client-ec2';
 import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
+import { endpointServiceAuthorisations, endpointServiceHandlers } from './endpoint-services/configurations.ts';
+import { endpointConnectionAuthorisations, endpointConnectionHandlers } from './endpoint-services/connections.ts';
+import { EndpointConnections, EndpointServiceOwners, EndpointServices, ServiceNames } from './endpoint-services/state.ts';
 import { vpcEndpointAuthorisations, vpcEndpointHandlers } from './endpoints/endpoints.ts';
 import { VpcEndpoints } from './endpoints/state.ts';
 import { collectFlows } from './flow-logs/collect.ts';
@@ -28,6 +31,10 @@ export const networkingTables = [
   PrefixLists,
   EgressOnlyGateways,
   VpcEndpoints,
+  EndpointServices,
+  EndpointServiceOwners,
+  EndpointConnections,
+  ServiceNames,
   FlowLogs,
   FlowLines,
   MirrorTargets,
@@ -41,6 +48,8 @@ export const networkingHandlers: HandlersOf<EC2> = {
   ...ipv6Handlers,
   ...natGatewayHandlers,
   ...vpcEndpointHandlers,
+  ...endpointServiceHandlers,
+  ...endpointConnectionHandlers,
   ...flowLogHandlers,
   ...mirrorFilterHandlers,
   ...mirrorSessionHandlers,
@@ -55,6 +64,8 @@ export const networkingAuthorisations: AuthorisationsOf<EC2> = {
   ...ipv6Authorisations,
   ...natGatewayAuthorisations,
   ...vpcEndpointAuthorisations,
+  ...endpointServiceAuthorisations,
+  ...endpointConnectionAuthorisations,
   ...flowLogAuthorisations,
   ...mirrorFilterAuthorisations,
   ...mirrorSessionAuthorisations,

@@ -18,6 +18,7 @@ import { Images } from './images/state.ts';
 import { Instances } from './instances/state.ts';
 import { Interfaces } from './interfaces/state.ts';
 import { FlowLogs } from './flow-logs/state.ts';
+import { EndpointServices } from './endpoint-services/state.ts';
 import { VpcEndpoints } from './endpoints/state.ts';
 import { EgressOnlyGateways } from './ipv6/state.ts';
 import { MirrorFilters, MirrorSessions, MirrorTargets } from './mirroring/state.ts';
@@ -79,6 +80,7 @@ const kinds: readonly TaggedKind[] = [
   kind('snapshot', 'snapshot', Snapshots),
   kind('key-pair', 'keyPair', KeyPairs, 'byId'),
   kind('egress-only-internet-gateway', 'egressOnlyGateway', EgressOnlyGateways),
+  kind('vpc-endpoint-service', 'endpointService', EndpointServices),
   kind('vpc-endpoint', 'vpcEndpoint', VpcEndpoints),
   kind('vpc-flow-log', 'flowLog', FlowLogs),
   kind('traffic-mirror-target', 'mirrorTarget', MirrorTargets),

@@ -219,8 +219,9 @@ export const balancerHandlers: HandlersOf<ElasticLoadBalancingV2> = {
     return { LoadBalancers: page.items.map(describeBalancer), NextMarker: page.marker };
   },
 
-  /** Succeeds also when there is none of this ARN. Throws OperationNotPermitted while it is protected. */
+  /** Succeeds also when there is none of this ARN. Throws OperationNotPermitted while it is protected, ResourceInUse behind an endpoint service. */
   async DeleteLoadBalancer(input, ctx) {
+    const services = await (await ctx.internal<Ec2Api>('ec2')).endpointServicesOf(input.LoadBalancerArn ?? '');
     const certificates = await ctx.transact(async (tx) => {
       const row = await findBalancer(tx, input.LoadBalancerArn).catch((error: AwsError) => {
         if (error.code === 'LoadBalancerNotFound') return undefined;
@@ -229,6 +230,11 @@ export const balancerHandlers: HandlersOf<ElasticLoadBalancingV2> = {
       if (row === undefined) return [];
       if (balancerAttribute(row, 'deletion_protection.enabled') === 'true')
         throw notPermitted(`Load balancer '${row.arn}' cannot be deleted because deletion protection is enabled`);
+      if (services.length > 0)
+        throw new AwsError(
+          'ResourceInUse',
+          `Load balancer '${row.arn}' cannot be deleted because it is currently associated with another service`,
+        );
       const listeners = await tx.table(Listeners).byIndex('byBalancer', [row.arn]);
       for (const rule of await tx.table(Rules).byIndex('byBalancer', [row.arn])) await tx.table(Rules).delete(rule.arn);
       for (const { arn } of listeners) await tx.table(Listeners).delete(arn);

@@ -1,11 +1,14 @@
 /**
  * VPC endpoints to the cloud's own services: gateway endpoints, which are routes of a prefix list, and interface endpoints, which are interfaces with
- * security groups ("Access AWS services through AWS PrivateLink", "Gateway endpoints"). Services of others wait for load balancers.
+ * security groups ("Access AWS services through AWS PrivateLink", "Gateway endpoints"); and interface endpoints to services of accounts.
  */
 import type { CreateVpcEndpointRequest, EC2, ServiceDetail, VpcEndpoint } from '@aws-sdk/client-ec2';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
+import { findRegion } from '../../../base/regions.ts';
+import { type FoundService, findService, openServices, serviceIdIn, wakeBoth } from '../endpoint-services/lookup.ts';
+import { ServiceNames } from '../endpoint-services/state.ts';
 import { invalidParameterValue, missingParameter } from '../errors.ts';
 import { applyFilters } from '../filters.ts';
 import { addInterface, checkGroups, removeInterface } from '../interfaces/lifecycle.ts';
@@ -17,7 +20,18 @@ import { SecurityGroups } from '../security-groups/state.ts';
 import { checkTagged, describeTags, ec2Arn, requestTagConditions, tagsFor } from '../tags.ts';
 import { RouteTables, Subnets, type VpcRow, Vpcs } from '../vpc/state.ts';
 import { type Offer, offerOf, offersOf } from './offers.ts';
-import { endpointName } from './paths.ts';
+import { endpointNames } from './paths.ts';
+import {
+  checkZones,
+  connect,
+  describeOpenService,
+  disconnect,
+  noSuchService,
+  privateNameOf,
+  refusePolicy,
+  requireOpenService,
+  writePrivateName,
+} from './service-endpoints.ts';
 import { type VpcEndpointRow, VpcEndpoints } from './state.ts';
 
 /** Per VPC and Region ("AWS PrivateLink quotas"). */
@@ -29,14 +43,20 @@ const fullAccess = JSON.stringify({ Statement: [{ Action: '*', Effect: 'Allow', 
 async function describeEndpoint(ctx: Context, row: VpcEndpointRow): Promise<VpcEndpoint> {
   const offer = offerOf(ctx.region, row.serviceName);
   const isInterface = row.type === 'Interface';
+  const zoneOf = async (id: string) => (await ctx.table(Interfaces).get(id))?.zone;
+  const privateNames = (await ctx.table(ServiceNames).list({ prefix: [row.vpcId] })).filter(
+    ({ endpointId }) => endpointId === row.id,
+  );
+  const own = row.serviceId === undefined ? (row.privateDns ? [offer?.dnsName] : []) : privateNames.map(({ name }) => name);
+  const names = isInterface ? [...(await endpointNames(row, ctx.region, zoneOf)), ...own] : [];
   const groups = row.groups.map(async (id) => ({ GroupId: id, GroupName: (await ctx.table(SecurityGroups).get(id))?.name }));
   return {
     VpcEndpointId: row.id,
     VpcEndpointType: row.type,
     VpcId: row.vpcId,
     ServiceName: row.serviceName,
-    State: 'available' as never,
-    PolicyDocument: row.policy,
+    State: row.state as never,
+    PolicyDocument: row.serviceId === undefined ? row.policy : undefined,
     RouteTableIds: [...row.routeTableIds],
     SubnetIds: row.interfaces.map(({ subnetId }) => subnetId),
     NetworkInterfaceIds: row.interfaces.map(({ interfaceId }) => interfaceId),
@@ -44,9 +64,7 @@ async function describeEndpoint(ctx: Context, row: VpcEndpointRow): Promise<VpcE
     PrivateDnsEnabled: row.privateDns,
     RequesterManaged: false,
     IpAddressType: 'ipv4',
-    DnsEntries: isInterface
-      ? [endpointName(row, ctx.region), ...(row.privateDns ? [offer?.dnsName] : [])].map((DnsName) => ({ DnsName }))
-      : [],
+    DnsEntries: names.map((DnsName) => ({ DnsName })),
     CreationTimestamp: new Date(row.created),
     OwnerId: ctx.account,
     Tags: describeTags(row.tags),
@@ -72,7 +90,7 @@ const unimplemented = [
   'ServiceRegion',
 ] as const;
 
-function checkNew(input: CreateVpcEndpointRequest, ctx: Context): { offer: Offer; type: VpcEndpointRow['type'] } {
+function checkNew(input: CreateVpcEndpointRequest): VpcEndpointRow['type'] {
   const named = unimplemented.find((name) => input[name] !== undefined);
   if (named !== undefined) throw parameterNotImplemented('CreateVpcEndpoint', named);
   if (input.IpAddressType !== undefined && input.IpAddressType !== 'ipv4')
@@ -80,16 +98,19 @@ function checkNew(input: CreateVpcEndpointRequest, ctx: Context): { offer: Offer
   const type = input.VpcEndpointType ?? 'Gateway';
   if (type !== 'Gateway' && type !== 'Interface') throw parameterNotImplemented('CreateVpcEndpoint', `VpcEndpointType ${type}`);
   if (input.ServiceName === undefined) throw missingParameter('ServiceName');
-  const offer = offerOf(ctx.region, input.ServiceName);
-  if (offer === undefined)
-    throw new AwsError('InvalidServiceName', `The Vpc Endpoint Service '${input.ServiceName}' does not exist`);
-  if (type === 'Gateway' && !offer.gateway)
-    throw new AwsError('InvalidParameter', `Endpoint type (Gateway) does not match available service types ([Interface]).`);
   if (type === 'Gateway' && ((input.SubnetIds?.length ?? 0) > 0 || (input.SecurityGroupIds?.length ?? 0) > 0))
     throw new AwsError('InvalidParameter', 'Subnets and security groups are supported only for interface endpoints.');
   if (type === 'Interface' && (input.RouteTableIds?.length ?? 0) > 0)
     throw new AwsError('InvalidParameter', 'Route table IDs are supported only for Gateway type VPC Endpoint.');
-  return { offer, type };
+  return type;
+}
+
+/** The provider's own service that a new endpoint is for. Throws InvalidServiceName, InvalidParameter. */
+function requireOffer(ctx: Context, name: string, type: VpcEndpointRow['type']): void {
+  const offer = offerOf(ctx.region, name);
+  if (offer === undefined) throw noSuchService(name);
+  if (type === 'Gateway' && !offer.gateway)
+    throw new AwsError('InvalidParameter', `Endpoint type (Gateway) does not match available service types ([Interface]).`);
 }
 
 /** Gives tables their route, or takes it away. Throws RouteAlreadyExists when another endpoint has it. */
@@ -171,10 +192,16 @@ async function checkQuota(tx: Transaction, vpc: VpcRow, type: VpcEndpointRow['ty
     throw new AwsError('VpcEndpointLimitExceeded', 'The maximum number of VPC endpoints has been reached.');
 }
 
+/** The provider's own services are in all Availability Zones. */
+function zonesOf(ctx: Context): readonly { name: string; id: string }[] {
+  return (findRegion(ctx.region)?.zones ?? []).filter(({ type }) => type === 'availability-zone');
+}
+
 function describeOffer(ctx: Context, offer: Offer): ServiceDetail[] {
   const shared = {
     ServiceName: offer.serviceName,
-    AvailabilityZones: undefined,
+    AvailabilityZones: zonesOf(ctx).map(({ name }) => name),
+    AvailabilityZoneIds: zonesOf(ctx).map(({ id }) => id),
     Owner: 'amazon',
     BaseEndpointDnsNames: [`${offer.short}.${ctx.region}.vpce.amazonaws.com`],
     VpcEndpointPolicySupported: true,
@@ -196,18 +223,28 @@ function describeOffer(ctx: Context, offer: Offer): ServiceDetail[] {
 export const vpcEndpointHandlers: HandlersOf<EC2> = {
   /** Throws InvalidServiceName, InvalidParameter, RouteAlreadyExists, VpcEndpointLimitExceeded. */
   async CreateVpcEndpoint(input, ctx) {
-    const { offer, type } = checkNew(input, ctx);
+    const name = input.ServiceName ?? '';
+    const serviceId = serviceIdIn(name);
+    const service = serviceId === undefined ? undefined : await requireOpenService(ctx, serviceId, input);
+    const type = checkNew(input);
+    if (service === undefined) requireOffer(ctx, name, type);
     const policy = checkPolicy(input.PolicyDocument);
+    const state = service?.row.acceptance === true ? 'pendingAcceptance' : 'available';
     const tags = tagsFor('vpc-endpoint', input.TagSpecifications);
-    const privateDns = type === 'Interface' && (input.PrivateDnsEnabled ?? true);
+    const privateDns =
+      service === undefined
+        ? type === 'Interface' && (input.PrivateDnsEnabled ?? true)
+        : privateNameOf(service, state, input.PrivateDnsEnabled);
     const row = await ctx.transact(async (tx) => {
       const vpc = await requireRow(tx, Vpcs, 'vpc', input.VpcId);
       await checkQuota(tx, vpc, type);
       const bare: VpcEndpointRow = {
         id: ctx.id('vpcEndpoint'),
         vpcId: vpc.id,
-        serviceName: offer.serviceName,
+        serviceName: name,
+        serviceId,
         type,
+        state,
         policy,
         routeTableIds: input.RouteTableIds ?? [],
         interfaces: [],
@@ -216,15 +253,20 @@ export const vpcEndpointHandlers: HandlersOf<EC2> = {
         created: ctx.now,
         tags,
       };
-      if (privateDns) await checkPrivateDns(tx, vpc, offer.serviceName, bare.id);
+      if (privateDns) await checkPrivateDns(tx, vpc, name, bare.id);
       if (type === 'Gateway') await changeRoutes(tx, ctx, bare, bare.routeTableIds, []);
       const made = await addInterfaces(tx, ctx, bare, input.SubnetIds ?? []);
       await tx.table(VpcEndpoints).put(made);
+      if (service !== undefined) {
+        await connect(tx, ctx, made, service);
+        await writePrivateName(tx, ctx, made, service);
+      }
       return made;
     });
+    if (service !== undefined) await wakeBoth(ctx, service, []);
     const shown = await describeEndpoint(ctx, row);
     return {
-      VpcEndpoint: { ...shown, State: (type === 'Gateway' ? 'available' : 'pending') as never },
+      VpcEndpoint: { ...shown, State: (type === 'Interface' && state === 'available' ? 'pending' : state) as never },
       ClientToken: input.ClientToken,
     };
   },
@@ -234,7 +276,7 @@ export const vpcEndpointHandlers: HandlersOf<EC2> = {
     const passing = applyFilters(rows, input.Filters, {
       'vpc-endpoint-id': (row) => row.id,
       'vpc-endpoint-type': (row) => row.type,
-      'vpc-endpoint-state': () => 'available',
+      'vpc-endpoint-state': (row) => row.state,
       'service-name': (row) => row.serviceName,
       'vpc-id': (row) => row.vpcId,
       'ip-address-type': () => 'ipv4',
@@ -244,10 +286,11 @@ export const vpcEndpointHandlers: HandlersOf<EC2> = {
   },
 
   async DescribeVpcEndpointServices(input, ctx) {
-    const details = offersOf(ctx.region).flatMap((offer) => describeOffer(ctx, offer));
+    const open = await Promise.all((await openServices(ctx)).map((service) => describeOpenService(ctx, service)));
+    const details = [...offersOf(ctx.region).flatMap((offer) => describeOffer(ctx, offer)), ...open];
     const wanted = input.ServiceNames;
     const missing = wanted?.find((name) => !details.some((detail) => detail.ServiceName === name));
-    if (missing !== undefined) throw new AwsError('InvalidServiceName', `The Vpc Endpoint Service '${missing}' does not exist`);
+    if (missing !== undefined) throw noSuchService(missing);
     if (input.ServiceRegions !== undefined) throw parameterNotImplemented('DescribeVpcEndpointServices', 'ServiceRegions');
     const rows = details
       .filter((detail) => wanted === undefined || wanted.length === 0 || wanted.includes(detail.ServiceName ?? ''))
@@ -269,6 +312,12 @@ export const vpcEndpointHandlers: HandlersOf<EC2> = {
   async ModifyVpcEndpoint(input, ctx) {
     for (const name of ['DnsOptions', 'IpAddressType', 'SubnetConfigurations'] as const)
       if (input[name] !== undefined) throw parameterNotImplemented('ModifyVpcEndpoint', name);
+    const before = await requireRow(ctx, VpcEndpoints, 'vpcEndpoint', input.VpcEndpointId);
+    const service = before.serviceId === undefined ? undefined : await findService(ctx, before.serviceId);
+    if (service !== undefined) {
+      refusePolicy(before.serviceName, input.PolicyDocument);
+      await checkZones(ctx, service, input.AddSubnetIds ?? []);
+    }
     await ctx.transact(async (tx) => {
       let row = await requireRow(tx, VpcEndpoints, 'vpcEndpoint', input.VpcEndpointId);
       const vpc = (await tx.table(Vpcs).get(row.vpcId))!;
@@ -282,7 +331,9 @@ export const vpcEndpointHandlers: HandlersOf<EC2> = {
       if (input.ResetPolicy === true) row = { ...row, policy: fullAccess };
       if (input.PolicyDocument !== undefined) row = { ...row, policy: checkPolicy(input.PolicyDocument) };
       if (input.PrivateDnsEnabled === true) await checkPrivateDns(tx, vpc, row.serviceName, row.id);
-      row = { ...row, privateDns: input.PrivateDnsEnabled ?? row.privateDns };
+      const privateDns = input.PrivateDnsEnabled ?? row.privateDns;
+      row = { ...row, privateDns: service === undefined ? privateDns : privateNameOf(service, row.state, privateDns) };
+      if (row.serviceId !== undefined) await writePrivateName(tx, ctx, row, service);
       const groups = row.groups.filter((id) => !(input.RemoveSecurityGroupIds ?? []).includes(id));
       row = {
         ...row,
@@ -297,13 +348,15 @@ export const vpcEndpointHandlers: HandlersOf<EC2> = {
       await tx.table(VpcEndpoints).put(await addInterfaces(tx, ctx, row, input.AddSubnetIds ?? []));
       tx.hint('networks', row.vpcId);
     });
+    if (service !== undefined) await wakeBoth(ctx, service, []);
     return { Return: true };
   },
 
   /** What does not exist is named among the unsuccessful, the rest goes. */
   async DeleteVpcEndpoints(input, ctx) {
-    const missing = await ctx.transact(async (tx) => {
+    const { missing, services } = await ctx.transact(async (tx) => {
       const unknown: string[] = [];
+      const left: FoundService[] = [];
       for (const id of input.VpcEndpointIds ?? []) {
         const row = await tx.table(VpcEndpoints).get(id);
         if (row === undefined) {
@@ -315,11 +368,14 @@ export const vpcEndpointHandlers: HandlersOf<EC2> = {
           const card = await tx.table(Interfaces).get(interfaceId);
           if (card !== undefined) await removeInterface(tx, card);
         }
+        const service = await disconnect(tx, ctx, row);
+        if (service !== undefined) left.push(service);
         await tx.table(VpcEndpoints).delete(id);
         tx.hint('networks', row.vpcId);
       }
-      return unknown;
+      return { missing: unknown, services: left };
     });
+    for (const service of services) await wakeBoth(ctx, service, []);
     return {
       Unsuccessful: missing.map((id) => ({
         ResourceId: id,
@@ -329,11 +385,21 @@ export const vpcEndpointHandlers: HandlersOf<EC2> = {
   },
 };
 
+/** `amazon` or the account of a service. */
+async function ownerOf(ctx: Context, serviceName: string): Promise<string | undefined> {
+  const id = serviceIdIn(serviceName);
+  return id === undefined ? 'amazon' : (await findService(ctx, id))?.scope.account;
+}
+
 export const vpcEndpointAuthorisations: AuthorisationsOf<EC2> = {
   CreateVpcEndpoint: async (input, ctx) => [
     {
       resource: ec2Arn(ctx, 'vpc-endpoint', '*'),
-      conditions: requestTagConditions(input.TagSpecifications?.flatMap(({ Tags = [] }) => Tags)),
+      conditions: {
+        ...requestTagConditions(input.TagSpecifications?.flatMap(({ Tags = [] }) => Tags)),
+        'ec2:VpceServiceName': input.ServiceName,
+        'ec2:VpceServiceOwner': await ownerOf(ctx, input.ServiceName ?? ''),
+      },
     },
     ...(await checkTagged(
       [input.VpcId ?? '', ...(input.SubnetIds ?? []), ...(input.SecurityGroupIds ?? []), ...(input.RouteTableIds ?? [])],

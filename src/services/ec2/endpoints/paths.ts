@@ -6,6 +6,8 @@ import type { DnsQuestion, ZoneAnswer, ZoneSource } from '../../../planes/dns/ty
 import { type InterfaceRow, Interfaces } from '../interfaces/state.ts';
 import { routeTableOf } from '../vpc/route-tables.ts';
 import { Subnets, Vpcs } from '../vpc/state.ts';
+import { serviceDnsName } from '../endpoint-services/lookup.ts';
+import { ServiceNames } from '../endpoint-services/state.ts';
 import { offerOf } from './offers.ts';
 import { type VpcEndpointRow, VpcEndpoints } from './state.ts';
 
@@ -26,7 +28,7 @@ export async function pathOf(address: string, service: string, ctx: Context): Pr
   const card = await own.table(Interfaces).get(identity.port);
   if (card === undefined) return undefined;
   const endpoints = (await own.table(VpcEndpoints).byIndex('byVpc', [card.vpcId])).filter(
-    (row) => offerOf(scope.region, row.serviceName)?.service === service,
+    (row) => row.serviceId === undefined && offerOf(scope.region, row.serviceName)?.service === service,
   );
   const tableId = await tableOf(own, card);
   const row =
@@ -47,10 +49,11 @@ export function endpointZone(ctx: Context): ZoneSource {
     name: 'ec2 endpoints',
     async answer(question, asker) {
       const { name } = question;
-      if (!name.endsWith('.amazonaws.com')) return undefined;
       if (name.endsWith('.vpce.amazonaws.com')) return answerEndpoint(ctx, question);
-      const scope = asker.network === undefined ? undefined : await scopeOf(ctx, asker.network);
-      if (asker.network === undefined || scope === undefined) return undefined;
+      if (asker.network === undefined) return undefined;
+      if (!name.endsWith('.amazonaws.com')) return answerServiceName(ctx, question, asker.network);
+      const scope = await scopeOf(ctx, asker.network);
+      if (scope === undefined) return undefined;
       const own = ctx.inScope(scope);
       for (const row of await own.table(VpcEndpoints).byIndex('byVpc', [asker.network])) {
         const offer = row.privateDns ? offerOf(scope.region, row.serviceName) : undefined;
@@ -62,23 +65,63 @@ export function endpointZone(ctx: Context): ZoneSource {
   };
 }
 
-/** DNS name of an endpoint: `vpce-0a1b-9c8d7e6f.sqs.us-east-1.vpce.amazonaws.com`. */
-export function endpointName({ id, serviceName }: VpcEndpointRow, region: string): string {
-  return `${id}-${id.slice(-8)}.${offerOf(region, serviceName)?.short}.${region}.vpce.amazonaws.com`;
+/** The private name of a service in a VPC whose endpoint took it; one with `*` stands for all names below. */
+async function answerServiceName(ctx: Context, question: DnsQuestion, vpcId: string): Promise<ZoneAnswer | undefined> {
+  const wild = question.name.replace(/^[^.]+/, '*');
+  const found = (await ctx.table(ServiceNames).get(vpcId, question.name)) ?? (await ctx.table(ServiceNames).get(vpcId, wild));
+  if (found === undefined) return undefined;
+  const own = ctx.inScope(found);
+  const row = await own.table(VpcEndpoints).get(found.endpointId);
+  return row === undefined ? undefined : answerInterfaces(own, question, question.name, row);
 }
 
-/** Also names below the endpoint's, as S3's `bucket.vpce-…`. */
+/** What the names of an endpoint end in. */
+function suffixOf({ serviceName, serviceId }: VpcEndpointRow, region: string): string {
+  return serviceId === undefined
+    ? `${offerOf(region, serviceName)?.short}.${region}.vpce.amazonaws.com`
+    : serviceDnsName(region, serviceId);
+}
+
+/** DNS name of an endpoint: `vpce-0a1b-9c8d7e6f.sqs.us-east-1.vpce.amazonaws.com`; of its interface in a zone: `vpce-0a1b-9c8d7e6f-us-east-1a.sqs…`. */
+function endpointName(row: VpcEndpointRow, region: string, zone?: string): string {
+  return `${row.id}-${row.id.slice(-8)}${zone === undefined ? '' : `-${zone}`}.${suffixOf(row, region)}`;
+}
+
+/** All DNS names of an interface endpoint, that of the Region first. */
+export async function endpointNames(
+  row: VpcEndpointRow,
+  region: string,
+  zoneOf: (interfaceId: string) => Promise<string | undefined>,
+): Promise<string[]> {
+  const zones = await Promise.all(row.interfaces.map(({ interfaceId }) => zoneOf(interfaceId)));
+  const known = zones.filter((zone) => zone !== undefined).sort();
+  return [undefined, ...known].map((zone) => endpointName(row, region, zone));
+}
+
+/** The form of an endpoint's names, with what may stand before them, as S3's `bucket.vpce-…`. */
+const nameForm = /(?:^|\.)(vpce-[0-9a-f]+)-[0-9a-f]{8}(?:-([a-z0-9-]+))?\.[a-z0-9-]+\.[a-z0-9-]+\.vpce\.amazonaws\.com$/;
+
 async function answerEndpoint(ctx: Context, question: DnsQuestion): Promise<ZoneAnswer | undefined> {
+  const [, id, zone] = nameForm.exec(question.name) ?? [];
+  if (id === undefined) return undefined;
   for (const { scope, row } of await ctx.everywhere(VpcEndpoints)) {
-    const name = endpointName(row, scope.region);
+    if (row.id !== id || row.type !== 'Interface') continue;
+    const name = endpointName(row, scope.region, zone);
     const asked = question.name === name || question.name.endsWith(`.${name}`);
-    if (asked && row.type === 'Interface') return answerInterfaces(ctx.inScope(scope), question, name, row);
+    if (asked) return answerInterfaces(ctx.inScope(scope), question, name, row, zone);
   }
   return undefined;
 }
 
-async function answerInterfaces(own: Context, question: DnsQuestion, apex: string, row: VpcEndpointRow): Promise<ZoneAnswer> {
+async function answerInterfaces(
+  own: Context,
+  question: DnsQuestion,
+  apex: string,
+  row: VpcEndpointRow,
+  zone?: string,
+): Promise<ZoneAnswer> {
   const cards = await Promise.all(row.interfaces.map(({ interfaceId }) => own.table(Interfaces).get(interfaceId)));
-  const answers = cards.flatMap((card) => card?.addresses[0]?.address ?? []).map((ip) => answerAddress(question, apex, ip));
-  return { apex, records: answers.flatMap(({ records }) => records), exists: true };
+  const there = row.state === 'available' ? cards.filter((card) => zone === undefined || card?.zone === zone) : [];
+  const answers = there.flatMap((card) => card?.addresses[0]?.address ?? []).map((ip) => answerAddress(question, apex, ip));
+  return { apex, records: answers.flatMap(({ records }) => records), exists: there.length > 0 };
 }

@@ -8,7 +8,11 @@ export interface VpcEndpointRow {
   vpcId: string;
   /** `com.amazonaws.us-east-1.s3` */
   serviceName: string;
+  /** Of a service that an account offers; absent for the provider's own. */
+  serviceId?: string | undefined;
   type: 'Gateway' | 'Interface';
+  /** Endpoints of the provider's own services are available at once. */
+  state: 'pendingAcceptance' | 'available' | 'rejected';
   policy: string;
   /** Gateway endpoints: tables that have a route to it. */
   routeTableIds: readonly string[];

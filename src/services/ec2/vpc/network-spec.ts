@@ -10,6 +10,8 @@ import type {
   RuleSpec,
 } from '../../../planes/fabric/types.ts';
 import { type InstanceRow, Instances } from '../instances/state.ts';
+import { readAdmissions } from '../endpoint-services/lookup.ts';
+import { type VpcEndpointRow, VpcEndpoints } from '../endpoints/state.ts';
 import { EgressOnlyGateways } from '../ipv6/state.ts';
 import { covers, FlowLogs } from '../flow-logs/state.ts';
 import { type InterfaceRow, Interfaces } from '../interfaces/state.ts';
@@ -54,6 +56,7 @@ export async function readNetworkSpec(ctx: Context, vpcId: string): Promise<Netw
     readSurroundings(ctx, vpcId),
   ]);
   const used = new Set(cards.flatMap((card) => card.groups));
+  const endpoints = cards.some(isDoor) ? await ctx.table(VpcEndpoints).byIndex('byVpc', [vpcId]) : [];
   const { up, silent } = await instancesUp(ctx, cards);
   const ruleSets = await Promise.all(
     [...groups, ...guests]
@@ -76,8 +79,10 @@ export async function readNetworkSpec(ctx: Context, vpcId: string): Promise<Netw
     gates: acls.map(gateOf),
     ports: cards.map((card) => ({
       ...portOf(card, card.attachment?.instanceId ?? '', up, silent),
+      ...doorOf(card, endpoints),
       watched: flowLogs.some((log) => covers(log, card)) || undefined,
     })),
+    admissions: await readAdmissions(ctx, cards),
     copies: await readCopies(ctx, vpcId, new Set(cards.map(({ id }) => id))),
     internet: gateway !== undefined,
     resolver: vpc.dnsSupport,
@@ -223,6 +228,18 @@ function isOpen(card: InterfaceRow): boolean {
   return isNode(card) && card.groups.length === 0;
 }
 
+function isDoor({ interfaceType }: InterfaceRow): boolean {
+  return interfaceType === 'vpc_endpoint';
+}
+
+/** What answers at the interface of an endpoint: the platform, or the load balancer behind a service once its owner has accepted. */
+function doorOf(card: InterfaceRow, endpoints: readonly VpcEndpointRow[]): Pick<PortSpec, 'platform' | 'passage'> {
+  if (!isDoor(card)) return {};
+  const row = endpoints.find(({ id }) => id === card.holder?.resourceId);
+  if (row?.serviceId === undefined) return { platform: true };
+  return { passage: row.state === 'available' };
+}
+
 /** A port of a machine that is down hangs on nothing: packets to it are lost, as in AWS, where an idle kernel would refuse them. */
 function portOf(card: InterfaceRow, holder: string, up: ReadonlySet<string>, silent: ReadonlySet<string>): PortSpec {
   return {
@@ -236,7 +253,6 @@ function portOf(card: InterfaceRow, holder: string, up: ReadonlySet<string>, sil
     addresses6: card.addresses6,
     ruleSets: isOpen(card) ? [openRules.key] : card.groups,
     sourceCheck: card.sourceDestCheck,
-    platform: card.interfaceType === 'vpc_endpoint',
     silent: silent.has(holder) || undefined,
     attachment: isNode(card)
       ? { machine: card.id, device: deviceName(0) }
