@@ -66,7 +66,7 @@ export async function serviceZones(ctx: Context, { scope, row }: FoundService): 
 }
 
 /** Nodes of a service's load balancers: interfaces of the service's account. */
-export async function nodesOf(source: Source, { scope, row }: FoundService): Promise<InterfaceRow[]> {
+async function nodesOf(source: Source, { scope, row }: FoundService): Promise<InterfaceRow[]> {
   const holders = new Set(row.balancers.map((arn) => arn.split(':loadbalancer/')[1]));
   const cards = await source.tableIn(scope, Interfaces).list();
   return cards.filter(({ holder }) => holder !== undefined && holders.has(holder.resourceId));
