@@ -99,6 +99,7 @@ export const idKinds = {
   resolverAddress: long('rni-'),
   // S3: version and upload ids are opaque text; contents are our own.
   objectVersion: { prefix: '', length: 22, alphabet: alphanumeric },
+  accessPointAlias: { prefix: '', length: 34, alphabet: 'abcdefghijklmnopqrstuvwxyz0123456789' },
   multipartUpload: { prefix: '', length: 96, alphabet: alphanumeric },
   content: { prefix: '', length: 32, alphabet: hex },
   // Kernel.

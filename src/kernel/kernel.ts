@@ -212,10 +212,12 @@ export class Kernel {
       throw new AwsError('ServiceUnavailable', `The Region ${ctx.region} is down.`, { status: 503 });
     await this.#setUp(definition, ctx);
     await this.chaos.strike(ctx);
-    await authorise(this.registry, definition, input, ctx, (service) => this.systemContext(service, ctx, ctx.operation));
+    const resolved = definition.resolve?.((input ?? {}) as Readonly<Record<string, unknown>>, ctx);
+    const meant = resolved === undefined ? input : resolved instanceof Promise ? await resolved : resolved;
+    await authorise(this.registry, definition, meant, ctx, (service) => this.systemContext(service, ctx, ctx.operation));
     ctx.trace('authorise: allowed');
-    await definition.before?.(input as Readonly<Record<string, unknown>>, ctx);
-    const output = await handler(input, ctx);
+    await definition.before?.(meant as Readonly<Record<string, unknown>>, ctx);
+    const output = await handler(meant, ctx);
     ctx.trace('dispatch: done');
     return output ?? {};
   }

@@ -42,6 +42,8 @@ export interface Check {
    * Without it, within one account an allow of either side suffices.
    */
   resourceMustAllow?: boolean | undefined;
+  /** Another check that must be allowed too, because the request came that way: an access point before its bucket. Asked first. */
+  through?: Check | undefined;
 }
 
 /**
@@ -151,6 +153,14 @@ export interface ServiceDefinition<Name extends keyof ServiceClients = keyof Ser
   tables: readonly AnyTable[];
   handlers: HandlersOf<ServiceClients[Name]>;
   authorise?: AuthorisationsOf<ServiceClients[Name]>;
+  /**
+   * Runs before authorisation: the input as checks and handlers know it, where it names a resource by another name (an access point for its
+   * bucket). Must be cheap for all others.
+   */
+  resolve?: (
+    input: Readonly<Record<string, unknown>>,
+    ctx: Context,
+  ) => Readonly<Record<string, unknown>> | Promise<Readonly<Record<string, unknown>>>;
   /** Runs after authorisation and before every handler: a service's common rules, as EC2's DryRun. */
   before?: (input: Readonly<Record<string, unknown>>, ctx: Context) => void | Promise<void>;
   tasks?: Readonly<Record<string, Task>>;

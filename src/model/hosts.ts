@@ -9,6 +9,8 @@ export interface HostFinding {
   services: readonly string[];
   /** What stands before the service: a bucket, an account id, a host label. */
   prefix: string | undefined;
+  /** The access point that the host is the address of, as an ARN: `NAME-ACCOUNT.s3-accesspoint.REGION`. */
+  accessPoint?: string | undefined;
   /** All that stands before the suffix. A bucket may be called like a service: `sts.localhost`. */
   whole: string | undefined;
 }
@@ -31,6 +33,8 @@ const regionPattern = /^[a-z]{2}(?:-[a-z]+)+-\d$/;
  * access points from S3 interface endpoints").
  */
 const endpointPattern = /^(?:(.+)\.)?vpce-[a-z0-9-]+\.(.+)\.vpce$/;
+/** Other addresses of S3: `s3-eu-west-1`, access points, Transfer Acceleration, zones of directory buckets and their control. */
+const dialects = /^s3(?:-[a-z]{2}-[a-z-]+-\d|-accesspoint|-accelerate|express-[a-z0-9]+-az\d+|express-control)$/;
 const ipv4Pattern = /^\d{1,3}(?:\.\d{1,3}){3}$/;
 
 /** Reads a Host header. The port does not count, nor does letter case. */
@@ -44,12 +48,18 @@ export function readHost(index: ServiceIndex, host: string): HostFinding {
   if (endpoint !== null) {
     const [, before = '', service = ''] = endpoint;
     const prefix = before.replace(/(^|\.)bucket$/, '');
-    return { services: serviceAt(index, service.split('.'), 0) ?? [], prefix: prefix === '' ? undefined : prefix, whole };
+    const found = serviceAt(index, service.split('.'), 0) ?? [];
+    const accessPoint = accessPointOf(before.replace(/\.accesspoint$/, ''), ['s3-accesspoint', ...service.split('.').slice(1)]);
+    if (accessPoint !== undefined && before.endsWith('.accesspoint')) return { services: found, prefix, accessPoint, whole };
+    return { services: found, prefix: prefix === '' ? undefined : prefix, whole };
   }
   const labels = whole.split('.');
   for (let at = 0; at < labels.length; at += 1) {
     const found = serviceAt(index, labels, at);
-    if (found !== undefined) return { services: found, prefix: at === 0 ? undefined : labels.slice(0, at).join('.'), whole };
+    if (found !== undefined) {
+      const prefix = at === 0 ? undefined : labels.slice(0, at).join('.');
+      return { services: found, prefix, accessPoint: accessPointOf(prefix, labels.slice(at)), whole };
+    }
   }
   return { services: [], prefix: whole, whole };
 }
@@ -60,9 +70,16 @@ function serviceAt(index: ServiceIndex, labels: readonly string[], at: number): 
     const prefix = labels.slice(at, at + length).join('.');
     const rest = labels.slice(at + length);
     if (!rest.every((label) => regionPattern.test(label) || label === 'dualstack')) continue;
-    const entries =
-      index.byEndpointPrefix.get(prefix) ?? index.byEndpointPrefix.get(prefix.replace(/^s3-[a-z]{2}-[a-z-]+-\d$/, 's3'));
+    const entries = index.byEndpointPrefix.get(prefix) ?? index.byEndpointPrefix.get(prefix.replace(dialects, 's3'));
     if (entries !== undefined) return entries.map((entry) => entry.name);
   }
   return undefined;
+}
+
+/** The ARN of the access point `NAME-ACCOUNT` at `s3-accesspoint` and a Region; undefined for all other hosts. */
+function accessPointOf(prefix: string | undefined, labels: readonly string[]): string | undefined {
+  const [, name, account] = /^([a-z0-9-]+)-(\d{12})$/.exec(prefix ?? '') ?? [];
+  const region = labels.find((label) => regionPattern.test(label));
+  if (labels[0] !== 's3-accesspoint' || name === undefined || region === undefined) return undefined;
+  return `arn:aws:s3:${region}:${account}:accesspoint/${name}`;
 }

@@ -215,6 +215,6 @@ function restProtocol({ protocols }: ServiceIndexEntry): Protocol | undefined {
 /** What stands before the service's name is the bucket; before a name of another service, that name is part of the bucket's. */
 function setHostPrefix({ request, host, signingName = '' }: Evidence, service: ServiceIndexEntry): void {
   if (service.virtualHost === undefined || service.noVirtualHost?.includes(signingName)) return;
-  const prefix = host.services.includes(service.name) ? host.prefix : host.whole;
+  const prefix = host.services.includes(service.name) ? (host.accessPoint ?? host.prefix) : host.whole;
   if (prefix !== undefined) request.hostPrefix = prefix;
 }

@@ -1,28 +1,17 @@
-/** S3 Control: Block Public Access for a whole account. The rows are S3's, which asks them at every request. */
+/** S3 Control: Block Public Access for a whole account, and access points. The rows are S3's, which asks them at every request. */
 import type { S3Control } from '@aws-sdk/client-s3-control';
-import type { Context } from '../../kernel/context.ts';
 import { AwsError } from '../../kernel/errors.ts';
 import { type AuthorisationsOf, defineService, type HandlersOf } from '../../kernel/service.ts';
 import type { S3Api } from '../s3/api.ts';
-
-/** Throws AccessDenied for an account that is not the caller's. */
-function requireOwn(ctx: Context, account: string | undefined): string {
-  if (account === undefined || account !== ctx.caller.account)
-    throw new AwsError('AccessDenied', 'Access Denied', { status: 403 });
-  return account;
-}
+import { accessPointChecks, accessPointHandlers } from './access-points.ts';
+import { readBlock, requireOwn } from './requests.ts';
 
 const handlers: HandlersOf<S3Control> = {
+  ...accessPointHandlers,
   async PutPublicAccessBlock(input, ctx) {
     const account = requireOwn(ctx, input.AccountId);
-    const asked = input.PublicAccessBlockConfiguration ?? {};
     const s3 = await ctx.internal<S3Api>('s3');
-    await s3.setAccountBlock(account, {
-      BlockPublicAcls: asked.BlockPublicAcls === true,
-      IgnorePublicAcls: asked.IgnorePublicAcls === true,
-      BlockPublicPolicy: asked.BlockPublicPolicy === true,
-      RestrictPublicBuckets: asked.RestrictPublicBuckets === true,
-    });
+    await s3.setAccountBlock(account, readBlock(input.PublicAccessBlockConfiguration, false));
     return {};
   },
 
@@ -43,6 +32,7 @@ const handlers: HandlersOf<S3Control> = {
 };
 
 const authorise: AuthorisationsOf<S3Control> = {
+  ...accessPointChecks,
   PutPublicAccessBlock: () => [{ action: 's3:PutAccountPublicAccessBlock', resource: '*' }],
   GetPublicAccessBlock: () => [{ action: 's3:GetAccountPublicAccessBlock', resource: '*' }],
   DeletePublicAccessBlock: () => [{ action: 's3:PutAccountPublicAccessBlock', resource: '*' }],

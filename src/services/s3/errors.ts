@@ -81,6 +81,17 @@ export function signatureTooOld(): AwsError {
   return invalidRequest('The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.');
 }
 
+/** Access points answer over TLS only: the same request there. `endpoint` is scheme and host as the client reached them. */
+export function overHttps(endpoint: string, key: string): AwsError {
+  const place = `${endpoint.replace(/^http:/, 'https:')}/${key.split('/').map(encodeURIComponent).join('/')}`;
+  const text = 'Access points are reached over HTTPS only. Please re-send this request to the specified endpoint.';
+  return new AwsError('TemporaryRedirect', text, { status: 307, members: { Endpoint: place }, headers: { location: place } });
+}
+
+export function noSuchAccessPoint(name: string): AwsError {
+  return s3Error('NoSuchAccessPoint', 'The specified accesspoint does not exist', 404, { AccessPointName: name });
+}
+
 export function badDigest(what: string): AwsError {
   return s3Error('BadDigest', `The ${what} you specified did not match the calculated checksum.`, 400);
 }

@@ -2,7 +2,7 @@
 import type { Context } from '../../kernel/context.ts';
 import type { Reconciler } from '../../kernel/service.ts';
 import { dropContents } from './contents.ts';
-import { Accounts, Buckets, Configs, Contents, Garbage, Objects, Uploads, Versions } from './state.ts';
+import { AccessPoints, Accounts, Buckets, Configs, Contents, Garbage, Objects, Uploads, Versions } from './state.ts';
 import { removeUpload } from './uploads/uploads.ts';
 
 /** Rows removed in one transaction. */
@@ -36,7 +36,11 @@ export async function emptyAccount(account: string | undefined, ctx: Context): P
     return;
   }
   for (const { name } of await ctx.table(Buckets).byIndex('byAccount', [account])) await emptyBucket(ctx, name);
-  await ctx.transact((tx) => tx.table(Accounts).delete(account));
+  await ctx.transact(async (tx) => {
+    for (const { region, name } of await tx.table(AccessPoints).list({ prefix: [account] }))
+      await tx.table(AccessPoints).delete(account, region, name);
+    await tx.table(Accounts).delete(account);
+  });
 }
 
 async function emptyBucket(ctx: Context, name: string): Promise<void> {

@@ -4,6 +4,7 @@
  */
 import { defineService } from '../../kernel/service.ts';
 import { createApi } from './api.ts';
+import { resolvePoints } from './access/points.ts';
 import { aclChecks, aclHandlers } from './access/acls.ts';
 import { encryptionChecks, encryptionHandlers } from './buckets/encryption.ts';
 import { policyChecks, policyHandlers } from './buckets/policies.ts';
@@ -31,7 +32,7 @@ import { deleteChecks, deleteHandlers } from './objects/delete.ts';
 import { getChecks, getHandlers } from './objects/get.ts';
 import { listChecks, listHandlers } from './objects/list.ts';
 import { putChecks, putHandlers } from './objects/put.ts';
-import { Accounts, Buckets, Configs, Contents, Garbage, Objects, Parts, Uploads, Versions } from './state.ts';
+import { AccessPoints, Accounts, Buckets, Configs, Contents, Garbage, Objects, Parts, Uploads, Versions } from './state.ts';
 import { partChecks, partHandlers } from './uploads/parts.ts';
 import { uploadChecks, uploadHandlers } from './uploads/uploads.ts';
 
@@ -69,7 +70,7 @@ export default defineService({
   uses: ['cloudwatch', 'kms', 'lambda', 'sns', 'sqs', 'sts'],
   unsigned: true,
   api: createApi,
-  tables: [Buckets, Configs, Objects, Versions, Contents, Garbage, Uploads, Parts, Accounts],
+  tables: [Buckets, Configs, Objects, Versions, Contents, Garbage, Uploads, Parts, Accounts, AccessPoints],
   handlers: {
     ...bucketHandlers,
     ...websiteHandlers,
@@ -118,6 +119,7 @@ export default defineService({
     ...uploadChecks,
     ...partChecks,
   },
+  resolve: resolvePoints,
   tasks: { notify, lifecycle: sweep, measure, replicate, restored, restoreExpired },
   reconcilers: { [garbageReconciler]: removeGarbage },
   web: answerBrowser,

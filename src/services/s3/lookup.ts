@@ -9,7 +9,7 @@ import {
   permanentRedirect,
   signatureTooOld,
 } from './errors.ts';
-import { type BucketRow, Buckets, Objects, type VersionRow, Versions } from './state.ts';
+import { type AccessPointRow, type BucketRow, Buckets, Objects, type VersionRow, Versions } from './state.ts';
 
 export type Reading = Pick<Context, 'table'> | Pick<Transaction, 'table'>;
 
@@ -17,6 +17,8 @@ export type Reading = Pick<Context, 'table'> | Pick<Transaction, 'table'>;
 export interface BucketAsk {
   Bucket?: string | undefined;
   ExpectedBucketOwner?: string | undefined;
+  /** The access point by which the request came; `Bucket` is then the bucket behind it (access/points.ts). */
+  accessPoint?: AccessPointRow | undefined;
 }
 
 /**

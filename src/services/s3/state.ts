@@ -312,6 +312,23 @@ export interface PartRow {
   checksum?: Omit<ChecksumValue, 'type'> | undefined;
 }
 
+/** An entrance of a bucket with a policy of its own. */
+export interface AccessPointRow {
+  /** Account that made it; names are unique there and in its Region. */
+  account: string;
+  region: string;
+  name: string;
+  /** Stands for it wherever a bucket's name is asked. */
+  alias: string;
+  bucket: string;
+  bucketAccount: string;
+  /** Only requests that come out of this VPC are let in. */
+  vpcId?: string | undefined;
+  policy?: string | undefined;
+  publicBlock: PublicBlock;
+  created: Millis;
+}
+
 /** Settings of an account. */
 export interface AccountRow {
   account: string;
@@ -352,3 +369,10 @@ export const Uploads = defineTable<UploadRow>()({
 export const Parts = defineTable<PartRow>()({ name: 's3.parts', scope: 'cloud', key: (row) => [row.uploadId, row.number] });
 
 export const Accounts = defineTable<AccountRow>()({ name: 's3.accounts', scope: 'cloud', key: (row) => [row.account] });
+
+export const AccessPoints = defineTable<AccessPointRow>()({
+  name: 's3.accessPoints',
+  scope: 'cloud',
+  key: (row) => [row.account, row.region, row.name],
+  indexes: { byAlias: (row) => [row.alias], byBucket: (row) => [row.bucket] },
+});

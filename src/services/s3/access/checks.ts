@@ -9,7 +9,8 @@ import { type BucketAsk, currentVersion, findVersion, requireBucket } from '../l
 import { readTagHeader } from '../rules.ts';
 import type { BucketRow, VersionRow } from '../state.ts';
 import { statementsOf } from './grants.ts';
-import { blockOf, isPublicPolicy, statementsOfPolicy } from './public-access.ts';
+import { byPoint } from './points.ts';
+import { blockOf, combineBlocks, isPublicPolicy, statementsOfPolicy } from './public-access.ts';
 
 /** What tells of a request who it is for and who pays. */
 export interface PaidAsk extends BucketAsk {
@@ -34,13 +35,14 @@ async function payableBucket(ctx: Context, ask: PaidAsk): Promise<BucketRow> {
 /** The check of an operation on a bucket. */
 export async function bucketCheck(ctx: Context, ask: PaidAsk, action?: string, conditions?: Conditions): Promise<Check> {
   const bucket = await payableBucket(ctx, ask);
-  return {
+  const check = {
     action,
     resource: `arn:aws:s3:::${bucket.name}`,
     resourceAccount: bucket.account,
-    resourcePolicy: await policyOn(ctx, bucket, undefined),
+    resourcePolicy: await policyOn(ctx, bucket, undefined, ask),
     conditions: { ...requestConditions(ctx, bucket), ...conditions },
   };
+  return byPoint(ctx, ask, bucket, check, false);
 }
 
 /** The check of an operation on one object, which may not exist yet. */
@@ -70,11 +72,11 @@ async function checkOn(
   action: string | undefined,
   conditions: Conditions | undefined,
 ): Promise<Check> {
-  return {
+  const check = {
     action,
     resource: `arn:aws:s3:::${bucket.name}/${ask.Key ?? ''}`,
     resourceAccount: version === undefined || bucket.ownership === 'BucketOwnerEnforced' ? bucket.account : version.owner,
-    resourcePolicy: await policyOn(ctx, bucket, version),
+    resourcePolicy: await policyOn(ctx, bucket, version, ask),
     conditions: {
       ...requestConditions(ctx, bucket),
       's3:VersionId': ask.VersionId,
@@ -82,6 +84,7 @@ async function checkOn(
       ...conditions,
     },
   };
+  return byPoint(ctx, ask, bucket, check, true);
 }
 
 /** Condition keys of every request. */
@@ -106,13 +109,18 @@ function tagConditions(prefix: string, tags: Readonly<Record<string, string>> | 
 }
 
 /** The resource policy as it stands for this caller; undefined when there is none. */
-async function policyOn(ctx: Context, bucket: BucketRow, version: VersionRow | undefined): Promise<string | undefined> {
+async function policyOn(
+  ctx: Context,
+  bucket: BucketRow,
+  version: VersionRow | undefined,
+  { accessPoint: point }: BucketAsk,
+): Promise<string | undefined> {
   const { policy } = bucket;
   const aclsCount = bucket.ownership !== 'BucketOwnerEnforced';
   const grants = aclsCount ? [...bucket.grants, ...(version?.grants ?? [])] : [];
   const foreign = aclsCount && version !== undefined && version.owner !== bucket.account;
   if (policy === undefined && grants.length === 0 && !foreign) return undefined;
-  const block = await blockOf(ctx, bucket);
+  const block = combineBlocks(await blockOf(ctx, bucket), point?.publicBlock);
   const outsider = ctx.caller.account !== bucket.account && ctx.caller.kind !== 'service';
   const restricted = outsider && block.RestrictPublicBuckets && isPublicPolicy(policy);
   if (grants.length === 0 && !restricted && !foreign) return policy;

@@ -18,14 +18,25 @@ const nothingBlocked: PublicBlock = {
 
 /** What holds for a bucket: "the most restrictive combination" of its own settings and its account's. */
 export async function blockOf(reading: Reading, bucket: BucketRow): Promise<PublicBlock> {
-  const own = bucket.publicBlock ?? nothingBlocked;
-  const account = (await reading.table(Accounts).get(bucket.account))?.publicBlock;
-  if (account === undefined) return own;
+  return combineBlocks(bucket.publicBlock, await accountBlockOf(reading, bucket.account));
+}
+
+/** An account's own settings; undefined when it has none. */
+export async function accountBlockOf(reading: Reading, account: string): Promise<PublicBlock | undefined> {
+  return (await reading.table(Accounts).get(account))?.publicBlock;
+}
+
+/** What is blocked by any of these. */
+export function combineBlocks(...blocks: readonly (PublicBlock | undefined)[]): PublicBlock {
+  const found = blocks.filter((block) => block !== undefined);
+  const [first] = found;
+  if (first === undefined) return nothingBlocked;
+  if (found.length === 1) return first;
   return {
-    BlockPublicAcls: own.BlockPublicAcls || account.BlockPublicAcls,
-    IgnorePublicAcls: own.IgnorePublicAcls || account.IgnorePublicAcls,
-    BlockPublicPolicy: own.BlockPublicPolicy || account.BlockPublicPolicy,
-    RestrictPublicBuckets: own.RestrictPublicBuckets || account.RestrictPublicBuckets,
+    BlockPublicAcls: found.some((block) => block.BlockPublicAcls),
+    IgnorePublicAcls: found.some((block) => block.IgnorePublicAcls),
+    BlockPublicPolicy: found.some((block) => block.BlockPublicPolicy),
+    RestrictPublicBuckets: found.some((block) => block.RestrictPublicBuckets),
   };
 }
 

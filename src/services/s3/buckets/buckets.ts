@@ -9,10 +9,10 @@ import { asksAcl, isPublic, readAclHeaders } from '../access/grants.ts';
 import { allBlocked } from '../access/public-access.ts';
 import { accessDenied, invalidArgument, malformedXml, s3Error } from '../errors.ts';
 import { measureLater } from '../later/storage-metrics.ts';
-import { findBucket, requireBucket } from '../lookup.ts';
+import { type BucketAsk, findBucket, requireBucket } from '../lookup.ts';
 import { bucketTagsMax, canonicalId, checkBucketName, readTags } from '../rules.ts';
 import { firstEncryption } from './encryption.ts';
-import { type BucketRow, Buckets, Configs, Uploads, Versions } from '../state.ts';
+import { AccessPoints, type BucketRow, Buckets, Configs, Uploads, Versions } from '../state.ts';
 
 /** Buckets of an account ("Bucket quotas, limitations, and restrictions"). */
 const bucketsMax = 10_000;
@@ -123,6 +123,11 @@ export const bucketHandlers: HandlersOf<S3> = {
       if ((await tx.table(Uploads).list({ prefix: [name], limit: 1 })).length > 0) {
         throw s3Error('BucketNotEmpty', 'The bucket you tried to delete is not empty', 409, { BucketName: name });
       }
+      if ((await tx.table(AccessPoints).byIndex('byBucket', [name], { limit: 1 })).length > 0) {
+        const text =
+          'The bucket you are trying to delete has access points attached. Delete your access points before deleting your bucket.';
+        throw s3Error('BucketHasAccessPointsAttached', text, 400, { BucketName: name });
+      }
       for (const { kind, id } of await tx.table(Configs).list({ prefix: [name] })) await tx.table(Configs).delete(name, kind, id);
       await tx.table(Buckets).delete(name);
     });
@@ -131,7 +136,8 @@ export const bucketHandlers: HandlersOf<S3> = {
 
   async HeadBucket(input, ctx) {
     const bucket = await requireBucket(ctx, input);
-    return { BucketRegion: bucket.region, AccessPointAlias: false, BucketArn: `arn:aws:s3:::${bucket.name}` };
+    const byAlias = (input as BucketAsk).accessPoint !== undefined;
+    return { BucketRegion: bucket.region, AccessPointAlias: byAlias, BucketArn: `arn:aws:s3:::${bucket.name}` };
   },
 
   /** Answered from any Region; us-east-1 is told by saying nothing. */

@@ -17,8 +17,8 @@ function malformedPolicy(message: string): Error {
   return s3Error('MalformedPolicy', message, 400);
 }
 
-/** Checks a policy against the grammar, and that it speaks of this resource. Throws MalformedPolicy, PolicyTooLarge. */
-function checkPolicy(text: string, arn: string): void {
+/** Checks a policy against the grammar, and that it speaks of the resource, as `isOwn` knows it. Throws MalformedPolicy, PolicyTooLarge. */
+export function checkPolicy(text: string, isOwn: (resource: string) => boolean): void {
   if (Buffer.byteLength(text) > policyBytesMax) {
     throw s3Error('PolicyTooLarge', 'Policy exceeds the maximum allowed document size.', 400);
   }
@@ -32,18 +32,17 @@ function checkPolicy(text: string, arn: string): void {
   };
   for (const { Resource: resources } of Array.isArray(statements) ? statements : [statements]) {
     const list = resources === undefined ? [] : Array.isArray(resources) ? resources : [resources];
-    if (list.some((one) => one !== '*' && !matchesArn(one, arn))) throw malformedPolicy('Policy has invalid resource');
+    if (list.some((one) => one !== '*' && !isOwn(one))) throw malformedPolicy('Policy has invalid resource');
   }
 }
 
-/** Whether a pattern can mean the resource or something in it. */
-function matchesArn(pattern: string, arn: string): boolean {
-  const head = pattern.split('/')[0] ?? '';
-  const form = head
+/** Whether a pattern with wildcards fits a whole text. */
+export function fits(pattern: string, text: string): boolean {
+  const form = pattern
     .replace(/[.+^${}()|[\]\\]/g, '\\$&')
     .replaceAll('*', '.*')
     .replaceAll('?', '.');
-  return new RegExp(`^${form}$`).test(arn.split('/')[0] ?? '');
+  return new RegExp(`^${form}$`).test(text);
 }
 
 function noPolicy(bucket: string): Error {
@@ -64,7 +63,7 @@ export const policyHandlers: HandlersOf<S3> = {
   async PutBucketPolicy(input, ctx) {
     const bucket = await requireBucket(ctx, input);
     const { Policy: policy = '' } = input;
-    checkPolicy(policy, `arn:aws:s3:::${bucket.name}`);
+    checkPolicy(policy, (resource) => fits(resource.split('/')[0] ?? '', `arn:aws:s3:::${bucket.name}`));
     if (isPublicPolicy(policy) && (await blockOf(ctx, bucket)).BlockPublicPolicy) {
       const text = `User: ${ctx.caller.arn} is not authorized to perform: s3:PutBucketPolicy on resource: "arn:aws:s3:::${bucket.name}" because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.`;
       throw accessDenied(text);

@@ -4,7 +4,7 @@ import type { ChecksumAlgorithm } from '../../../base/checksum.ts';
 import type { Context } from '../../../kernel/context.ts';
 import { AwsError } from '../../../kernel/errors.ts';
 import type { AuthorisationsOf, Check, HandlersOf } from '../../../kernel/service.ts';
-import { objectCheck, readChecks, writeChecks } from '../access/checks.ts';
+import { objectCheck, type PaidAsk, readChecks, writeChecks } from '../access/checks.ts';
 import { algorithmOf, describeChecksum } from '../checksums.ts';
 import { discardContent, keepContent, openContents, storeContent } from '../contents.ts';
 import { invalidArgument, invalidRequest, preconditionFailed, s3Error } from '../errors.ts';
@@ -12,7 +12,7 @@ import { announceCreated } from '../events.ts';
 import { atBucket, findBucket, requireBucket, requireVersion } from '../lookup.ts';
 import { checkKey, putBytesMax } from '../rules.ts';
 import { describeSeal, newSealing, openSeal } from '../sealing.ts';
-import { type BucketRow, type ChecksumValue, Contents, type VersionRow } from '../state.ts';
+import { type AccessPointRow, type BucketRow, type ChecksumValue, Contents, type VersionRow } from '../state.ts';
 import { putPart } from '../uploads/parts.ts';
 import { checkWriteCondition, commitVersion, sameEtag } from './commit.ts';
 import { checkReadable, noteAccess, readRange } from './get.ts';
@@ -64,7 +64,7 @@ type SourceAsk = Pick<
   | 'CopySourceSSECustomerKeyMD5'
   | 'ExpectedSourceBucketOwner'
   | 'RequestPayer'
->;
+> & { sourceAccessPoint?: AccessPointRow | undefined };
 
 interface OpenSource {
   bucket: BucketRow;
@@ -73,14 +73,12 @@ interface OpenSource {
 }
 
 /** The source bucket may be in another Region than the one asked, which is the destination's. */
-async function sourceContext(
-  ctx: Context,
-  ask: SourceAsk,
-): Promise<{ there: Context; source: Source & { ExpectedBucketOwner?: string | undefined; RequestPayer?: string | undefined } }> {
+async function sourceContext(ctx: Context, ask: SourceAsk): Promise<{ there: Context; source: Source & PaidAsk }> {
   const source = {
     ...readCopySource(ask.CopySource),
     ExpectedBucketOwner: ask.ExpectedSourceBucketOwner,
     RequestPayer: ask.RequestPayer,
+    accessPoint: ask.sourceAccessPoint,
   };
   const { region } = await findBucket(ctx, { Bucket: source.Bucket });
   return { there: ctx.inScope({ region }), source };
@@ -289,12 +287,5 @@ export const copyChecks: AuthorisationsOf<S3> = {
     ...(await writeChecks(ctx, input as unknown as Record<string, unknown>, 's3:PutObject')),
     ...(await sourceChecks(ctx, input)),
   ],
-  UploadPartCopy: async (input, ctx) => [
-    await objectCheck(
-      ctx,
-      { Bucket: input.Bucket, Key: input.Key, ExpectedBucketOwner: input.ExpectedBucketOwner, RequestPayer: input.RequestPayer },
-      's3:PutObject',
-    ),
-    ...(await sourceChecks(ctx, input)),
-  ],
+  UploadPartCopy: async (input, ctx) => [await objectCheck(ctx, input, 's3:PutObject'), ...(await sourceChecks(ctx, input))],
 };

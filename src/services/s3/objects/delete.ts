@@ -3,7 +3,7 @@ import type { DeletedObject, S3 } from '@aws-sdk/client-s3';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
-import { objectCheck } from '../access/checks.ts';
+import { type ObjectAsk, objectCheck } from '../access/checks.ts';
 import { accessDenied, invalidArgument, malformedXml, noSuchKey, preconditionFailed } from '../errors.ts';
 import { announceDeleted, type ChangeReason } from '../events.ts';
 import { atBucket, findBucket, findVersion, newestVersion, requireBucket } from '../lookup.ts';
@@ -126,12 +126,7 @@ export const deleteHandlers: HandlersOf<S3> = {
       const named = { Key, ...(VersionId === undefined ? {} : { VersionId }) };
       try {
         const bypass = input.BypassGovernanceRetention === true;
-        for (const check of await deleteActions(
-          ctx,
-          { Bucket: input.Bucket, RequestPayer: input.RequestPayer, ...named },
-          bypass,
-        ))
-          await ctx.permit(check);
+        for (const check of await deleteActions(ctx, { ...input, ...named }, bypass)) await ctx.permit(check);
         const { versionId, marker } = await deleteOne(
           ctx,
           input.Bucket ?? '',
@@ -148,26 +143,12 @@ export const deleteHandlers: HandlersOf<S3> = {
   },
 };
 
-async function deleteActions(
-  ctx: Context,
-  ask: { Bucket: string | undefined; Key: string; VersionId?: string; RequestPayer?: string | undefined },
-  bypass: boolean,
-) {
+async function deleteActions(ctx: Context, ask: ObjectAsk, bypass: boolean) {
   const check = await objectCheck(ctx, ask, ask.VersionId === undefined ? 's3:DeleteObject' : 's3:DeleteObjectVersion');
   return bypass ? [check, { ...check, action: 's3:BypassGovernanceRetention' }] : [check];
 }
 
 export const deleteChecks: AuthorisationsOf<S3> = {
-  DeleteObject: (input, ctx) =>
-    deleteActions(
-      ctx,
-      {
-        Bucket: input.Bucket,
-        Key: input.Key ?? '',
-        RequestPayer: input.RequestPayer,
-        ...(input.VersionId === undefined ? {} : { VersionId: input.VersionId }),
-      },
-      input.BypassGovernanceRetention === true,
-    ),
+  DeleteObject: (input, ctx) => deleteActions(ctx, input, input.BypassGovernanceRetention === true),
   DeleteObjects: 'none',
 };

@@ -297,28 +297,9 @@ export const partHandlers: HandlersOf<S3> = {
 };
 
 export const partChecks: AuthorisationsOf<S3> = {
-  UploadPart: async (input, ctx) => [
-    await objectCheck(
-      ctx,
-      { Bucket: input.Bucket, Key: input.Key, ExpectedBucketOwner: input.ExpectedBucketOwner, RequestPayer: input.RequestPayer },
-      's3:PutObject',
-      writeConditions({}),
-    ),
-  ],
-  ListParts: async (input, ctx) => [
-    await objectCheck(ctx, {
-      Bucket: input.Bucket,
-      Key: input.Key,
-      ExpectedBucketOwner: input.ExpectedBucketOwner,
-      RequestPayer: input.RequestPayer,
-    }),
-  ],
+  UploadPart: async (input, ctx) => [await objectCheck(ctx, input, 's3:PutObject', writeConditions({}))],
+  ListParts: async (input, ctx) => [await objectCheck(ctx, input)],
   CompleteMultipartUpload: async (input, ctx) => [
-    await objectCheck(
-      ctx,
-      { Bucket: input.Bucket, Key: input.Key, ExpectedBucketOwner: input.ExpectedBucketOwner, RequestPayer: input.RequestPayer },
-      's3:PutObject',
-      writeConditions({ IfMatch: input.IfMatch, IfNoneMatch: input.IfNoneMatch }),
-    ),
+    await objectCheck(ctx, input, 's3:PutObject', writeConditions({ IfMatch: input.IfMatch, IfNoneMatch: input.IfNoneMatch })),
   ],
 };

@@ -159,14 +159,7 @@ function readUploads(ctx: Context, bucket: string): (from: string, inclusive: bo
 
 export const uploadChecks: AuthorisationsOf<S3> = {
   CreateMultipartUpload: (input, ctx) => writeChecks(ctx, input as unknown as Record<string, unknown>),
-  AbortMultipartUpload: async (input, ctx) => [
-    await objectCheck(ctx, {
-      Bucket: input.Bucket,
-      Key: input.Key,
-      ExpectedBucketOwner: input.ExpectedBucketOwner,
-      RequestPayer: input.RequestPayer,
-    }),
-  ],
+  AbortMultipartUpload: async (input, ctx) => [await objectCheck(ctx, input)],
   ListMultipartUploads: async (input, ctx) => [
     await bucketCheck(ctx, input, undefined, listConditions({ ...input, MaxKeys: input.MaxUploads })),
   ],
