@@ -118,10 +118,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       settings: { strictImages: options.strictImages },
     },
   });
-  const names =
-    options.dns === undefined
-      ? undefined
-      : await dns.listen({ kind: 'authoritative', ...options.dns, source: dns.hosted, anyServer: true });
+  const names = options.dns === undefined ? undefined : await dns.listen({ kind: 'authoritative', ...options.dns });
   const facts = { version, data: path.resolve(options.data), limits, shortcomings, dnsPort: names?.port };
   const admin = createAdmin({ kernel, index, ...facts, certificates, saveClock, ...hardwareOf(kernel) });
   const pages = createConsole(kernel, doorOf(kernel), marketOf(kernel));

@@ -107,8 +107,9 @@ export class RequestContext implements Context {
     return this.#kernel.permit(this, check);
   }
 
-  inScope(scope: Partial<Scope>): Context {
-    return this.#with(scope);
+  inScope({ account = this.account, region = this.region }: Partial<Scope>): Context {
+    // Only these two: whoever hands a whole context as the scope stays the service that it is.
+    return this.#with({ account, region });
   }
 
   internal<Api>(service: string): Promise<Api> {

@@ -1,46 +1,39 @@
-/** `pilvi demo whatisthetime [--until vertical|horizontal]`: builds an architecture on a cloud, sends traffic, prints what it saw. */
+/** `pilvi demo whatisthetime [--until STEP]`: builds an architecture on a cloud of its own, sends traffic, prints what it saw. */
 import { spawn } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { CloudClock } from '../../base/clock.ts';
 import { PilviError } from '../../base/errors.ts';
-import { defaultData, defaultPort, parsePort } from '../options.ts';
-import { readRunFile } from '../run-file.ts';
 import { DemoReport } from './report.ts';
+import type { Stage } from './stage.ts';
+import { DemoClient } from './traffic.ts';
 import { untilSteps, whatIsTheTime } from './whatisthetime.ts';
 
 interface DemoCloud {
   gateway: URL;
+  data: string;
   end: () => Promise<void>;
+}
+
+/** What the demo reads of a cloud's health. */
+interface Health {
+  limits: string[];
+  shortcomings: string[];
+  dnsPort: number;
 }
 
 /** Exit status 0 when everything was as AWS would show it, 1 when anything differs. Throws PilviError when machines cannot run. */
 export async function demo(args: readonly string[]): Promise<number> {
-  const { port, until } = parseOptions(args);
-  const cloud = await findOrStart(port);
+  const until = parseUntil(args);
+  const cloud = await startCloud();
   try {
-    const health = (await (await fetch(new URL('/_pilvi/health', cloud.gateway))).json()) as {
-      limits: string[];
-      shortcomings: string[];
-    };
+    const health = (await (await fetch(new URL('/_pilvi/health', cloud.gateway))).json()) as Health;
     if (health.limits[0] !== undefined) throw new PilviError('NotPermitted', health.limits[0]);
-    const { EC2Client } = await import('@aws-sdk/client-ec2');
-    // An account of its own: whatever is in the user's cloud stays as it is.
-    const account = String(randomInt(100_000_000_000, 281_474_976_710_655)).slice(0, 12);
-    const ec2 = new EC2Client({
-      endpoint: cloud.gateway.origin,
-      region: 'us-east-1',
-      credentials: { accessKeyId: account, secretAccessKey: 'test' },
-    });
-    console.log(`whatisthetime up to "${until}", in account ${account} of ${cloud.gateway.origin}\n`);
+    console.log(`whatisthetime up to "${until}", on ${cloud.gateway.origin}\n`);
     const report = new DemoReport((text) => console.log(text));
-    const memoryIsLimited = !health.shortcomings.some((sentence) => sentence.includes('limits of memory'));
-    await whatIsTheTime({ ec2, gateway: cloud.gateway, clock: new CloudClock(), report, memoryIsLimited }, until);
-    ec2.destroy();
-    await fetch(new URL('/_pilvi/reset', cloud.gateway), { method: 'POST', body: JSON.stringify({ account }) });
+    await whatIsTheTime(await buildStage(cloud, health, report), until);
     console.log(report.summary);
     return report.passed ? 0 : 1;
   } finally {
@@ -48,32 +41,53 @@ export async function demo(args: readonly string[]): Promise<number> {
   }
 }
 
-function parseOptions(args: readonly string[]): { port: number; until: (typeof untilSteps)[number] } {
+async function buildStage({ gateway, data }: DemoCloud, health: Health, report: DemoReport): Promise<Stage> {
+  const [{ EC2Client }, { ElasticLoadBalancingV2 }, { AutoScaling }, { Route53 }] = await Promise.all([
+    import('@aws-sdk/client-ec2'),
+    import('@aws-sdk/client-elastic-load-balancing-v2'),
+    import('@aws-sdk/client-auto-scaling'),
+    import('@aws-sdk/client-route-53'),
+  ]);
+  const config = {
+    endpoint: gateway.origin,
+    region: 'us-east-1',
+    credentials: { accessKeyId: '000000000000', secretAccessKey: 'test' },
+  };
+  const clock = new CloudClock();
+  return {
+    ec2: new EC2Client(config),
+    balancers: new ElasticLoadBalancingV2(config),
+    scaling: new AutoScaling(config),
+    names: new Route53(config),
+    client: new DemoClient(data, health.dnsPort, clock),
+    clock,
+    report,
+    async admin(path, body) {
+      const answer = await fetch(new URL(`/_pilvi/${path}`, gateway), { method: 'POST', body: JSON.stringify(body) });
+      if (!answer.ok) throw new PilviError('CommandFailed', await answer.text());
+    },
+    memoryIsLimited: !health.shortcomings.some((sentence) => sentence.includes('limits of memory')),
+  };
+}
+
+function parseUntil(args: readonly string[]): (typeof untilSteps)[number] {
   try {
     const { values, positionals } = parseArgs({
       args: [...args],
       allowPositionals: true,
-      options: { port: { type: 'string', default: String(defaultPort) }, until: { type: 'string', default: untilSteps.at(-1) } },
+      options: { until: { type: 'string', default: untilSteps.at(-1) } },
     });
     if (positionals[0] !== 'whatisthetime') throw new Error('The demo is called whatisthetime.');
     const until = untilSteps.find((step) => step === values.until);
-    if (until === undefined) throw new Error(`--until takes ${untilSteps.join(' or ')}.`);
-    return { port: parsePort(values.port), until };
+    if (until === undefined) throw new Error(`--until takes ${untilSteps.join(', ')}.`);
+    return until;
   } catch (error) {
     throw error instanceof PilviError ? error : new PilviError('BadOption', (error as Error).message);
   }
 }
 
-/** The cloud that runs on this port, or one that lives as long as the demo. */
-async function findOrStart(port: number): Promise<DemoCloud> {
-  const run = await readRunFile(defaultData(port));
-  if (run !== undefined) return { gateway: new URL(`http://127.0.0.1:${run.port}`), end: async () => {} };
-  const there = new URL(`http://127.0.0.1:${port}`);
-  const answers = await fetch(new URL('/_pilvi/health', there)).then(
-    ({ ok }) => ok,
-    () => false,
-  );
-  if (answers) return { gateway: there, end: async () => {} };
+/** A cloud that lives as long as the demo, because the demo moves its clock and takes a zone away. */
+async function startCloud(): Promise<DemoCloud> {
   const data = await mkdtemp(path.join(tmpdir(), 'pilvi-demo-'));
   const child = spawn(process.execPath, [process.argv[1] ?? '', 'start', '--port', '0', '--data', data], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -91,6 +105,7 @@ async function findOrStart(port: number): Promise<DemoCloud> {
   const gateway = await ready;
   return {
     gateway,
+    data,
     async end() {
       child.kill('SIGTERM');
       await ended;

@@ -27,6 +27,11 @@ export class DemoReport {
     this.#print(`skip  ${step.padEnd(8)} ${asked.padEnd(58)} ${reason}`);
   }
 
+  /** Says what is not tried here at all, and why. */
+  note(step: string, text: string): void {
+    this.#print(`note  ${step.padEnd(8)} ${text}`);
+  }
+
   /** The last line. */
   get summary(): string {
     if (!this.passed) return '\nSomething differs.';

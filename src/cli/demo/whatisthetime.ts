@@ -1,6 +1,6 @@
 /**
- * The time site of SCN-006 to SCN-008, built through the official SDK: one public machine that tells the time, a fixed address for it, a bigger
- * machine, and two more beside it. Each step sends real requests and compares what was seen with what AWS would show.
+ * The time site of SCN-006 to SCN-014, built through the official SDK: one public machine that tells the time, a fixed address for it, a bigger
+ * machine, two more beside it, a name, a load balancer, a group that follows its load, three zones. Each step sends real requests and compares what was seen with what AWS would show.
  */
 import {
   AllocateAddressCommand,
@@ -12,65 +12,19 @@ import {
   CreateSecurityGroupCommand,
   CreateSubnetCommand,
   CreateVpcCommand,
-  DescribeImagesCommand,
-  DescribeInstancesCommand,
   DescribeRouteTablesCommand,
-  type EC2Client,
   type Instance,
   ModifyInstanceAttributeCommand,
   ModifySubnetAttributeCommand,
-  RunInstancesCommand,
   StartInstancesCommand,
   StopInstancesCommand,
   waitUntilInstanceRunning,
   waitUntilInstanceStopped,
 } from '@aws-sdk/client-ec2';
-import type { Clock } from '../../base/clock.ts';
-import type { DemoReport } from './report.ts';
-import { ask, askUntil, startProbe } from './traffic.ts';
-
-/** A web server that tells the time and the size of its machine, in what every Debian has; a unit, so that it comes back with each start. */
-const userData = `#!/bin/bash
-cat > /usr/local/bin/whatisthetime <<'SERVER'
-#!/usr/bin/perl
-use IO::Socket::INET;
-my $server = IO::Socket::INET->new(LocalPort => 80, Listen => 128, ReuseAddr => 1) or die;
-while (my $client = $server->accept) {
-  while (<$client>) { last if /^\\r?\\n$/ }
-  open(my $info, '<', '/proc/meminfo'); my ($memory) = <$info> =~ /(\\d+)/; close $info;
-  chomp(my $name = qx(hostname));
-  my $body = gmtime() . " memory $memory kB on $name\\n";
-  print $client "HTTP/1.1 200 OK\\r\\nContent-Length: " . length($body) . "\\r\\nConnection: close\\r\\n\\r\\n$body";
-  close $client;
-}
-SERVER
-chmod +x /usr/local/bin/whatisthetime
-cat > /etc/systemd/system/whatisthetime.service <<'UNIT'
-[Service]
-ExecStart=/usr/local/bin/whatisthetime
-[Install]
-WantedBy=multi-user.target
-UNIT
-systemctl enable --now whatisthetime
-`;
-
-/** Seconds that waiters of the SDK wait at most, and between their looks. */
-const waiting = { maxWaitTime: 60, minDelay: 1, maxDelay: 1 };
-
-export interface Stage {
-  ec2: EC2Client;
-  gateway: URL;
-  clock: Clock;
-  report: DemoReport;
-  /** Whether this host lets machines have limits of memory, so that they show their own. */
-  memoryIsLimited: boolean;
-}
-
-async function instanceOf({ ec2 }: Stage, id: string): Promise<Instance> {
-  const found = (await ec2.send(new DescribeInstancesCommand({ InstanceIds: [id] }))).Reservations?.[0]?.Instances?.[0];
-  if (found === undefined) throw new Error(`DescribeInstances shows no ${id}.`);
-  return found;
-}
+import { balancedSite } from './balanced-site.ts';
+import { namedSite } from './named-site.ts';
+import { scalingSite } from './scaling-site.ts';
+import { instanceOf, launch, type Place, type Stage, waiting } from './stage.ts';
 
 async function stopAndStart(stage: Stage, id: string, between: () => Promise<void> = async () => {}): Promise<Instance> {
   const { ec2 } = stage;
@@ -102,41 +56,15 @@ async function buildNetwork({ ec2 }: Stage): Promise<Place> {
   await ec2.send(
     new AuthorizeSecurityGroupIngressCommand({ GroupId, IpProtocol: 'tcp', FromPort: 80, ToPort: 80, CidrIp: '0.0.0.0/0' }),
   );
-  return { subnetId: SubnetId ?? '', groupId: GroupId ?? '' };
-}
-
-interface Place {
-  subnetId: string;
-  groupId: string;
-}
-
-/** Machines of the site, running. */
-async function launch({ ec2 }: Stage, { subnetId, groupId }: Place, count: number): Promise<string[]> {
-  const images = await ec2.send(
-    new DescribeImagesCommand({ Owners: ['amazon'], Filters: [{ Name: 'name', Values: ['al2023-ami-*'] }] }),
-  );
-  const launched = await ec2.send(
-    new RunInstancesCommand({
-      ImageId: images.Images?.[0]?.ImageId,
-      InstanceType: 't2.micro',
-      MinCount: count,
-      MaxCount: count,
-      SubnetId: subnetId,
-      SecurityGroupIds: [groupId],
-      UserData: Buffer.from(userData).toString('base64'),
-    }),
-  );
-  const InstanceIds = (launched.Instances ?? []).map(({ InstanceId = '' }) => InstanceId);
-  await waitUntilInstanceRunning({ client: ec2, ...waiting }, { InstanceIds });
-  return InstanceIds;
+  return { vpcId: VpcId ?? '', subnetId: SubnetId ?? '', groupId: GroupId ?? '' };
 }
 
 /** SCN-006: one public t2.micro; then an Elastic IP that survives stop and start. Returns the instance and its fixed address. */
 async function oneMachine(stage: Stage, place: Place): Promise<{ id: string; address: string }> {
-  const { ec2, gateway, clock, report } = stage;
+  const { ec2, client, report } = stage;
   const [id = ''] = await launch(stage, place, 1);
   const first = (await instanceOf(stage, id)).PublicIpAddress ?? '';
-  const page = await askUntil(clock, gateway, first, ({ status }) => status === 200);
+  const page = await client.until(() => client.ask(first));
   report.see(
     'SCN-006',
     `GET http://${first}/ on a new t2.micro`,
@@ -152,7 +80,7 @@ async function oneMachine(stage: Stage, place: Place): Promise<{ id: string; add
   );
   const { AllocationId, PublicIp: address = '' } = await ec2.send(new AllocateAddressCommand({}));
   await ec2.send(new AssociateAddressCommand({ AllocationId, InstanceId: id }));
-  const fixed = await askUntil(clock, gateway, address, ({ status }) => status === 200);
+  const fixed = await client.until(() => client.ask(address));
   report.see(
     'SCN-006',
     `GET http://${address}/, an Elastic IP`,
@@ -160,7 +88,7 @@ async function oneMachine(stage: Stage, place: Place): Promise<{ id: string; add
     fixed.status === 200,
   );
   const after = (await stopAndStart(stage, id)).PublicIpAddress;
-  const again = await askUntil(clock, gateway, address, ({ status }) => status === 200);
+  const again = await client.until(() => client.ask(address));
   report.see(
     'SCN-006',
     'stop and start with the Elastic IP',
@@ -172,19 +100,19 @@ async function oneMachine(stage: Stage, place: Place): Promise<{ id: string; add
 
 /** SCN-007: a bigger machine. The address stays; the site is down meanwhile, and only then. */
 async function biggerMachine(stage: Stage, { id, address }: { id: string; address: string }): Promise<void> {
-  const { ec2, gateway, clock, report } = stage;
+  const { ec2, client, report } = stage;
   const modify = () => ec2.send(new ModifyInstanceAttributeCommand({ InstanceId: id, InstanceType: { Value: 'm5.large' } }));
   const refusal = await modify().then(
     () => 'accepted',
     (error: Error) => error.name,
   );
   report.see('SCN-007', 'change the type of the running instance', refusal, refusal === 'IncorrectInstanceState');
-  const before = await ask(gateway, address);
-  const stopProbe = startProbe(clock, gateway, address);
+  const before = await client.ask(address);
+  const stopProbe = client.startProbe(() => client.ask(address));
   const after = await stopAndStart(stage, id, async () => {
     await modify();
   });
-  const page = await askUntil(clock, gateway, address, ({ status }) => status === 200);
+  const page = await client.until(() => client.ask(address));
   const probe = await stopProbe();
   const grown = memoryOf(page.body) > memoryOf(before.body);
   report.see(
@@ -202,7 +130,7 @@ async function biggerMachine(stage: Stage, { id, address }: { id: string; addres
     `${probe.sent} sent, ${probe.lost} lost`,
     probe.lost > 0 && probe.lost < probe.sent,
   );
-  const steady = await Promise.all(Array.from({ length: 20 }, () => ask(gateway, address)));
+  const steady = await Promise.all(Array.from({ length: 20 }, () => client.ask(address)));
   const lost = steady.filter(({ status }) => status !== 200).length;
   report.see('SCN-007', 'requests afterwards', `${steady.length} sent, ${lost} lost`, lost === 0);
 }
@@ -213,7 +141,7 @@ function memoryOf(body: string): number {
 
 /** SCN-008: two more machines, each with a fixed address of its own; users must know all three, and one that is down is down for its users. */
 async function moreMachines(stage: Stage, place: Place, first: { id: string; address: string }): Promise<void> {
-  const { ec2, gateway, clock, report } = stage;
+  const { ec2, client, report } = stage;
   const site = [first];
   for (const id of await launch(stage, place, 2)) {
     const { AllocationId, PublicIp: address = '' } = await ec2.send(new AllocateAddressCommand({}));
@@ -223,7 +151,7 @@ async function moreMachines(stage: Stage, place: Place, first: { id: string; add
   const hosts = new Set<string>();
   for (const { id, address } of site) {
     const own = (await instanceOf(stage, id)).PrivateDnsName?.split('.')[0] ?? '';
-    const page = await askUntil(clock, gateway, address, ({ status }) => status === 200);
+    const page = await client.until(() => client.ask(address));
     hosts.add(own);
     report.see(
       'SCN-008',
@@ -236,8 +164,8 @@ async function moreMachines(stage: Stage, place: Place, first: { id: string; add
   const [down, ...up] = site;
   await ec2.send(new StopInstancesCommand({ InstanceIds: [down?.id ?? ''] }));
   await waitUntilInstanceStopped({ client: ec2, ...waiting }, { InstanceIds: [down?.id ?? ''] });
-  const silent = await ask(gateway, down?.address ?? '');
-  const others = await Promise.all(up.map(({ address }) => ask(gateway, address)));
+  const silent = await client.ask(down?.address ?? '');
+  const others = await Promise.all(up.map(({ address }) => client.ask(address)));
   report.see(
     'SCN-008',
     `one of three stopped: ${down?.address}`,
@@ -247,13 +175,20 @@ async function moreMachines(stage: Stage, place: Place, first: { id: string; add
 }
 
 /** Names of the steps at which `--until` may end the demo, in order; it runs to the last unless told otherwise. */
-export const untilSteps = ['vertical', 'horizontal'] as const;
+export const untilSteps = ['vertical', 'horizontal', 'dns', 'balancer', 'scaling', 'zones'] as const;
 
 /** Builds and tries the site up to and including the step. */
 export async function whatIsTheTime(stage: Stage, until: (typeof untilSteps)[number]): Promise<void> {
+  const reaches = (step: (typeof untilSteps)[number]): boolean => untilSteps.indexOf(until) >= untilSteps.indexOf(step);
   const place = await buildNetwork(stage);
   const first = await oneMachine(stage, place);
   await biggerMachine(stage, first);
-  if (until === 'vertical') return;
+  if (!reaches('horizontal')) return;
   await moreMachines(stage, place, first);
+  if (!reaches('dns')) return;
+  const zone = await namedSite(stage, place);
+  if (!reaches('balancer')) return;
+  const balanced = await balancedSite(stage, place, zone);
+  if (!reaches('scaling')) return;
+  await scalingSite(stage, balanced, reaches('zones'));
 }

@@ -128,12 +128,12 @@ export class DnsServer implements Dns {
 
   #askerOf(
     { clientSubnet }: Query,
-    { kind, source, anyServer, address: server }: DnsListener,
+    { kind, source, address: server }: DnsListener,
     address: string,
     transport: 'udp' | 'tcp',
   ): DnsAsker | undefined {
     if (kind === 'authoritative')
-      return { address, clientSubnet, transport, server: source === undefined || anyServer === true ? undefined : server };
+      return { address, clientSubnet, transport, server: source === undefined ? undefined : server };
     const identity = this.#identify(address);
     return identity === undefined ? undefined : { ...identity, address, transport };
   }

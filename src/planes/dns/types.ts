@@ -75,10 +75,8 @@ export interface DnsListener {
   kind: 'resolver' | 'authoritative';
   address: string;
   port: number;
-  /** The only source that answers there; all do when absent. */
+  /** The only source that answers there, for zones that name the listener's address among their servers; all sources and zones do when absent. */
   source?: ZoneSource | undefined;
-  /** Answers zones whatever servers they have, as one place for all; otherwise only those that name the listener's address. */
-  anyServer?: boolean | undefined;
   /** Sockets of the host, handed over: they listen already. */
   sockets?: { tcp: number; udp: number } | undefined;
 }
