@@ -35,7 +35,7 @@ pilvi trace REQUEST-ID                               the stages of one request
 pilvi inspect [PREFIX]                               rows, waiting work, sizes
 pilvi shell [INSTANCE-ID] [-- COMMAND]               enter the cloud's internet, or an instance
 pilvi publish ADDRESS:PORT [HOST-PORT]               an inside address on a port of this host's loopback
-pilvi demo whatisthetime [--until horizontal]         build a site step by step and watch its traffic
+pilvi demo whatisthetime [--until STEP]               build a site step by step and watch its traffic
 pilvi reset [ACCOUNT]                                empty the cloud, or one account
 
 Every command takes --port or --data to say which cloud, and --json.`;

@@ -133,6 +133,8 @@ async function loseZone(stage: Stage, site: BalancedSite): Promise<void> {
   });
   await holds(stage, async () => (await inService(stage)).length === 3);
   await health(stage, site, 'healthy', 3);
+  // The new machines' grace period is over.
+  await advance(stage, 61);
   const before = (await inService(stage)).map(({ AvailabilityZone }) => AvailabilityZone).sort();
   report.see('SCN-014', 'three machines over three zones', before.join(', '), new Set(before).size === 3);
   const stopProbe = client.startProbe(() => client.askName(site.name));

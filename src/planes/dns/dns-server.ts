@@ -132,8 +132,7 @@ export class DnsServer implements Dns {
     address: string,
     transport: 'udp' | 'tcp',
   ): DnsAsker | undefined {
-    if (kind === 'authoritative')
-      return { address, clientSubnet, transport, server: source === undefined ? undefined : server };
+    if (kind === 'authoritative') return { address, clientSubnet, transport, server: source === undefined ? undefined : server };
     const identity = this.#identify(address);
     return identity === undefined ? undefined : { ...identity, address, transport };
   }

@@ -178,18 +178,22 @@ function stickinessOf(group: GroupRow): PoolSpec['stickiness'] {
   return { kind: 'duration', seconds: Number(value('lb_cookie.duration_seconds')) };
 }
 
-/** Addresses of a target: one, or those of all nodes where a load balancer is the target. Instances that do not run have none. */
+/**
+ * Addresses of a target: one, or those of all nodes where a load balancer is the target. Instances that do not run have none. Targets in a zone that is
+ * down get nothing from the moment of the loss: the service knows its own zones ("Availability Zones and load balancer nodes"), while what
+ * DescribeTargetHealth shows follows the health checks.
+ */
 async function poolTargets(ctx: Context, group: GroupRow, row: TargetRow): Promise<PoolTarget[]> {
   const addresses = await addressesOf(ctx, group, row);
   const zone = row.zone === 'all' ? undefined : row.zone;
+  const zones = ctx.part('zones');
   const state = row.state === 'draining' ? 'draining' : row.state === 'healthy' ? 'up' : 'down';
-  return addresses.map((each) => ({
-    key: `${row.id}:${row.port}${each.suffix}`,
-    address: each.address,
-    port: row.port,
-    zone: each.zone ?? zone,
-    state,
-  }));
+  return addresses.map((each) => {
+    const home = each.zone ?? zone;
+    const lost = home !== undefined && zones.downSince(home) !== undefined;
+    const key = `${row.id}:${row.port}${each.suffix}`;
+    return { key, address: each.address, port: row.port, zone: home, state: lost && state === 'up' ? 'down' : state };
+  });
 }
 
 /** Where a target is reached. */
