@@ -71,6 +71,7 @@ export interface CloudOptions {
   validateOutput: boolean;
   /** Image ids that this cloud does not know are refused, not taken for the default image. */
   strictImages: boolean;
+  newAccounts: boolean;
   log?: Log;
 }
 
@@ -115,7 +116,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     services,
     parts: {
       ...{ fabric, machines, volumes, proxy: nodes, dns, blobs, endpoints, certificates, vault },
-      settings: { strictImages: options.strictImages },
+      settings: { strictImages: options.strictImages, newAccounts: options.newAccounts },
     },
   });
   const names = options.dns === undefined ? undefined : await dns.listen({ kind: 'authoritative', ...options.dns });

@@ -14,12 +14,12 @@ import { parseStartOptions } from './options.ts';
 
 /** Entry of the re-executed process: the listening socket is inherited. */
 export async function inside(args: readonly string[]): Promise<number> {
-  const { data, port, dnsPort, validateOutput, strictImages } = parseStartOptions(args);
+  const { data, port, dnsPort, validateOutput, strictImages, newAccounts } = parseStartOptions(args);
   const facts = readInside(process.env);
   if (facts === undefined) throw new Error('`pilvi inside` is run by `pilvi start`.');
   const [web = -1, tcp = -1, udp = -1] = facts.sockets;
   const dns = { address: '127.0.0.1', port: dnsPort, sockets: { tcp, udp } };
-  return serve({ data, port, validateOutput, strictImages, listen: { fd: web }, dns, inside: facts });
+  return serve({ data, port, validateOutput, strictImages, newAccounts, listen: { fd: web }, dns, inside: facts });
 }
 
 export interface ServeOptions {
@@ -27,6 +27,7 @@ export interface ServeOptions {
   port: number;
   validateOutput: boolean;
   strictImages: boolean;
+  newAccounts: boolean;
   listen: CloudOptions['listen'];
   dns: CloudOptions['dns'];
   inside?: Inside | undefined;
@@ -40,12 +41,22 @@ export async function serve({
   port,
   validateOutput,
   strictImages,
+  newAccounts,
   listen,
   dns,
   inside: facts,
   refusal,
 }: ServeOptions): Promise<number> {
-  const cloud = await startCloud({ data, port, validateOutput, strictImages, listen, dns, planes: planesFor(facts, refusal) });
+  const cloud = await startCloud({
+    data,
+    port,
+    validateOutput,
+    strictImages,
+    newAccounts,
+    listen,
+    dns,
+    planes: planesFor(facts, refusal),
+  });
   console.log(
     `Pilvi ${version} is ready: http://127.0.0.1:${cloud.port} (data in ${path.relative('.', data).startsWith('..') ? data : path.relative('.', data)})`,
   );

@@ -19,9 +19,10 @@ export interface StartOptions {
   detach: boolean;
   validateOutput: boolean;
   strictImages: boolean;
+  newAccounts: boolean;
 }
 
-/** Reads `--port --dns-port --host --data --detach --validate-output --strict-images`. Throws PilviError BadOption. */
+/** Reads `--port --dns-port --host --data --detach --validate-output --strict-images --new-accounts`. Throws PilviError BadOption. */
 export function parseStartOptions(args: readonly string[]): StartOptions {
   const {
     port,
@@ -31,10 +32,20 @@ export function parseStartOptions(args: readonly string[]): StartOptions {
     detach,
     'validate-output': validateOutput,
     'strict-images': strictImages,
+    'new-accounts': newAccounts,
   } = parse(args);
   const number = parsePort(port);
   const dnsPort = dnsText === undefined ? (number === defaultPort ? defaultDnsPort : 0) : parsePort(dnsText);
-  return { host, port: number, dnsPort, data: path.resolve(data ?? defaultData(number)), detach, validateOutput, strictImages };
+  return {
+    host,
+    port: number,
+    dnsPort,
+    data: path.resolve(data ?? defaultData(number)),
+    detach,
+    validateOutput,
+    strictImages,
+    newAccounts,
+  };
 }
 
 function parse(args: readonly string[]) {
@@ -49,6 +60,7 @@ function parse(args: readonly string[]) {
         detach: { type: 'boolean', default: false },
         'validate-output': { type: 'boolean', default: false },
         'strict-images': { type: 'boolean', default: false },
+        'new-accounts': { type: 'boolean', default: false },
       },
     }).values;
   } catch (error) {

@@ -63,8 +63,12 @@ async function startHere(options: StartOptions): Promise<number> {
 }
 
 /** Options that are on or off, as the next process is told. */
-function flagsOf({ validateOutput, strictImages }: StartOptions): string[] {
-  return [...(validateOutput ? ['--validate-output'] : []), ...(strictImages ? ['--strict-images'] : [])];
+function flagsOf({ validateOutput, strictImages, newAccounts }: StartOptions): string[] {
+  return [
+    ...(validateOutput ? ['--validate-output'] : []),
+    ...(strictImages ? ['--strict-images'] : []),
+    ...(newAccounts ? ['--new-accounts'] : []),
+  ];
 }
 
 /** The port for DNS that was asked for; when the usual one is another program's, any. Throws PilviError PortTaken. */

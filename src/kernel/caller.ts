@@ -3,6 +3,7 @@
  * credentials (IAM, STS) answer `CredentialSource`; the gateway and `ctx.call` build the caller from it.
  */
 import type { Millis } from '../base/clock.ts';
+import { isServiceLinked } from './policy/evaluate.ts';
 import { iamPrefix } from './policy/operations.ts';
 import type { PolicyPrincipal } from './policy/types.ts';
 
@@ -102,6 +103,11 @@ function serviceIdentity(service: string, account: string): Identity {
 export function serviceCaller(service: string, account: string): Caller {
   const identity = serviceIdentity(service, account);
   return { ...identity, sourceIp: identity.arn, userAgent: identity.arn, secureTransport: true, calledVia: [] };
+}
+
+/** Whether one of the cloud's own services calls, by itself or by the service-linked role that an account has for it. */
+export function isOwnService({ kind, principal }: Pick<Caller, 'kind' | 'principal'>): boolean {
+  return kind === 'service' || isServiceLinked(principal);
 }
 
 /**

@@ -39,6 +39,14 @@ export function conditionContext(caller: Caller, region: string, now: Millis, ch
   return keys;
 }
 
+/**
+ * Services that name the owner also by `aws:SourceOwner`, which the policy of a new topic asks for ("aws:SourceAccount versus aws:SourceOwner", SNS
+ * Developer Guide): their messages reach a topic without further permission, those of S3 or EventBridge do not.
+ */
+const namingOwners: ReadonlySet<string> = new Set(
+  ['apigateway', 'cloudwatch', 'elasticache', 'lambda', 'rds', 'redshift'].map((name) => `${name}.amazonaws.com`),
+);
+
 function principalKeys(keys: Map<string, readonly string[]>, caller: Caller, now: Millis): void {
   if (caller.kind === 'anonymous') {
     set(keys, 'aws:principaltype', 'Anonymous');
@@ -47,6 +55,7 @@ function principalKeys(keys: Map<string, readonly string[]>, caller: Caller, now
   set(keys, 'aws:principalisawsservice', String(caller.kind === 'service'));
   if (caller.kind === 'service') {
     set(keys, 'aws:principalservicename', caller.arn);
+    if (namingOwners.has(caller.arn)) set(keys, 'aws:sourceowner', caller.sourceAccount);
     return;
   }
   // For a role session aws:PrincipalArn is the ARN of the role, not of the session.

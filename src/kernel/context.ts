@@ -156,6 +156,8 @@ export interface Parts {
 export interface Settings {
   /** Image ids of the real cloud, which this one does not know, are refused rather than taken for the default image. */
   strictImages: boolean;
+  /** Accounts are held to what the real service still grants to accounts made today: no launch configurations. */
+  newAccounts: boolean;
 }
 
 export interface Endpoints {

@@ -8,7 +8,7 @@ import type { Store } from '../store/store.ts';
 import { clearAccount, defineTable, scopedReader } from '../store/tables.ts';
 import { authorise, authoriseChecks } from './authorise.ts';
 import { Bus, deliveryTask } from './bus.ts';
-import { serviceCaller, viaService } from './caller.ts';
+import { isOwnService, serviceCaller, viaService } from './caller.ts';
 import { ApiChaos } from './chaos.ts';
 import type { ServiceClients } from './clients.generated.ts';
 import type { Context, Parts, Scope, ServiceCaller } from './context.ts';
@@ -287,7 +287,7 @@ export class Kernel {
     const { service, operation, account, region, requestId, caller } = ctx;
     const readOnly = readOnlyNames.test(operation);
     // What services read for themselves is their own business; what they change is on the record ("invokedBy").
-    if (caller.kind === 'service' && readOnly) return;
+    if (isOwnService(caller) && readOnly) return;
     this.recorder.record({
       at: ctx.now,
       service,

@@ -78,6 +78,7 @@ class World {
       }),
       validateOutput: true,
       strictImages: true,
+      newAccounts: false,
       log: (level, message, details) => {
         if (level === 'error' && !message.includes('will try again')) throw new Error(`${message} ${JSON.stringify(details)}`);
       },

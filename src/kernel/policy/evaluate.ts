@@ -108,7 +108,7 @@ function judgeOne(text: string | undefined, source: PolicySource, question: Ques
 }
 
 /** "SCPs do not affect any service-linked role", and neither do RCPs. */
-function isServiceLinked(principal: PolicyPrincipal): boolean {
+export function isServiceLinked(principal: PolicyPrincipal): boolean {
   return principal.roleArn?.includes(':role/aws-service-role/') ?? false;
 }
 

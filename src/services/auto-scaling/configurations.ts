@@ -2,15 +2,16 @@
 import type { AutoScaling } from '@aws-sdk/client-auto-scaling';
 import { parameterNotImplemented } from '../../kernel/errors.ts';
 import type { HandlersOf } from '../../kernel/service.ts';
-import { alreadyExists, resourceInUse, validationError } from './errors.ts';
+import { alreadyExists, creationNotAvailable, resourceInUse, validationError } from './errors.ts';
 import { pageFor } from './lists.ts';
 import { type ConfigurationRow, Configurations, Groups } from './state.ts';
 
 const absent = ['ClassicLinkVPCId', 'InstanceId', 'KernelId', 'RamdiskId', 'SpotPrice'] as const;
 
 export const configurationHandlers: HandlersOf<AutoScaling> = {
-  /** Throws AlreadyExists for the name. What it holds is checked by EC2 when an instance is launched. */
+  /** Throws UnsupportedOperation where accounts are new, AlreadyExists for the name. What it holds is checked by EC2 when an instance is launched. */
   async CreateLaunchConfiguration(input, ctx) {
+    if (ctx.part('settings').newAccounts) throw creationNotAvailable();
     for (const name of absent) if (input[name]) throw parameterNotImplemented('CreateLaunchConfiguration', name);
     if (input.ClassicLinkVPCSecurityGroups?.length)
       throw parameterNotImplemented('CreateLaunchConfiguration', 'ClassicLinkVPCSecurityGroups');

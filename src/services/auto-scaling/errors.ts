@@ -32,3 +32,11 @@ export function instanceNotFound(id: string | undefined): AwsError {
 export function limitExceeded(message: string): AwsError {
   return new AwsError('LimitExceeded', message);
 }
+
+/** Accounts made since 1 October 2024 ("Auto Scaling launch configurations"). */
+export function creationNotAvailable(): AwsError {
+  return new AwsError(
+    'UnsupportedOperation',
+    'The Launch Configuration creation operation is not available in your account. Use launch templates to create configuration templates for your Auto Scaling groups.',
+  );
+}

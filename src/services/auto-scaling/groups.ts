@@ -1,17 +1,17 @@
 /** Auto Scaling groups: made, changed, described, deleted. What follows from a change is the reconciler's (reconcile.ts). */
 import type { AutoScaling, AutoScalingGroup, TagDescription } from '@aws-sdk/client-auto-scaling';
 import type { Context, Transaction } from '../../kernel/context.ts';
-import { AwsError } from '../../kernel/errors.ts';
 import type { HandlersOf } from '../../kernel/service.ts';
 import { stamp } from './activities.ts';
 import { activityInProgress, alreadyExists, groupNotFound, resourceInUse, validationError } from './errors.ts';
 import { checkSettings, checkSizes, checkTargetGroups, readPlaces, refuseAbsent } from './group-input.ts';
 import { readHook } from './hooks.ts';
 import { readLaunchChoice } from './launch-choice.ts';
+import { serviceLinkedRole } from './linked-role.ts';
 import { pageFor } from './lists.ts';
 import { describeMember } from './members.ts';
 import { deleteAlarmsOf } from './policies.ts';
-import { Groups, type GroupRow, Hooks, Members, type MemberRow, Notifications, Policies, Schedules } from './state.ts';
+import { Groups, type GroupRow, Hooks, Members, type MemberRow, Notifications, Policies, Refreshes, Schedules } from './state.ts';
 import { readTags } from './tags.ts';
 
 /** Milliseconds of the cloud's time between two looks at a group that nothing hints at. */
@@ -21,18 +21,6 @@ export async function requireGroup(reader: Pick<Context | Transaction, 'table'>,
   const row = await reader.table(Groups).get(name ?? '');
   if (row === undefined || row.deleting === true) throw groupNotFound(name);
   return row;
-}
-
-const linkedRole = 'AWSServiceRoleForAutoScaling';
-
-/** ARN of the role under which instances are launched; made with the account's first group ("Service-linked roles"). */
-async function serviceLinkedRole(ctx: Context): Promise<string> {
-  try {
-    await ctx.asService().call('iam').createServiceLinkedRole({ AWSServiceName: 'autoscaling.amazonaws.com' });
-  } catch (error) {
-    if (!(error instanceof AwsError) || !/^InvalidInput/.test(error.code)) throw error;
-  }
-  return `arn:aws:iam::${ctx.account}:role/aws-service-role/autoscaling.amazonaws.com/${linkedRole}`;
 }
 
 function describeTag(group: string, tag: GroupRow['tags'][number]): TagDescription {
@@ -269,6 +257,7 @@ export async function forgetGroup(tx: Transaction, name: string): Promise<void> 
     await tx.unschedule('schedule', `${name}/${row.name}`);
     await tx.table(Schedules).delete(name, row.name);
   }
+  for (const row of await tx.table(Refreshes).list({ prefix: [name] })) await tx.table(Refreshes).delete(name, row.start, row.id);
   for (const { topic } of await tx.table(Notifications).list({ prefix: [name] }))
     await tx.table(Notifications).delete(name, topic);
   await tx.unschedule('look', name);

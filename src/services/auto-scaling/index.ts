@@ -11,16 +11,17 @@ import { metricHandlers } from './metrics.ts';
 import { send } from './notices.ts';
 import { policyHandlers } from './policies.ts';
 import { groups, look, onInstanceState } from './reconcile.ts';
+import { refreshHandlers } from './refreshes.ts';
 import { schedule, scheduleHandlers } from './schedules.ts';
 import { settingHandlers } from './settings.ts';
-import { Activities, Configurations, Groups, Hooks, Members, Notifications, Policies, Schedules } from './state.ts';
+import { Activities, Configurations, Groups, Hooks, Members, Notifications, Policies, Refreshes, Schedules } from './state.ts';
 import { tagHandlers } from './tags.ts';
 import { targetHandlers } from './targets.ts';
 
 export default defineService({
   name: 'auto-scaling',
-  uses: ['cloudwatch', 'ec2', 'elastic-load-balancing-v2', 'iam', 'sns', 'sqs'],
-  tables: [Activities, Configurations, Groups, Hooks, Members, Notifications, Policies, Schedules],
+  uses: ['cloudwatch', 'ec2', 'elastic-load-balancing-v2', 'iam', 'sns', 'sqs', 'sts'],
+  tables: [Activities, Configurations, Groups, Hooks, Members, Notifications, Policies, Refreshes, Schedules],
   handlers: {
     ...activityHandlers,
     ...configurationHandlers,
@@ -31,6 +32,7 @@ export default defineService({
     ...memberHandlers,
     ...metricHandlers,
     ...policyHandlers,
+    ...refreshHandlers,
     ...scheduleHandlers,
     ...settingHandlers,
     ...tagHandlers,

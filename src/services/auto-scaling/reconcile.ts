@@ -11,9 +11,11 @@ import { memberToEnd, spotNext, unbalanced, zoneForLaunch } from './choose.ts';
 import { forgetGroup, lookMillis } from './groups.ts';
 import { beginHooks } from './hooks.ts';
 import { launchMember, newMember } from './launch.ts';
+import { asLinkedRole } from './linked-role.ts';
 import { counts } from './members.ts';
 import { publishMetrics } from './metrics.ts';
 import { illnessOf, observe, type Sight } from './observe.ts';
+import { stepRefresh } from './refresh-step.ts';
 import { type GroupRow, Groups, type MemberRow, Members } from './state.ts';
 import { deregisterMember, registerMember, targetState } from './targets.ts';
 
@@ -270,8 +272,9 @@ async function endSurplus(ctx: Context, group: GroupRow, members: readonly Membe
 
 /** Compares desired and actual capacity; the reason of a change is forgotten once they agree. */
 async function scale(ctx: Context, name: string): Promise<void> {
-  const group = await ctx.table(Groups).get(name);
-  if (group === undefined) return;
+  const row = await ctx.table(Groups).get(name);
+  if (row === undefined) return;
+  const group = { ...row, launch: row.refreshing ?? row.launch };
   const members = await ctx.table(Members).list({ prefix: [name] });
   const live = members.filter(counts);
   if (await launchMissing(ctx, group, members, false)) return;
@@ -295,13 +298,16 @@ export const groups: Reconciler = {
     return (await ctx.everywhere(Groups)).map(({ scope, row }) => ({ ...scope, key: row.name }));
   },
   async run({ key }, ctx) {
-    const group = await ctx.table(Groups).get(key);
-    if (group === undefined) return;
+    const row = await ctx.table(Groups).get(key);
+    if (row === undefined) return;
+    const group = { ...row, launch: row.refreshing ?? row.launch };
     const members = await ctx.table(Members).list({ prefix: [key] });
-    const seen = await observe(ctx, members);
+    const acting = await asLinkedRole(ctx, group);
+    const seen = await observe(acting, members);
     for (const member of members)
-      await advance(ctx, group, member, member.instanceId === undefined ? undefined : seen.get(member.instanceId));
-    await scale(ctx, key);
+      await advance(acting, group, member, member.instanceId === undefined ? undefined : seen.get(member.instanceId));
+    await scale(acting, key);
+    await stepRefresh(acting, group, (member, cause) => endMember(acting, group, member, cause, 'excess'));
     if (group.deleting !== true) return;
     await ctx.transact(async (tx) => {
       if ((await tx.table(Members).count([key])) === 0) await forgetGroup(tx, key);

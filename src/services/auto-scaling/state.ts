@@ -1,9 +1,12 @@
 /** Rows of Auto Scaling: groups, the instances that they hold or start, and everything that hangs on a group. */
 import type {
   CreateLaunchConfigurationType,
+  DesiredConfiguration,
+  InstanceRefreshStatus,
   LifecycleState,
   MixedInstancesPolicy,
   PutScalingPolicyType,
+  RefreshPreferences,
   ScalingActivityStatusCode,
 } from '@aws-sdk/client-auto-scaling';
 import type { Millis } from '../../base/clock.ts';
@@ -64,6 +67,8 @@ export interface GroupRow {
   /** Zones in which a launch failed, and until when others are preferred. */
   avoided: Readonly<Record<string, Millis>>;
   deleting?: boolean | undefined;
+  /** What an instance refresh with a desired configuration launches, until it has succeeded or is over. */
+  refreshing?: LaunchChoice | undefined;
 }
 
 /** A lifecycle hook's wait for one instance. */
@@ -158,6 +163,43 @@ export interface ScheduleRow {
   next: Millis;
 }
 
+type Needed =
+  | 'MinHealthyPercentage'
+  | 'CheckpointPercentages'
+  | 'CheckpointDelay'
+  | 'SkipMatching'
+  | 'AutoRollback'
+  | 'ScaleInProtectedInstances'
+  | 'StandbyInstances'
+  | 'BakeTime';
+
+export interface RefreshRow {
+  group: string;
+  id: string;
+  start: Millis;
+  end?: Millis | undefined;
+  status: InstanceRefreshStatus;
+  reason?: string | undefined;
+  preferences: Omit<RefreshPreferences, 'MaxHealthyPercentage' | Needed> &
+    Required<{ [Name in Needed]: NonNullable<RefreshPreferences[Name]> }>;
+  /** As given. */
+  desired?: DesiredConfiguration | undefined;
+  /** What the group launches once it has succeeded. */
+  launch: LaunchChoice;
+  warmupMillis: number;
+  /** Members that are replaced. */
+  slots: readonly string[];
+  total: number;
+  percentage: number;
+  toUpdate: number;
+  /** Index of the next checkpoint. */
+  checkpoint: number;
+  /** End of the wait at a checkpoint, or of the bake time. */
+  waitUntil?: Millis | undefined;
+  progressed: Millis;
+  rollback?: { reason: string; start: Millis; percentage: number; toUpdate: number } | undefined;
+}
+
 export interface NotificationRow {
   group: string;
   topic: string;
@@ -208,6 +250,12 @@ export const Schedules = defineTable<ScheduleRow>()({
   name: 'auto-scaling.schedules',
   scope: 'region',
   key: (row) => [row.group, row.name],
+});
+
+export const Refreshes = defineTable<RefreshRow>()({
+  name: 'auto-scaling.refreshes',
+  scope: 'region',
+  key: (row) => [row.group, row.start, row.id],
 });
 
 export const Notifications = defineTable<NotificationRow>()({

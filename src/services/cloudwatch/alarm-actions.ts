@@ -1,5 +1,5 @@
 /**
- * What an alarm does at a change of its state: messages to topics, functions, scaling policies, and stop, terminate, reboot of the instance it watches.
+ * What an alarm does at a change of its state: messages to topics, functions, scaling policies, and stop, terminate, reboot, recover of the instance it watches.
  * Each attempt is a line of the alarm's history. Source: CloudWatch User Guide, "Alarm actions".
  */
 import { parseArn } from '../../base/arn.ts';
@@ -7,6 +7,7 @@ import { findRegion } from '../../base/regions.ts';
 import type { Context } from '../../kernel/context.ts';
 import { AwsError } from '../../kernel/errors.ts';
 import type { Task } from '../../kernel/service.ts';
+import type { Ec2Api } from '../ec2/api.ts';
 import type { AlarmReceiver } from './api.ts';
 import { alarmArn } from './names.ts';
 import { Alarms, AlarmHistory, type AlarmRow, type AlarmState } from './state.ts';
@@ -88,6 +89,7 @@ async function onInstance(ctx: Context, row: AlarmRow, verb: string): Promise<vo
   if (verb === 'stop') await ec2.stopInstances({ InstanceIds });
   else if (verb === 'terminate') await ec2.terminateInstances({ InstanceIds });
   else if (verb === 'reboot') await ec2.rebootInstances({ InstanceIds });
+  else if (verb === 'recover') await (await ctx.internal<Ec2Api>('ec2')).recoverInstance(id);
   else throw new AwsError('ValidationError', `Pilvi does not carry out the action ${verb}.`);
 }
 

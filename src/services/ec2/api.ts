@@ -5,6 +5,7 @@ import { EndpointServices } from './endpoint-services/state.ts';
 import { heldInterfaces } from './interfaces/held.ts';
 import { subscribe } from './images/subscriptions.ts';
 import { type ConnectTarget, connectTarget, pushKey } from './key-pairs/pushed-keys.ts';
+import { recoverByAlarm } from './instances/recovery.ts';
 import { Occupants } from './placement/state.ts';
 import { Volumes } from './volumes/state.ts';
 import { stallVolume } from './volumes/stall.ts';
@@ -26,6 +27,8 @@ export interface Ec2Api extends ReturnType<typeof heldInterfaces> {
   endpointServicesOf(balancerArn: string): Promise<readonly string[]>;
   /** Accepts the terms of a Marketplace product for the account; false when there is none. */
   subscribe(productCode: string): Promise<boolean>;
+  /** Carries out the recover action of an alarm on an instance of the account and Region. Throws EC2's errors. */
+  recoverInstance(instanceId: string): Promise<void>;
   /** The provider's images of a Region, the newest of each kind, with the public parameters of Systems Manager that name them. */
   latestImages(region: string): readonly CatalogueImage[];
 }
@@ -43,6 +46,7 @@ export function ec2Api(ctx: Context): Ec2Api {
     endpointServicesOf: async (arn) =>
       (await ctx.table(EndpointServices).list()).filter(({ balancers }) => balancers.includes(arn)).map(({ id }) => id),
     subscribe: (productCode) => subscribe(ctx, productCode),
+    recoverInstance: (instanceId) => recoverByAlarm(ctx, instanceId),
     latestImages: catalogueImages,
   };
 }

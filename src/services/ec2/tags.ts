@@ -5,7 +5,7 @@
 import type { EC2, Tag, TagSpecification } from '@aws-sdk/client-ec2';
 import type { IdSort } from '../../base/ids.ts';
 import { idKinds } from '../../base/ids.ts';
-import type { Caller } from '../../kernel/caller.ts';
+import { type Caller, isOwnService } from '../../kernel/caller.ts';
 import type { Context, Transaction } from '../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../kernel/errors.ts';
 import type { Authorisation, AuthorisationsOf, Check, HandlersOf } from '../../kernel/service.ts';
@@ -118,14 +118,14 @@ export function tagsFor(type: string, specifications: readonly TagSpecification[
 }
 
 /** Tags as a map. Throws for duplicate keys, reserved names (which only AWS's own services may write) and lengths out of bounds. */
-export function parseTags(given: readonly Tag[] | undefined, caller?: Pick<Caller, 'kind'>): TagMap {
+export function parseTags(given: readonly Tag[] | undefined, caller?: Pick<Caller, 'kind' | 'principal'>): TagMap {
   const tags: Record<string, string> = {};
   for (const { Key = '', Value = '' } of given ?? []) {
     if (Key === '' || Key.length > keyLengthMax)
       throw invalidParameterValue(`Tag key exceeds the maximum length of ${keyLengthMax} characters`);
     if (Value.length > valueLengthMax)
       throw invalidParameterValue(`Tag value exceeds the maximum length of ${valueLengthMax + 1} characters`);
-    if (Key.toLowerCase().startsWith('aws:') && caller?.kind !== 'service')
+    if (Key.toLowerCase().startsWith('aws:') && !(caller !== undefined && isOwnService(caller)))
       throw invalidParameterValue("Tag keys starting with 'aws:' are reserved for internal use");
     if (Key in tags) throw invalidParameterValue('Duplicate tag key specified.');
     tags[Key] = Value;

@@ -1,3 +1,5 @@
+import { CloudTrail } from '@aws-sdk/client-cloudtrail';
+import { ElasticLoadBalancingV2 } from '@aws-sdk/client-elastic-load-balancing-v2';
 import { IAM } from '@aws-sdk/client-iam';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually, type OwnCloud, refused, startOwnCloud } from '../../support/cloud.ts';
@@ -153,9 +155,18 @@ describe('groups', () => {
     });
   });
 
-  test('a launch configuration defines what a group launches', async () => {
+  test('ASG-005 a launch configuration defines what a group launches, and new accounts are barred from it', async () => {
     const lab = new Scaling(cloud.endpoint);
-    const given = { LaunchConfigurationName: 'old', ImageId: await lab.image(), InstanceType: 't3.micro' };
+    await lab.ec2.createKeyPair({ KeyName: 'old' });
+    const { GroupId = '' } = await lab.ec2.createSecurityGroup({ GroupName: 'old', Description: 'old' });
+    const given = {
+      LaunchConfigurationName: 'old',
+      ImageId: await lab.image(),
+      InstanceType: 't3.micro',
+      KeyName: 'old',
+      SecurityGroups: [GroupId],
+      InstanceMonitoring: { Enabled: false },
+    };
     await lab.asg.createLaunchConfiguration(given);
     await refused(
       lab.asg.createLaunchConfiguration(given),
@@ -170,10 +181,25 @@ describe('groups', () => {
     await refused(
       lab.group({ LaunchConfigurationName: 'old', LaunchTemplate: { LaunchTemplateName: 'web' } }),
       'ValidationError',
+      'Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or MixedInstancesPolicy parameter.',
     );
     await lab.group({ LaunchConfigurationName: 'old', DesiredCapacity: 1 });
     const { Instances } = await lab.settled(1);
     expect(Instances).toMatchObject([{ InstanceType: 't3.micro', LaunchConfigurationName: 'old' }]);
+    expect(await lab.instances()).toMatchObject([
+      { KeyName: 'old', SecurityGroups: [{ GroupId }], Monitoring: { State: 'disabled' }, ImageId: given.ImageId },
+    ]);
+    const own = await startOwnCloud({ args: ['--strict-images', '--new-accounts'] });
+    try {
+      const barred = new Scaling(own.endpoint);
+      await refused(
+        barred.asg.createLaunchConfiguration({ ...given, ImageId: await barred.image() }),
+        'UnsupportedOperation',
+        'The Launch Configuration creation operation is not available in your account. Use launch templates to create configuration templates for your Auto Scaling groups.',
+      );
+    } finally {
+      await own.stop();
+    }
     await refused(
       lab.asg.deleteLaunchConfiguration({ LaunchConfigurationName: 'old' }),
       'ResourceInUse',
@@ -196,6 +222,90 @@ describe('groups', () => {
       'ValidationError',
       'AutoScalingGroup name not found - AutoScalingGroup: web not found',
     );
+  });
+
+  test('ASG-006 subnets, target groups and sizes belong to the group, and a change of them moves its instances', async () => {
+    const lab = new Scaling(cloud.endpoint);
+    const elb = new ElasticLoadBalancingV2(lab.account.config({ endpoint: cloud.endpoint }));
+    const { Subnets = [] } = await lab.ec2.describeSubnets({ Filters: [{ Name: 'default-for-az', Values: ['true'] }] });
+    const subnet = (zone: string) => Subnets.find(({ AvailabilityZone }) => AvailabilityZone === zone)?.SubnetId ?? '';
+    const { TargetGroups = [] } = await elb.createTargetGroup({
+      Name: 'web',
+      Protocol: 'HTTP',
+      Port: 80,
+      VpcId: Subnets[0]?.VpcId,
+    });
+    const TargetGroupArn = TargetGroups[0]?.TargetGroupArn ?? '';
+    const registered = async () =>
+      (await elb.describeTargetHealth({ TargetGroupArn })).TargetHealthDescriptions?.map(({ Target }) => Target?.Id);
+    await lab.template();
+    await lab.group({
+      AvailabilityZones: undefined,
+      VPCZoneIdentifier: subnet('us-east-1a'),
+      TargetGroupARNs: [TargetGroupArn],
+      DesiredCapacity: 1,
+    });
+    await lab.settled(1);
+    const [first] = await lab.instances();
+    expect(first?.SubnetId).toBe(subnet('us-east-1a'));
+    expect(await registered()).toEqual([first?.InstanceId]);
+    const web = { AutoScalingGroupName: 'web' };
+    await refused(
+      lab.asg.updateAutoScalingGroup({ ...web, VPCZoneIdentifier: 'subnet-00000000000000000' }),
+      'ValidationError',
+      "The subnet ID 'subnet-00000000000000000' does not exist",
+    );
+    await lab.asg.updateAutoScalingGroup({ ...web, VPCZoneIdentifier: subnet('us-east-1b'), MinSize: 2, MaxSize: 2 });
+    await eventually(
+      async () =>
+        expect((await lab.instances()).map(({ SubnetId }) => SubnetId)).toEqual([subnet('us-east-1b'), subnet('us-east-1b')]),
+      { timeoutMs: 60_000, why: 'both are in the new subnet' },
+    );
+    const { Instances = [] } = await lab.settled(2);
+    expect((await registered())?.sort()).toEqual(Instances.map(({ InstanceId }) => InstanceId).sort());
+    await lab.asg.detachLoadBalancerTargetGroups({ ...web, TargetGroupARNs: [TargetGroupArn] });
+    await eventually(async () => expect(await registered()).toEqual([]), { why: 'they have left the target group' });
+  });
+
+  test('TRAIL-006 what a group launches is on the record as the call of its role, invoked by Auto Scaling', async () => {
+    const lab = new Scaling(cloud.endpoint);
+    const trail = new CloudTrail(lab.account.config({ endpoint: cloud.endpoint }));
+    const iam = new IAM(lab.account.config({ endpoint: cloud.endpoint }));
+    await lab.template();
+    await lab.group({ DesiredCapacity: 0 });
+    const roleArn = `arn:aws:iam::${lab.account.id}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling`;
+    expect((await iam.getRole({ RoleName: 'AWSServiceRoleForAutoScaling' })).Role?.Arn).toBe(roleArn);
+    expect((await lab.show()).ServiceLinkedRoleARN).toBe(roleArn);
+    await refused(
+      iam.detachRolePolicy({
+        RoleName: 'AWSServiceRoleForAutoScaling',
+        PolicyArn: 'arn:aws:iam::aws:policy/aws-service-role/AutoScalingServiceRolePolicy',
+      }),
+      'UnmodifiableEntity',
+    );
+    await lab.asg.setDesiredCapacity({ AutoScalingGroupName: 'web', DesiredCapacity: 1 });
+    const { Instances = [] } = await lab.settled(1);
+    const event = await eventually(
+      async () => {
+        const { Events = [] } = await trail.lookupEvents({
+          LookupAttributes: [{ AttributeKey: 'EventName', AttributeValue: 'RunInstances' }],
+        });
+        expect(Events).toHaveLength(1);
+        return JSON.parse(Events[0]?.CloudTrailEvent ?? '{}') as object;
+      },
+      { why: 'the call is in the history' },
+    );
+    expect(event).toMatchObject({
+      eventSource: 'ec2.amazonaws.com',
+      sourceIPAddress: 'autoscaling.amazonaws.com',
+      userAgent: 'autoscaling.amazonaws.com',
+      userIdentity: {
+        type: 'AssumedRole',
+        arn: `arn:aws:sts::${lab.account.id}:assumed-role/AWSServiceRoleForAutoScaling/AutoScaling`,
+        invokedBy: 'autoscaling.amazonaws.com',
+      },
+      responseElements: { instances: [{ instanceId: Instances[0]?.InstanceId }] },
+    });
   });
 
   test('instances wait at hooks, stand by, are protected, attached and detached', async () => {

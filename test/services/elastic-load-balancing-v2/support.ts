@@ -22,7 +22,7 @@ import { base64, Lab, type Network } from '../ec2/support.ts';
  * `/status`, which `/set?500` writes; `/slow?3` takes that many seconds; `/cookie?MYAPP=1` sets a cookie; an upgrade to `echo` gives every byte back,
  * one to `websocket` every short text in capitals. On port 8088 the answer is what came, byte for byte as hexadecimal, and from whom.
  */
-const serverScript = (name: string): string => `#!/bin/bash
+export const serverScript = (name: string): string => `#!/bin/bash
 cat > /server.js <<'END'
 const http = require('http');
 let status = 200;
