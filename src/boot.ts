@@ -6,6 +6,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { createAdmin } from './admin/admin.ts';
+import { containsAddress, parseCidr4, parseIp4 } from './base/cidr.ts';
 import { CloudClock, type ClockState } from './base/clock.ts';
 import { IdSource } from './base/ids.ts';
 import { createConsole } from './console/console.ts';
@@ -28,7 +29,9 @@ import { loadIndex } from './model/wire.ts';
 import { DnsServer } from './planes/dns/dns-server.ts';
 import { platformNames } from './planes/dns/platform-names.ts';
 import { openFileBlobs } from './planes/blobs/file-blobs.ts';
+import { functionsCidr } from './planes/fabric/addresses.ts';
 import type { Fabric } from './planes/fabric/types.ts';
+import type { Functions } from './planes/functions/types.ts';
 import type { Machines } from './planes/machines/types.ts';
 import type { ProxyNodes } from './planes/proxy/types.ts';
 import type { Ec2Api } from './services/ec2/api.ts';
@@ -51,6 +54,7 @@ export interface Planes {
   machines: Machines;
   volumes: Volumes;
   proxy: ProxyNodes;
+  functions: Functions;
 }
 
 export interface CloudOptions {
@@ -92,14 +96,14 @@ const clockKey = ['k', 'clock'] as const;
 export async function startCloud(options: CloudOptions): Promise<Cloud> {
   await mkdir(options.data, { recursive: true });
   const log = options.log ?? createLog(() => new CloudClock().realNow());
-  const [store, index, { fabric, machines, volumes, proxy: nodes }] = await openParts(options);
+  const [store, index, { fabric, machines, volumes, proxy: nodes, functions }] = await openParts(options);
   const ids = new IdSource();
   const vault = await openVault(options.data, ids);
   const clock = new CloudClock((await store.get(clockKey)) as ClockState | undefined);
   const saveClock = () => store.transact((tx) => tx.put(clockKey, clock.state as unknown as Value));
   await saveClock();
   const limits = [...new Set([fabric.unavailable, machines.unavailable])].filter((limit) => limit !== undefined);
-  const shortcomings = listShortcomings(machines, volumes);
+  const shortcomings = [...listShortcomings(machines, volumes), ...functions.shortcomings];
   const endpoints = {
     host: '',
     port: 0,
@@ -115,7 +119,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     log,
     services,
     parts: {
-      ...{ fabric, machines, volumes, proxy: nodes, dns, blobs, endpoints, certificates, vault },
+      ...{ fabric, machines, volumes, proxy: nodes, functions, dns, blobs, endpoints, certificates, vault },
       settings: { strictImages: options.strictImages, newAccounts: options.newAccounts },
     },
   });
@@ -159,7 +163,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       // What answers goes before what is asked: names, then the kernel, then what runs, the networks under it, and the rows.
       for (const part of [resolver, names, dns]) await part?.close();
       await kernel.stop();
-      for (const part of [nodes, machines, volumes, fabric, store]) await part.close();
+      for (const part of [functions, nodes, machines, volumes, fabric, store]) await part.close();
     },
   };
 }
@@ -210,7 +214,12 @@ const apiApexes = ['amazonaws.com', 'amazonaws.com.cn', 'api.aws'] as const;
 const ownAddresses: Readonly<Record<string, string>> = { s3: '198.18.0.17', dynamodb: '198.18.0.33' };
 
 function createDns(fabric: Fabric, index: ServiceIndex, clock: CloudClock): DnsServer {
-  const dns = new DnsServer({ identify: (address) => fabric.identify(address), now: () => clock.now() });
+  const functionsBlock = parseCidr4(functionsCidr)!;
+  const dns = new DnsServer({
+    // A function that is attached to no network asks as anybody on the internet does.
+    identify: (address) => fabric.identify(address) ?? (containsAddress(functionsBlock, parseIp4(address) ?? 0) ? {} : undefined),
+    now: () => clock.now(),
+  });
   const { hostAddress: address } = fabric;
   if (address !== undefined)
     dns.register(

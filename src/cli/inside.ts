@@ -4,6 +4,8 @@ import { type CloudOptions, insidePort, startCloud, version } from '../boot.ts';
 import { type Inside, readInside } from '../machine/launch.ts';
 import { AbsentFabric } from '../planes/fabric/absent-fabric.ts';
 import { openLinuxFabric } from '../planes/fabric/linux-fabric.ts';
+import { AbsentFunctions } from '../planes/functions/absent-functions.ts';
+import { openLinuxFunctions } from '../planes/functions/linux-functions.ts';
 import { AbsentMachines } from '../planes/machines/absent-machines.ts';
 import { openLinuxMachines } from '../planes/machines/linux-machines.ts';
 import { AbsentProxy } from '../planes/proxy/absent-proxy.ts';
@@ -78,6 +80,7 @@ function planesFor(inside: Inside | undefined, refusal: string | undefined): Clo
         machines: new AbsentMachines(reason),
         volumes: new AbsentVolumes(reason),
         proxy: new AbsentProxy(reason),
+        functions: new AbsentFunctions(reason),
       };
     }
     const disks = path.join(path.resolve(folder), 'machines');
@@ -90,6 +93,12 @@ function planesFor(inside: Inside | undefined, refusal: string | undefined): Clo
     ]);
     const mounted = (number: string): Promise<boolean> => machines.hasMounted(number);
     const { unavailable } = fabric;
-    return { fabric, machines, volumes, proxy: unavailable === undefined ? new LinuxProxy() : new AbsentProxy(unavailable) };
+    // Functions ask for their calls at an address that the fabric has made.
+    const functions =
+      unavailable === undefined
+        ? await openLinuxFunctions({ folder: path.resolve(folder, 'functions'), inside })
+        : new AbsentFunctions(unavailable);
+    const proxy = unavailable === undefined ? new LinuxProxy() : new AbsentProxy(unavailable);
+    return { fabric, machines, volumes, proxy, functions };
   };
 }

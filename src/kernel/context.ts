@@ -7,6 +7,7 @@ import type { IdSort } from '../base/ids.ts';
 import type { Dns } from '../planes/dns/types.ts';
 import type { Blobs } from '../planes/blobs/types.ts';
 import type { Fabric } from '../planes/fabric/types.ts';
+import type { Functions } from '../planes/functions/types.ts';
 import type { Machines } from '../planes/machines/types.ts';
 import type { ProxyNodes } from '../planes/proxy/types.ts';
 import type { Volumes } from '../planes/volumes/types.ts';
@@ -138,6 +139,8 @@ export interface Parts {
   volumes: Volumes;
   /** Load balancer nodes. */
   proxy: ProxyNodes;
+  /** Programs that run when they are called. */
+  functions: Functions;
   /** Names: services register their zones here when they start. */
   dns: Dns;
   blobs: Blobs;

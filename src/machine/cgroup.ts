@@ -228,6 +228,20 @@ export function freezingUnavailable(layout: CgroupLayout): string | undefined {
   return layout.kind === 'v1' && layout.unified === undefined ? 'no unified hierarchy of control groups is mounted' : undefined;
 }
 
+/** Microseconds in which a bounded group gets its share: short ones, so that a small share comes without long pauses. */
+const processorPeriod = 20_000;
+
+/** Bounds the processor time of a group, in hundredths of one processor. A group that is gone is nobody's to bound. */
+export function limitProcessor(layout: CgroupLayout, path: string, percent: number): void {
+  if (layout.kind === 'none') return;
+  const quota = Math.max(1000, Math.round((processorPeriod * percent) / 100));
+  if (layout.kind === 'v2') return writeControl(`${unifiedPath}/${path}/cpu.max`, `${quota} ${processorPeriod}`);
+  const folder = layout.controllers.get('cpu');
+  if (folder === undefined) return;
+  writeControl(`${folder}/${path}/cpu.cfs_period_us`, String(processorPeriod));
+  writeControl(`${folder}/${path}/cpu.cfs_quota_us`, String(quota));
+}
+
 /** Stops all processes of a group where they are, memory kept; resolves when they stand still. Throws `CommandFailed` after two seconds. */
 export async function freezeCgroup(layout: CgroupLayout, path: string): Promise<void> {
   const folder = `${freezerRoot(layout)}/${path}`;

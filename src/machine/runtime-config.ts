@@ -90,7 +90,7 @@ const capabilities = [
   ...['CAP_AUDIT_WRITE', 'CAP_IPC_LOCK', 'CAP_IPC_OWNER', 'CAP_LEASE'],
 ];
 /** Nothing may be seen there: memory and keys of the kernel, firmware, and whatever is not divided by namespaces. */
-const maskedPaths = [
+export const maskedPaths = [
   ...[
     '/proc/acpi',
     '/proc/asound',

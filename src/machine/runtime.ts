@@ -10,7 +10,7 @@
  */
 import { spawn } from 'node:child_process';
 import { mkdir, readFile, rm } from 'node:fs/promises';
-import type { Duplex } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import { PilviError } from '../base/errors.ts';
 import { type CommandOutput, findProgram, programEnvironment, tryCommand } from './command.ts';
 import { type ProcessHandle, readProcess, signalProcess, waitGone } from './process.ts';
@@ -31,8 +31,12 @@ export interface ContainerStart {
   bundle: string;
   /** Folder that the configuration names as the root, and the options of the overlay to be mounted on it. */
   root: { folder: string; options: readonly string[] };
-  /** Open file descriptor that becomes standard output and error of the first process. */
-  output: number;
+  /**
+   * Open file descriptor that becomes standard output and error of the first process; or what is called with every piece that it writes to them.
+   */
+  output: number | ((piece: Buffer) => void);
+  /** A file with a file system, mounted inside the root for the container alone. */
+  disk?: { file: string; folder: string } | undefined;
 }
 
 export interface StartedContainer {
@@ -40,6 +44,8 @@ export interface StartedContainer {
   handle: ProcessHandle;
   /** Resolves at the end of the control channel, which is the end of the first process. */
   closed: Promise<void>;
+  /** Its output, when pieces are asked for: reading can be held up, which holds up who writes. */
+  streams: readonly Readable[];
 }
 
 const startTimeoutMillis = 30_000;
@@ -63,13 +69,15 @@ export async function probeTimeNamespace(): Promise<boolean> {
  * would mount the root itself, as an entry for `/`; since then it refuses to.
  */
 const startScript = 'mount -t overlay -o "$1" overlay "$2" && shift 2 && exec "$@"';
+/** The same with a disk: the loop device is the mount's own and goes with it. */
+const diskScript = 'mount -o loop,nosuid,nodev "$1" "$2" && shift 2 && exec "$@"';
 
 /**
  * Starts a container. `hear` is called with each line that its first process writes to file descriptor 3. Throws `CommandFailed` with the runtime's words
  * when it does not start.
  */
 export async function startContainer(
-  { id, bundle, root, output }: ContainerStart,
+  { id, bundle, root, output, disk }: ContainerStart,
   hear: (line: string) => void,
   options: RuntimeOptions,
 ): Promise<StartedContainer> {
@@ -78,12 +86,14 @@ export async function startContainer(
   for (const file of [log, pidFile]) await rm(file, { force: true });
   const global = ['--root', options.stateFolder, '--log', log, ...(options.withoutCgroups ? ['--rootless', 'true'] : [])];
   const run = ['runc', ...global, 'run', '--detach', '--preserve-fds', '1', '--pid-file', pidFile, '--bundle', bundle, id];
-  const inRoot = ['sh', '-c', startScript, 'pilvi-start', root.options.join(','), root.folder, ...run];
+  const withDisk = disk === undefined ? run : ['sh', '-c', diskScript, 'pilvi-disk', disk.file, disk.folder, ...run];
+  const inRoot = ['sh', '-c', startScript, 'pilvi-start', root.options.join(','), root.folder, ...withDisk];
   const argv = ['--mount', ...(options.ownTime ? await newTime() : []), '--', ...inRoot];
   const program = findProgram('unshare');
   if (program === undefined) throw new PilviError('ProgramMissing', 'unshare is not installed.');
+  const written = typeof output === 'number' ? output : 'pipe';
   const child = spawn(program, argv, {
-    stdio: ['ignore', output, output, 'pipe'],
+    stdio: ['ignore', written, written, 'pipe'],
     env: programEnvironment,
     timeout: startTimeoutMillis,
     killSignal: 'SIGKILL',
@@ -91,12 +101,14 @@ export async function startContainer(
   // Attached before anything is awaited: Node throws away what nobody has read when the program it started, runc, ends.
   const control = child.stdio[3] as Duplex;
   const closed = readLines(control, hear);
+  const streams = typeof output === 'number' ? [] : ([child.stdio[1], child.stdio[2]] as Readable[]);
+  for (const stream of streams) stream.on('data', output as (piece: Buffer) => void).on('error', () => {});
   const status = await new Promise<number | null>((resolve, reject) => {
     child.on('error', reject);
     child.on('exit', (code) => resolve(code));
   });
   const handle = status === 0 ? readProcess(Number(await readFile(pidFile, 'utf8'))) : undefined;
-  if (handle !== undefined) return { handle, closed };
+  if (handle !== undefined) return { handle, closed, streams };
   control.destroy();
   await endHalfStarted(pidFile);
   const words = await readFile(log, 'utf8').catch(() => '');

@@ -42,4 +42,5 @@ export const services: readonly ServiceEntry[] = [
     subscribes: ['aws.ec2:EC2 Instance State-change Notification'],
   },
   { name: 'cloudtrail', load: () => import('./cloudtrail/index.ts') },
+  { name: 'lambda', load: () => import('./lambda/index.ts') },
 ];

@@ -19,8 +19,10 @@ const connectionsMax = 256;
 const dnsPort = 53;
 
 export interface DnsServerOptions {
-  /** The port behind a source address of the resolver's askers. */
-  identify: (address: string) => { network: string; port: string; machine?: string | undefined } | undefined;
+  /** The port behind a source address of the resolver's askers; without a network for those who are on the internet. */
+  identify: (
+    address: string,
+  ) => { network?: string | undefined; port?: string | undefined; machine?: string | undefined } | undefined;
   /** Cloud time, for answers that are kept for their time to live. */
   now?: (() => Millis) | undefined;
 }

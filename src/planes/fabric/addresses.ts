@@ -21,6 +21,10 @@ export const platformBlocks = ['198.18.0.16/28', '198.18.0.32/28'];
 export const nameServerBlock = '198.18.0.64/26';
 /** Kept addresses from which the platform probes what users ask it to watch. */
 export const proberBlock = '198.18.0.128/25';
+/** Sandboxes of functions that are attached to no network, the highest addresses of the internet; nothing begins a connection to them. */
+export const functionsCidr = '198.19.240.0/20';
+/** Where these sandboxes ask for what they are to do. */
+export const functionsApi = { address: '198.18.0.2', port: 9001 };
 export const metadataAddress = '169.254.169.254';
 export const resolverAddress = '169.254.169.253';
 export const metadataPort = 80;

@@ -6,6 +6,8 @@ import { applyIpCommands, type Link, readLinks } from '../../machine/link.ts';
 import { applyPacketRules } from '../../machine/nft.ts';
 import { applySettings, hasIp6 } from '../../machine/sysctl.ts';
 import {
+  functionsApi,
+  functionsCidr,
   hostAddress,
   internetCidr,
   internetCidr6,
@@ -36,7 +38,7 @@ export async function prepareInternet(openPorts: readonly number[]): Promise<Rea
       'link set lo up',
       // Every address of these blocks is this namespace's own, without being listed one by one.
       ...[nameServerBlock, proberBlock].map((block) => `route replace local ${block} dev lo`),
-      ...[hostAddress, metadataAddress, resolverAddress].map((address) => `address replace ${address}/32 dev lo`),
+      ...[hostAddress, functionsApi.address, metadataAddress, resolverAddress].map((address) => `address replace ${address}/32 dev lo`),
     ]),
     applySettings(undefined, {
       ...(ip6 ? { 'net/ipv6/conf/all/forwarding': '1' } : {}),
@@ -87,12 +89,16 @@ function internetRules(openPorts: readonly number[]): string {
       `ip saddr ${serviceCidr} ip daddr ${metadataAddress} tcp dport ${metadataPort} accept`,
       `ip saddr ${serviceCidr} ip daddr ${resolverAddress} meta l4proto { tcp, udp } th dport ${resolverPort} accept`,
       ...open.map((rule) => `ip saddr ${serviceCidr} ct status dnat ${rule}`),
+      `ip saddr ${functionsCidr} ip daddr ${functionsApi.address} tcp dport ${functionsApi.port} accept`,
+      `ip saddr ${functionsCidr} ip daddr ${resolverAddress} meta l4proto { tcp, udp } th dport ${resolverPort} accept`,
       `ip saddr != ${internetCidr} drop`,
       `ip daddr ${hostAddress} icmp type echo-request accept`,
       `ip daddr ${nameServerBlock} meta l4proto { tcp, udp } th dport 53 accept`,
       ...open,
     ],
     forward: [
+      `ip daddr ${functionsCidr} ct state established,related accept`,
+      `ip daddr ${functionsCidr} drop`,
       `ip saddr ${internetCidr} ip daddr ${internetCidr} accept`,
       // From a passage of one network to the one that admits it, and back: no other packet leaves a network with such addresses.
       `ip saddr ${serviceCidr} ip daddr ${serviceCidr} accept`,

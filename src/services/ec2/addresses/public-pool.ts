@@ -10,7 +10,9 @@ import { PublicIps } from './state.ts';
 const pool = parseCidr4('198.18.0.0/15')!;
 /** The lowest addresses are the cloud's own: its gateway, its name servers. */
 const ownAddresses = 256;
-const poolSize = 2 ** (32 - pool.prefix) - ownAddresses - 1;
+/** So are the highest: environments of functions (planes/fabric/addresses.ts). */
+const functionAddresses = 4096;
+const poolSize = 2 ** (32 - pool.prefix) - ownAddresses - functionAddresses;
 /** Draws before the pool counts as exhausted; at half use one draw in two succeeds. */
 const drawsMax = 64;
 

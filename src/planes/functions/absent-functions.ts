@@ -1,0 +1,45 @@
+/** Functions on a host that refuses what they need: every call says why. Code can be kept all the same by whoever owns it. */
+import type { Functions, InstalledCode, Outcome } from './types.ts';
+
+export class AbsentFunctions implements Functions {
+  readonly unavailable: string;
+  readonly shortcomings = [];
+
+  constructor(reason: string) {
+    this.unavailable = reason;
+  }
+
+  toolchainProblem(): string {
+    return this.unavailable;
+  }
+
+  install(): Promise<InstalledCode> {
+    return Promise.resolve({ files: 0, bytes: 0 });
+  }
+
+  hasCode(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
+  installed(): Promise<string[]> {
+    return Promise.resolve([]);
+  }
+
+  removeCode(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  invoke(): Promise<Outcome> {
+    return Promise.resolve({ kind: 'unavailable', reason: this.unavailable, millis: 0, memoryUsedMiB: 0 });
+  }
+
+  provision(): Promise<{ ready: number; problem: string }> {
+    return Promise.resolve({ ready: 0, problem: this.unavailable });
+  }
+
+  discard(): void {}
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}

@@ -1,0 +1,394 @@
+/**
+ * Functions on Linux: environments by key, idle ones kept for the next call, each a sandbox of its own (sandbox.ts). Nothing is kept over a restart but
+ * unpacked code: when Pilvi dies its pid namespace takes every sandbox along.
+ */
+import { existsSync, statSync } from 'node:fs';
+import { chmod, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { availableParallelism, totalmem } from 'node:os';
+import { PilviError } from '../../base/errors.ts';
+import { runCommand, tryCommand } from '../../machine/command.ts';
+import type { Inside } from '../../machine/launch.ts';
+import { probeOverlay } from '../../machine/overlay.ts';
+import { probeRuntime, type RuntimeOptions } from '../../machine/runtime.ts';
+import { holdsId, type MachineHost, readMachineHost } from '../machines/machine-host.ts';
+import { Slots } from '../machines/turns.ts';
+import { AbsentFunctions } from './absent-functions.ts';
+import { nodeClient } from './clients/node.ts';
+import { pythonClient } from './clients/python.ts';
+import { CodeFolder } from './code-folder.ts';
+import { Environment, initMillisMax } from './environment.ts';
+import { serveRuntimeApi } from './runtime-api.ts';
+import { Sandbox } from './sandbox.ts';
+import { apiInside, SandboxNetworks, type Slot } from './sandbox-network.ts';
+import { commandOf, hostBinds, hostLinks, packagesFolder, sdkFolder, toolchainProblem } from './toolchains.ts';
+import type { Functions, FunctionSpec, InstalledCode, Invocation, LogLine, OpenedEnvironment, Outcome, Toolchain } from './types.ts';
+
+export interface LinuxFunctionsOptions {
+  /** Folder for code and sandboxes, on a file system that can hold overlays. Made when it does not exist. */
+  folder: string;
+  inside: Inside | undefined;
+}
+
+/** As inside AWS's sandboxes: `sbx_user1051`. */
+const sandboxUser = 993;
+const sandboxGroup = 990;
+/** Real milliseconds that an idle environment is kept, and how many idle ones there are at most. */
+const idleMillisMax = 10 * 60_000;
+const idleMax = 40;
+const sweepMillis = 5_000;
+const startsAtOnceMax = Math.max(2, availableParallelism());
+/** Share of the host's memory that environments may be promised; what they use is bounded by the machines' common group. */
+const memoryShare = 0.7;
+
+interface Readiness {
+  host: MachineHost;
+  runtime: RuntimeOptions;
+  binds: ReadonlyMap<string, string>;
+  user: number;
+  group: number;
+  /** Whether /tmp can be a disk. */
+  disks: boolean;
+}
+
+class LinuxFunctions implements Functions {
+  readonly unavailable = undefined;
+  readonly shortcomings: readonly string[];
+  readonly #folder: string;
+  readonly #ready: Readiness;
+  readonly #code: CodeFolder;
+  readonly #networks = new SandboxNetworks();
+  readonly #byAddress = new Map<string, Environment>();
+  /** Environments by key: all that live, and those of them that wait for a call. */
+  readonly #living = new Map<string, Set<Environment>>();
+  readonly #idle = new Map<string, Environment[]>();
+  readonly #provisioned = new Map<string, number>();
+  readonly #starts = new Slots(startsAtOnceMax);
+  readonly #templates = new Map<number, Promise<string>>();
+  readonly #sweeper: NodeJS.Timeout;
+  readonly #ending = new Set<Promise<void>>();
+  #stopApi: () => Promise<void> = async () => {};
+  #number = 0;
+  #closed = false;
+
+  /** Only for `openLinuxFunctions`. */
+  constructor(folder: string, ready: Readiness, shortcomings: readonly string[]) {
+    this.#folder = folder;
+    this.#ready = ready;
+    this.shortcomings = shortcomings;
+    this.#code = new CodeFolder(`${folder}/code`);
+    this.#sweeper = setInterval(() => this.#sweep(), sweepMillis);
+    this.#sweeper.unref();
+  }
+
+  async listen(): Promise<void> {
+    this.#stopApi = await serveRuntimeApi((address) => this.#byAddress.get(address));
+  }
+
+  toolchainProblem(toolchain: Toolchain): string | undefined {
+    return toolchainProblem(toolchain);
+  }
+
+  install(name: string, archive: Uint8Array, bytesMax: number): Promise<InstalledCode> {
+    return this.#code.install(name, archive, bytesMax);
+  }
+
+  hasCode(name: string): Promise<boolean> {
+    return this.#code.has(name);
+  }
+
+  installed(): Promise<string[]> {
+    return this.#code.list();
+  }
+
+  removeCode(name: string): Promise<void> {
+    return this.#code.remove(name);
+  }
+
+  async invoke(spec: FunctionSpec, call: Invocation): Promise<Outcome> {
+    for (;;) {
+      const idle = this.#takeIdle(spec, call);
+      if (idle !== undefined) return idle.run(call);
+      const made = await this.#start(spec);
+      if (!(made instanceof Environment)) return made;
+      const failure = await made.waitReady(initMillisMax);
+      if (failure === undefined) return made.run(call);
+      if (failure.kind === 'timeout') return this.#startAgain(spec, made, call);
+      const facts = { environment: { label: made.label, cold: true, initMillis: made.initMillis }, millis: 0, memoryUsedMiB: made.memoryUsedMiB };
+      call.onStart(facts.environment, made.takeLines());
+      await this.#end(made);
+      return { ...failure, ...facts } as Outcome;
+    }
+  }
+
+  async provision(spec: FunctionSpec, count: number): Promise<{ ready: number; problem?: string | undefined }> {
+    this.#provisioned.set(spec.key, count);
+    const have = this.#living.get(spec.key)?.size ?? 0;
+    const missing = Math.max(0, count - have);
+    let problem: string | undefined;
+    await Promise.all(
+      Array.from({ length: missing }, async () => {
+        const made = await this.#start(spec);
+        if (!(made instanceof Environment)) problem = made.kind === 'unavailable' ? made.reason : made.kind;
+        else {
+          const failure = await made.waitReady(initMillisMax);
+          if (failure === undefined) this.#keep(made);
+          else {
+            problem = failure.kind;
+            await this.#end(made);
+          }
+        }
+      }),
+    );
+    return { ready: this.#living.get(spec.key)?.size ?? 0, problem };
+  }
+
+  discard(group: string, keep: readonly string[]): void {
+    for (const [key, environments] of this.#living) {
+      if (keep.includes(key)) continue;
+      for (const environment of environments) {
+        if (environment.spec.group !== group) continue;
+        this.#provisioned.delete(key);
+        environment.retired = true;
+        if (!environment.isBusy && this.#idle.get(key)?.includes(environment) === true) void this.#end(environment);
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#sweeper);
+    this.#networks.close();
+    await Promise.all([...this.#living.values()].flatMap((all) => [...all]).map((environment) => this.#end(environment)));
+    await Promise.all(this.#ending);
+    await this.#stopApi();
+  }
+
+  /** An idle environment that is good until the call must be over. */
+  #takeIdle(spec: FunctionSpec, call: Invocation): Environment | undefined {
+    const waiting = this.#idle.get(spec.key) ?? [];
+    for (;;) {
+      const environment = waiting.pop();
+      if (environment === undefined) return undefined;
+      if (!environment.retired && environment.validUntil >= call.now + call.timeoutMillis) return environment;
+      void this.#end(environment);
+    }
+  }
+
+  async #start(spec: FunctionSpec): Promise<Environment | Outcome> {
+    const opened = await spec.open(crypto.randomUUID().replaceAll('-', ''));
+    try {
+      await this.#makeRoom(spec.memoryMiB);
+      return await this.#starts.run(() => this.#boot(spec, opened));
+    } catch (error) {
+      return { kind: 'unavailable', reason: (error as Error).message, millis: 0, memoryUsedMiB: 0 };
+    }
+  }
+
+  async #boot(spec: FunctionSpec, opened: OpenedEnvironment): Promise<Environment> {
+    if (this.#closed) throw new PilviError('CommandFailed', 'The cloud is being stopped.');
+    const { host, runtime, binds, user, group, disks } = this.#ready;
+    const slot = await this.#networks.take(spec.attachment);
+    const name = `f-${++this.#number}`;
+    let environment: Environment | undefined;
+    const early: LogLine[] = [];
+    try {
+      const sandbox = await Sandbox.start({
+        id: name,
+        spec,
+        folder: `${this.#folder}/run/${name}`,
+        root: [`${this.#folder}/root`, `${this.#folder}/empty`],
+        binds: new Map([...binds, ['/var/task', this.#code.pathOf(spec.code)]]),
+        layers: spec.layers.map((layer) => this.#code.pathOf(layer)),
+        disk: disks ? await this.#template(spec.diskMiB) : undefined,
+        argv: commandOf(spec.toolchain, spec.memoryMiB),
+        variables: { ...opened.variables, AWS_LAMBDA_RUNTIME_API: apiInside },
+        slot,
+        host,
+        runtime,
+        user,
+        group,
+        log: (line) => {
+          if (environment === undefined) early.push(line);
+          else environment.print(line);
+        },
+      });
+      const made = new Environment(spec, opened, sandbox, (one) => this.#keep(one));
+      environment = made;
+      for (const line of early) made.print(line);
+      this.#byAddress.set(slot.address, made);
+      const living = this.#living.get(spec.key) ?? new Set();
+      this.#living.set(spec.key, living.add(made));
+      void sandbox.ended.then(() => this.#forget(made, slot));
+      return made;
+    } catch (error) {
+      await this.#networks.release(slot);
+      throw error;
+    }
+  }
+
+  /** An environment that took too long to start begins again, in the time of the call ("Init phase"). */
+  async #startAgain(spec: FunctionSpec, first: Environment, call: Invocation): Promise<Outcome> {
+    await this.#end(first);
+    const begun = performance.now();
+    const made = await this.#start(spec);
+    if (!(made instanceof Environment)) return made;
+    const failure = await made.waitReady(call.timeoutMillis);
+    if (failure === undefined) return made.run({ ...call, timeoutMillis: call.timeoutMillis - (performance.now() - begun) });
+    const environment = { label: made.label, cold: true, initMillis: 0 };
+    call.onStart(environment, made.takeLines());
+    const outcome = { ...failure, environment, millis: performance.now() - begun, memoryUsedMiB: made.memoryUsedMiB } as Outcome;
+    await this.#end(made);
+    return outcome;
+  }
+
+  /** Takes an environment back that has done its call, or lets it go. */
+  #keep(environment: Environment): void {
+    if (environment.isGone) return;
+    const { key } = environment.spec;
+    if (environment.retired || this.#closed) return void this.#end(environment);
+    const waiting = this.#idle.get(key) ?? [];
+    this.#idle.set(key, waiting);
+    waiting.push(environment);
+  }
+
+  #end(environment: Environment): Promise<void> {
+    this.#dropIdle(environment);
+    const ending = environment.end();
+    this.#ending.add(ending);
+    return ending.finally(() => this.#ending.delete(ending));
+  }
+
+  #dropIdle(environment: Environment): void {
+    const { key } = environment.spec;
+    const left = (this.#idle.get(key) ?? []).filter((other) => other !== environment);
+    if (left.length === 0) this.#idle.delete(key);
+    else this.#idle.set(key, left);
+  }
+
+  async #forget(environment: Environment, slot: Slot): Promise<void> {
+    const { key } = environment.spec;
+    this.#byAddress.delete(slot.address);
+    this.#dropIdle(environment);
+    const living = this.#living.get(key);
+    living?.delete(environment);
+    if (living?.size === 0) this.#living.delete(key);
+    await this.#networks.release(slot).catch(() => undefined);
+  }
+
+  /** Lets the longest idle ones go until the new one has room among what the host can promise. */
+  async #makeRoom(memoryMiB: number): Promise<void> {
+    const all = (): Environment[] => [...this.#living.values()].flatMap((set) => [...set]);
+    const budget = (totalmem() * memoryShare) / 1024 / 1024;
+    const idle = this.#oldestIdle();
+    const promised = (): number => all().reduce((sum, { spec }) => sum + spec.memoryMiB, 0);
+    while (idle.length > 0 && promised() + memoryMiB > budget) await this.#end(idle.shift() as Environment);
+  }
+
+  #oldestIdle(): Environment[] {
+    return [...this.#idle.entries()]
+      .flatMap(([key, waiting]) => waiting.slice(this.#provisioned.get(key) ?? 0))
+      .sort((a, b) => a.idleSince - b.idleSince);
+  }
+
+  #sweep(): void {
+    const idle = this.#oldestIdle();
+    const old = performance.now() - idleMillisMax;
+    const surplus = Math.max(0, idle.length - idleMax);
+    idle.forEach((environment, index) => {
+      if (index < surplus || environment.idleSince < old) void this.#end(environment);
+    });
+  }
+
+  /** An empty file system of this size, made once and copied for each sandbox. */
+  #template(mebibytes: number): Promise<string> {
+    let made = this.#templates.get(mebibytes);
+    if (made === undefined) {
+      made = makeTemplate(`${this.#folder}/disks`, mebibytes, this.#ready);
+      this.#templates.set(mebibytes, made);
+      made.catch(() => this.#templates.delete(mebibytes));
+    }
+    return made;
+  }
+}
+
+async function makeTemplate(folder: string, mebibytes: number, { user, group }: { user: number; group: number }): Promise<string> {
+  const file = `${folder}/${mebibytes}-${user}.ext4`;
+  if ((await readdir(folder)).includes(`${mebibytes}-${user}.ext4`)) return file;
+  const draft = `${file}.new`;
+  await rm(draft, { force: true });
+  const options = ['-q', '-O', '^has_journal', '-m', '0', '-i', '65536', '-E', `root_owner=${user}:${group},lazy_itable_init=1,nodiscard`];
+  await runCommand(['mkfs.ext4', ...options, draft, `${mebibytes + 4}M`]);
+  await runCommand(['debugfs', '-w', '-R', 'rmdir /lost+found', draft]);
+  await rename(draft, file);
+  return file;
+}
+
+/** The part of the root that is the same in every sandbox: mount points and the few files of a system. */
+async function buildRoot(folder: string, binds: ReadonlyMap<string, string>, ids: { user: number; group: number }): Promise<void> {
+  const root = `${folder}/root`;
+  await rm(root, { recursive: true, force: true });
+  for (const name of ['proc', 'dev', 'sys', 'tmp', 'opt', 'var/task', 'var/runtime', 'var/lang', 'etc', 'run', 'dev/shm'])
+    await mkdir(`${root}/${name}`, { recursive: true, mode: 0o755 });
+  await chmod(`${root}/tmp`, 0o1777);
+  const { user, group } = ids;
+  await Promise.all([
+    writeFile(`${root}/var/runtime/client.mjs`, nodeClient),
+    writeFile(`${root}/var/runtime/client.py`, pythonClient),
+    writeFile(`${root}/etc/passwd`, `root:x:0:0:root:/root:/sbin/nologin\nsbx_user1051:x:${user}:${group}::/home/sbx_user1051:/sbin/nologin\n`),
+    writeFile(`${root}/etc/group`, `root:x:0:\nsbx_user1051:x:${group}:\n`),
+    writeFile(`${root}/etc/hosts`, '127.0.0.1 localhost\n'),
+    writeFile(`${root}/etc/nsswitch.conf`, 'passwd: files\ngroup: files\nhosts: files dns\n'),
+    writeFile(`${root}/etc/resolv.conf`, ''),
+  ]);
+  for (const [name, target] of hostLinks()) await symlink(target, `${root}${name}`);
+  // Mount points of what is shown: the runtime cannot make them in a root that nothing is written to.
+  for (const [inside, outside] of binds) {
+    const place = `${root}${inside}`;
+    await mkdir(place.slice(0, place.lastIndexOf('/')), { recursive: true });
+    if (statSync(outside).isDirectory()) await mkdir(place, { recursive: true });
+    else if (!existsSync(place)) await writeFile(place, '');
+  }
+}
+
+/** Opens the plane. A host that refuses is an answer, not an error: then the plane is one that says why. */
+export async function openLinuxFunctions({ folder, inside }: LinuxFunctionsOptions): Promise<Functions> {
+  if (inside === undefined) return new AbsentFunctions('Functions need namespaces of their own.');
+  for (const name of ['code', 'run', 'disks', 'empty']) await mkdir(`${folder}/${name}`, { recursive: true, mode: 0o755 });
+  const [host, runtimeProblem] = await Promise.all([readMachineHost(inside.run), probeRuntime()]);
+  if (runtimeProblem !== undefined) return new AbsentFunctions(`Functions cannot run: ${runtimeProblem}.`);
+  const overlayProblem = await probeOverlay(folder, host.userNamespace);
+  if (overlayProblem !== undefined) return new AbsentFunctions(`Functions cannot run: ${overlayProblem}.`);
+  await rm(`${folder}/run`, { recursive: true, force: true });
+  await mkdir(`${folder}/run`, { mode: 0o755 });
+  const idMap = await readFile('/proc/self/uid_map', 'utf8');
+  const ids = holdsId(idMap, sandboxUser) ? { user: sandboxUser, group: sandboxGroup } : { user: 0, group: 0 };
+  const binds = hostBinds();
+  const packages = await sdkFolder();
+  if (packages !== undefined) binds.set(packagesFolder, packages);
+  await buildRoot(folder, binds, ids);
+  const diskProblem = await probeDisk(`${folder}/disks`, ids);
+  const shortcomings = [
+    ...(host.cgroups.kind === 'none' ? [`Functions have no limits of memory and processor time: ${host.cgroups.reason}.`] : []),
+    ...(diskProblem === undefined ? [] : [`What functions write to /tmp counts as their memory: ${diskProblem}.`]),
+  ];
+  const runtime = { stateFolder: `${folder}/run/.runtime`, ownTime: false, withoutCgroups: host.cgroups.kind === 'none' };
+  const functions = new LinuxFunctions(folder, { host, runtime, binds, ...ids, disks: diskProblem === undefined }, shortcomings);
+  try {
+    await functions.listen();
+  } catch (error) {
+    await functions.close();
+    return new AbsentFunctions(`Functions cannot run: ${(error as Error).message}.`);
+  }
+  return functions;
+}
+
+/** Why /tmp cannot be a disk of its own; undefined when it can. */
+async function probeDisk(folder: string, ids: { user: number; group: number }): Promise<string | undefined> {
+  try {
+    const file = await makeTemplate(folder, 512, ids);
+    const tried = await tryCommand(['unshare', '--mount', '--', 'mount', '-o', 'loop,ro,nosuid,nodev', file, '/mnt']);
+    return tried.status === 0 ? undefined : `a disk cannot be mounted (${tried.stderr.trim()})`;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * What runs the code of functions: the host's own toolchains, shown read-only in every sandbox. Nothing is downloaded; what is missing is refused
+ * with what to install.
+ */
+import { existsSync, lstatSync, readlinkSync } from 'node:fs';
+import { realpath } from 'node:fs/promises';
+import path from 'node:path';
+import { findProgram } from '../../machine/command.ts';
+import type { Toolchain } from './types.ts';
+
+/** Where our clients of the Runtime API lie inside, and Node.js, which need not be in the usual folders. */
+export const runtimeFolder = '/var/runtime';
+const nodeProgram = '/var/lang/bin/node';
+/** Inside, so that imports from /var/task find the packages that AWS has in its own runtime. */
+export const packagesFolder = '/var/runtime/node_modules';
+
+const packages: Readonly<Record<Exclude<Toolchain, 'node' | 'none'>, { program: string; install: string }>> = {
+  python3: { program: 'python3', install: 'apt install python3' },
+  java: { program: 'java', install: 'apt install default-jdk-headless' },
+  ruby: { program: 'ruby', install: 'apt install ruby' },
+  dotnet: { program: 'dotnet', install: 'the .NET SDK from dot.net' },
+};
+/** Those that there is a client of the Runtime API for. */
+const served: readonly Toolchain[] = ['node', 'python3', 'none'];
+
+/** Why this toolchain cannot be used and what to do about it; undefined when it can. */
+export function toolchainProblem(toolchain: Toolchain): string | undefined {
+  if (toolchain === 'node' || toolchain === 'none') return undefined;
+  const { program, install } = packages[toolchain];
+  if (findProgram(program) === undefined)
+    return `${program} is not installed on this machine (Debian and Ubuntu: ${install}).`;
+  if (!served.includes(toolchain)) return `Pilvi has no client of the Runtime API for ${program} yet; bring one as the program bootstrap, with the runtime provided.al2023.`;
+  return undefined;
+}
+
+/** The program of an environment and its arguments. */
+export function commandOf(toolchain: Toolchain, memoryMiB: number): string[] {
+  switch (toolchain) {
+    case 'node':
+      return [nodeProgram, `--max-old-space-size=${memoryMiB}`, `${runtimeFolder}/client.mjs`];
+    case 'python3':
+      return [findProgram('python3') ?? 'python3', '-B', '-u', `${runtimeFolder}/client.py`];
+    default:
+      return [`/var/task/bootstrap`];
+  }
+}
+
+/** Configuration of the host that programs need; only what is public (image-host.ts holds the reasons). */
+const hostFiles = [
+  '/etc/alternatives',
+  '/etc/ssl/certs',
+  '/etc/ssl/openssl.cnf',
+  '/etc/pki/ca-trust',
+  '/etc/pki/tls',
+  '/etc/ca-certificates',
+  '/etc/ld.so.cache',
+  '/etc/ld.so.conf',
+  '/etc/ld.so.conf.d',
+  '/etc/protocols',
+  '/etc/services',
+  '/etc/mime.types',
+  '/etc/os-release',
+];
+const programTrees = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'];
+
+/** What every sandbox shows of the host: folders and files by path, outer ones first. */
+export function hostBinds(): Map<string, string> {
+  const trees = programTrees.filter((name) => existsSync(name) && !lstatSync(name).isSymbolicLink());
+  const found = [...trees, ...hostFiles.filter((name) => existsSync(name))];
+  return new Map([...found.map((name) => [name, name] as const), [nodeProgram, process.execPath]]);
+}
+
+/** Where the host has /bin and the like as links into /usr, so have sandboxes: path to target. */
+export function hostLinks(): Map<string, string> {
+  const links = programTrees.filter((name) => lstatSync(name, { throwIfNoEntry: false })?.isSymbolicLink() === true);
+  return new Map(links.map((name) => [name, readlinkSync(name)]));
+}
+
+/** The folder of packages that the official SDK lies in, where Pilvi has one. */
+export async function sdkFolder(): Promise<string | undefined> {
+  for (let folder = path.dirname(await realpath(process.argv[1] ?? '.')); ; folder = path.dirname(folder)) {
+    const packagesHere = path.join(folder, 'node_modules');
+    if (existsSync(path.join(packagesHere, '@aws-sdk'))) return realpath(packagesHere);
+    if (folder === path.dirname(folder)) return undefined;
+  }
+}
