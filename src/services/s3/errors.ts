@@ -92,6 +92,11 @@ export function noSuchAccessPoint(name: string): AwsError {
   return s3Error('NoSuchAccessPoint', 'The specified accesspoint does not exist', 404, { AccessPointName: name });
 }
 
+/** What holds the bytes does not work now. */
+export function serviceUnavailable(): AwsError {
+  return s3Error('ServiceUnavailable', 'Service is unable to handle request.', 503);
+}
+
 export function badDigest(what: string): AwsError {
   return s3Error('BadDigest', `The ${what} you specified did not match the calculated checksum.`, 400);
 }

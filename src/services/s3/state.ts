@@ -231,6 +231,8 @@ export interface VersionRow {
   metadata: Readonly<Record<string, string>>;
   headers: SystemHeaders;
   storageClass: string;
+  /** The one zone that has the bytes; absent of what is spread over several. */
+  zone?: string | undefined;
   tags: Readonly<Record<string, string>>;
   grants: readonly Grant[];
   checksum?: ChecksumValue | undefined;

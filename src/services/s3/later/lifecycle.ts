@@ -7,6 +7,7 @@ import type { Context, Transaction } from '../../../kernel/context.ts';
 import type { Task } from '../../../kernel/service.ts';
 import { announce, announceDeleted } from '../events.ts';
 import { changeVersion, removeVersion } from '../objects/commit.ts';
+import { zoneFor } from '../objects/zones.ts';
 import { placeMarker } from '../objects/delete.ts';
 import {
   type BucketRow,
@@ -153,7 +154,8 @@ async function transition(
       target = to;
   }
   if (target === row.storageClass) return false;
-  await changeVersion(tx, { ...row, storageClass: target, ...(target === 'INTELLIGENT_TIERING' ? { accessed: now } : {}) });
+  const zone = zoneFor(ctx, bucket, { key: row.key, storageClass: target });
+  await changeVersion(tx, { ...row, storageClass: target, zone, ...(target === 'INTELLIGENT_TIERING' ? { accessed: now } : {}) });
   const change = { name: 'LifecycleTransition', detailType: 'Object Storage Class Changed' };
   const object = { size: row.bytes, etag: row.etag };
   await announce(tx, ctx, bucket, row, { ...change, object, detail: { 'destination-storage-class': target } });

@@ -4,6 +4,7 @@ import { dropContents } from '../contents.ts';
 import { noSuchKey, preconditionFailed, s3Error } from '../errors.ts';
 import { findBucket, findVersion, formatVersionId, newestVersion } from '../lookup.ts';
 import { replicateLater } from '../later/replication-rules.ts';
+import { zoneFor } from './zones.ts';
 import { type BucketRow, Objects, type ObjectRow, type Retention, type VersionRow, Versions } from '../state.ts';
 
 /** A version before it has its place. */
@@ -60,7 +61,8 @@ export async function commitVersion(
   const versionId = origin.versionId ?? ownId;
   if (versionId === 'null') await removeNull(tx, bucketName, draft.key, newest);
   const retention = draft.retention ?? defaultRetention(bucket, draft);
-  const written: VersionRow = { ...draft, retention, bucket: bucketName, sequence, versionId };
+  const zone = draft.marker === true ? undefined : zoneFor(ctx, bucket, draft);
+  const written: VersionRow = { ...draft, retention, zone, bucket: bucketName, sequence, versionId };
   const row = origin.stays === true ? written : await replicateLater(tx, ctx, bucket, written);
   await tx.table(Versions).put(row);
   if (row.marker === true) await tx.table(Objects).delete(bucketName, row.key);

@@ -16,6 +16,7 @@ import { isArchived } from '../rules.ts';
 import { checkCustomerKey, describeSeal, openSeal } from '../sealing.ts';
 import { type BucketRow, type VersionRow, Versions } from '../state.ts';
 import { changeVersion, sameEtag } from './commit.ts';
+import { checkZone } from './zones.ts';
 
 /** Ranges up to this size are answered whole: a stream costs more. */
 const wholeBytesMax = 256 * 1024;
@@ -211,6 +212,7 @@ export async function noteAccess(ctx: Context, row: VersionRow): Promise<void> {
 
 /** Throws InvalidObjectState for an archived object that is not restored. */
 export async function checkReadable(ctx: Context, row: VersionRow): Promise<void> {
+  checkZone(ctx, row.zone);
   const tier = row.storageClass === 'INTELLIGENT_TIERING' ? await archiveOf(ctx, row) : undefined;
   if (tier !== undefined) {
     const members = { StorageClass: row.storageClass, AccessTier: tier };
