@@ -35,7 +35,7 @@ http {
 /** Starts a node in this process; resolves with how to end it. */
 async function startNode(folder: string): Promise<() => Promise<void>> {
   const rules = [{ priority: 0, conditions: [], action: { kind: 'forward' as const, pools: [{ pool: 'backend', weight: 1 }] } }];
-  const certificate = { names: ['localhost'], chain: readFileSync(`${folder}/certificate.pem`, 'utf8') };
+  const certificate = { key: 'one', names: ['localhost'], chain: readFileSync(`${folder}/certificate.pem`, 'utf8') };
   const secure: ListenerSpec['tls'] = {
     ...{ minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2', ciphers },
     certificates: [{ ...certificate, privateKey: readFileSync(`${folder}/key.pem`, 'utf8') }],
@@ -45,7 +45,14 @@ async function startNode(folder: string): Promise<() => Promise<void>> {
     ...{ key: 'bench', machine: 'bench', address: '127.0.0.1', zone: 'a', secret: 'x'.repeat(32) },
     http: {
       ...{ idleMillis: 60_000, keepAliveMillis: 3_600_000, http2: true, dropInvalidHeaders: false, desync: 'defensive' },
-      ...{ preserveHost: false, forwardedFor: 'append', forwardedForPort: false, tlsHeaders: false, log: false },
+      ...{
+        preserveHost: false,
+        forwardedFor: 'append',
+        forwardedForPort: false,
+        tlsHeaders: false,
+        log: false,
+        logConnections: false,
+      },
     },
     pools: [
       { key: 'backend', protocol: 'http', algorithm: 'round-robin', crossZone: true, slowStartMillis: 0, targets: [target] },

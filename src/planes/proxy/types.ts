@@ -33,8 +33,10 @@ export interface HttpOptions {
   forwardedForPort: boolean;
   /** Adds the negotiated TLS version and cipher as headers. */
   tlsHeaders: boolean;
-  /** Each request leaves a line in the node's log. */
+  /** Each request leaves an entry in the node's log. */
   log: boolean;
+  /** So does each connection of a client. */
+  logConnections: boolean;
 }
 
 export interface ListenerSpec {
@@ -57,6 +59,8 @@ export interface TlsSpec {
 }
 
 export interface CertificateSpec {
+  /** For logs. */
+  key: string;
   names: readonly string[];
   /** PEM: leaf first, then what stands above it. */
   chain: string;
@@ -128,6 +132,28 @@ export interface ProxyCounts {
   /** Times in seconds, with the pool they belong to. */
   times: readonly { name: string; pool: string; zone?: string | undefined; values: readonly number[] }[];
   log: readonly ProxyLogEntry[];
+  connections: readonly ProxyConnectionEntry[];
+}
+
+/** One connection of a client, as a log wants it. */
+export interface ProxyConnectionEntry {
+  /** Real milliseconds. */
+  at: number;
+  client: string;
+  clientPort: number;
+  port: number;
+  /** Absent where the listener is not secure, or the handshake failed. */
+  tls?: { version: string; cipher: string; handshakeSeconds: number } | undefined;
+  /** The handshake failed. */
+  failed: boolean;
+  /** Shared with the entries of its requests. */
+  connection: string;
+}
+
+/** What servers disagree about in a request, and how bad that is. */
+export interface Doubt {
+  grade: 'acceptable' | 'ambiguous' | 'severe';
+  reason: string;
 }
 
 /** One request, as a log wants it. Times in seconds, -1 where there is none. */
@@ -149,10 +175,18 @@ export interface ProxyLogEntry {
   tlsVersion: string;
   pool: string;
   trace: string;
-  host: string;
+  /** Name and certificate's key of a secure connection, `-` for others or where there is none. */
+  serverName: string;
+  certificate: string;
+  /** -1 where none was looked for. */
   priority: number;
+  /** Real milliseconds. */
   began: number;
   action: string;
+  redirect: string;
+  /** Why the request is one that servers disagree about. */
+  doubt?: Doubt | undefined;
+  connection: string;
 }
 
 export interface ProxyNodes {

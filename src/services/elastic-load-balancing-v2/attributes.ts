@@ -18,20 +18,23 @@ const off: AttributeRule = { fallback: 'false', takes: { only: 'false' } };
 
 const common: Readonly<Record<string, AttributeRule>> = {
   'deletion_protection.enabled': { fallback: 'false', takes: flag },
-  'access_logs.s3.enabled': off,
-  'access_logs.s3.bucket': { fallback: '', takes: { only: '' } },
-  'access_logs.s3.prefix': { fallback: '', takes: { only: '' } },
   'ipv6.deny_all_igw_traffic': off,
 };
+
+/** A prefix may not hold AWSLogs, which begins what is added to it ("Enable access logs": S3 URI). */
+const logs = (kind: string): Record<string, AttributeRule> => ({
+  [`${kind}_logs.s3.enabled`]: { fallback: 'false', takes: flag },
+  [`${kind}_logs.s3.bucket`]: { fallback: '', takes: /^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$/ },
+  [`${kind}_logs.s3.prefix`]: { fallback: '', takes: /^(?!.*AWSLogs)(?!\/)(?:.{0,512}[^/])?$/ },
+});
 
 const application: Readonly<Record<string, AttributeRule>> = {
   ...common,
   'load_balancing.cross_zone.enabled': { fallback: 'true', takes: /^true$/ },
   'idle_timeout.timeout_seconds': { fallback: '60', takes: { min: 1, max: 4000 } },
   'client_keep_alive.seconds': { fallback: '3600', takes: { min: 60, max: 604_800 } },
-  'connection_logs.s3.enabled': off,
-  'connection_logs.s3.bucket': { fallback: '', takes: { only: '' } },
-  'connection_logs.s3.prefix': { fallback: '', takes: { only: '' } },
+  ...logs('access'),
+  ...logs('connection'),
   'health_check_logs.s3.enabled': off,
   'health_check_logs.s3.bucket': { fallback: '', takes: { only: '' } },
   'health_check_logs.s3.prefix': { fallback: '', takes: { only: '' } },
@@ -48,6 +51,9 @@ const application: Readonly<Record<string, AttributeRule>> = {
 
 const network: Readonly<Record<string, AttributeRule>> = {
   ...common,
+  'access_logs.s3.enabled': off,
+  'access_logs.s3.bucket': { fallback: '', takes: { only: '' } },
+  'access_logs.s3.prefix': { fallback: '', takes: { only: '' } },
   'load_balancing.cross_zone.enabled': { fallback: 'false', takes: flag },
   'dns_record.client_routing_policy': { fallback: 'any_availability_zone', takes: { only: 'any_availability_zone' } },
   'zonal_shift.config.enabled': off,

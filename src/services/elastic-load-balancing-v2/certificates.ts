@@ -13,14 +13,14 @@ export async function readCertificate(ctx: Context, arn: string): Promise<Certif
   if (parsed?.service === 'acm' && parsed.region === ctx.region) {
     const found = await (await ctx.internal<AcmApi>('acm')).findCertificate(arn).catch(() => undefined);
     if (found === undefined) return undefined;
-    return { names: found.names, chain: join(found.certificate, found.chain), privateKey: found.privateKey };
+    return { key: arn, names: found.names, chain: join(found.certificate, found.chain), privateKey: found.privateKey };
   }
   if (parsed?.service !== 'iam' || !parsed.resource.startsWith('server-certificate/') || parsed.account !== ctx.account)
     return undefined;
   const name = parsed.resource.split('/').at(-1) ?? '';
   const row = await (await ctx.internal<IamApi>('iam')).findServerCertificate(parsed.account, name);
   if (row === undefined) return undefined;
-  return { names: namesOf(row.body), chain: join(row.body, row.chain), privateKey: row.privateKey };
+  return { key: arn, names: namesOf(row.body), chain: join(row.body, row.chain), privateKey: row.privateKey };
 }
 
 const join = (leaf: string, chain: string | undefined): string => (chain === undefined ? leaf : `${leaf.trimEnd()}\n${chain}`);

@@ -16,7 +16,7 @@ import { finishDraining, onInstanceChange, targetHandlers } from './targets.ts';
 
 export default defineService({
   name: 'elastic-load-balancing-v2',
-  uses: ['acm', 'cloudwatch', 'ec2', 'iam'],
+  uses: ['acm', 'cloudwatch', 'ec2', 'iam', 's3'],
   tables,
   handlers: {
     ...balancerHandlers,

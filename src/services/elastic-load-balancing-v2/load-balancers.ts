@@ -11,11 +11,21 @@ import type { HandlersOf } from '../../kernel/service.ts';
 import type { Ec2Api } from '../ec2/api.ts';
 import { balancerArn } from './arns.ts';
 import { balancerAttribute, changeAttributes, listAttributes } from './attributes.ts';
+import { checkLogs } from './logs.ts';
 import { invalidConfiguration, notPermitted, validationError } from './errors.ts';
 import { describePage, findBalancer } from './lookup.ts';
 import { dnsNameFor } from './names.ts';
 import { releaseCertificates } from './certificates.ts';
-import { BalancerNames, type BalancerRow, type BalancerSubnet, Balancers, type BalancerType, Listeners, Rules } from './state.ts';
+import {
+  BalancerNames,
+  type BalancerRow,
+  type BalancerSubnet,
+  Balancers,
+  type BalancerType,
+  Listeners,
+  LogLines,
+  Rules,
+} from './state.ts';
 import { mergeTags } from './tags.ts';
 
 /** Per Region ("Quotas for your Application Load Balancers"). */
@@ -241,6 +251,8 @@ export const balancerHandlers: HandlersOf<ElasticLoadBalancingV2> = {
       await tx.table(BalancerNames).delete(row.dnsName);
       await tx.table(Balancers).put({ ...row, state: 'deleting' });
       await tx.unschedule('publishMetrics', row.arn);
+      for (const { balancer, kind, node, at } of await tx.table(LogLines).list({ prefix: [row.arn] }))
+        await tx.table(LogLines).delete(balancer, kind, node, at);
       tx.hint('balancers', row.arn);
       return listeners.flatMap((listener) => listener.certificates.map((certificate) => ({ certificate, user: row.arn })));
     });
@@ -254,6 +266,9 @@ export const balancerHandlers: HandlersOf<ElasticLoadBalancingV2> = {
   },
 
   async ModifyLoadBalancerAttributes(input, ctx) {
+    const before = await findBalancer(ctx, input.LoadBalancerArn);
+    const wanted = changeAttributes('ModifyLoadBalancerAttributes', before.type, before.attributes, input.Attributes);
+    await checkLogs(ctx, before, wanted);
     const row = await ctx.transact(async (tx) => {
       const known = await findBalancer(tx, input.LoadBalancerArn);
       const attributes = changeAttributes('ModifyLoadBalancerAttributes', known.type, known.attributes, input.Attributes);

@@ -7,6 +7,7 @@ import type { Task } from '../../kernel/service.ts';
 import type { ProxyCounts } from '../../planes/proxy/types.ts';
 import type { CloudWatchApi, ServiceDatum } from '../cloudwatch/api.ts';
 import { balancerPart, groupPart } from './arns.ts';
+import { deliverLogs, keepLines } from './logs.ts';
 import { type BalancerRow, Balancers, Rules, Targets } from './state.ts';
 
 const minute = 60_000;
@@ -41,7 +42,7 @@ const groupNames: Readonly<Record<string, string>> = {
 
 const networkNames: Readonly<Record<string, string>> = { 'connections.new': 'NewFlowCount', bytes: 'ProcessedBytes' };
 
-/** Publishes the minute that has ended. */
+/** Publishes the minute that has ended: metrics, and what logs are due. */
 export const publishMetrics: Task = async (job, ctx) => {
   const row = await ctx.table(Balancers).get(job.key);
   if (row === undefined || row.state === 'deleting') return;
@@ -49,12 +50,17 @@ export const publishMetrics: Task = async (job, ctx) => {
   const counts = await Promise.all(
     row.nodes.map(async ({ interfaceId, zone }) => ({ zone, taken: await ctx.part('proxy').takeCounts(interfaceId) })),
   );
+  for (const [index, node] of row.nodes.entries()) {
+    const taken = counts[index]?.taken;
+    if (taken !== undefined) await keepLines(ctx, row, node, taken, job.due);
+  }
   const data: ServiceDatum[] = [];
   for (const { zone, taken } of counts) if (taken !== undefined) data.push(...countedData(row, zone, taken, at));
   if (row.type === 'application') data.push(...(await perTarget(ctx, row, counts, at)));
   data.push(...(await hostData(ctx, row, at)));
   const namespace = row.type === 'application' ? 'AWS/ApplicationELB' : 'AWS/NetworkELB';
   if (data.length > 0) await (await ctx.internal<CloudWatchApi>('cloudwatch')).putMetrics(ctx, namespace, data);
+  await deliverLogs(ctx, row, at, ctx.clock.now());
   // A jump of the clock is one long minute: nothing was counted in those between.
   const due = Math.max(job.due + minute, Math.floor(ctx.clock.now() / minute) * minute);
   await ctx.transact((tx) => tx.schedule({ task: 'publishMetrics', key: row.arn, due }));

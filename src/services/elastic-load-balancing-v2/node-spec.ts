@@ -67,7 +67,8 @@ function httpOptions(row: BalancerRow): HttpOptions {
     forwardedFor: (value('routing.http.xff_header_processing.mode') || 'append') as HttpOptions['forwardedFor'],
     forwardedForPort: isOn('routing.http.xff_client_port.enabled'),
     tlsHeaders: isOn('routing.http.x_amzn_tls_version_and_cipher_suite.enabled'),
-    log: false,
+    log: isOn('access_logs.s3.enabled'),
+    logConnections: isOn('connection_logs.s3.enabled'),
   };
 }
 

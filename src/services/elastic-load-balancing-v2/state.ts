@@ -172,4 +172,20 @@ export const Targets = defineTable<TargetRow>()({
   indexes: { byId: (row) => [row.id] },
 });
 
-export const tables = [Balancers, BalancerNames, Listeners, Rules, Groups, Targets];
+/** What a node logged in a minute, until its file is written. */
+export interface LogLinesRow {
+  balancer: string;
+  kind: 'access' | 'connection';
+  /** Interface of the node. */
+  node: string;
+  at: Millis;
+  lines: readonly string[];
+}
+
+export const LogLines = defineTable<LogLinesRow>()({
+  name: 'elbv2.logLines',
+  scope: 'region',
+  key: (row) => [row.balancer, row.kind, row.node, row.at],
+});
+
+export const tables = [Balancers, BalancerNames, Listeners, Rules, Groups, Targets, LogLines];

@@ -55,8 +55,8 @@ async function listen(Port: number, CertificateArn: string): Promise<string> {
 }
 
 /** The certificate that a client is shown on a port; rejects when the handshake fails. */
-async function served(port: number): Promise<X509Certificate> {
-  const socket = await shake(node, port, { servername: 'www.shop.example.com' }, cloud.data);
+async function served(port: number, servername = 'www.shop.example.com'): Promise<X509Certificate> {
+  const socket = await shake(node, port, { servername }, cloud.data);
   const { raw } = socket.getPeerCertificate();
   socket.destroy();
   return new X509Certificate(raw);
@@ -131,6 +131,8 @@ test('ACM-001 ACM-004 ACM-007 an imported certificate serves on a listener, is r
     async () => expect((await served(4431)).fingerprint).toBe(new X509Certificate(second.certificate).fingerprint),
     { why: 'the listener presents the newer one' },
   );
+  // Also to a client that names no host.
+  expect((await served(4431, '')).fingerprint).toBe(new X509Certificate(second.certificate).fingerprint);
   await refused(acm.deleteCertificate({ CertificateArn: arn }), 'ResourceInUseException');
   const { LoadBalancers } = await site.elb.send(new DescribeLoadBalancersCommand({ LoadBalancerArns: [balancer] }));
   expect(LoadBalancers).toHaveLength(1);

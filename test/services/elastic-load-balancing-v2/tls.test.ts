@@ -16,6 +16,7 @@ import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { eventually, machinesRefused, refused } from '../../support/cloud.ts';
 import { connectInside, get, parseAnswer, readAll, Site } from './support.ts';
 import { makeChain, makePair, opensslRefused, type Pair, presented, shake, shownChain } from './tls.ts';
+import { frameOf, nextBytes } from './websocket.ts';
 
 const site = new Site();
 const { elb } = site;
@@ -282,16 +283,3 @@ test('ALB-004 WebSockets pass over HTTP and over HTTPS', async () => {
     socket.destroy();
   }
 });
-
-const nextBytes = (socket: Duplex): Promise<Buffer> =>
-  new Promise((resolve, reject) => {
-    socket.once('data', resolve);
-    socket.once('close', () => reject(new Error('The connection was closed.')));
-  });
-
-/** A short text as a client's frame: masked, as RFC 6455 asks. */
-function frameOf(text: string): Buffer {
-  const mask = randomBytes(4);
-  const bytes = Buffer.from(text).map((byte, at) => byte ^ mask[at % 4]!);
-  return Buffer.concat([Buffer.from([0x81, 0x80 | text.length]), mask, bytes]);
-}

@@ -88,7 +88,7 @@ export class Client implements Swept {
       }
     } catch (error) {
       if (!(error instanceof HeadError)) throw error;
-      if (this.#exchange === undefined) this.refuse(error.status);
+      if (this.#exchange === undefined) this.refuse(error.status, error.reason);
       else this.#giveUp(error.status);
     }
   }
@@ -113,8 +113,10 @@ export class Client implements Swept {
     this.#pending = this.#pending.subarray(end);
     this.#scanned = 0;
     const head = parseRequest(text);
-    if (head.ambiguous && this.state.http.desync !== 'strictest') this.state.counts.add('ambiguous');
-    if (head.ambiguous && this.state.http.desync === 'strictest') throw new HeadError(400, 'The request is ambiguous.');
+    if (head.doubt !== undefined) {
+      if (this.state.http.desync === 'strictest') throw new HeadError(400, 'The request is in doubt.', head.doubt.reason);
+      this.state.counts.add('ambiguous');
+    }
     this.#begin(head, end);
     return true;
   }
@@ -171,10 +173,11 @@ export class Client implements Swept {
   }
 
   /** Answers a request that could not be read, and closes. */
-  refuse(status: number): void {
+  refuse(status: number, reason?: string): void {
     const { counts } = this.state;
     counts.add('answers.node.4xx');
     if (status === 400) counts.add('ambiguous');
+    if (this.state.http.log) this.#logRefusal(status, reason);
     this.#stage = 'over';
     const page = ownPage(status);
     this.socket.end(
@@ -182,6 +185,26 @@ export class Client implements Swept {
         `Content-Type: text/html\r\nContent-Length: ${page.length}\r\nConnection: close\r\n\r\n${page}`,
       'latin1',
     );
+  }
+
+  #logRefusal(status: number, reason: string | undefined): void {
+    const { arrival, state } = this;
+    const now = Date.now();
+    const scheme = arrival.secure ? 'https' : 'http';
+    state.counts.log({
+      kind: this.virtual ? 'h2' : scheme,
+      ...{ at: now, began: this.#headSince || now, client: `${arrival.client}:${arrival.clientPort}`, target: '-' },
+      ...{ requestTime: -1, targetTime: -1, responseTime: -1, status, targetStatus: 0 },
+      ...{
+        received: this.#pending.length,
+        sent: ownPage(status).length,
+        request: `- ${scheme}://${state.address}:${arrival.port}- -`,
+      },
+      ...{ userAgent: '-', cipher: arrival.tls?.cipher ?? '-', tlsVersion: arrival.tls?.version ?? '-', pool: '-', trace: '-' },
+      ...{ serverName: arrival.tls?.serverName || '-', certificate: arrival.tls?.certificate || '-', priority: -1 },
+      ...{ action: '-', redirect: '-', connection: arrival.connection },
+      doubt: reason === undefined || status !== 400 ? undefined : { grade: 'severe', reason },
+    });
   }
 
   /** The request went wrong in the middle of its body. */

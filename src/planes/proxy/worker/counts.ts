@@ -1,5 +1,5 @@
 /** What a node counts, until it is taken. Bounded: a node that nobody asks for minutes keeps the newest. */
-import type { ProxyCounts, ProxyLogEntry } from '../types.ts';
+import type { ProxyConnectionEntry, ProxyCounts, ProxyLogEntry } from '../types.ts';
 
 const timesMax = 20_000;
 const logMax = 50_000;
@@ -8,6 +8,7 @@ export class Counts {
   #counts = new Map<string, number>();
   #times = new Map<string, number[]>();
   #log: ProxyLogEntry[] = [];
+  #connections: ProxyConnectionEntry[] = [];
 
   /** Adds to a count; `pool` and `zone` say of what. */
   add(name: string, value = 1, pool = '', zone = ''): void {
@@ -26,6 +27,10 @@ export class Counts {
     if (this.#log.length < logMax) this.#log.push(entry);
   }
 
+  logConnection(entry: ProxyConnectionEntry): void {
+    if (this.#connections.length < logMax) this.#connections.push(entry);
+  }
+
   /** Everything since the last time. */
   take(): ProxyCounts {
     const split = (key: string) => {
@@ -36,10 +41,12 @@ export class Counts {
       counts: [...this.#counts].map(([key, value]) => ({ ...split(key), value })),
       times: [...this.#times].map(([key, values]) => ({ ...split(key), pool: split(key).pool ?? '', values })),
       log: this.#log,
+      connections: this.#connections,
     };
     this.#counts = new Map();
     this.#times = new Map();
     this.#log = [];
+    this.#connections = [];
     return taken;
   }
 }

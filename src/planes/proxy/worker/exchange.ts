@@ -33,6 +33,7 @@ export class Exchange implements UpstreamUser {
   #sentAt = 0;
   #headAt = 0;
   #status = 0;
+  #redirect = '-';
   #targetStatus = 0;
   #pending: Buffer = empty;
   #answer: ResponseHead | undefined;
@@ -214,7 +215,7 @@ export class Exchange implements UpstreamUser {
   }
 
   get #keeps(): boolean {
-    return this.#head.keepAlive && this.#framing !== 'plain' && !this.#head.ambiguous;
+    return this.#head.keepAlive && this.#framing !== 'plain' && this.#head.doubt?.grade !== 'ambiguous';
   }
 
   #writeContent(bytes: Buffer): void {
@@ -358,6 +359,7 @@ export class Exchange implements UpstreamUser {
     if (!routedByRule) state.counts.add(`answers.node.${Math.floor(status / 100)}xx`);
     if (!routedByRule && status >= 500) state.counts.add(`answers.node.${status}`);
     this.#status = status;
+    this.#redirect = location ?? '-';
     this.begun = true;
     const keep = this.#head.keepAlive && (this.#head.body === 'none' || this.#head.body === 0 || this.#requestDone);
     const text =
@@ -411,9 +413,13 @@ export class Exchange implements UpstreamUser {
       tlsVersion: arrival.tls?.version ?? '-',
       pool: this.#routed?.pool?.spec.key ?? '-',
       trace: this.#trace,
-      host: arrival.secure ? this.#head.host : '-',
+      serverName: arrival.tls?.serverName || '-',
+      certificate: arrival.tls?.certificate || '-',
       priority: this.#routed?.rule.priority ?? -1,
       action: action === 'fixed' ? 'fixed-response' : (action ?? '-'),
+      redirect: this.#redirect,
+      doubt: this.#head.doubt,
+      connection: arrival.connection,
     });
   }
 }

@@ -9,7 +9,9 @@ export interface Arrival {
   clientPort: number;
   port: number;
   secure: boolean;
-  tls?: { version: string; cipher: string } | undefined;
+  tls?: { version: string; cipher: string; serverName: string; certificate: string } | undefined;
+  /** Names the connection in logs; empty while nothing is logged. */
+  connection: string;
 }
 
 const hopByHop = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'upgrade']);
@@ -40,10 +42,10 @@ export function traceOf(headers: readonly Header[], now: number): string {
   return /(^|;)\s*Root=/.test(rest) ? `Self=${part};${rest}` : `Root=${part};${rest}`;
 }
 
-/** Random bytes are drawn in batches: a draw for each request would cost more than all the rest of its head. */
+/** 24 hexadecimal characters by chance. Random bytes are drawn in batches: a draw for each request would cost more than all the rest of its head. */
 let batch = '';
 let batchAt = 0;
-function randomPart(): string {
+export function randomPart(): string {
   if (batchAt + 24 > batch.length) {
     batch = randomBytes(12 * 256).toString('hex');
     batchAt = 0;

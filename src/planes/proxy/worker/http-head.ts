@@ -4,6 +4,8 @@
  * several times slower (bench `loadbalancer`).
  */
 
+import type { Doubt } from '../types.ts';
+
 /** Bytes of a request line, of one header, of the whole head. */
 const lineBytesMax = 16_384;
 export const headBytesMax = 65_536;
@@ -30,8 +32,8 @@ export interface RequestHead {
   /** `websocket` or another protocol that the connection shall change to. */
   upgrade?: string | undefined;
   expectsContinue: boolean;
-  /** Lawful, but something that servers disagree about. */
-  ambiguous: boolean;
+  /** What servers disagree about in it. */
+  doubt?: Doubt | undefined;
   /** There is a header whose name is lawful, but not plain. */
   oddNames: boolean;
 }
@@ -51,10 +53,13 @@ export type BodyKind = 'none' | 'chunked' | 'close' | number;
 /** Why a request is refused, as the status of the answer. */
 export class HeadError extends Error {
   readonly status: number;
+  /** What it is called in logs. */
+  readonly reason: string;
 
-  constructor(status: number, message: string) {
+  constructor(status: number, message: string, reason = 'NonCompliantHeader') {
     super(message);
     this.status = status;
+    this.reason = reason;
   }
 }
 
@@ -84,13 +89,13 @@ export function parseRequest(text: string): RequestHead {
   const target = line.slice(first + 1, last);
   const version = line.slice(last + 1);
   if (first < 1 || last <= first || badTarget.test(target) || target === '')
-    throw new HeadError(400, 'The request line is malformed.');
-  if (!methods.has(method) && !token.test(method)) throw new HeadError(400, 'The method is malformed.');
+    throw new HeadError(400, 'The request line is malformed.', 'BadUri');
+  if (!methods.has(method) && !token.test(method)) throw new HeadError(400, 'The method is malformed.', 'BadMethod');
   if (method === 'CONNECT' || method === 'TRACE') throw new HeadError(405, `${method} is not allowed.`);
   if (version !== 'HTTP/1.1' && version !== 'HTTP/1.0')
-    throw new HeadError(/^HTTP\/\d(\.\d)?$/.test(version) ? 505 : 400, 'The version is not supported.');
+    throw new HeadError(/^HTTP\/\d(\.\d)?$/.test(version) ? 505 : 400, 'The version is not supported.', 'BadVersion');
   if (target[0] !== '/' && !/^https?:\/\/./i.test(target) && !(method === 'OPTIONS' && target === '*'))
-    throw new HeadError(400, 'The target is malformed.');
+    throw new HeadError(400, 'The target is malformed.', 'BadUri');
   const minor = version === 'HTTP/1.1' ? 1 : 0;
   const headers = parseHeaders(text, lineEnd + 2);
   return interpretRequest({ method, target, minor, headers });
@@ -118,7 +123,7 @@ function interpretRequest({
   }
   if (host === undefined && minor === 1) throw new HeadError(400, 'There is no Host header.');
   if (host !== undefined && /[\s/\\@?#]/.test(host)) throw new HeadError(400, 'The Host header is malformed.');
-  const { body, ambiguous } = requestBody(headers, minor);
+  const { body, doubt } = requestBody(headers, minor);
   const absolute = /^https?:\/\/([^/?#]*)/i.exec(target);
   const tokens = connection.split(',').map((part) => part.trim());
   return {
@@ -132,36 +137,49 @@ function interpretRequest({
     upgrade: tokens.includes('upgrade') ? upgrade : undefined,
     expectsContinue,
     oddNames,
-    ambiguous: ambiguous || ((method === 'GET' || method === 'HEAD') && body !== 'none' && body !== 0),
+    doubt: doubt ?? ((method === 'GET' || method === 'HEAD') && body !== 'none' ? doubtOfBody(body) : undefined),
   };
 }
 
-/** Length of a request's body. Two lengths that differ, or a length beside chunks, are what smuggling is made of: both are refused. */
-function requestBody(headers: readonly Header[], minor: 0 | 1): { body: BodyKind; ambiguous: boolean } {
+/** A body of a request that has no use for one ("Desync mitigation mode": classification reasons). */
+function doubtOfBody(body: BodyKind): Doubt {
+  if (body === 0) return { grade: 'acceptable', reason: 'GetHeadZeroContentLength' };
+  return {
+    grade: 'ambiguous',
+    reason: body === 'chunked' ? 'UndefinedTransferEncodingSemantics' : 'UndefinedContentLengthSemantics',
+  };
+}
+
+/**
+ * Length of a request's body. Two lengths that differ are what smuggling is made of, and refused. A length beside chunks is passed on without the
+ * length, so that nobody behind can believe it, and the connection ends with it.
+ */
+function requestBody(headers: Header[], minor: 0 | 1): { body: BodyKind; doubt?: Doubt | undefined } {
   let length: string | undefined;
   let coding: string | undefined;
-  let ambiguous = false;
-  for (const { lower, value, name } of headers) {
+  let doubt: Doubt | undefined;
+  for (const { lower, value, name, plain } of headers) {
     if (lower === 'content-length') {
-      if (length !== undefined && length !== value) throw new HeadError(400, 'There are two lengths.');
-      ambiguous ||= length !== undefined;
+      if (length !== undefined && length !== value) throw new HeadError(400, 'There are two lengths.', 'MultipleContentLength');
+      if (length !== undefined) doubt = { grade: 'ambiguous', reason: 'DuplicateContentLength' };
       length = value;
     } else if (lower === 'transfer-encoding') {
-      if (coding !== undefined) throw new HeadError(400, 'There are two transfer codings.');
+      if (coding !== undefined) throw new HeadError(400, 'There are two transfer codings.', 'BadTransferEncoding');
       coding = value.toLowerCase();
-    } else if (lower.replaceAll('_', '-') === 'transfer-encoding' || lower.replaceAll('_', '-') === 'content-length')
-      throw new HeadError(400, `The header ${name} looks like one that means a length.`);
+    } else if (!plain && /^(transfer|content).(encoding|length)$/.test(lower))
+      throw new HeadError(400, `The header ${name} looks like one that means a length.`, 'SuspiciousHeader');
   }
+  if (length !== undefined && !/^\d{1,15}$/.test(length))
+    throw new HeadError(400, 'The length is malformed.', 'BadContentLength');
   if (coding !== undefined) {
-    if (minor === 0) throw new HeadError(400, 'HTTP/1.0 has no transfer codings.');
-    if (length !== undefined) throw new HeadError(400, 'There are a length and a transfer coding.');
+    if (minor === 0) throw new HeadError(400, 'HTTP/1.0 has no transfer codings.', 'BadTransferEncoding');
     if (coding !== 'chunked')
-      throw new HeadError(coding.includes('chunked') ? 400 : 501, 'The transfer coding is not supported.');
-    return { body: 'chunked', ambiguous };
+      throw new HeadError(coding.includes('chunked') ? 400 : 501, 'The transfer coding is not supported.', 'BadTransferEncoding');
+    if (length === undefined) return { body: 'chunked', doubt };
+    headers.splice(0, headers.length, ...headers.filter(({ lower }) => lower !== 'content-length'));
+    return { body: 'chunked', doubt: { grade: 'ambiguous', reason: 'BothTeClPresent' } };
   }
-  if (length === undefined) return { body: 'none', ambiguous };
-  if (!/^\d{1,15}$/.test(length)) throw new HeadError(400, 'The length is malformed.');
-  return { body: Number(length), ambiguous };
+  return { body: length === undefined ? 'none' : Number(length), doubt };
 }
 
 function parseHeaders(text: string, from: number): Header[] {
@@ -172,13 +190,13 @@ function parseHeaders(text: string, from: number): Header[] {
     const end = text.indexOf('\r\n', at);
     const colon = text.indexOf(':', at);
     if (end - at > lineBytesMax) throw new HeadError(400, 'A header is too long.');
-    if (colon < 0 || colon > end) throw new HeadError(400, 'A header has no colon.');
+    if (colon < 0 || colon > end) throw new HeadError(400, 'A header has no colon.', 'BadHeader');
     const name = text.slice(at, colon);
     // Also refuses folded lines, and blanks between name and colon.
     const plain = plainName.test(name);
-    if (!plain && !token.test(name)) throw new HeadError(400, 'The name of a header is malformed.');
+    if (!plain && !token.test(name)) throw new HeadError(400, 'The name of a header is malformed.', 'BadHeader');
     const value = text.slice(colon + 1, end).trim();
-    if (badValue.test(value)) throw new HeadError(400, 'The value of a header is malformed.');
+    if (badValue.test(value)) throw new HeadError(400, 'The value of a header is malformed.', 'BadHeader');
     headers.push({ name, lower: name.toLowerCase(), value, plain });
     at = end + 2;
   }

@@ -1,23 +1,36 @@
 /** The sockets that a node listens on, kept in line with its spec. Connections stay when their listener's rules change, and go when it goes. */
 import net, { type Server, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import tls, { type SecureContext, type TLSSocket } from 'node:tls';
 import type { CertificateSpec, ListenerSpec, TlsSpec } from '../types.ts';
 import { Client } from './client.ts';
 import { listenDatagrams } from './datagrams.ts';
-import type { Arrival } from './forwarded.ts';
+import { type Arrival, randomPart } from './forwarded.ts';
 import { createHttp2 } from './http2.ts';
 import type { LiveListener, NodeState } from './node-state.ts';
 import { StreamFlow } from './stream.ts';
 
+interface NamedContext {
+  key: string;
+  names: readonly string[];
+  context: SecureContext;
+}
+
 interface Open {
   live: LiveListener;
-  tls?: { text: string; contexts: { names: readonly string[]; context: SecureContext }[] } | undefined;
+  tls?: { text: string; contexts: NamedContext[] } | undefined;
+  /** Where the listener is secure: for clients that name no host. */
+  secure?: tls.Server | undefined;
   close: () => void;
 }
 
 export class Listeners {
   readonly #state: NodeState;
   readonly #open = new Map<string, Open>();
+  /** What is known of connections that carry streams. */
+  readonly #known = new WeakMap<Duplex, Arrival>();
+  /** When connections that shall be logged were opened, by address and port of the client. */
+  readonly #began = new Map<string, number>();
 
   constructor(state: NodeState) {
     this.#state = state;
@@ -58,9 +71,14 @@ export class Listeners {
       sockets.add(socket);
       socket.once('close', () => sockets.delete(socket));
       this.#state.counts.add('connections.new');
+      if (!this.#state.http.logConnections || spec.tls === undefined) return;
+      const from = `${(socket.remoteAddress ?? '').replace(/^::ffff:/, '')} ${socket.remotePort}`;
+      this.#began.set(from, Date.now());
+      socket.once('close', () => this.#began.delete(from));
     });
     const open: Open = {
       live,
+      secure: server instanceof tls.Server ? server : undefined,
       close: () => {
         server.close();
         for (const socket of sockets) socket.destroy();
@@ -83,16 +101,17 @@ export class Listeners {
       socket.destroy();
       return;
     }
-    const arrival = arrivalOf(socket, port, over);
+    const arrival = this.#arrivalOf(socket, port, over);
+    this.#logConnection(arrival, false);
     if (live.spec.kind === 'tcp') StreamFlow.open(socket, this.#state, arrival, live);
     else new Client(socket, this.#state, arrival, current);
   }
 
   #secureServer(key: string, spec: ListenerSpec, current: () => LiveListener | undefined): Server {
     const streams = createHttp2((connection, over) => {
-      new Client(connection, this.#state, arrivalOf(over, spec.port, over), current, true);
+      new Client(connection, this.#state, this.#known.get(over) ?? this.#arrivalOf(over, spec.port, over), current, true);
     });
-    const contextFor = (name: string): SecureContext | undefined => chooseContext(this.#open.get(key), name);
+    const contextFor = (name: string): SecureContext | undefined => chooseContext(this.#open.get(key), name)?.context;
     const server = tls.createServer({
       ...{ noDelay: true, allowHalfOpen: true, honorCipherOrder: true },
       ...{ minVersion: spec.tls!.minVersion, maxVersion: spec.tls!.maxVersion, ciphers: spec.tls!.ciphers },
@@ -103,13 +122,57 @@ export class Listeners {
           ? ['h2', 'http/1.1'].find((name) => protocols.includes(name) && (name !== 'h2' || this.#state.http.http2))
           : protocols[0],
     });
-    server.on('tlsClientError', () => this.#state.counts.add('tls.failed'));
+    server.on('tlsClientError', (_error, socket) => {
+      this.#state.counts.add('tls.failed');
+      this.#logConnection(this.#arrivalOf(socket, spec.port), true);
+    });
     server.on('secureConnection', (socket) => {
       socket.on('error', () => {});
-      if (socket.alpnProtocol === 'h2' && current()?.spec.kind === 'http') streams(socket);
-      else this.#serve(socket, spec.port, current, socket);
+      if (socket.alpnProtocol === 'h2' && current()?.spec.kind === 'http') {
+        const arrival = this.#arrivalOf(socket, spec.port, socket);
+        this.#known.set(socket, arrival);
+        this.#logConnection(arrival, false);
+        streams(socket);
+      } else this.#serve(socket, spec.port, current, socket);
     });
     return server;
+  }
+
+  #arrivalOf(socket: Socket, port: number, over?: TLSSocket): Arrival {
+    const { remoteAddress = '', remotePort = 0 } = over ?? socket;
+    const { log, logConnections } = this.#state.http;
+    return {
+      client: remoteAddress.replace(/^::ffff:/, ''),
+      clientPort: remotePort,
+      port,
+      secure: over !== undefined,
+      tls: over === undefined ? undefined : this.#security(over, port),
+      connection: log || logConnections ? `TID_${randomPart()}` : '',
+    };
+  }
+
+  #security(socket: TLSSocket, port: number): NonNullable<Arrival['tls']> {
+    const cipher = socket.getCipher();
+    // A client that names no host has `false` here.
+    const serverName = typeof socket.servername === 'string' ? socket.servername : '';
+    const open = [...this.#open.values()].find(({ live, tls: known }) => live.spec.port === port && known !== undefined);
+    return {
+      version: socket.getProtocol() ?? '',
+      cipher: cipher.standardName ?? cipher.name,
+      serverName,
+      certificate: chooseContext(open, serverName)?.key ?? '',
+    };
+  }
+
+  #logConnection({ client, clientPort, port, tls: secure, connection }: Arrival, failed: boolean): void {
+    const { counts, http } = this.#state;
+    if (!http.logConnections) return;
+    const began = this.#began.get(`${client} ${clientPort}`) ?? Date.now();
+    const handshakeSeconds = (Date.now() - began) / 1000;
+    counts.logConnection({
+      ...{ at: Date.now(), client, clientPort, port, failed, connection },
+      tls: secure === undefined ? undefined : { version: secure.version, cipher: secure.cipher, handshakeSeconds },
+    });
   }
 }
 
@@ -118,16 +181,8 @@ function keyOf({ port, kind, tls: secure }: ListenerSpec): string {
   return `${kind === 'udp' ? 'udp' : 'tcp'} ${port} ${kind} ${secure === undefined ? '' : `${secure.minVersion} ${secure.maxVersion} ${secure.ciphers}`}`;
 }
 
-function arrivalOf(socket: Socket, port: number, over?: TLSSocket): Arrival {
-  const { remoteAddress = '', remotePort = 0 } = over ?? socket;
-  const cipher = over?.getCipher();
-  return {
-    client: remoteAddress.replace(/^::ffff:/, ''),
-    clientPort: remotePort,
-    port,
-    secure: over !== undefined,
-    tls: cipher === undefined ? undefined : { version: over?.getProtocol() ?? '', cipher: cipher.standardName ?? cipher.name },
-  };
+function contextOptions({ minVersion, maxVersion, ciphers }: TlsSpec, cert: string, key: string): tls.SecureContextOptions {
+  return { cert, key, minVersion, maxVersion, ciphers, honorCipherOrder: true };
 }
 
 /** Contexts are made again only when certificates change. */
@@ -135,21 +190,21 @@ function setContexts(open: Open, spec: TlsSpec | undefined): void {
   if (spec === undefined) return;
   const text = spec.certificates.map(({ chain, privateKey }) => chain + privateKey).join();
   if (open.tls?.text === text) return;
-  const contextOf = ({ names, chain, privateKey }: CertificateSpec) => ({
+  const contextOf = ({ key, names, chain, privateKey }: CertificateSpec): NamedContext => ({
+    key,
     names: names.map((name) => name.toLowerCase()),
-    context: tls.createSecureContext({
-      ...{ cert: chain, key: privateKey, minVersion: spec.minVersion, maxVersion: spec.maxVersion, ciphers: spec.ciphers },
-      honorCipherOrder: true,
-    }),
+    context: tls.createSecureContext(contextOptions(spec, chain, privateKey)),
   });
   open.tls = { text, contexts: spec.certificates.map(contextOf) };
+  const first = spec.certificates[0];
+  if (first !== undefined) open.secure?.setSecureContext(contextOptions(spec, first.chain, first.privateKey));
 }
 
 /** The certificate for a name: an exact one before one with a wildcard; the default for all else. */
-function chooseContext(open: Open | undefined, name: string): SecureContext | undefined {
+function chooseContext(open: Open | undefined, name: string): NamedContext | undefined {
   const wanted = name.toLowerCase();
   const wild = wanted.replace(/^[^.]+/, '*');
   const contexts = open?.tls?.contexts ?? [];
   const found = contexts.find(({ names }) => names.includes(wanted)) ?? contexts.find(({ names }) => names.includes(wild));
-  return (found ?? contexts[0])?.context;
+  return found ?? contexts[0];
 }
