@@ -39,7 +39,8 @@ function wanted(
   trigger: Trigger,
 ): number | undefined {
   const { settings } = policy;
-  const bounded = (capacity: number) => Math.max(group.min, Math.min(group.max, capacity));
+  const floor = (group.floor?.until ?? 0) > ctx.now ? (group.floor?.capacity ?? 0) : 0;
+  const bounded = (capacity: number) => Math.min(group.max, Math.max(group.min, floor, capacity));
   if (policy.type === 'SimpleScaling') return bounded(adjust(group.desired, settings.ScalingAdjustment ?? 0, settings));
   const cold = warming(ctx, group, policy, members);
   const pending = Math.max(0, group.desired - members.filter(counts).length);
@@ -88,6 +89,7 @@ export function createApi(system: Context): AlarmReceiver {
       await ctx.transact(async (tx) => {
         const policy = await tx.table(Policies).firstByIndex('byArn', [action]);
         const group = policy === undefined ? undefined : await tx.table(Groups).get(policy.group);
+        if (policy?.type === 'PredictiveScaling') throw validationError(`The policy ${action} takes no alarms.`);
         if (policy === undefined) throw validationError(`The policy ${action} does not exist.`);
         if (group === undefined || group.deleting === true || policy.settings.Enabled === false) return;
         if (group.suspended.includes('AlarmNotification')) return;
@@ -113,8 +115,8 @@ export const executeHandlers: HandlersOf<AutoScaling> = {
     await ctx.transact(async (tx) => {
       const policy = await findPolicy(tx, name, policyName);
       const group = await requireGroup(tx, policy.group);
-      if (policy.type === 'TargetTrackingScaling')
-        throw validationError('ExecutePolicy is not supported for TargetTrackingScaling policies.');
+      if (policy.type === 'TargetTrackingScaling' || policy.type === 'PredictiveScaling')
+        throw validationError(`ExecutePolicy is not supported for ${policy.type} policies.`);
       if (policy.type === 'StepScaling') {
         if (MetricValue === undefined || BreachThreshold === undefined)
           throw validationError('MetricValue and BreachThreshold are required for policies of type StepScaling.');

@@ -10,7 +10,7 @@ import { readLaunchChoice } from './launch-choice.ts';
 import { serviceLinkedRole } from './linked-role.ts';
 import { pageFor } from './lists.ts';
 import { describeMember } from './members.ts';
-import { deleteAlarmsOf } from './policies.ts';
+import { deleteAlarmsOf, removePolicy } from './policies.ts';
 import { Groups, type GroupRow, Hooks, Members, type MemberRow, Notifications, Policies, Refreshes, Schedules } from './state.ts';
 import { readTags } from './tags.ts';
 
@@ -252,7 +252,7 @@ export const groupHandlers: HandlersOf<AutoScaling> = {
 /** Removes a group with all that hangs on it but its activities and the alarms of its policies. */
 export async function forgetGroup(tx: Transaction, name: string): Promise<void> {
   for (const row of await tx.table(Hooks).list({ prefix: [name] })) await tx.table(Hooks).delete(name, row.name);
-  for (const row of await tx.table(Policies).list({ prefix: [name] })) await tx.table(Policies).delete(name, row.name);
+  for (const row of await tx.table(Policies).list({ prefix: [name] })) await removePolicy(tx, row);
   for (const row of await tx.table(Schedules).list({ prefix: [name] })) {
     await tx.unschedule('schedule', `${name}/${row.name}`);
     await tx.table(Schedules).delete(name, row.name);

@@ -10,18 +10,30 @@ import { memberHandlers } from './members.ts';
 import { metricHandlers } from './metrics.ts';
 import { send } from './notices.ts';
 import { policyHandlers } from './policies.ts';
+import { predict, predictiveHandlers } from './predictive.ts';
 import { groups, look, onInstanceState } from './reconcile.ts';
 import { refreshHandlers } from './refreshes.ts';
 import { schedule, scheduleHandlers } from './schedules.ts';
 import { settingHandlers } from './settings.ts';
-import { Activities, Configurations, Groups, Hooks, Members, Notifications, Policies, Refreshes, Schedules } from './state.ts';
+import {
+  Activities,
+  Configurations,
+  Forecasts,
+  Groups,
+  Hooks,
+  Members,
+  Notifications,
+  Policies,
+  Refreshes,
+  Schedules,
+} from './state.ts';
 import { tagHandlers } from './tags.ts';
 import { targetHandlers } from './targets.ts';
 
 export default defineService({
   name: 'auto-scaling',
   uses: ['cloudwatch', 'ec2', 'elastic-load-balancing-v2', 'iam', 'sns', 'sqs', 'sts'],
-  tables: [Activities, Configurations, Groups, Hooks, Members, Notifications, Policies, Refreshes, Schedules],
+  tables: [Activities, Configurations, Forecasts, Groups, Hooks, Members, Notifications, Policies, Refreshes, Schedules],
   handlers: {
     ...activityHandlers,
     ...configurationHandlers,
@@ -32,6 +44,7 @@ export default defineService({
     ...memberHandlers,
     ...metricHandlers,
     ...policyHandlers,
+    ...predictiveHandlers,
     ...refreshHandlers,
     ...scheduleHandlers,
     ...settingHandlers,
@@ -39,7 +52,7 @@ export default defineService({
     ...targetHandlers,
   },
   authorise: authorisations,
-  tasks: { look, hookTimeout, schedule, send },
+  tasks: { look, hookTimeout, predict, schedule, send },
   reconcilers: { groups },
   events: { 'aws.ec2:EC2 Instance State-change Notification': onInstanceState },
   api: createApi,

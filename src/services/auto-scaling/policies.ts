@@ -7,8 +7,9 @@ import type { HandlersOf } from '../../kernel/service.ts';
 import { validationError } from './errors.ts';
 import { requireGroup } from './groups.ts';
 import { pageFor } from './lists.ts';
+import { beginPrediction, readPredictive } from './predictive.ts';
 import { checkSteps } from './scaling.ts';
-import { type GroupRow, Policies, type PolicyRow } from './state.ts';
+import { Forecasts, type GroupRow, Policies, type PolicyRow } from './state.ts';
 
 const types = ['SimpleScaling', 'StepScaling', 'TargetTrackingScaling', 'PredictiveScaling'];
 const adjustments = ['ChangeInCapacity', 'ExactCapacity', 'PercentChangeInCapacity'];
@@ -64,31 +65,37 @@ function checkTracking(given: TargetTrackingConfiguration | undefined): void {
     throw validationError('MetricName, Namespace and Statistic are required in CustomizedMetricSpecification.');
 }
 
+/** What says how far a simple or step policy goes. */
+const adjusting = [
+  'AdjustmentType',
+  'ScalingAdjustment',
+  'StepAdjustments',
+  'Cooldown',
+  'MinAdjustmentMagnitude',
+  'MetricAggregationType',
+] as const;
+
 /** Checks what each type needs and what belongs to another. Throws ValidationError. */
 function checkPolicy(input: PutScalingPolicyType): PolicyRow['type'] {
   const type = input.PolicyType ?? 'SimpleScaling';
   if (!types.includes(type)) throw validationError(`Invalid policy type: ${type}.`);
-  if (type === 'PredictiveScaling' || input.PredictiveScalingConfiguration !== undefined)
-    throw parameterNotImplemented('PutScalingPolicy', 'PolicyType PredictiveScaling');
   const foreign = (names: readonly (keyof PutScalingPolicyType)[]) => {
     const name = names.find(
       (one) => input[one] !== undefined && !(Array.isArray(input[one]) && (input[one] as unknown[]).length === 0),
     );
     if (name !== undefined) throw validationError(`${name} is not supported for policy type ${type}.`);
   };
+  if (type !== 'PredictiveScaling') foreign(['PredictiveScalingConfiguration']);
   if (type === 'TargetTrackingScaling') {
-    foreign([
-      'AdjustmentType',
-      'ScalingAdjustment',
-      'StepAdjustments',
-      'Cooldown',
-      'MinAdjustmentMagnitude',
-      'MetricAggregationType',
-    ]);
+    foreign(adjusting);
     checkTracking(input.TargetTrackingConfiguration);
     return type;
   }
   foreign(['TargetTrackingConfiguration']);
+  if (type === 'PredictiveScaling') {
+    foreign([...adjusting, 'EstimatedInstanceWarmup']);
+    return 'PredictiveScaling';
+  }
   if (input.AdjustmentType === undefined) throw validationError(`AdjustmentType is required for policy type ${type}.`);
   if (!adjustments.includes(input.AdjustmentType)) throw validationError(`Invalid adjustment type: ${input.AdjustmentType}.`);
   const magnitude = input.MinAdjustmentMagnitude ?? input.MinAdjustmentStep;
@@ -182,6 +189,13 @@ export async function deleteAlarmsOf(ctx: Context, group: string): Promise<void>
   if (names.length > 0) await ctx.asService().call('cloudwatch').deleteAlarms({ AlarmNames: names });
 }
 
+/** Takes away the row of a policy, with its forecast. */
+export async function removePolicy(tx: Transaction, { group, name }: PolicyRow): Promise<void> {
+  await tx.unschedule('predict', `${group}/${name}`);
+  await tx.table(Forecasts).delete(group, name);
+  await tx.table(Policies).delete(group, name);
+}
+
 /** Alarms that name a policy: its own, and those that users tied to it. */
 async function alarmsOf(ctx: Context, row: PolicyRow): Promise<ScalingPolicy['Alarms']> {
   const { MetricAlarms = [] } = await ctx.asService().call('cloudwatch').describeAlarms({ ActionPrefix: row.arn });
@@ -197,13 +211,11 @@ export const policyHandlers: HandlersOf<AutoScaling> = {
     const before = await ctx.table(Policies).get(group.name, name);
     if (before !== undefined && before.type !== type)
       throw validationError(`The policy type of ${name} cannot be changed from ${before.type} to ${type}.`);
-    const {
-      AutoScalingGroupName: _group,
-      PolicyName: _name,
-      PolicyType: _type,
-      PredictiveScalingConfiguration: _predictive,
-      ...settings
-    } = input;
+    const { AutoScalingGroupName: _group, PolicyName: _name, PolicyType: _type, ...given } = input;
+    const settings =
+      type === 'PredictiveScaling'
+        ? { ...given, PredictiveScalingConfiguration: readPredictive(given.PredictiveScalingConfiguration) }
+        : given;
     const id = before?.id ?? ctx.uuid();
     const row: PolicyRow = {
       group: group.name,
@@ -220,6 +232,7 @@ export const policyHandlers: HandlersOf<AutoScaling> = {
     await ctx.transact((tx) => tx.table(Policies).put(row));
     const alarms = tracking === undefined ? [] : await putAlarms(ctx, group, row, tracking);
     await ctx.transact((tx) => tx.table(Policies).put({ ...row, alarms }));
+    await beginPrediction(ctx, group, row);
     return { PolicyARN: row.arn, Alarms: alarms.map((alarm) => ({ AlarmName: alarm.name, AlarmARN: alarm.arn })) };
   },
 
@@ -257,7 +270,7 @@ export const policyHandlers: HandlersOf<AutoScaling> = {
         .asService()
         .call('cloudwatch')
         .deleteAlarms({ AlarmNames: row.alarms.map((alarm) => alarm.name) });
-    await ctx.transact((tx) => tx.table(Policies).delete(row.group, row.name));
+    await ctx.transact((tx) => removePolicy(tx, row));
     return {};
   },
 };

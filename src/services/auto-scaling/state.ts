@@ -64,6 +64,8 @@ export interface GroupRow {
   replacements: number;
   /** The cooldown that a simple scaling policy began. */
   cooling?: { seconds: number; until: Millis } | undefined;
+  /** What a forecast asks for at least, during its hour: policies do not go below it. */
+  floor?: { capacity: number; until: Millis } | undefined;
   /** Zones in which a launch failed, and until when others are preferred. */
   avoided: Readonly<Record<string, Millis>>;
   deleting?: boolean | undefined;
@@ -143,10 +145,20 @@ export interface PolicyRow {
   name: string;
   id: string;
   arn: string;
-  type: 'SimpleScaling' | 'StepScaling' | 'TargetTrackingScaling';
+  type: 'SimpleScaling' | 'StepScaling' | 'TargetTrackingScaling' | 'PredictiveScaling';
   /** As given, without the names. */
-  settings: Omit<PutScalingPolicyType, 'AutoScalingGroupName' | 'PolicyName' | 'PolicyType' | 'PredictiveScalingConfiguration'>;
+  settings: Omit<PutScalingPolicyType, 'AutoScalingGroupName' | 'PolicyName' | 'PolicyType'>;
   alarms: readonly { name: string; arn: string }[];
+}
+
+/** What a predictive policy foresees, by the beginnings of hours. */
+export interface ForecastRow {
+  group: string;
+  policy: string;
+  made: Millis;
+  at: readonly Millis[];
+  load: readonly number[];
+  capacity: readonly number[];
 }
 
 export interface ScheduleRow {
@@ -244,6 +256,12 @@ export const Policies = defineTable<PolicyRow>()({
   scope: 'region',
   key: (row) => [row.group, row.name],
   indexes: { byArn: (row) => [row.arn] },
+});
+
+export const Forecasts = defineTable<ForecastRow>()({
+  name: 'auto-scaling.forecasts',
+  scope: 'region',
+  key: (row) => [row.group, row.policy],
 });
 
 export const Schedules = defineTable<ScheduleRow>()({
