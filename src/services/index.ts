@@ -19,6 +19,7 @@ export const services: readonly ServiceEntry[] = [
   },
   { name: 'rbin', load: () => import('./rbin/index.ts') },
   { name: 'eventbridge', load: () => import('./eventbridge/index.ts'), subscribes: ['*'] },
+  { name: 'scheduler', load: () => import('./scheduler/index.ts') },
   { name: 'kinesis', load: () => import('./kinesis/index.ts') },
   { name: 'firehose', load: () => import('./firehose/index.ts') },
   { name: 'sns', load: () => import('./sns/index.ts') },
