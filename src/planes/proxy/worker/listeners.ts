@@ -117,10 +117,13 @@ export class Listeners {
       ...{ minVersion: spec.tls!.minVersion, maxVersion: spec.tls!.maxVersion, ciphers: spec.tls!.ciphers },
       ...{ cert: spec.tls!.certificates[0]?.chain, key: spec.tls!.certificates[0]?.privateKey },
       SNICallback: (name, done) => done(null, contextFor(name)),
-      ALPNCallback: ({ protocols }) =>
-        current()?.spec.kind === 'http'
-          ? ['h2', 'http/1.1'].find((name) => protocols.includes(name) && (name !== 'h2' || this.#state.http.http2))
-          : protocols[0],
+      // Where bytes are passed on as they are no protocol is agreed on: the target may not speak what the client prefers.
+      ...(spec.kind === 'http'
+        ? {
+            ALPNCallback: ({ protocols }: { protocols: string[] }) =>
+              ['h2', 'http/1.1'].find((name) => protocols.includes(name) && (name !== 'h2' || this.#state.http.http2)),
+          }
+        : {}),
     });
     server.on('tlsClientError', (_error, socket) => {
       this.#state.counts.add('tls.failed');
