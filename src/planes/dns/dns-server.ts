@@ -7,7 +7,9 @@ import { createSocket } from 'node:dgram';
 import net from 'node:net';
 import type { Millis } from '../../base/clock.ts';
 import { forwardQuestion } from './forward.ts';
+import { rootAddress, topLevelAddress } from '../fabric/addresses.ts';
 import { ZoneBook } from './hosted/zone-book.ts';
+import { NameRegistry } from './registry.ts';
 import { resolveQuestion } from './resolve.ts';
 import type { Dns, DnsAsker, DnsListener, DnsQuestion, DnsReply, Forwarding, ZoneSource } from './types.ts';
 import { type Query, readQuery, writeReply } from './wire.ts';
@@ -31,21 +33,28 @@ export class DnsServer implements Dns {
   readonly #sources: ZoneSource[] = [];
   readonly #identify: DnsServerOptions['identify'];
   readonly hosted: ZoneBook;
+  readonly registry: NameRegistry;
   #forwarding: Forwarding | undefined;
   readonly #serving = new Map<string, Promise<{ close(): Promise<void> }>>();
 
   constructor({ identify, now = () => 0 }: DnsServerOptions) {
     this.#identify = identify;
-    this.hosted = new ZoneBook({ now, follow: (question, asker) => resolveQuestion(this.#sources, question, asker, 'NXDOMAIN') });
-    this.#sources.push(this.hosted);
+    const follow = (question: DnsQuestion, asker: DnsAsker) => resolveQuestion(this.#sources, question, asker, 'NXDOMAIN');
+    this.hosted = new ZoneBook({ now, follow, domainOf: (name) => this.registry.domainOf(name) });
+    this.registry = new NameRegistry({ root: rootAddress, top: topLevelAddress, zones: this.hosted, follow });
+    this.#sources.push(this.hosted, this.registry);
   }
 
   async serveAt(addresses: readonly string[]): Promise<void> {
+    await this.#serve(addresses, this.hosted);
+  }
+
+  async #serve(addresses: readonly string[], source: ZoneSource): Promise<void> {
     await Promise.all(
       addresses.map(async (address) => {
         const known = this.#serving.get(address);
         if (known !== undefined) return known;
-        const opened = this.listen({ kind: 'authoritative', address, port: dnsPort, source: this.hosted });
+        const opened = this.listen({ kind: 'authoritative', address, port: dnsPort, source });
         this.#serving.set(address, opened);
         opened.catch(() => this.#serving.delete(address));
         return opened;
@@ -53,7 +62,11 @@ export class DnsServer implements Dns {
     );
   }
 
-  /** Ends what `serveAt` opened. */
+  async serveRegistry(): Promise<void> {
+    await this.#serve([rootAddress, topLevelAddress], this.registry);
+  }
+
+  /** Ends what `serveAt` and `serveRegistry` opened. */
   async close(): Promise<void> {
     const open = await Promise.allSettled(this.#serving.values());
     await Promise.all(open.map((one) => (one.status === 'fulfilled' ? one.value.close() : undefined)));
@@ -120,7 +133,9 @@ export class DnsServer implements Dns {
     const names = reply.authorities.flatMap((record) => (record.type === 'NS' ? [record.data] : []));
     if (names.length === 0 || reply.answers.length > 0) return reply;
     for (const name of names) {
-      const { answers } = await resolveQuestion(this.#sources, { name, type: 'A' }, asker, 'NXDOMAIN');
+      const known = reply.glue?.filter((record) => record.name === name) ?? [];
+      const { answers } =
+        known.length > 0 ? { answers: known } : await resolveQuestion(this.#sources, { name, type: 'A' }, asker, 'NXDOMAIN');
       const servers = answers.flatMap((record) => (record.type === 'A' ? [{ address: record.data, port: 53 }] : []));
       const answer = await forwardQuestion(question, servers);
       if (answer !== undefined) return answer;

@@ -5,6 +5,7 @@
  */
 import type { ForwardTarget } from './forward.ts';
 import type { HostedZones } from './hosted/zone-book.ts';
+import type { Registry } from './registry.ts';
 import type { Answer, OptAnswer, RecordType, SoaData } from 'dns-packet';
 
 /** A record as the codec takes it: `{ name, type: 'A', ttl, data: '10.0.0.5' }`. Names are in small letters without the dot at the end. */
@@ -50,6 +51,8 @@ export interface ZoneAnswer {
   healthy?: boolean | undefined;
   /** Name servers of a zone below that the name was handed to. */
   delegation?: readonly DnsRecord[] | undefined;
+  /** Addresses of those name servers, as far as the parent knows them. */
+  glue?: readonly DnsRecord[] | undefined;
 }
 
 export interface ZoneSource {
@@ -66,6 +69,8 @@ export interface DnsReply {
   /** In the order in which aliases were followed. */
   answers: readonly DnsRecord[];
   authorities: readonly DnsRecord[];
+  /** Addresses that go along with a delegation. */
+  glue?: readonly DnsRecord[] | undefined;
   /** Whether the first name lies in a zone of ours. */
   authoritative: boolean;
 }
@@ -87,6 +92,10 @@ export type Forwarding = (network: string, name: string) => readonly ForwardTarg
 export interface Dns {
   /** Zones that the plane holds itself. */
   readonly hosted: HostedZones;
+  /** Which name servers domains were handed to. */
+  readonly registry: Registry;
+  /** Has the root and the top-level zones answered at their addresses, if they are not already; until the end. */
+  serveRegistry(): Promise<void>;
   /** Has hosted zones answered on port 53 of these addresses, if they are not already; until the end. Rejects when an address cannot be had. */
   serveAt(addresses: readonly string[]): Promise<void>;
   /**

@@ -86,7 +86,7 @@ function encodeReply({ packet, subnetOption }: Query, reply: DnsReply, recursive
     questions: packet.questions ?? [],
     answers: [...reply.answers],
     authorities: [...reply.authorities],
-    additionals: asked ? [opt] : [],
+    additionals: [...(cut ? [] : (reply.glue ?? [])), ...(asked ? [opt] : [])],
   });
 }
 

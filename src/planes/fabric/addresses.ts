@@ -19,6 +19,10 @@ export const networkEnd6 = 'fe80::2';
 export const platformBlocks = ['198.18.0.16/28', '198.18.0.32/28'];
 /** Kept addresses at which name servers of public zones answer, UDP and TCP port 53. */
 export const nameServerBlock = '198.18.0.64/26';
+/** Kept addresses of the servers above them: the root's and that of the top-level zones. */
+export const registryBlock = '198.18.0.48/28';
+export const rootAddress = '198.18.0.48';
+export const topLevelAddress = '198.18.0.49';
 /** Kept addresses from which the platform probes what users ask it to watch. */
 export const proberBlock = '198.18.0.128/25';
 /** Sandboxes of functions that are attached to no network, the highest addresses of the internet; nothing begins a connection to them. */

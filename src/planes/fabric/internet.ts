@@ -16,6 +16,7 @@ import {
   nameServerBlock,
   platformBlocks,
   proberBlock,
+  registryBlock,
   resolverAddress,
   resolverPort,
   serviceCidr,
@@ -37,7 +38,7 @@ export async function prepareInternet(openPorts: readonly number[]): Promise<Rea
       ...(ip6 ? [`route replace blackhole ${internetCidr6}`] : []),
       'link set lo up',
       // Every address of these blocks is this namespace's own, without being listed one by one.
-      ...[nameServerBlock, proberBlock].map((block) => `route replace local ${block} dev lo`),
+      ...[nameServerBlock, registryBlock, proberBlock].map((block) => `route replace local ${block} dev lo`),
       ...[hostAddress, functionsApi.address, metadataAddress, resolverAddress].map((address) => `address replace ${address}/32 dev lo`),
     ]),
     applySettings(undefined, {
@@ -93,7 +94,7 @@ function internetRules(openPorts: readonly number[]): string {
       `ip saddr ${functionsCidr} ip daddr ${resolverAddress} meta l4proto { tcp, udp } th dport ${resolverPort} accept`,
       `ip saddr != ${internetCidr} drop`,
       `ip daddr ${hostAddress} icmp type echo-request accept`,
-      `ip daddr ${nameServerBlock} meta l4proto { tcp, udp } th dport 53 accept`,
+      `ip daddr { ${nameServerBlock}, ${registryBlock} } meta l4proto { tcp, udp } th dport 53 accept`,
       ...open,
     ],
     forward: [

@@ -41,13 +41,15 @@ function logsOf(ctx: Context, zone: string) {
 
 /** Makes the zone's stream, as CreateQueryLoggingConfig does. Throws NoSuchCloudWatchLogsLogGroup, InsufficientCloudWatchLogsResourcePolicy. */
 async function makeStream(ctx: Context, zone: string, group: string): Promise<void> {
+  const own = ctx.asService().inScope({ region: logRegion }).call('cloudwatch-logs');
+  const { logGroups = [] } = await own.describeLogGroups({ logGroupNamePrefix: groupName(group) });
+  if (!logGroups.some(({ logGroupName }) => logGroupName === groupName(group)))
+    throw error('NoSuchCloudWatchLogsLogGroup', 'The specified CloudWatch Logs log group does not exist.', 404);
   try {
     await logsOf(ctx, zone).createLogStream({ logGroupName: groupName(group), logStreamName: `${zone}/${edge}` });
   } catch (thrown) {
     if (!(thrown instanceof AwsError)) throw thrown;
     if (thrown.code === 'ResourceAlreadyExistsException') return;
-    if (thrown.code === 'ResourceNotFoundException')
-      throw error('NoSuchCloudWatchLogsLogGroup', 'The specified CloudWatch Logs log group does not exist.', 404);
     const words = `The ARN for the CloudWatch Logs log group is ${group}, but Amazon Route 53 does not have the permissions it needs to create a log stream and to write to it: the resource policy of CloudWatch Logs must allow route53.amazonaws.com logs:CreateLogStream and logs:PutLogEvents.`;
     throw error('InsufficientCloudWatchLogsResourcePolicy', words);
   }

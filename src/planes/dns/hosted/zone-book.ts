@@ -4,6 +4,7 @@
  * their time to live, as a resolver keeps them, by the cloud's clock.
  */
 import type { Millis } from '../../../base/clock.ts';
+import type { DomainServer, RegisteredDomain } from '../registry.ts';
 import { isInZone } from '../resolve.ts';
 import type { DnsAsker, DnsQuestion, DnsRecord, DnsReply, ZoneAnswer, ZoneSource } from '../types.ts';
 import { type Circumstances, chooseSets } from './choose.ts';
@@ -34,6 +35,8 @@ interface Kept {
 export interface ZoneBookOptions {
   /** Cloud time. */
   now: () => Millis;
+  /** The registered domain that a name lies in: from networks its public zones are seen only where the registry leads. */
+  domainOf?: ((name: string) => RegisteredDomain | undefined) | undefined;
   /** Answers names of other sources, for aliases. */
   follow: (question: DnsQuestion, asker: DnsAsker) => Promise<DnsReply & { healthy?: boolean | undefined }>;
 }
@@ -47,6 +50,10 @@ export interface HostedZones extends ZoneSource {
   /** Replaces the table of where clients are. */
   setPlaces(entries: readonly { cidr: string; place: Place }[]): void;
   placeOf(asker: DnsAsker): Place | undefined;
+  /** The public zone next to the top that a name lies in, with the servers that its own records name. */
+  openZoneAbove(name: string): { apex: string; servers: readonly DomainServer[] } | undefined;
+  /** Last labels of all public zones. */
+  topLevels(): ReadonlySet<string>;
   /** Calls back for each query that one of the logged zones answered; returns how to stop. */
   onQuery(listener: (query: ZoneQuery) => void): () => void;
 }
@@ -121,14 +128,43 @@ export class ZoneBook implements HostedZones {
   /** Private zones of the asker's network come before public ones, of each kind the deepest. */
   #zoneOf(name: string, { network, server }: DnsAsker): Zone | undefined {
     let open: Zone | undefined;
+    const domain = network === undefined ? undefined : this.#options.domainOf?.(name);
     for (let rest = name; ; rest = rest.slice(rest.indexOf('.') + 1)) {
       for (const zone of this.#byApex.get(rest) ?? []) {
         if (zone.networks !== undefined) {
           if (network !== undefined && zone.networks.has(network)) return zone;
-        } else if (server === undefined || zone.servers.has(server)) open ??= zone;
+        } else if ((server === undefined || zone.servers.has(server)) && this.#isLedTo(zone, domain)) open ??= zone;
       }
       if (!rest.includes('.')) return open;
     }
+  }
+
+  /** Whether the registry leads to the zone: its domain was handed to its servers, or to those of the zone at the domain's apex above it. */
+  #isLedTo({ spec: { apex }, servers }: Zone, domain: RegisteredDomain | undefined): boolean {
+    if (domain === undefined || !isInZone(apex, domain.name)) return true;
+    const handedTo = (held: ReadonlySet<string>) =>
+      domain.servers.some(({ addresses }) => addresses.some((address) => held.has(address)));
+    if (apex === domain.name) return handedTo(servers);
+    return (this.#byApex.get(domain.name) ?? []).some((zone) => zone.networks === undefined && handedTo(zone.servers));
+  }
+
+  openZoneAbove(name: string): { apex: string; servers: readonly DomainServer[] } | undefined {
+    const labels = name.split('.');
+    for (let count = 2; count <= labels.length; count += 1) {
+      const apex = labels.slice(-count).join('.');
+      const zone = this.#byApex.get(apex)?.find(({ networks }) => networks === undefined);
+      const [set] = zone?.names.get(apex)?.get('NS') ?? [];
+      if (set === undefined) continue;
+      return { apex, servers: set.values.map(({ data }) => ({ name: String(data), addresses: [] })) };
+    }
+    return undefined;
+  }
+
+  topLevels(): ReadonlySet<string> {
+    const found = new Set<string>();
+    for (const [apex, zones] of this.#byApex)
+      if (zones.some(({ networks }) => networks === undefined)) found.add(apex.slice(apex.lastIndexOf('.') + 1));
+    return found;
   }
 
   async #askAsResolver(zone: Zone, question: DnsQuestion, asker: DnsAsker): Promise<ZoneAnswer> {
