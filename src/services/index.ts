@@ -17,6 +17,8 @@ export const services: readonly ServiceEntry[] = [
     eager: true,
     subscribes: ['aws.cloudwatch:CloudWatch Alarm State Change'],
   },
+  { name: 'route-53-domains', load: () => import('./route-53-domains/index.ts'), eager: true },
+  { name: 'route53resolver', load: () => import('./route53resolver/index.ts'), eager: true },
   { name: 'rbin', load: () => import('./rbin/index.ts') },
   { name: 'eventbridge', load: () => import('./eventbridge/index.ts'), subscribes: ['*'] },
   { name: 'scheduler', load: () => import('./scheduler/index.ts') },

@@ -6,12 +6,12 @@
 import { createSocket } from 'node:dgram';
 import net from 'node:net';
 import type { Millis } from '../../base/clock.ts';
-import { forwardQuestion } from './forward.ts';
+import { type ForwardTarget, forwardQuestion } from './forward.ts';
 import { rootAddress, topLevelAddress } from '../fabric/addresses.ts';
 import { ZoneBook } from './hosted/zone-book.ts';
 import { NameRegistry } from './registry.ts';
-import { resolveQuestion } from './resolve.ts';
-import type { Dns, DnsAsker, DnsListener, DnsQuestion, DnsReply, Forwarding, ZoneSource } from './types.ts';
+import { isInZone, plainName, resolveQuestion } from './resolve.ts';
+import type { Dns, DnsAsker, DnsListener, DnsQuestion, DnsReply, ForwardRule, ZoneSource } from './types.ts';
 import { type Query, readQuery, writeReply } from './wire.ts';
 
 /** Real milliseconds that an idle TCP connection is kept (RFC 7766 asks for some seconds). */
@@ -34,7 +34,7 @@ export class DnsServer implements Dns {
   readonly #identify: DnsServerOptions['identify'];
   readonly hosted: ZoneBook;
   readonly registry: NameRegistry;
-  #forwarding: Forwarding | undefined;
+  readonly #forwarding = new Map<string, readonly ForwardRule[]>();
   readonly #serving = new Map<string, Promise<{ close(): Promise<void> }>>();
 
   constructor({ identify, now = () => 0 }: DnsServerOptions) {
@@ -72,8 +72,21 @@ export class DnsServer implements Dns {
     await Promise.all(open.map((one) => (one.status === 'fulfilled' ? one.value.close() : undefined)));
   }
 
-  setForwarding(route: Forwarding | undefined): void {
-    this.#forwarding = route;
+  setForwarding(network: string, rules: readonly ForwardRule[]): void {
+    if (rules.length === 0) this.#forwarding.delete(network);
+    else
+      this.#forwarding.set(
+        network,
+        [...rules].sort((a, b) => b.name.length - a.name.length),
+      );
+  }
+
+  /** Servers of the longest rule that a name falls under; undefined for the usual way. */
+  #routeOf(network: string, name: string): readonly ForwardTarget[] | undefined {
+    const rule = this.#forwarding.get(network)?.find((one) => isInZone(name, one.name));
+    if (rule === undefined) return undefined;
+    const own = this.hosted.ownApex(name, network);
+    return own !== undefined && own.length > rule.name.length ? undefined : rule.targets;
   }
 
   register(source: ZoneSource): () => void {
@@ -127,18 +140,21 @@ export class DnsServer implements Dns {
   /** A resolver's way: forwarded where the network's rules say so, else our sources, and on to the servers of a zone that was handed on. */
   async #recurse(question: DnsQuestion, asker: DnsAsker): Promise<DnsReply> {
     const failed: DnsReply = { status: 'SERVFAIL', answers: [], authorities: [], authoritative: false };
-    const targets = asker.network === undefined ? undefined : this.#forwarding?.(asker.network, question.name);
+    const targets = asker.network === undefined ? undefined : this.#routeOf(asker.network, question.name);
     if (targets !== undefined) return (await forwardQuestion(question, targets)) ?? failed;
     const reply = await resolveQuestion(this.#sources, question, asker, 'NXDOMAIN');
     const names = reply.authorities.flatMap((record) => (record.type === 'NS' ? [record.data] : []));
-    if (names.length === 0 || reply.answers.length > 0) return reply;
+    if (names.length === 0) return reply;
+    const last = reply.answers.at(-1);
+    const rest = last?.type === 'CNAME' ? { ...question, name: plainName(last.data) } : question;
+    if (last !== undefined && rest === question) return reply;
     for (const name of names) {
       const known = reply.glue?.filter((record) => record.name === name) ?? [];
       const { answers } =
         known.length > 0 ? { answers: known } : await resolveQuestion(this.#sources, { name, type: 'A' }, asker, 'NXDOMAIN');
       const servers = answers.flatMap((record) => (record.type === 'A' ? [{ address: record.data, port: 53 }] : []));
-      const answer = await forwardQuestion(question, servers);
-      if (answer !== undefined) return answer;
+      const answer = await forwardQuestion(rest, servers);
+      if (answer !== undefined) return { ...answer, answers: [...reply.answers, ...answer.answers] };
     }
     return failed;
   }

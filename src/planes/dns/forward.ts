@@ -12,6 +12,8 @@ export interface ForwardTarget {
   port: number;
   /** Address to ask from; the system's choice when absent. */
   from?: string | undefined;
+  /** Takes a message there and brings the answer, where the system's own sockets do not lead. */
+  carry?: ((message: Uint8Array, transport: 'udp' | 'tcp') => Promise<Uint8Array | undefined>) | undefined;
 }
 
 /** The reply of the first server that answers; undefined when none does within two seconds each. Never rejects. */
@@ -49,7 +51,13 @@ function parse(message: Buffer): DecodedPacket | undefined {
   }
 }
 
-function askUdp(query: Buffer, id: number, { address, port, from }: ForwardTarget): Promise<DecodedPacket | undefined> {
+async function askUdp(query: Buffer, id: number, target: ForwardTarget): Promise<DecodedPacket | undefined> {
+  const { address, port, from, carry } = target;
+  if (carry !== undefined) {
+    const answer = await carry(query, 'udp');
+    const packet = answer === undefined ? undefined : parse(Buffer.from(answer));
+    return packet?.id === id ? packet : undefined;
+  }
   return new Promise((resolve) => {
     const socket = createSocket(net.isIPv6(address) ? 'udp6' : 'udp4');
     const timer = setTimeout(() => end(undefined), waitMillis);
@@ -67,7 +75,12 @@ function askUdp(query: Buffer, id: number, { address, port, from }: ForwardTarge
   });
 }
 
-function askTcp(query: Buffer, { address, port, from }: ForwardTarget): Promise<DecodedPacket | undefined> {
+async function askTcp(query: Buffer, { address, port, from, carry }: ForwardTarget): Promise<DecodedPacket | undefined> {
+  if (carry !== undefined) {
+    // The length before the message is the carrier's.
+    const answer = await carry(query.subarray(2), 'tcp');
+    return answer === undefined ? undefined : parse(Buffer.from(answer));
+  }
   return new Promise((resolve) => {
     const socket = net.connect({ host: address, port, ...(from === undefined ? {} : { localAddress: from }) });
     let got: Buffer = Buffer.alloc(0);

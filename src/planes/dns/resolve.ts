@@ -28,7 +28,8 @@ export async function resolveQuestion(
       return { status, answers, authorities: [], authoritative };
     }
     if (alias === 0) authoritative = found.delegation === undefined;
-    if (found.delegation !== undefined) return { status: 'NOERROR', answers, authorities: found.delegation, glue: found.glue, authoritative };
+    if (found.delegation !== undefined)
+      return { status: 'NOERROR', answers, authorities: found.delegation, glue: found.glue, authoritative };
     answers.push(...found.records);
     healthy = found.healthy ?? healthy;
     const next = aliasOf(found.records, question);

@@ -86,8 +86,13 @@ export interface DnsListener {
   sockets?: { tcp: number; udp: number } | undefined;
 }
 
-/** Where a network's question for a name goes instead of the plane's own sources. */
-export type Forwarding = (network: string, name: string) => readonly ForwardTarget[] | undefined;
+/** Where a network's questions for a name, and for all below it, go. Of several the longest name counts. */
+export interface ForwardRule {
+  /** In small letters without the dot at the end; empty for all names. */
+  name: string;
+  /** Undefined: the usual way, in spite of a shorter rule. */
+  targets: readonly ForwardTarget[] | undefined;
+}
 
 export interface Dns {
   /** Zones that the plane holds itself. */
@@ -99,9 +104,9 @@ export interface Dns {
   /** Has hosted zones answered on port 53 of these addresses, if they are not already; until the end. Rejects when an address cannot be had. */
   serveAt(addresses: readonly string[]): Promise<void>;
   /**
-   * Forwards questions of networks before any source is asked; undefined from `route` means: the usual way. Replaces what was set before.
+   * Forwards questions of a network before any source is asked, but for zones of its own that are deeper than the rule. Replaces its rules of before.
    */
-  setForwarding(route: Forwarding | undefined): void;
+  setForwarding(network: string, rules: readonly ForwardRule[]): void;
   /** Adds a source of names; returns how to take it away. */
   register(source: ZoneSource): () => void;
   /** Answers in process: for health checks, targets given by name, and operations that test an answer. Never throws for what is asked. */

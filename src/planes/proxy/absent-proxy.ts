@@ -24,6 +24,8 @@ export class AbsentProxy implements ProxyNodes {
     return [];
   }
 
+  async exchange(): Promise<undefined> {}
+
   async takeCounts(): Promise<undefined> {
     return undefined;
   }

@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { PilviError } from '../../base/errors.ts';
 import { machineNamespace } from '../../machine/netns.ts';
 import { startOwnProcess } from '../../machine/node-process.ts';
-import type { Probe, ProbeResult, ProxyNodes, ProxyCounts, ProxyNodeSpec } from './types.ts';
+import type { MessageExchange, Probe, ProbeResult, ProxyNodes, ProxyCounts, ProxyNodeSpec } from './types.ts';
 import type { NodeAnswer, NodeQuestion } from './worker/main.ts';
 
 const memoryMiB = 192;
@@ -62,6 +62,15 @@ export class LinuxProxy implements ProxyNodes {
     const longest = Math.max(...probes.map(({ timeoutMillis }) => timeoutMillis));
     const results = this.#ask(node, { ask: 'probe', probes }, longest + answerMillisMax);
     return (await results.catch(() => failed)) as readonly ProbeResult[];
+  }
+
+  async exchange(key: string, { message, ...where }: MessageExchange): Promise<Uint8Array | undefined> {
+    const node = this.#nodes.get(key);
+    if (node === undefined) return undefined;
+    const text = Buffer.from(message).toString('base64');
+    const question = { ask: 'exchange' as const, exchange: { ...where, message: text } };
+    const answer = await this.#ask(node, question, where.timeoutMillis + answerMillisMax).catch(() => undefined);
+    return typeof answer === 'string' ? Buffer.from(answer, 'base64') : undefined;
   }
 
   async takeCounts(key: string): Promise<ProxyCounts | undefined> {

@@ -126,6 +126,16 @@ export type ProbeResult =
   | { key: string; outcome: 'answered'; status: number }
   | { key: string; outcome: 'connected' | 'timeout' | 'failed'; status?: undefined };
 
+/** A message to be sent from a node, and its one answer. */
+export interface MessageExchange {
+  address: string;
+  port: number;
+  transport: 'udp' | 'tcp';
+  message: Uint8Array;
+  /** Real milliseconds. */
+  timeoutMillis: number;
+}
+
 /** What happened since the counts were last taken. Names are `requests`, `answers.node.4xx`, `headers.dropped` …; with a pool and perhaps a zone for what a target did. */
 export interface ProxyCounts {
   counts: readonly { name: string; pool?: string | undefined; zone?: string | undefined; value: number }[];
@@ -199,6 +209,8 @@ export interface ProxyNodes {
   nodes(): readonly string[];
   /** Probes from this node; every probe has a result, `failed` when the node is gone. */
   probe(key: string, probes: readonly Probe[]): Promise<readonly ProbeResult[]>;
+  /** Sends a message from this node's address and gives the answer; undefined when none comes, or the node is gone. */
+  exchange(key: string, exchange: MessageExchange): Promise<Uint8Array | undefined>;
   /** Counts since the last time; undefined when there is no such node. */
   takeCounts(key: string): Promise<ProxyCounts | undefined>;
   close(): Promise<void>;

@@ -52,6 +52,8 @@ export interface HostedZones extends ZoneSource {
   placeOf(asker: DnsAsker): Place | undefined;
   /** The public zone next to the top that a name lies in, with the servers that its own records name. */
   openZoneAbove(name: string): { apex: string; servers: readonly DomainServer[] } | undefined;
+  /** Apex of the deepest private zone that a network sees a name in. */
+  ownApex(name: string, network: string): string | undefined;
   /** Last labels of all public zones. */
   topLevels(): ReadonlySet<string>;
   /** Calls back for each query that one of the logged zones answered; returns how to stop. */
@@ -158,6 +160,11 @@ export class ZoneBook implements HostedZones {
       return { apex, servers: set.values.map(({ data }) => ({ name: String(data), addresses: [] })) };
     }
     return undefined;
+  }
+
+  ownApex(name: string, network: string): string | undefined {
+    const zone = this.#zoneOf(name, { address: '', network });
+    return zone?.networks === undefined ? undefined : zone.spec.apex;
   }
 
   topLevels(): ReadonlySet<string> {

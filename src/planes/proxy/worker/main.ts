@@ -1,5 +1,6 @@
 /** The process of one node: takes specs, probes and questions from the process that started it, and ends with it. */
-import type { Probe, ProxyNodeSpec } from '../types.ts';
+import type { MessageExchange, Probe, ProxyNodeSpec } from '../types.ts';
+import { exchangeMessage } from './exchange-message.ts';
 import { Listeners } from './listeners.ts';
 import { NodeState } from './node-state.ts';
 import { probeTarget } from './probe.ts';
@@ -8,6 +9,7 @@ import { probeTarget } from './probe.ts';
 export type NodeQuestion =
   | { id: number; ask: 'apply'; spec: ProxyNodeSpec }
   | { id: number; ask: 'probe'; probes: readonly Probe[] }
+  | { id: number; ask: 'exchange'; exchange: Omit<MessageExchange, 'message'> & { message: string } }
   | { id: number; ask: 'counts' };
 
 export interface NodeAnswer {
@@ -23,6 +25,7 @@ export function runNode(): Promise<void> {
   const answer = async (question: NodeQuestion): Promise<unknown> => {
     if (question.ask === 'counts') return state.counts.take();
     if (question.ask === 'probe') return Promise.all(question.probes.map((probe) => probeTarget(probe, state.address)));
+    if (question.ask === 'exchange') return exchangeMessage(question.exchange, state.address);
     state.update(question.spec);
     await listeners.update(question.spec.listeners);
     return undefined;

@@ -27,7 +27,7 @@ export interface HeldInterfaceRequest {
   subnetId: string;
   /** Of the holder, as `app/web/50dc6c495c0c9188`: one interface for each holder and subnet. */
   holder: string;
-  interfaceType: 'load_balancer' | 'network_load_balancer';
+  interfaceType: 'load_balancer' | 'network_load_balancer' | 'resolver_endpoint';
   groups: readonly string[];
   description: string;
   /** A public address of the provider's, or the Elastic IP of this allocation. */

@@ -39,7 +39,7 @@ async function describeInterface(ctx: Context, row: InterfaceRow): Promise<Netwo
     AvailabilityZone: row.zone,
     OwnerId: ctx.account,
     Description: row.description,
-    InterfaceType: row.interfaceType as never,
+    InterfaceType: shownType(row) as never,
     RequesterManaged: row.holder !== undefined,
     RequesterId: row.holder === undefined ? undefined : requesterOf(row),
     MacAddress: row.mac,
@@ -74,6 +74,10 @@ async function describeInterface(ctx: Context, row: InterfaceRow): Promise<Netwo
     TagSet: describeTags(row.tags),
   };
 }
+
+/** A resolver endpoint's interface is a plain one to the API. */
+const shownType = ({ interfaceType }: InterfaceRow): string =>
+  interfaceType === 'resolver_endpoint' ? 'interface' : interfaceType;
 
 const requesterOf = ({ interfaceType }: InterfaceRow): string =>
   interfaceType.endsWith('load_balancer') ? 'amazon-elb' : 'amazon-aws';
@@ -175,7 +179,7 @@ export const networkInterfaceHandlers: HandlersOf<EC2> = {
       status: (row) => row.shown.Status,
       description: (row) => row.description,
       'mac-address': (row) => row.mac,
-      'interface-type': (row) => row.interfaceType,
+      'interface-type': shownType,
       'requester-managed': (row) => row.holder !== undefined,
       'source-dest-check': (row) => row.sourceDestCheck,
       'group-id': (row) => row.groups,

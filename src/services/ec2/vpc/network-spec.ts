@@ -219,9 +219,9 @@ const openRules: RuleSetSpec = {
   egress: [{ protocol: -1, peer: { cidr: '0.0.0.0/0' } }],
 };
 
-/** Load balancer nodes are machines of the proxy plane, named by their interface. */
+/** Nodes of load balancers and of resolver endpoints are machines of the proxy plane, named by their interface. */
 function isNode({ interfaceType }: InterfaceRow): boolean {
-  return interfaceType === 'load_balancer' || interfaceType === 'network_load_balancer';
+  return interfaceType === 'load_balancer' || interfaceType === 'network_load_balancer' || interfaceType === 'resolver_endpoint';
 }
 
 function isOpen(card: InterfaceRow): boolean {
