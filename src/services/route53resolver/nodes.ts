@@ -86,7 +86,14 @@ function nodeSpec(row: EndpointRow, { interfaceId = '', ip = '', zone }: Endpoin
     ),
     http: {
       ...{ idleMillis, keepAliveMillis: idleMillis, http2: false, dropInvalidHeaders: false, desync: 'defensive' },
-      ...{ preserveHost: false, forwardedFor: 'append', forwardedForPort: false, tlsHeaders: false, log: false },
+      ...{
+        preserveHost: false,
+        forwardedFor: 'append',
+        forwardedForPort: false,
+        tlsHeaders: false,
+        log: false,
+        logConnections: false,
+      },
     },
   };
 }

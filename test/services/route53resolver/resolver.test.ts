@@ -155,15 +155,17 @@ describe('Resolver', () => {
     const { id, ips } = await endpoint('OUTBOUND');
     const open = await new ZoneLab(cloud.endpoint).open();
     await open.put(open.record('www', 'A', ['192.0.2.5']));
-    const rule = (more: object) =>
-      resolver.createResolverRule({
-        CreatorRequestId: `r${(reference += 1)}`,
+    const rule = (more: object) => {
+      reference += 1;
+      return resolver.createResolverRule({
+        CreatorRequestId: `r${reference}`,
         RuleType: 'FORWARD',
         DomainName: 'corp.example',
         ResolverEndpointId: id,
         TargetIps: [{ Ip: server.PrivateIpAddress! }],
         ...more,
       });
+    };
     const { ResolverRule: made } = await rule({});
     expect(made).toMatchObject({ DomainName: 'corp.example.', ShareStatus: 'NOT_SHARED', TargetIps: [{ Port: 53 }] });
     expect((await ask(inside, 'host.corp.example')).status).toBe('NXDOMAIN');
