@@ -18,6 +18,7 @@ import { createInsideProxy } from './gateway/inside-proxy.ts';
 import { createPipeline } from './gateway/pipeline.ts';
 import { createSigningCertificates } from './gateway/signing-certificates.ts';
 import { createServer, type Router } from './gateway/server.ts';
+import { createUpgrader } from './gateway/web.ts';
 import { createWelcome } from './gateway/welcome.ts';
 import { CertificateAuthority } from './kernel/certificate-authority.ts';
 import { Kernel } from './kernel/kernel.ts';
@@ -128,6 +129,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const admin = createAdmin({ kernel, index, ...facts, certificates, saveClock, ...hardwareOf(kernel) });
   const pages = createConsole(kernel, doorOf(kernel), marketOf(kernel));
   const signers = signersOf(kernel);
+  const upgrader = createUpgrader(kernel);
   const proxy = createInsideProxy((name) => findInside(dns, name));
   const pipeline = createPipeline({ kernel, index, validateOutput: options.validateOutput });
   const server = createServer({
@@ -135,13 +137,13 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     pipeline,
     // Names that lead inside come first: an instance's name is the instance's, whatever the path.
     routers: [proxy.route, pages, admin, signers, createWelcome(version)],
-    upgrade: proxy.upgrade,
+    upgrade: (request, socket, head) => proxy.upgrade(request, socket, head) || upgrader(request, socket, head),
   });
   const closeServer = addFront(server, certificates);
   await listen(server, options.listen);
   const closeInside = await listenInside(
     fabric.hostAddress,
-    createServer({ kernel, pipeline, routers: [signers] }),
+    createServer({ kernel, pipeline, routers: [signers], upgrade: upgrader }),
     certificates,
   );
   const forward = fabric.unavailable === undefined ? await listenForward(path.join(options.data, forwardSocketName)) : undefined;

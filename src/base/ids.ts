@@ -9,6 +9,7 @@ const upperBase32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 const alphanumeric = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 const upperAlphanumeric = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789';
 const secretAlphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+const lowerAlphanumeric = 'abcdefghijklmnopqrstuvwxyz0123456789';
 const decimal = '0123456789';
 
 interface IdKind {
@@ -102,6 +103,11 @@ export const idKinds = {
   accessPointAlias: { prefix: '', length: 34, alphabet: 'abcdefghijklmnopqrstuvwxyz0123456789' },
   multipartUpload: { prefix: '', length: 96, alphabet: alphanumeric },
   content: { prefix: '', length: 32, alphabet: hex },
+  // API Gateway: APIs, their resources, smaller parts (deployments, authorizers, keys' usage plans), API keys.
+  gatewayApi: { prefix: '', length: 10, alphabet: lowerAlphanumeric },
+  gatewayPart: { prefix: '', length: 6, alphabet: lowerAlphanumeric },
+  gatewayDomain: { prefix: 'd-', length: 10, alphabet: lowerAlphanumeric },
+  apiKeyValue: { prefix: '', length: 40, alphabet: alphanumeric },
   // Kernel.
   account: { prefix: '', length: 12, alphabet: decimal },
   token: { prefix: '', length: 32, alphabet: alphanumeric },

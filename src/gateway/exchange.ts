@@ -13,6 +13,8 @@ export interface Exchange {
   readonly trace: Trace;
   /** As received: the signature is computed over these exact bytes. */
   readonly head: HttpHead;
+  /** Header names and values as they came, in turn: repeated ones are joined in `head`. */
+  readonly rawHeaders: readonly string[];
   readonly host: string;
   readonly sourceIp: string;
   readonly secureTransport: boolean;

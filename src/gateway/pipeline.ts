@@ -13,7 +13,7 @@ import { locateStage } from './locate.ts';
 import { parseStage } from './parse.ts';
 import { receiveSmallStage, receiveStage } from './receive.ts';
 import { serialiseFailure, serialiseStage } from './serialise.ts';
-import { addAnswerHeaders, webStage } from './web.ts';
+import { addAnswerHeaders, hostedStage, webStage } from './web.ts';
 
 export interface PipelineOptions {
   kernel: Kernel;
@@ -26,6 +26,7 @@ export interface PipelineOptions {
 export function createPipeline({ kernel, index, validateOutput }: PipelineOptions): (exchange: Exchange) => Promise<void> {
   const stages: readonly Stage[] = [
     receiveSmallStage,
+    hostedStage(kernel),
     identifyStage(index),
     receiveStage,
     webStage(kernel),

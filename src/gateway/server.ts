@@ -91,7 +91,13 @@ function toOriginForm(request: IncomingMessage): void {
   request.headers.host = host;
 }
 
-function openExchange(kernel: Kernel, request: IncomingMessage, response: ServerResponse, arriving: RequestBody): Exchange {
+/** Opens the exchange of a request. `gone` is what closes when nobody waits for the answer any more. */
+export function openExchange(
+  kernel: Kernel,
+  request: IncomingMessage,
+  gone: Pick<ServerResponse | Socket, 'on' | 'off'>,
+  arriving: RequestBody,
+): Exchange {
   const head = httpHead(request.method ?? 'GET', request.url ?? '/', request.rawHeaders);
   const requestId = kernel.ids.uuid();
   const wire: WireRequest = {
@@ -105,12 +111,13 @@ function openExchange(kernel: Kernel, request: IncomingMessage, response: Server
     requestId,
     trace: kernel.traces.begin(requestId),
     head,
+    rawHeaders: request.rawHeaders,
     host: request.headers.host ?? (request.headers[':authority'] as string | undefined) ?? '',
     sourceIp: (request.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
     secureTransport: (request.socket as { encrypted?: boolean }).encrypted === true,
     onGone(listener) {
-      response.on('close', listener);
-      return () => response.off('close', listener);
+      gone.on('close', listener);
+      return () => gone.off('close', listener);
     },
     request: wire,
     arriving,

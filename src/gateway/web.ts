@@ -1,8 +1,10 @@
 /**
- * Stage `web`: requests that are for a service and for no operation of its model, as browsers send them: websites under host names of their own,
- * preflights, HTML forms. The service answers them as HTTP; what they do is done by its own operations, under whoever proves to be the sender.
+ * Stages `hosted` and `web`: requests that are for a service and for no operation of its model, as browsers send them: websites and APIs under host
+ * names of their own, preflights, HTML forms; and connections that change their protocol. The service answers them as HTTP; what they do is done by its own operations, under whoever proves to be the sender.
  */
 import { createHmac } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { anonymousIdentity, type Identity } from '../kernel/caller.ts';
 import { AwsError } from '../kernel/errors.ts';
 import type { Kernel } from '../kernel/kernel.ts';
@@ -11,16 +13,84 @@ import type { Shape } from '../model/types.ts';
 import { credentialFor, checkSession } from './authenticate.ts';
 import { callerOf, pathOf } from './dispatch.ts';
 import type { Exchange, Stage } from './exchange.ts';
-import { provesLegacyForm, SignatureError, signingKey } from './signature/signature.ts';
+import { collect } from './receive.ts';
+import { RequestBody } from './request-body.ts';
+import { openExchange } from './server.ts';
+import {
+  parseSignature,
+  provesLegacyForm,
+  SignatureError,
+  signatureErrorFor,
+  signingKey,
+  verify,
+} from './signature/signature.ts';
+
+/**
+ * Stage `hosted`: requests to host names and paths that services serve the web under, whatever their form says; it runs before `identify`, because
+ * such a request may look like anything. What no service takes goes on.
+ */
+export function hostedStage(kernel: Kernel): Stage {
+  const find = finder(kernel);
+  return (exchange) => {
+    const names = find(exchange);
+    return names.length === 0 ? undefined : answerHosted(kernel, exchange, names);
+  };
+}
+
+async function answerHosted(kernel: Kernel, exchange: Exchange, names: readonly string[]): Promise<void> {
+  if (exchange.collected !== true) await collect(exchange);
+  for (const name of names) {
+    const definition = kernel.registry.ready(name) ?? (await kernel.registry.get(name));
+    exchange.response = await definition?.web?.(webRequest(kernel, exchange, name));
+    if (exchange.response !== undefined) return;
+  }
+}
+
+/** Hands a connection that asks for another protocol to the service that serves its host or path. */
+export function createUpgrader(kernel: Kernel): (request: IncomingMessage, socket: Socket, head: Buffer) => boolean {
+  const find = finder(kernel);
+  return (request, socket, head) => {
+    const body = new RequestBody(request, undefined);
+    const exchange = openExchange(kernel, request, socket, body);
+    const names = find(exchange);
+    if (names.length === 0) return false;
+    const refuse = (status: string): void =>
+      void socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    const hand = async (): Promise<void> => {
+      for (const name of names) {
+        const definition = await kernel.registry.get(name);
+        const web = webRequest(kernel, exchange, name);
+        if ((await definition?.upgrade?.({ web, message: request, socket, head })) === true) return;
+      }
+      refuse('403 Forbidden');
+    };
+    socket.on('error', () => socket.destroy());
+    hand().catch((error) => {
+      kernel.log('error', 'A connection could not be upgraded by a bug of Pilvi.', { error });
+      refuse('500 Internal Server Error');
+    });
+    return true;
+  };
+}
+
+/** Finds the services that serve a request's host or path: host names and paths of their entries, and names that they were given (`kernel.webNames`). */
+function finder(kernel: Kernel): (exchange: Exchange) => readonly string[] {
+  const entries = kernel.registry.entries.filter(({ webHosts, webPaths }) => webHosts !== undefined || webPaths !== undefined);
+  return (exchange) => {
+    const host = hostName(exchange);
+    const given = kernel.webNames.get(host);
+    if (given !== undefined) return [given];
+    const path = exchange.head.rawPath;
+    const serving = entries.filter(({ webHosts, webPaths }) => webHosts?.test(host) === true || webPaths?.test(path) === true);
+    return serving.length === 0 ? none : serving.map(({ name }) => name);
+  };
+}
+
+const none: readonly string[] = [];
 
 /** Answers what a service takes as the web. Throws the refusal of `identify` for what nobody takes. Costs nothing for all other requests. */
 export function webStage(kernel: Kernel): Stage {
-  const hosts = kernel.registry.entries.flatMap(({ name, webHosts }) => (webHosts === undefined ? [] : [{ name, webHosts }]));
-  return (exchange) => {
-    const hosted = hosts.find(({ webHosts }) => webHosts.test(hostName(exchange)))?.name;
-    if (hosted === undefined && exchange.unidentified === undefined) return undefined;
-    return answerWeb(kernel, exchange, hosted ?? exchange.service?.name);
-  };
+  return (exchange) => (exchange.unidentified === undefined ? undefined : answerWeb(kernel, exchange, exchange.service?.name));
 }
 
 async function answerWeb(kernel: Kernel, exchange: Exchange, service: string | undefined): Promise<void> {
@@ -47,6 +117,22 @@ function webRequest(kernel: Kernel, exchange: Exchange, service: string): WebReq
     request,
     host: hostName(exchange),
     requestId,
+    rawQuery: exchange.head.rawQuery,
+    rawHeaders: exchange.rawHeaders,
+    sourceIp: exchange.sourceIp,
+    secure: exchange.secureTransport,
+    signer: () => signer(kernel, exchange),
+    contextOf: async (identity, scope) =>
+      kernel.contextFor({
+        ...scope,
+        service,
+        operation: 'web',
+        requestId,
+        now: kernel.clock.now(),
+        trace: exchange.trace,
+        onGone: exchange.onGone,
+        caller: callerOf(identity, exchange),
+      }),
     ctx: kernel.systemContext(service, { account: '', region: '' }, 'web'),
     prove: (proof) => prove(kernel, exchange, proof),
     async invoke(operation, input, { region, identity = anonymousIdentity }) {
@@ -66,6 +152,25 @@ function webRequest(kernel: Kernel, exchange: Exchange, service: string): WebReq
       return output as Shape;
     },
   };
+}
+
+/** The identity behind the signature of the request itself. Refusals are in the words of REST services. */
+async function signer(kernel: Kernel, exchange: Exchange): Promise<Identity | undefined> {
+  try {
+    const signature = parseSignature(exchange.head);
+    // Version 2 is S3's alone.
+    if (signature.kind === 'none' || signature.kind === 'legacy') return undefined;
+    const credential = await credentialFor(kernel, exchange, signature.accessKeyId);
+    const payload = signature.payloadHash === 'UNSIGNED-PAYLOAD' ? 'unsigned' : exchange.request.body;
+    verify(exchange.head, signature, credential.secretAccessKey, { realNow: kernel.clock.realNow(), payload });
+    checkSession(kernel, credential, signature.sessionToken);
+    exchange.credential = credential;
+    return credential.identity;
+  } catch (error) {
+    if (!(error instanceof SignatureError)) throw error;
+    const { code, message, status } = signatureErrorFor(error, 'rest-json');
+    throw new AwsError(code, message, { status, cause: error });
+  }
 }
 
 /** Checks a signature over a text that a form carries ("Authenticating requests in browser-based uploads using POST"). */

@@ -154,6 +154,8 @@ export interface Parts {
   zones: ZoneFaultView;
   /** Seals what must not lie readable in rows. */
   vault: Vault;
+  /** Host names that users gave to what a service serves, and the name of the service. A service fills in its own when it starts, and keeps them. */
+  webNames: Map<string, string>;
 }
 
 export interface Settings {

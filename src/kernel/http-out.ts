@@ -1,21 +1,29 @@
 /**
- * Requests that services send to their users' endpoints (SNS's subscribers, Firehose's and EventBridge's HTTP destinations), which run in the cloud's
- * internet. By `node:http`, because `fetch` cannot be told which authority to trust.
+ * Requests that services send to their users' endpoints (SNS's subscribers, Firehose's and EventBridge's HTTP destinations, what stands behind an API),
+ * which run in the cloud's internet. By `node:http`, because `fetch` cannot be told which authority to trust, nor whom to ask for names.
  */
+import dns from 'node:dns';
 import http from 'node:http';
 import https from 'node:https';
+import type { LookupFunction } from 'node:net';
 import type { Context } from './context.ts';
 
-/** Most of an answer that is kept. */
+/** Most of an answer that is kept, unless told. */
 const answerBytesMax = 65_536;
 
 export interface HttpRequest {
   url: string;
   method: string;
-  headers: Readonly<Record<string, string | number>>;
+  headers: Readonly<Record<string, string | number | readonly string[]>>;
   body: string | Uint8Array;
   /** Real milliseconds of silence after which the endpoint counts as gone. */
   timeoutMillis: number;
+  /** Bytes of the answer that are kept. */
+  answerBytesMax?: number;
+  /** Gives the request up. */
+  signal?: AbortSignal;
+  /** Take any certificate. */
+  insecure?: boolean;
 }
 
 export interface HttpAnswer {
@@ -23,46 +31,75 @@ export interface HttpAnswer {
   status: number;
   /** The beginning of its body as text; the reason when there was no answer. */
   body: string;
+  /** The same as bytes; empty when there was no answer. */
+  bytes: Buffer;
+  /** Names and values of its headers in turn, as they came. */
+  rawHeaders: readonly string[];
   retryAfter?: string | undefined;
 }
 
 /** Sends one request; certificates of the cloud's own authority are trusted. Follows no redirect. Never rejects. */
-export async function sendHttp(
-  ctx: Context,
-  { url: address, method, headers, body, timeoutMillis }: HttpRequest,
-): Promise<HttpAnswer> {
+export async function sendHttp(ctx: Context, request: HttpRequest): Promise<HttpAnswer> {
+  const { url: address, method, headers, body, timeoutMillis, signal } = request;
+  const bytesMax = request.answerBytesMax ?? answerBytesMax;
+  const none = (reason: string): HttpAnswer => ({ status: 0, body: reason, bytes: Buffer.alloc(0), rawHeaders: [] });
+  if (!URL.canParse(address)) return none(`Not a URL: ${address}`);
   const url = new URL(address);
   const secure = url.protocol === 'https:';
   const options: https.RequestOptions = {
     method,
     agent: false,
     timeout: timeoutMillis,
-    headers: { ...headers, 'content-length': Buffer.byteLength(body) },
+    lookup: lookupIn(ctx),
+    headers: { ...headers, 'content-length': Buffer.byteLength(body) } as http.OutgoingHttpHeaders,
+    ...(signal === undefined ? {} : { signal }),
     // Names and passwords in the address are the endpoint's own credentials ("HTTP/S endpoint authentication").
     ...(url.username === '' ? {} : { auth: `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}` }),
-    ...(secure ? { ca: await ctx.part('certificates').certificate() } : {}),
+    ...(secure ? { ca: await ctx.part('certificates').certificate(), rejectUnauthorized: request.insecure !== true } : {}),
   };
   return new Promise((resolve) => {
-    const fail = (reason: string): void => resolve({ status: 0, body: reason });
-    const request = (secure ? https : http).request(url, options, (response) => {
+    const fail = (reason: string): void => resolve(none(reason));
+    const sent = (secure ? https : http).request(url, options, (response) => {
       const pieces: Buffer[] = [];
       let kept = 0;
       response.on('data', (piece: Buffer) => {
-        if (kept < answerBytesMax) pieces.push(piece.subarray(0, answerBytesMax - kept));
+        if (kept < bytesMax) pieces.push(piece.subarray(0, bytesMax - kept));
         kept += piece.byteLength;
       });
-      response.on('end', () =>
+      response.on('end', () => {
+        const bytes = Buffer.concat(pieces);
         resolve({
           status: response.statusCode ?? 0,
-          body: Buffer.concat(pieces).toString('utf8'),
+          get body() {
+            return bytes.toString('utf8');
+          },
+          bytes,
+          rawHeaders: response.rawHeaders,
           retryAfter: response.headers['retry-after'],
-        }),
-      );
+        });
+      });
       response.on('error', (error) => fail(error.message));
     });
-    request.on('timeout', () => request.destroy(new Error('The endpoint did not answer in time.')));
-    request.on('error', (error) => fail(error.message));
-    request.on('close', () => fail('The connection was closed.'));
-    request.end(body);
+    sent.on('timeout', () => sent.destroy(new Error('The endpoint did not answer in time.')));
+    sent.on('error', (error) => fail(error.message));
+    sent.on('close', () => fail('The connection was closed.'));
+    sent.end(body);
   });
+}
+
+/** Names are asked of the cloud's own DNS first, as a client in its internet would: load balancers, hosted zones, instances; then of the system. */
+function lookupIn(ctx: Context): LookupFunction {
+  return (name, options, done) => {
+    const failed = (): void => dns.lookup(name, options, done);
+    ctx
+      .part('dns')
+      .resolve({ name, type: 'A' }, { address: '127.0.0.1' })
+      .then(({ answers }) => {
+        const addresses = answers.filter(({ type }) => type === 'A').map(({ data }) => ({ address: String(data), family: 4 }));
+        const [first] = addresses;
+        if (first === undefined) failed();
+        else if (options.all === true) done(null, addresses);
+        else done(null, first.address, 4);
+      }, failed);
+  };
 }

@@ -57,6 +57,8 @@ export class Kernel {
   readonly chaos: ApiChaos;
   readonly traces: Traces;
   readonly zones: ZoneFaults;
+  /** Host names that users gave to what a service serves (custom domains), and that service. A cache: services fill it from their rows. */
+  readonly webNames = new Map<string, string>();
   readonly #stops: (() => Promise<void>)[] = [];
   readonly #settingUp = new Map<string, Promise<void>>();
 
@@ -66,7 +68,7 @@ export class Kernel {
     this.ids = ids;
     this.log = log;
     this.zones = new ZoneFaults(store, clock, parts.fabric);
-    this.parts = { ...parts, zones: this.zones };
+    this.parts = { ...parts, zones: this.zones, webNames: this.webNames };
     this.registry = new Registry(services, (definition) => this.#loaded(definition));
     this.scheduler = new Scheduler({ store, clock, log, concurrency: jobConcurrency, run: (job) => this.#fire(job) });
     this.bus = new Bus(this.registry, () => this.scheduler, clock, ids);
@@ -115,6 +117,11 @@ export class Kernel {
     return authoriseChecks(this.registry, ctx.service, [check], ctx, (service) =>
       this.systemContext(service, ctx, ctx.operation),
     );
+  }
+
+  /** A context for a caller that came by another way than an operation. */
+  contextFor(facts: ContextFacts): Context {
+    return new RequestContext(this, facts);
   }
 
   /** A context in which a service acts by itself. */

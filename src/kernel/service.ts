@@ -10,7 +10,7 @@ import type { ServiceClients } from './clients.generated.ts';
 import type { Context, DomainEvent, MethodInput, MethodOutput } from './context.ts';
 import type { WireResponse } from '../model/types.ts';
 import type { PolicySet } from './policy/types.ts';
-import type { WebRequest } from './web.ts';
+import type { WebRequest, WebUpgrade } from './web.ts';
 
 /** One operation: input and output are the official types. Throws `AwsError` for the caller's faults. */
 export type Handler<Input, Output> = (input: Input, ctx: Context) => Promise<Output> | Output;
@@ -187,6 +187,8 @@ export interface ServiceDefinition<Name extends keyof ServiceClients = keyof Ser
   onReset?: (account: string | undefined, ctx: Context) => Promise<void>;
   /** Answers requests of browsers that are for no operation; undefined for those that are not for it either. */
   web?: (request: WebRequest) => Promise<WireResponse | undefined>;
+  /** Takes over a connection that asks for another protocol (WebSocket); false when it is not for this service. */
+  upgrade?: (upgrade: WebUpgrade) => Promise<boolean>;
   /** Headers on every answer to a request with an Origin, refusals included. */
   answerHeaders?: (request: WebRequest) => Promise<Readonly<Record<string, string>> | undefined>;
   /** Listeners of its own inside the cloud (instance metadata); returns how to stop them. Runs when the service is loaded. */
@@ -210,6 +212,8 @@ export interface ServiceEntry {
   credentialPrefix?: string;
   /** Host names, without port and in lower case, under which it serves the web. */
   webHosts?: RegExp;
+  /** Paths of the gateway under which it serves the web, whatever the host. Services of one path are asked in turn. */
+  webPaths?: RegExp;
   /** Answers for identity policies, for control policies, or for paths of networks. */
   holds?: 'identity-policies' | 'control-policies' | 'network-paths';
   /** `source:detailType` of events to load it for; `*` for all. */

@@ -1,7 +1,9 @@
 /** Requests of browsers as services see them: HTTP that no operation of the model is for. */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { Shape, WireRequest } from '../model/types.ts';
 import type { Identity } from './caller.ts';
-import type { Context } from './context.ts';
+import type { Context, Scope } from './context.ts';
 
 /** A signature over a text, as HTML forms carry it. */
 export interface FormProof {
@@ -18,10 +20,30 @@ export interface WebRequest {
   /** In lower case and without the port. */
   readonly host: string;
   readonly requestId: string;
+  /** Query as sent, without the question mark; header names and values as sent, in turn. */
+  readonly rawQuery: string;
+  readonly rawHeaders: readonly string[];
+  readonly sourceIp: string;
+  /** Whether it came over TLS. */
+  readonly secure: boolean;
   /** To read rows with; it acts for the service. */
   readonly ctx: Context;
+  /** Who signed the request (Signature Version 4), undefined when nobody did. Throws an AwsError for a signature that is not right. */
+  signer(): Promise<Identity | undefined>;
+  /** A context in which the sender asks: for `permit`, with the address and agent of the request. */
+  contextOf(identity: Identity, scope: Scope): Promise<Context>;
   /** The identity that signed. Throws what is wrong with the signature, in the service's words. */
   prove(proof: FormProof): Promise<Identity>;
   /** Runs one of the service's own operations, authorised and recorded like any request; without an identity as an unsigned one. */
   invoke(operation: string, input: Shape, as: { region: string; identity?: Identity }): Promise<Shape>;
+}
+
+/** A connection that asks for another protocol. The body of its request is empty. */
+export interface WebUpgrade {
+  readonly web: WebRequest;
+  /** For libraries that shake hands. */
+  readonly message: IncomingMessage;
+  readonly socket: Duplex;
+  /** What followed the head already. */
+  readonly head: Buffer;
 }

@@ -39,6 +39,12 @@ export const services: readonly ServiceEntry[] = [
   },
   { name: 's3', load: () => import('./s3/index.ts'), webHosts: /^.+\.s3-website[.-]/ },
   {
+    name: 'api-gateway',
+    load: () => import('./api-gateway/index.ts'),
+    webHosts: /^[a-z0-9]+\.execute-api\./,
+    webPaths: /^\/_aws\/execute-api\/|^\/restapis\/[^/]+\/[^/]+\/_user_request_/,
+  },
+  {
     name: 'auto-scaling',
     load: () => import('./auto-scaling/index.ts'),
     eager: true,

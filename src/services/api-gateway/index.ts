@@ -1,0 +1,65 @@
+/**
+ * API Gateway's REST APIs: what they consist of (`rest/`), and how calls pass through them (`run/`). Mapping templates are in `vtl/`. Calls come in by the
+ * gateway's web stage, under names and paths of their own.
+ */
+import type { APIGateway } from '@aws-sdk/client-api-gateway';
+import { type AuthorisationsOf, defineService, type HandlersOf } from '../../kernel/service.ts';
+import { checkByRoute } from './authorise.ts';
+import { apiHandlers } from './rest/apis.ts';
+import { authorizerHandlers } from './rest/authorizers.ts';
+import { deploymentHandlers } from './rest/deployments.ts';
+import { integrationHandlers } from './rest/integrations.ts';
+import { methodHandlers } from './rest/methods.ts';
+import { modelHandlers } from './rest/models.ts';
+import { resourceHandlers } from './rest/resources.ts';
+import { stageHandlers } from './rest/stages.ts';
+import { tagHandlers } from './rest/tags.ts';
+import { answerWeb, forgetAccount } from './run/edge.ts';
+import {
+  Accounts,
+  Addresses,
+  ApiKeys,
+  ClientCertificates,
+  Definitions,
+  Deployments,
+  Domains,
+  Mappings,
+  PlanKeys,
+  RestApis,
+  Snapshots,
+  Stages,
+  UsagePlans,
+  Usages,
+} from './state.ts';
+
+const handlers: HandlersOf<APIGateway> = {
+  ...apiHandlers,
+  ...resourceHandlers,
+  ...methodHandlers,
+  ...integrationHandlers,
+  ...authorizerHandlers,
+  ...modelHandlers,
+  ...deploymentHandlers,
+  ...stageHandlers,
+  ...tagHandlers,
+};
+
+const check = checkByRoute('api-gateway', async ([kind, id = ''], ctx) => {
+  if (kind === 'restapis') return (await ctx.table(RestApis).get(id))?.tags;
+  if (kind === 'apikeys') return (await ctx.table(ApiKeys).get(id))?.tags;
+  if (kind === 'usageplans') return (await ctx.table(UsagePlans).get(id))?.tags;
+  return undefined;
+});
+
+export default defineService({
+  name: 'api-gateway',
+  uses: ['sts'],
+  tables: [
+    ...[RestApis, Definitions, Deployments, Snapshots, Stages, ApiKeys, UsagePlans, PlanKeys, Usages],
+    ...[Domains, Mappings, Addresses, Accounts, ClientCertificates],
+  ],
+  handlers,
+  authorise: Object.fromEntries(Object.keys(handlers).map((operation) => [operation, check])) as AuthorisationsOf<APIGateway>,
+  web: answerWeb,
+  onReset: forgetAccount,
+});

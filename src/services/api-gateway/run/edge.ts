@@ -1,0 +1,25 @@
+/** The edge of API Gateway: requests to names and paths of APIs. */
+import type { Context } from '../../../kernel/context.ts';
+import type { WebRequest } from '../../../kernel/web.ts';
+import type { WireResponse } from '../../../model/types.ts';
+import { Addresses } from '../state.ts';
+import { findTarget } from './address.ts';
+import { answerRest, forbidden } from './rest.ts';
+
+/** Answers a call of an API; undefined for what is an operation on connections. */
+export async function answerWeb(web: WebRequest): Promise<WireResponse | undefined> {
+  if (/\/@connections\//.test(web.request.path)) return undefined;
+  const target = await findTarget(web);
+  if (target === undefined) return undefined;
+  if (target === 'unknown') return forbidden(web.requestId);
+  if (target.address.kind === 'rest') return answerRest(web, target);
+  return forbidden(web.requestId);
+}
+
+/** Addresses belong to the cloud and are given back before an account's rows go. */
+export async function forgetAccount(account: string | undefined, ctx: Context): Promise<void> {
+  if (account === undefined) return;
+  await ctx.transact(async (tx) => {
+    for (const row of await tx.table(Addresses).list()) if (row.account === account) await tx.table(Addresses).delete(row.name);
+  });
+}
