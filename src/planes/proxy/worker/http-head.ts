@@ -176,10 +176,29 @@ function requestBody(headers: Header[], minor: 0 | 1): { body: BodyKind; doubt?:
     if (coding !== 'chunked')
       throw new HeadError(coding.includes('chunked') ? 400 : 501, 'The transfer coding is not supported.', 'BadTransferEncoding');
     if (length === undefined) return { body: 'chunked', doubt };
-    headers.splice(0, headers.length, ...headers.filter(({ lower }) => lower !== 'content-length'));
+    keepOnly(headers, ({ lower }) => lower !== 'content-length');
     return { body: 'chunked', doubt: { grade: 'ambiguous', reason: 'BothTeClPresent' } };
   }
+  if (doubt !== undefined) {
+    const first = headers.find(({ lower }) => lower === 'content-length');
+    keepOnly(headers, (header) => header.lower !== 'content-length' || header === first);
+  }
   return { body: length === undefined ? 'none' : Number(length), doubt };
+}
+
+/** A value without the blanks and tabs around it, and those alone: String.trim takes more away, such as \x0b or \xa0, and would let it pass. */
+function fieldValue(text: string, from: number, to: number): string {
+  let [start, end] = [from, to];
+  while (start < end && isBlank(text.charCodeAt(start))) start += 1;
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end -= 1;
+  return text.slice(start, end);
+}
+
+const isBlank = (code: number): boolean => code === 32 || code === 9;
+
+/** Takes headers out that shall not go on. */
+function keepOnly(headers: Header[], wanted: (header: Header) => boolean): void {
+  headers.splice(0, headers.length, ...headers.filter(wanted));
 }
 
 function parseHeaders(text: string, from: number): Header[] {
@@ -195,7 +214,7 @@ function parseHeaders(text: string, from: number): Header[] {
     // Also refuses folded lines, and blanks between name and colon.
     const plain = plainName.test(name);
     if (!plain && !token.test(name)) throw new HeadError(400, 'The name of a header is malformed.', 'BadHeader');
-    const value = text.slice(colon + 1, end).trim();
+    const value = fieldValue(text, colon + 1, end);
     if (badValue.test(value)) throw new HeadError(400, 'The value of a header is malformed.', 'BadHeader');
     headers.push({ name, lower: name.toLowerCase(), value, plain });
     at = end + 2;
