@@ -187,6 +187,7 @@ function checkPort(port: PortSpec, { cidr: subnetCidr, cidr6 }: SubnetSpec, take
     if (taken.has(address)) throw new SpecError(`Address ${address} belongs to two ports.`);
     taken.add(address);
   }
+  checkInteger(port.key, port.metadataHops ?? 1, 1, 64);
   if (port.attachment === undefined) return;
   checkKey('machine', port.attachment.machine);
   if (!devicePattern.test(port.attachment.device))

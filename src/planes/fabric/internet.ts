@@ -39,7 +39,9 @@ export async function prepareInternet(openPorts: readonly number[]): Promise<Rea
       'link set lo up',
       // Every address of these blocks is this namespace's own, without being listed one by one.
       ...[nameServerBlock, registryBlock, proberBlock].map((block) => `route replace local ${block} dev lo`),
-      ...[hostAddress, functionsApi.address, metadataAddress, resolverAddress].map((address) => `address replace ${address}/32 dev lo`),
+      ...[hostAddress, functionsApi.address, metadataAddress, resolverAddress].map(
+        (address) => `address replace ${address}/32 dev lo`,
+      ),
     ]),
     applySettings(undefined, {
       ...(ip6 ? { 'net/ipv6/conf/all/forwarding': '1' } : {}),

@@ -27,6 +27,7 @@ import type { PlanContext, PlannedNat, PlannedPort } from './plan.ts';
 import { copyOutputs } from './plan-copies.ts';
 import { doorsOf, platformAccept, platformTranslations } from './plan-doors.ts';
 import { flowChains, flowSets, refusal } from './plan-flows.ts';
+import { hopChains, hopElements, hopMarks } from './plan-hops.ts';
 import { type PlannedAdmission, passageElements, passageRules } from './plan-passages.ts';
 import { gateVerdicts, isOpen, ruleLines, type TrackedProtocol, trackedProtocols } from './plan-rules.ts';
 import type { NetworkSpec, RuleSetSpec } from './types.ts';
@@ -71,7 +72,7 @@ interface Planned {
 export function planFirewall(spec: NetworkSpec, context: PlanContext, planned: Planned): Omit<FirewallPlan, 'copies'> {
   const { ports, nats } = planned;
   const dual = isDual(spec);
-  const chains = new Map<string, ChainPlan>([...baseChains(spec, context), ...flowChains(spec, dual)]);
+  const chains = new Map<string, ChainPlan>([...baseChains(spec, context), ...flowChains(spec, dual), ...hopChains(spec)]);
   const profiles = planProfiles(spec, context, [...ports, ...doorsOf(spec).map((door) => ({ spec: door }))], chains);
   for (const gate of spec.gates)
     for (const direction of ['ingress', 'egress'] as const)
@@ -159,6 +160,7 @@ function forwardChains(own: string, resolver: boolean, dual: boolean): [string, 
     'oifname @down drop',
     'iifname . ip daddr @cut drop',
     'oifname . ip saddr @cut drop',
+    ...hopMarks,
     `iifname "p*" ip daddr ${services} goto services`,
     `iifname "u0" ip saddr ${services} ct state established,related accept`,
     'iifname "p*" iifname . ip saddr != @own iifname != @unchecked drop',
@@ -317,6 +319,7 @@ function planSets(
     ...foreignSets(spec).map((ruleSet) => set(memberSetName(ruleSet, 4), 'type ipv4_addr', membersElsewhere(ruleSet))),
     ...addressMaps(spec.internet, ports, nats),
     ...verdictMaps(ports, nats, profiles),
+    map('hops', 'type ifname : verdict', hopElements(ports)),
     ...doorSets(spec, profiles),
     ...flowSets(spec, ports, isDual(spec)),
   ]);

@@ -142,6 +142,8 @@ export interface PortSpec {
   passage?: boolean | undefined;
   /** Nothing comes or goes through it, though a machine holds it: one that stands still. */
   silent?: boolean | undefined;
+  /** Time to live, 1 to 64, with which answers of the metadata service to PUT reach the port's machine. As it comes when absent. */
+  metadataHops?: number | undefined;
   /** The flows of the port are counted (`flows`). */
   watched?: boolean | undefined;
   /** The machine that holds the port and the device name inside it; absent while the port is attached to nothing. */

@@ -213,6 +213,7 @@ export const instanceAttributeHandlers: HandlersOf<EC2> = {
         tags: input.InstanceMetadataTags ?? row.metadata.tags,
       };
       await tx.table(Instances).put({ ...row, metadata: changed });
+      tx.hint('networks', row.vpcId);
       return changed;
     });
     return {

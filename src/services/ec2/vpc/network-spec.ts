@@ -57,7 +57,7 @@ export async function readNetworkSpec(ctx: Context, vpcId: string): Promise<Netw
   ]);
   const used = new Set(cards.flatMap((card) => card.groups));
   const endpoints = cards.some(isDoor) ? await ctx.table(VpcEndpoints).byIndex('byVpc', [vpcId]) : [];
-  const { up, silent } = await instancesUp(ctx, cards);
+  const { up, silent, hops } = await instancesUp(ctx, cards);
   const ruleSets = await Promise.all(
     [...groups, ...guests]
       .filter(({ id }) => used.has(id))
@@ -80,6 +80,7 @@ export async function readNetworkSpec(ctx: Context, vpcId: string): Promise<Netw
     ports: cards.map((card) => ({
       ...portOf(card, card.attachment?.instanceId ?? '', up, silent),
       ...doorOf(card, endpoints),
+      metadataHops: hops.get(card.attachment?.instanceId ?? ''),
       watched: flowLogs.some((log) => covers(log, card)) || undefined,
     })),
     admissions: await readAdmissions(ctx, cards),
@@ -89,8 +90,11 @@ export async function readNetworkSpec(ctx: Context, vpcId: string): Promise<Netw
   };
 }
 
-/** Ids of the instances behind these interfaces whose machines have a network, and of those that stand still in it. */
-async function instancesUp(ctx: Context, cards: readonly InterfaceRow[]): Promise<Record<'up' | 'silent', ReadonlySet<string>>> {
+/** Of the instances behind these interfaces: those whose machines have a network, those that stand still in it, and how far answers of metadata go. */
+async function instancesUp(
+  ctx: Context,
+  cards: readonly InterfaceRow[],
+): Promise<Record<'up' | 'silent', ReadonlySet<string>> & { hops: ReadonlyMap<string, number> }> {
   const ids = [...new Set(cards.flatMap((card) => card.attachment?.instanceId ?? []))];
   const rows = await Promise.all(ids.map((id) => ctx.table(Instances).get(id)));
   const isOff = (row: InstanceRow) => row.linkDown === true || row.state === 'stopped' || row.state === 'terminated';
@@ -98,7 +102,11 @@ async function instancesUp(ctx: Context, cards: readonly InterfaceRow[]): Promis
   // What is hibernated keeps its devices: its processes would find them gone.
   const silent = known.filter((row) => isOff(row) && row.hibernatedAt !== undefined && row.state !== 'terminated');
   const up = [...known.filter((row) => !isOff(row)), ...silent];
-  return { up: new Set(up.map(({ id }) => id)), silent: new Set(silent.map(({ id }) => id)) };
+  return {
+    up: new Set(up.map(({ id }) => id)),
+    silent: new Set(silent.map(({ id }) => id)),
+    hops: new Map(known.map(({ id, metadata }) => [id, metadata.hopLimit])),
+  };
 }
 
 /** What lies around a VPC and its routes and rules lead to. */
