@@ -50,6 +50,7 @@ export const services: readonly ServiceEntry[] = [
     eager: true,
     subscribes: ['aws.ec2:EC2 Instance State-change Notification'],
   },
+  { name: 'sfn', load: () => import('./sfn/index.ts'), eager: true },
   { name: 'cloudtrail', load: () => import('./cloudtrail/index.ts') },
   { name: 'lambda', load: () => import('./lambda/index.ts') },
 ];

@@ -1,0 +1,40 @@
+/** What happens to executions by the clock and after a start. */
+import type { Context } from '../../kernel/context.ts';
+import type { FiredJob, Reconciler } from '../../kernel/service.ts';
+import { engineOf } from './engine/engine.ts';
+import { Events, Executions, Frames, Live } from './state.ts';
+
+/** The time of a wait, a retry, a timeout or a heartbeat has come. */
+export async function timer({ key }: FiredJob, ctx: Context): Promise<void> {
+  const [machine = '', execution = '', frame = ''] = key.split(' ');
+  await engineOf(ctx).timer(ctx, machine, execution, Number(frame));
+}
+
+/** "Execution history … retained for 90 days after the execution is closed." */
+export async function purge({ key }: FiredJob, ctx: Context): Promise<void> {
+  const [machine = '', name = ''] = key.split(' ');
+  for (;;) {
+    const left = await ctx.transact(async (tx) => {
+      const events = await tx.table(Events).list({ prefix: [machine, name], limit: 500 });
+      for (const { id } of events) await tx.table(Events).delete(machine, name, id);
+      if (events.length > 0) return true;
+      for (const { id } of await tx.table(Frames).list({ prefix: [machine, name] }))
+        await tx.table(Frames).delete(machine, name, id);
+      await tx.table(Executions).delete(machine, name);
+      return false;
+    });
+    if (!left) return;
+  }
+}
+
+/** Executions that were running when the process ended go on from their rows. */
+export const executions: Reconciler = {
+  async keys(ctx) {
+    const rows = await ctx.everywhere(Live);
+    return rows.map(({ scope, row }) => ({ ...scope, key: `${row.machine} ${row.name}` }));
+  },
+  async run({ account, region, key }, ctx) {
+    const [machine = '', name = ''] = key.split(' ');
+    await engineOf(ctx).resume({ account, region }, machine, name);
+  },
+};
