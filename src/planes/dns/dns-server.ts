@@ -227,7 +227,8 @@ export class DnsServer implements Dns {
             if (answer === undefined || socket.destroyed) return;
             const length = Buffer.alloc(2);
             length.writeUInt16BE(answer.length, 0);
-            socket.write(Buffer.concat([length, answer]));
+            // Who asks without taking the answers is asked for nothing more until they are gone.
+            if (!socket.write(Buffer.concat([length, answer]))) socket.pause().once('drain', () => socket.resume());
           },
           () => socket.destroy(),
         );

@@ -47,7 +47,12 @@ export function readQuery(message: Buffer): Query | Buffer | undefined {
   const [first, second] = packet.questions ?? [];
   if (first === undefined || second !== undefined) return headerOnly(message, codes.FORMERR);
   if ((first.class ?? 'IN') !== 'IN') return headerOnly(message, codes.REFUSED);
-  const opt = packet.additionals?.find((record): record is OptAnswer => record.type === 'OPT');
+  // Zone transfers are for other servers of a zone, of which there are none.
+  if (first.type === 'AXFR' || first.type === 'IXFR') return headerOnly(message, codes.REFUSED);
+  const [opt, another] = (packet.additionals ?? []).filter((record): record is OptAnswer => record.type === 'OPT');
+  // RFC 6891: one OPT record at most; a version that is not known is answered with the one that is.
+  if (another !== undefined) return headerOnly(message, codes.FORMERR);
+  if (opt !== undefined && opt.ednsVersion !== 0) return badVersion(packet);
   const subnet = opt?.options?.find((option) => option.type === 'CLIENT_SUBNET');
   return {
     packet,
@@ -87,6 +92,18 @@ function encodeReply({ packet, subnetOption }: Query, reply: DnsReply, recursive
     answers: [...reply.answers],
     authorities: [...reply.authorities],
     additionals: [...(cut ? [] : (reply.glue ?? [])), ...(asked ? [opt] : [])],
+  });
+}
+
+/** BADVERS: its upper bits stand in the OPT record. */
+function badVersion({ id, flags = 0, questions = [] }: DecodedPacket): Buffer {
+  const opt = { type: 'OPT', name: '.', udpPayloadSize: udpBytesMax, extendedRcode: 1, flags: 0, options: [] };
+  return encode({
+    id: id ?? 0,
+    type: 'response',
+    flags: flags & RECURSION_DESIRED,
+    questions,
+    additionals: [opt as unknown as OptAnswer],
   });
 }
 

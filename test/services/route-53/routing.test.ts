@@ -147,9 +147,15 @@ describe('routing policies', () => {
     expect(await seen('bias', from.kansas)).toBe('192.0.2.2');
     await put(50, 0);
     expect(await seen('bias', from.kansas)).toBe('192.0.2.1');
+    await put(0, 0);
+    expect(await seen('bias', from.kansas)).toBe('192.0.2.2');
     await put(0, -50);
     expect(await seen('bias', from.kansas)).toBe('192.0.2.1');
     await put(99, -99);
+    // The western area covers nearly all, then nearly nothing.
+    expect(await seen('bias', from.ohio)).toBe('192.0.2.1');
+    await put(-99, 99);
+    expect(await seen('bias', from.nevada)).toBe('192.0.2.2');
     for (const bias of [100, -100])
       await refused(create(set('bias', 'x', '192.0.2.3', near('us-east-2', bias))), 'InvalidInput', /geoProximityLocation\.bias/);
   });
