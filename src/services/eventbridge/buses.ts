@@ -7,7 +7,7 @@ import { validatePolicy } from '../../kernel/policy/validate.ts';
 import { RequestCheck } from '../../kernel/request-check.ts';
 import type { AuthorisationsOf, Check, HandlersOf } from '../../kernel/service.ts';
 import { busExists, busNotFound, limitExceeded, validation } from './errors.ts';
-import { type BusRow, Buses, Rules, type TagMap } from './state.ts';
+import { Archives, type BusRow, Buses, Rules, type TagMap } from './state.ts';
 
 const busesMax = 100;
 const perPageMax = 100;
@@ -79,6 +79,8 @@ export const busHandlers: HandlersOf<EventBridge> = {
     if (name === defaultBus) throw validation('Cannot delete event bus default.');
     await ctx.transact(async (tx) => {
       if ((await tx.table(Rules).count([name])) > 0) throw validation(`Event bus ${name} can't be deleted because it has rules.`);
+      if ((await tx.table(Archives).byIndex('byBus', [name])).length > 0)
+        throw validation(`Event bus ${name} can't be deleted because it has archives.`);
       await tx.table(Buses).delete(name);
     });
     return {};

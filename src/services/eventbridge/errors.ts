@@ -24,3 +24,11 @@ export function invalidPattern(reason: string): AwsError {
 export function limitExceeded(): AwsError {
   return new AwsError('LimitExceededException', 'The requested resource exceeds the maximum number allowed.');
 }
+
+export function notFound(what: 'Archive' | 'Replay', name: string): AwsError {
+  return new AwsError('ResourceNotFoundException', `${what} ${name} does not exist.`);
+}
+
+export function alreadyExists(what: 'Archive' | 'Replay', name: string): AwsError {
+  return new AwsError('ResourceAlreadyExistsException', `${what} ${name} already exists.`);
+}

@@ -8,10 +8,11 @@ import type { Context, DomainEvent, Scope, Transaction } from '../../kernel/cont
 import { parameterNotImplemented } from '../../kernel/errors.ts';
 import { RequestCheck } from '../../kernel/request-check.ts';
 import type { AuthorisationsOf, FiredJob, HandlersOf } from '../../kernel/service.ts';
+import { keep } from './archives.ts';
 import { defaultBus, findBus, onBus } from './buses.ts';
 import { validation } from './errors.ts';
 import { ruleArn, scheduleRule } from './rules.ts';
-import { type BusEvent, Pending, type PendingRow, Rules, Targets } from './state.ts';
+import { Archives, type BusEvent, Pending, type PendingRow, Rules, Targets } from './state.ts';
 import { eventJson, handOver } from './targets.ts';
 
 const entriesMax = 10;
@@ -23,19 +24,25 @@ const pieceEvents = 100;
 const patternsCache = new Map<string, EventPattern>();
 const patternsCacheMax = 2000;
 
-function patternOf(text: string): EventPattern {
+function matches(text: string, event: unknown): boolean {
   let pattern = patternsCache.get(text);
   if (pattern === undefined) {
     pattern = compilePattern(text);
     if (patternsCache.size >= patternsCacheMax) patternsCache.clear();
     patternsCache.set(text, pattern);
   }
-  return pattern;
+  return pattern(event);
 }
 
-/** Puts events on buses of one account and Region, in a transaction of the caller's. */
-async function enqueue(ctx: Context, tx: Transaction, bus: string, event: BusEvent): Promise<void> {
-  await tx.table(Pending).put({ bus, at: ctx.clock.now(), event });
+/** Puts an event on a bus, for some rules only when `rules` names them, in a transaction of the caller's. */
+export async function enqueue(
+  ctx: Context,
+  tx: Transaction,
+  bus: string,
+  event: BusEvent,
+  rules?: readonly string[] | undefined,
+): Promise<void> {
+  await tx.table(Pending).put({ bus, at: ctx.clock.now(), event, rules });
   await tx.schedule({ task: 'dispatch', key: bus, due: ctx.clock.now() });
 }
 
@@ -49,8 +56,13 @@ export async function dispatch({ key: bus }: FiredJob, ctx: Context): Promise<vo
     );
     for (const row of rows) {
       const event: unknown = rules.length === 0 ? undefined : JSON.parse(eventJson(row.event));
-      for (const rule of rules) if (patternOf(rule.pattern ?? '')(event)) await handToAll(ctx, rule.bus, rule.name, row);
-      await ctx.transact((tx) => tx.table(Pending).delete(bus, row.at, row.event.id));
+      for (const rule of rules)
+        if (row.rules?.includes(ruleArn(ctx, rule.bus, rule.name)) !== false && matches(rule.pattern ?? '', event))
+          await handToAll(ctx, rule.bus, rule.name, row);
+      await ctx.transact(async (tx) => {
+        await keep(tx, row, (pattern) => matches(pattern, event ?? JSON.parse(eventJson(row.event))));
+        await tx.table(Pending).delete(bus, row.at, row.event.id);
+      });
     }
   }
 }
@@ -87,7 +99,9 @@ export async function tick({ key, due }: FiredJob, ctx: Context): Promise<void> 
 
 /** Something happened in the account: every domain event reaches its default bus. */
 export async function announce(event: DomainEvent, ctx: Context): Promise<void> {
-  if ((await ctx.table(Rules).count([defaultBus])) === 0) return;
+  const watched =
+    (await ctx.table(Rules).count([defaultBus])) + (await ctx.table(Archives).byIndex('byBus', [defaultBus])).length;
+  if (watched === 0) return;
   const row: BusEvent = {
     version: '0',
     id: ctx.uuid(),

@@ -1,7 +1,9 @@
 /** EventBridge: buses, rules, targets, and the events between them. Files are one per noun; each exports its handlers and what they are authorised on. */
 import { defineService } from '../../kernel/service.ts';
+import { archiveChecks, archiveHandlers, forget } from './archives.ts';
 import { busChecks, busHandlers } from './buses.ts';
 import { announce, dispatch, eventChecks, eventHandlers, tick } from './events.ts';
+import { replay, replayChecks, replayHandlers } from './replays.ts';
 import { ruleChecks, ruleHandlers } from './rules.ts';
 import { tables } from './state.ts';
 import { retry } from './targets.ts';
@@ -11,9 +13,9 @@ export default defineService({
   name: 'eventbridge',
   uses: ['cloudwatch-logs', 'firehose', 'kinesis', 'sns', 'sqs', 'sts'],
   tables,
-  handlers: { ...busHandlers, ...ruleHandlers, ...eventHandlers, ...tagHandlers },
-  authorise: { ...busChecks, ...ruleChecks, ...eventChecks, ...tagChecks },
+  handlers: { ...busHandlers, ...ruleHandlers, ...eventHandlers, ...archiveHandlers, ...replayHandlers, ...tagHandlers },
+  authorise: { ...busChecks, ...ruleChecks, ...eventChecks, ...archiveChecks, ...replayChecks, ...tagChecks },
   dataOperations: ['PutEvents'],
-  tasks: { dispatch, tick, retry },
+  tasks: { dispatch, tick, retry, forget, replay },
   events: { '*': announce },
 });

@@ -1,6 +1,6 @@
 /** Rules and their targets. Source: EventBridge API Reference, PutRule and PutTargets. */
 import type { EventBridge, Target } from '@aws-sdk/client-eventbridge';
-import { compilePattern, PatternError } from '../../base/event-pattern.ts';
+import { compilePattern } from '../../base/event-pattern.ts';
 import { pageOf } from '../../base/paging.ts';
 import { parseSchedule } from '../../base/schedule-expression.ts';
 import type { Context, Scope, Transaction } from '../../kernel/context.ts';
@@ -8,7 +8,8 @@ import { AwsError, parameterNotImplemented } from '../../kernel/errors.ts';
 import { RequestCheck } from '../../kernel/request-check.ts';
 import type { AuthorisationsOf, Check, HandlersOf } from '../../kernel/service.ts';
 import { busName, defaultBus, readTags, requireBus } from './buses.ts';
-import { invalidPattern, limitExceeded, ruleNotFound, validation } from './errors.ts';
+import { limitExceeded, ruleNotFound, validation } from './errors.ts';
+import { checkPattern } from './patterns.ts';
 import { kindOfTarget, kindsByRole } from './targets.ts';
 import { type RuleRow, Rules, type TargetRow, Targets } from './state.ts';
 
@@ -25,16 +26,6 @@ async function requireRule(ctx: Context, given: string | undefined, name: string
   const rule = await ctx.table(Rules).get(bus.name, name ?? '');
   if (rule === undefined) throw ruleNotFound(name ?? '', bus.name);
   return rule;
-}
-
-/** Throws InvalidEventPatternException in AWS's words. */
-function checkPattern(text: string): void {
-  try {
-    compilePattern(text);
-  } catch (error) {
-    if (error instanceof PatternError) throw invalidPattern(error.message);
-    throw error;
-  }
 }
 
 /** Sees that the rule's next time waits, or that none does. `after` is the last one. */

@@ -66,6 +66,8 @@ export interface BusEvent {
   time: string;
   region: string;
   resources: readonly string[];
+  /** Of an event that a replay sends once more. */
+  'replay-name'?: string | undefined;
   /** JSON text. */
   detail: string;
 }
@@ -76,6 +78,8 @@ export interface PendingRow {
   event: BusEvent;
   /** Handed on from another bus: goes to no further one, so that events cannot run in circles. */
   forwarded?: boolean | undefined;
+  /** The only rules that see it, by their ARNs: of a replay. */
+  rules?: readonly string[] | undefined;
 }
 
 export const Pending = defineTable<PendingRow>()({
@@ -84,4 +88,56 @@ export const Pending = defineTable<PendingRow>()({
   key: (row) => [row.bus, row.at, row.event.id],
 });
 
-export const tables = [Buses, Rules, Targets, Pending] as const;
+export interface ArchiveRow {
+  name: string;
+  /** The bus whose events it keeps. */
+  bus: string;
+  description?: string | undefined;
+  /** JSON text; all events when absent. */
+  pattern?: string | undefined;
+  /** 0: for ever. */
+  retentionDays: number;
+  created: Millis;
+  events: number;
+  bytes: number;
+}
+
+export const Archives = defineTable<ArchiveRow>()({
+  name: 'eventbridge.archives',
+  scope: 'region',
+  key: (row) => [row.name],
+  indexes: { byBus: (row) => [row.bus] },
+});
+
+export interface ArchivedRow {
+  archive: string;
+  at: Millis;
+  event: BusEvent;
+}
+
+export const Archived = defineTable<ArchivedRow>()({
+  name: 'eventbridge.archived',
+  scope: 'region',
+  key: (row) => [row.archive, row.at, row.event.id],
+});
+
+export interface ReplayRow {
+  name: string;
+  archive: string;
+  bus: string;
+  description?: string | undefined;
+  /** ARNs of the only rules that see its events; all when absent. */
+  rules?: readonly string[] | undefined;
+  from: Millis;
+  to: Millis;
+  state: 'STARTING' | 'RUNNING' | 'CANCELLING' | 'COMPLETED' | 'CANCELLED' | 'FAILED';
+  reason?: string | undefined;
+  started: Millis;
+  ended?: Millis | undefined;
+  /** Time and id of the last event that went out. */
+  last?: { at: Millis; id: string } | undefined;
+}
+
+export const Replays = defineTable<ReplayRow>()({ name: 'eventbridge.replays', scope: 'region', key: (row) => [row.name] });
+
+export const tables = [Buses, Rules, Targets, Pending, Archives, Archived, Replays] as const;

@@ -14,7 +14,7 @@ const perPageMax = 100;
 export const nameForm = /^[0-9a-zA-Z-_.]{1,64}$/;
 export const namePattern = '[0-9a-zA-Z-_.]+';
 
-export function groupArn({ account, region }: Scope, name: string): string {
+function groupArn({ account, region }: Scope, name: string): string {
   return `arn:aws:scheduler:${region}:${account}:schedule-group/${name}`;
 }
 
