@@ -92,6 +92,8 @@ export interface PoolSpec {
   /** False: only targets in the node's own zone. */
   crossZone: boolean;
   slowStartMillis: number;
+  /** What is under way on a target that goes may come to its own end. Else it is cut. */
+  keepsFlows?: boolean | undefined;
   stickiness?:
     | { kind: 'duration'; seconds: number }
     | { kind: 'application'; cookie: string; seconds: number }

@@ -1,13 +1,16 @@
 /** Network load balancers and TLS: connections byte for byte, certificates by name. */
 import http2 from 'node:http2';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import {
   AddListenerCertificatesCommand,
   CreateListenerCommand,
   CreateRuleCommand,
   CreateTargetGroupCommand,
+  DeregisterTargetsCommand,
   DescribeListenerCertificatesCommand,
   ModifyLoadBalancerAttributesCommand,
+  ModifyTargetGroupAttributesCommand,
   RegisterTargetsCommand,
 } from '@aws-sdk/client-elastic-load-balancing-v2';
 import { DescribeNetworkInterfacesCommand } from '@aws-sdk/client-ec2';
@@ -15,8 +18,9 @@ import { ACMClient, ImportCertificateCommand } from '@aws-sdk/client-acm';
 import { IAMClient, UploadServerCertificateCommand } from '@aws-sdk/client-iam';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { eventually, machinesRefused, refused } from '../../support/cloud.ts';
-import { echo, parseAnswer, readAll, Site } from './support.ts';
+import { connectInside, echo, get, parseAnswer, readAll, Site } from './support.ts';
 import { makePair, opensslRefused, presented, shake } from './tls.ts';
+import { nextBytes } from './websocket.ts';
 
 const site = new Site();
 let servers: string[] = [];
@@ -83,6 +87,76 @@ test('ENI-010 a network load balancer passes connections on, each to one target 
   await site.forward(arn, closed, 9, 'TCP');
   await site.all(closed, 'unhealthy');
 });
+
+test('ELB-030 when the delay is over an ALB cuts what is left, an NLB only when it is told to', async () => {
+  const setGroup = (TargetGroupArn: string, attributes: Record<string, string>) =>
+    site.elb.send(
+      new ModifyTargetGroupAttributesCommand({
+        TargetGroupArn,
+        Attributes: Object.entries(attributes).map(([Key, Value]) => ({ Key, Value })),
+      }),
+    );
+  const delay = 'deregistration_delay.timeout_seconds';
+  const out = (TargetGroupArn: string) =>
+    site.elb.send(new DeregisterTargetsCommand({ TargetGroupArn, Targets: [{ Id: servers[0]! }] }));
+  const http = await site.group('cut', {}, [servers[0]!]);
+  await setGroup(http, { [delay]: '2' });
+  const alb = (await site.balancer('cut')).LoadBalancerArn!;
+  await site.forward(alb, http);
+  await site.all(http, 'healthy');
+  const began = Date.now();
+  const slow = get((await site.nodes(alb))['us-east-1a']!, '/slow?30');
+  await eventually(async () => expect((await get((await site.nodes(alb))['us-east-1a']!, '/log')).body).toContain('/slow?30'), {
+    why: 'the request has arrived',
+  });
+  await out(http);
+  expect(Object.values(await site.health(http))).toEqual(['draining']);
+  expect((await slow).status).toBe(502);
+  expect(Date.now() - began).toBeGreaterThan(1900);
+  expect(Date.now() - began).toBeLessThan(15_000);
+  expect(await site.health(http)).toEqual({});
+
+  const tcp = await site.group('keep', { Protocol: 'TCP', HealthCheckPath: undefined, HealthCheckTimeoutSeconds: undefined }, [
+    servers[0]!,
+  ]);
+  await setGroup(tcp, { [delay]: '0' });
+  const nlb = (await site.balancer('keep', { Type: 'network' })).LoadBalancerArn!;
+  await site.forward(nlb, tcp, 80, 'TCP');
+  await site.all(tcp, 'healthy');
+  const node = (await site.nodes(nlb))['us-east-1a']!;
+  const answered = async (socket: Socket): Promise<void> => {
+    socket.write('GET /still HTTP/1.1\r\nHost: x.example.com\r\n\r\n');
+    expect((await nextBytes(socket)).toString()).toMatch(/^HTTP\/1\.1 200 /);
+  };
+  const kept = await connectInside(node, 80);
+  await answered(kept);
+  await out(tcp);
+  expect(await site.health(tcp)).toEqual({});
+  await eventually(async () => await expect(nextBytesOf(node)).rejects.toThrow(), { why: 'new connections find nobody' });
+  await answered(kept);
+  await site.elb.send(new RegisterTargetsCommand({ TargetGroupArn: tcp, Targets: [{ Id: servers[0]! }] }));
+  await setGroup(tcp, { 'deregistration_delay.connection_termination.enabled': 'true' });
+  await site.all(tcp, 'healthy');
+  const cut = await eventually(
+    async () => {
+      const socket = await connectInside(node, 80);
+      await answered(socket);
+      return socket;
+    },
+    { why: 'it serves again' },
+  );
+  const closed = new Promise((resolve) => cut.once('close', resolve));
+  await out(tcp);
+  await closed;
+  kept.destroy();
+}, 60_000);
+
+/** The first bytes of an answer on a connection of its own. */
+async function nextBytesOf(address: string): Promise<Buffer> {
+  const socket = await connectInside(address, 80);
+  socket.write('GET / HTTP/1.1\r\nHost: x.example.com\r\n\r\n');
+  return nextBytes(socket).finally(() => socket.destroy());
+}
 
 test('ELB-022 ELB-024 ALB-003 ALB-030 ALB-039 HTTPS listeners present the certificate of the name asked for, from ACM and from IAM', {
   timeout: 60_000,

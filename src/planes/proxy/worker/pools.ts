@@ -28,7 +28,7 @@ export class LivePool {
     this.update(spec, zone);
   }
 
-  /** Takes a new spec: targets that are gone are cut off with all that is under way on them. */
+  /** Takes a new spec: targets that are gone are cut off with all that is under way on them, unless the pool keeps its flows. */
   update(spec: PoolSpec, zone: string): void {
     this.spec = spec;
     const wanted = new Map(spec.targets.map((target) => [target.key, target]));
@@ -37,7 +37,7 @@ export class LivePool {
       this.targets.delete(key);
       target.gone = true;
       for (const socket of target.idle.splice(0)) socket.destroy();
-      for (const user of [...target.users]) user.cut();
+      if (spec.keepsFlows !== true) for (const user of [...target.users]) user.cut();
     }
     const now = Date.now();
     const others = [...this.targets.values()].some((target) => target.spec.state === 'up');
