@@ -147,7 +147,8 @@ export async function credentialFor(kernel: Kernel, exchange: Exchange, accessKe
   const credential = await findCredential(kernel.registry, accessKeyId, (service) =>
     kernel.systemContext(service, { account: '', region: '' }, exchange.operation?.name ?? ''),
   );
-  if (credential === undefined) throw new SignatureError('unknown-key', { accessKeyId });
+  if (credential === undefined || (credential.onlyFor ?? exchange.model?.name) !== exchange.model?.name)
+    throw new SignatureError('unknown-key', { accessKeyId });
   if (!credential.active) throw new SignatureError('inactive-key', { accessKeyId });
   return credential;
 }

@@ -48,6 +48,8 @@ export interface Credential {
   /** Temporary credentials must be sent with exactly this token. */
   sessionToken?: string | undefined;
   active: boolean;
+  /** The one service that takes it; all do when absent. */
+  onlyFor?: string | undefined;
   expires?: Millis | undefined;
   identity: Identity;
 }

@@ -215,6 +215,8 @@ function restProtocol({ protocols }: ServiceIndexEntry): Protocol | undefined {
 /** What stands before the service's name is the bucket; before a name of another service, that name is part of the bucket's. */
 function setHostPrefix({ request, host, signingName = '' }: Evidence, service: ServiceIndexEntry): void {
   if (service.virtualHost === undefined || service.noVirtualHost?.includes(signingName)) return;
+  // For an endpoint that is an address, SDKs address directory buckets with a slash too many: their rules join two.
+  request.path = request.path.replace(/^(\/[^/]+--x-s3)\/\//, '$1/');
   const prefix = host.services.includes(service.name) ? (host.accessPoint ?? host.prefix) : host.whole;
   if (prefix !== undefined) request.hostPrefix = prefix;
 }

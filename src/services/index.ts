@@ -37,7 +37,7 @@ export const services: readonly ServiceEntry[] = [
     eager: true,
     subscribes: ['aws.ec2:EC2 Instance State-change Notification', 'aws.acm:ACM Certificate Available'],
   },
-  { name: 's3', load: () => import('./s3/index.ts'), webHosts: /^.+\.s3-website[.-]/ },
+  { name: 's3', load: () => import('./s3/index.ts'), credentialPrefix: 'S3XP', webHosts: /^.+\.s3-website[.-]/ },
   {
     name: 'api-gateway',
     load: () => import('./api-gateway/index.ts'),

@@ -37,7 +37,8 @@ export function parseSignedHeader(head: HttpHead, authorization: string): Signed
     scope: credential.scope,
     signedHeaders,
     signature: fields.get('Signature')!,
-    sessionToken: head.headers['x-amz-security-token'],
+    // Sessions of directory buckets have a header of their own.
+    sessionToken: head.headers['x-amz-security-token'] ?? head.headers['x-amz-s3session-token'],
     expires: undefined,
     ...date,
     payloadHash,

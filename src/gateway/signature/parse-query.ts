@@ -46,7 +46,8 @@ export function parseSignedQuery(head: HttpHead): SignedRequest {
     scope: credential.scope,
     signedHeaders,
     signature: parameters.get('x-amz-signature')!,
-    sessionToken: parameters.get('x-amz-security-token') ?? head.headers['x-amz-security-token'],
+    sessionToken:
+      parameters.get('x-amz-security-token') ?? parameters.get('x-amz-s3session-token') ?? head.headers['x-amz-security-token'],
     expires: s3 ? readExpires(parameters.get('x-amz-expires')!) : undefined,
     amzDate,
     signedAt,

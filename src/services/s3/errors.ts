@@ -11,6 +11,10 @@ export function noSuchBucket(name: string): AwsError {
   return s3Error('NoSuchBucket', 'The specified bucket does not exist', 404, { BucketName: name });
 }
 
+export function invalidBucketName(name: string): AwsError {
+  return s3Error('InvalidBucketName', 'The specified bucket is not valid.', 400, { BucketName: name });
+}
+
 export function noSuchKey(key: string, headers: Record<string, string> = {}): AwsError {
   return new AwsError('NoSuchKey', 'The specified key does not exist.', { status: 404, members: { Key: key }, headers });
 }

@@ -5,6 +5,10 @@
 import { defineService } from '../../kernel/service.ts';
 import { createApi } from './api.ts';
 import { resolvePoints } from './access/points.ts';
+import { directoryChecks, directoryHandlers } from './directory/buckets.ts';
+import { renameChecks, renameHandlers } from './directory/rename.ts';
+import { checkDirectoryRequest } from './directory/rules.ts';
+import { sessionChecks, sessionCredentials, sessionHandlers } from './directory/sessions.ts';
 import { aclChecks, aclHandlers } from './access/acls.ts';
 import { encryptionChecks, encryptionHandlers } from './buckets/encryption.ts';
 import { policyChecks, policyHandlers } from './buckets/policies.ts';
@@ -32,7 +36,19 @@ import { deleteChecks, deleteHandlers } from './objects/delete.ts';
 import { getChecks, getHandlers } from './objects/get.ts';
 import { listChecks, listHandlers } from './objects/list.ts';
 import { putChecks, putHandlers } from './objects/put.ts';
-import { AccessPoints, Accounts, Buckets, Configs, Contents, Garbage, Objects, Parts, Uploads, Versions } from './state.ts';
+import {
+  AccessPoints,
+  Accounts,
+  Buckets,
+  Configs,
+  Contents,
+  Garbage,
+  Objects,
+  Parts,
+  Uploads,
+  Versions,
+  Sessions,
+} from './state.ts';
 import { partChecks, partHandlers } from './uploads/parts.ts';
 import { uploadChecks, uploadHandlers } from './uploads/uploads.ts';
 
@@ -40,7 +56,14 @@ export default defineService({
   name: 's3',
   // "CloudTrail data events", Amazon S3 object-level API activity.
   dataOperations: [
-    ...(['AbortMultipartUpload', 'CompleteMultipartUpload', 'CopyObject', 'CreateMultipartUpload', 'DeleteObject'] as const),
+    ...([
+      'AbortMultipartUpload',
+      'CompleteMultipartUpload',
+      'CopyObject',
+      'CreateMultipartUpload',
+      'CreateSession',
+      'DeleteObject',
+    ] as const),
     ...([
       'DeleteObjectTagging',
       'DeleteObjects',
@@ -61,6 +84,7 @@ export default defineService({
     ...([
       'PutObjectRetention',
       'PutObjectTagging',
+      'RenameObject',
       'RestoreObject',
       'SelectObjectContent',
       'UploadPart',
@@ -70,8 +94,11 @@ export default defineService({
   uses: ['cloudwatch', 'kms', 'lambda', 'sns', 'sqs', 'sts'],
   unsigned: true,
   api: createApi,
-  tables: [Buckets, Configs, Objects, Versions, Contents, Garbage, Uploads, Parts, Accounts, AccessPoints],
+  tables: [Buckets, Configs, Objects, Versions, Contents, Garbage, Uploads, Parts, Accounts, AccessPoints, Sessions],
   handlers: {
+    ...directoryHandlers,
+    ...sessionHandlers,
+    ...renameHandlers,
     ...bucketHandlers,
     ...websiteHandlers,
     ...corsHandlers,
@@ -96,6 +123,9 @@ export default defineService({
     ...partHandlers,
   },
   authorise: {
+    ...directoryChecks,
+    ...sessionChecks,
+    ...renameChecks,
     ...bucketChecks,
     ...websiteChecks,
     ...corsChecks,
@@ -119,7 +149,11 @@ export default defineService({
     ...uploadChecks,
     ...partChecks,
   },
-  resolve: resolvePoints,
+  resolve(input, ctx) {
+    checkDirectoryRequest(input, ctx);
+    return resolvePoints(input, ctx);
+  },
+  credentials: sessionCredentials,
   tasks: { notify, lifecycle: sweep, measure, replicate, restored, restoreExpired },
   reconcilers: { [garbageReconciler]: removeGarbage },
   web: answerBrowser,

@@ -9,6 +9,7 @@ import {
   permanentRedirect,
   signatureTooOld,
 } from './errors.ts';
+import { checkZone } from './objects/zones.ts';
 import { type AccessPointRow, type BucketRow, Buckets, Objects, type VersionRow, Versions } from './state.ts';
 
 export type Reading = Pick<Context, 'table'> | Pick<Transaction, 'table'>;
@@ -27,6 +28,7 @@ export interface BucketAsk {
  */
 export async function requireBucket(ctx: Context, ask: BucketAsk): Promise<BucketRow> {
   const bucket = await findBucket(ctx, ask);
+  checkZone(ctx, bucket.zone);
   if (ctx.caller.forAnyRegion === true) {
     if (!legacyRegions.has(bucket.region)) throw signatureTooOld();
     return bucket;

@@ -1,6 +1,6 @@
 /** Names, sizes and texts that S3 checks, pure. Sources: S3 User Guide, "Bucket naming rules", "Naming Amazon S3 objects", "Amazon S3 multipart upload limits". */
 import { createHash } from 'node:crypto';
-import { invalidArgument, s3Error } from './errors.ts';
+import { invalidArgument, invalidBucketName, s3Error } from './errors.ts';
 
 const mebibyte = 1024 * 1024;
 const gibibyte = 1024 * mebibyte;
@@ -22,7 +22,7 @@ export function checkBucketName(name: string): void {
     !/^\d{1,3}(?:\.\d{1,3}){3}$/.test(name) &&
     !/^(?:xn--|sthree-|amzn-s3-demo-)/.test(name) &&
     !/(?:-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$/.test(name);
-  if (!formed) throw s3Error('InvalidBucketName', 'The specified bucket is not valid.', 400, { BucketName: name });
+  if (!formed) throw invalidBucketName(name);
 }
 
 /** Throws KeyTooLongError. */
@@ -68,10 +68,10 @@ const storageClasses: ReadonlySet<string> = new Set([
   'GLACIER_IR',
 ]);
 
-/** The storage class asked for; STANDARD when none is. Throws InvalidStorageClass. */
-export function readStorageClass(asked: string | undefined): string {
-  const name = asked ?? 'STANDARD';
-  if (!storageClasses.has(name)) {
+/** The storage class asked for; STANDARD when none is, and in directory buckets their own and no other. Throws InvalidStorageClass. */
+export function readStorageClass(asked: string | undefined, directory = false): string {
+  const name = asked ?? (directory ? 'EXPRESS_ONEZONE' : 'STANDARD');
+  if (directory ? name !== 'EXPRESS_ONEZONE' : !storageClasses.has(name)) {
     const text = 'The storage class you specified is not valid';
     throw s3Error('InvalidStorageClass', text, 400, { StorageClassRequested: name });
   }

@@ -49,6 +49,8 @@ export interface BucketRow {
   name: string;
   account: string;
   region: string;
+  /** Of a directory bucket: the zone that has all of it. */
+  zone?: string | undefined;
   created: Millis;
   versioning?: 'Enabled' | 'Suspended' | undefined;
   tags: Readonly<Record<string, string>>;
@@ -314,6 +316,17 @@ export interface PartRow {
   checksum?: Omit<ChecksumValue, 'type'> | undefined;
 }
 
+/** Credentials of a directory bucket for some minutes. */
+export interface SessionRow {
+  accessKeyId: string;
+  secret: string;
+  token: string;
+  bucket: string;
+  expires: Millis;
+  /** Who asked, with the session's bounds among its claims. */
+  identity: Value;
+}
+
 /** An entrance of a bucket with a policy of its own. */
 export interface AccessPointRow {
   /** Account that made it; names are unique there and in its Region. */
@@ -377,4 +390,11 @@ export const AccessPoints = defineTable<AccessPointRow>()({
   scope: 'cloud',
   key: (row) => [row.account, row.region, row.name],
   indexes: { byAlias: (row) => [row.alias], byBucket: (row) => [row.bucket] },
+});
+
+export const Sessions = defineTable<SessionRow>()({
+  name: 's3.sessions',
+  scope: 'cloud',
+  key: (row) => [row.accessKeyId],
+  indexes: { byBucket: (row) => [row.bucket, row.expires] },
 });

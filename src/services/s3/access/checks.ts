@@ -9,6 +9,7 @@ import { type BucketAsk, currentVersion, findVersion, requireBucket } from '../l
 import { readTagHeader } from '../rules.ts';
 import type { BucketRow, VersionRow } from '../state.ts';
 import { statementsOf } from './grants.ts';
+import { directoryCheck } from '../directory/rules.ts';
 import { byPoint } from './points.ts';
 import { blockOf, combineBlocks, isPublicPolicy, statementsOfPolicy } from './public-access.ts';
 
@@ -35,6 +36,7 @@ async function payableBucket(ctx: Context, ask: PaidAsk): Promise<BucketRow> {
 /** The check of an operation on a bucket. */
 export async function bucketCheck(ctx: Context, ask: PaidAsk, action?: string, conditions?: Conditions): Promise<Check> {
   const bucket = await payableBucket(ctx, ask);
+  if (bucket.zone !== undefined) return directoryCheck(ctx, bucket);
   const check = {
     action,
     resource: `arn:aws:s3:::${bucket.name}`,
@@ -72,6 +74,7 @@ async function checkOn(
   action: string | undefined,
   conditions: Conditions | undefined,
 ): Promise<Check> {
+  if (bucket.zone !== undefined) return directoryCheck(ctx, bucket);
   const check = {
     action,
     resource: `arn:aws:s3:::${bucket.name}/${ask.Key ?? ''}`,

@@ -1,16 +1,18 @@
 /** Buckets: made, found, listed, deleted ("Creating, configuring, and working with Amazon S3 buckets"). */
 import type { S3 } from '@aws-sdk/client-s3';
 import { pageOf } from '../../../base/paging.ts';
-import { findRegion } from '../../../base/regions.ts';
+import { findRegion, findZone } from '../../../base/regions.ts';
 import { parameterNotImplemented } from '../../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { bucketCheck } from '../access/checks.ts';
 import { asksAcl, isPublic, readAclHeaders } from '../access/grants.ts';
 import { allBlocked } from '../access/public-access.ts';
-import { accessDenied, invalidArgument, malformedXml, s3Error } from '../errors.ts';
+import { accessDenied, invalidArgument, invalidBucketName, malformedXml, s3Error } from '../errors.ts';
 import { measureLater } from '../later/storage-metrics.ts';
 import { type BucketAsk, findBucket, requireBucket } from '../lookup.ts';
 import { bucketTagsMax, canonicalId, checkBucketName, readTags } from '../rules.ts';
+import { createDirectory } from '../directory/buckets.ts';
+import { arnOfDirectory, isDirectoryName } from '../directory/rules.ts';
 import { firstEncryption } from './encryption.ts';
 import { AccessPoints, type BucketRow, Buckets, Configs, Uploads, Versions } from '../state.ts';
 
@@ -51,7 +53,9 @@ export const bucketHandlers: HandlersOf<S3> = {
       // The canned ACL `private` without an ownership turns ACLs on (versity/versitygw #1871 compared it with S3); rclone relies on it.
       ObjectOwnership: ownership = input.ACL === 'private' ? 'BucketOwnerPreferred' : 'BucketOwnerEnforced',
     } = input;
+    if (isDirectoryName(name)) return createDirectory(ctx, input);
     checkBucketName(name);
+    if (configuration?.Bucket?.Type === 'Directory') throw invalidBucketName(name);
     for (const member of ['Location', 'Bucket'] as const) {
       if (configuration?.[member] !== undefined)
         throw parameterNotImplemented('CreateBucket', `CreateBucketConfiguration.${member}`);
@@ -137,6 +141,10 @@ export const bucketHandlers: HandlersOf<S3> = {
   async HeadBucket(input, ctx) {
     const bucket = await requireBucket(ctx, input);
     const byAlias = (input as BucketAsk).accessPoint !== undefined;
+    if (bucket.zone !== undefined) {
+      const place = { BucketLocationType: 'AvailabilityZone' as const, BucketLocationName: findZone(bucket.zone)?.id };
+      return { ...place, BucketRegion: bucket.region, AccessPointAlias: false, BucketArn: arnOfDirectory(bucket) };
+    }
     return { BucketRegion: bucket.region, AccessPointAlias: byAlias, BucketArn: `arn:aws:s3:::${bucket.name}` };
   },
 
@@ -153,7 +161,9 @@ export const bucketHandlers: HandlersOf<S3> = {
       throw invalidArgument('Argument max-buckets must be an integer between 1 and 10000', 'max-buckets', String(limit));
     }
     const all = await ctx.table(Buckets).byIndex('byAccount', [ctx.account]);
-    const wanted = all.filter((row) => row.name.startsWith(prefix) && (region === undefined || row.region === region));
+    const wanted = all.filter(
+      (row) => row.zone === undefined && row.name.startsWith(prefix) && (region === undefined || row.region === region),
+    );
     const page = pageOf(wanted, (row) => [row.name], { scope: `ListBuckets ${prefix} ${region}`, token, limit });
     if (page === undefined) throw invalidArgument('The continuation token provided is incorrect', 'continuation-token', token);
     return {
@@ -171,8 +181,12 @@ export const bucketHandlers: HandlersOf<S3> = {
 };
 
 export const bucketChecks: AuthorisationsOf<S3> = {
-  CreateBucket: (input) => {
+  CreateBucket: (input, ctx) => {
     if (input.Bucket === undefined || input.Bucket === '') throw malformedXml();
+    if (isDirectoryName(input.Bucket)) {
+      const resource = arnOfDirectory({ name: input.Bucket, region: ctx.region, account: ctx.account });
+      return [{ action: 's3express:CreateBucket', resource }];
+    }
     return [
       {
         resource: `arn:aws:s3:::${input.Bucket}`,

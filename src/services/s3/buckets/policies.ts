@@ -4,6 +4,7 @@ import type { Context } from '../../../kernel/context.ts';
 import { validatePolicy } from '../../../kernel/policy/validate.ts';
 import type { AuthorisationsOf, Check, HandlersOf } from '../../../kernel/service.ts';
 import { bucketCheck } from '../access/checks.ts';
+import { arnOfDirectory } from '../directory/rules.ts';
 import { blockOf, isPublicPolicy } from '../access/public-access.ts';
 import { accessDenied, noSuchSetting, s3Error } from '../errors.ts';
 import { type BucketAsk, requireBucket } from '../lookup.ts';
@@ -63,7 +64,8 @@ export const policyHandlers: HandlersOf<S3> = {
   async PutBucketPolicy(input, ctx) {
     const bucket = await requireBucket(ctx, input);
     const { Policy: policy = '' } = input;
-    checkPolicy(policy, (resource) => fits(resource.split('/')[0] ?? '', `arn:aws:s3:::${bucket.name}`));
+    const own = bucket.zone === undefined ? `arn:aws:s3:::${bucket.name}` : arnOfDirectory(bucket);
+    checkPolicy(policy, (resource) => fits(bucket.zone === undefined ? (resource.split('/')[0] ?? '') : resource, own));
     if (isPublicPolicy(policy) && (await blockOf(ctx, bucket)).BlockPublicPolicy) {
       const text = `User: ${ctx.caller.arn} is not authorized to perform: s3:PutBucketPolicy on resource: "arn:aws:s3:::${bucket.name}" because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.`;
       throw accessDenied(text);

@@ -70,7 +70,8 @@ export async function commitVersion(
   return { row, bucket };
 }
 
-function checkCondition(
+/** Throws PreconditionFailed and NoSuchKey for conditions of a write that do not hold for the newest version. */
+export function checkCondition(
   { IfMatch: match, IfNoneMatch: none }: WriteCondition,
   key: string,
   newest: VersionRow | undefined,
@@ -111,6 +112,16 @@ export async function removeVersion(tx: Transaction, row: VersionRow): Promise<v
   const newest = await newestVersion(tx, bucket, key);
   if (newest === undefined || newest.marker === true) await tx.table(Objects).delete(bucket, key);
   else if (newest.sequence < sequence) await tx.table(Objects).put(objectRowOf(newest));
+}
+
+/** Gives a version another key, in the place of the one that is there. Only where there are no other versions: in directory buckets. */
+export async function moveVersion(tx: Transaction, row: VersionRow, key: string, there: VersionRow | undefined): Promise<void> {
+  if (there !== undefined) await removeVersion(tx, there);
+  await tx.table(Versions).delete(row.bucket, row.key, -row.sequence);
+  await tx.table(Objects).delete(row.bucket, row.key);
+  const moved = { ...row, key };
+  await tx.table(Versions).put(moved);
+  await tx.table(Objects).put(objectRowOf(moved));
 }
 
 /** Replaces a version by a changed one of the same place. */

@@ -39,7 +39,7 @@ function seconds(millis: number): number {
 /**
  * Conditions in the order and combination of RFC 9110, 13.2.2, as S3 has them. Throws PreconditionFailed (412), and NotModified (304) with the tag.
  */
-function checkReadCondition(ask: ReadCondition, row: VersionRow): void {
+export function checkReadCondition(ask: ReadCondition, row: VersionRow): void {
   const modified = seconds(row.created);
   if (ask.IfMatch !== undefined) {
     if (!sameEtag(ask.IfMatch, row.etag)) throw preconditionFailed('If-Match');

@@ -1,7 +1,7 @@
 /** PutObject: bytes in, and all that goes with an object from its first moment. */
 import type { PutObjectCommandInput, S3 } from '@aws-sdk/client-s3';
 import type { Context } from '../../../kernel/context.ts';
-import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
+import { AwsError } from '../../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { asksAcl, type AclAsk, isPublic, readAclHeaders } from '../access/grants.ts';
 import { expirationHeader } from '../buckets/lifecycle.ts';
@@ -11,7 +11,9 @@ import { checkContent, checkMd5Form, describeChecksum, expectedChecksum } from '
 import { type Body, bodyOf, bytesOf, discardContent, keepContent, storeContent } from '../contents.ts';
 import { accessDenied, entityTooLarge, invalidArgument, invalidRequest, s3Error } from '../errors.ts';
 import { announceCreated, type ChangeReason } from '../events.ts';
-import { atBucket, requireBucket } from '../lookup.ts';
+import { appendObject } from '../directory/append.ts';
+import { isDirectoryName } from '../directory/rules.ts';
+import { atBucket, currentVersion, requireBucket } from '../lookup.ts';
 import { checkKey, putBytesMax, readMetadata, readStorageClass, readTagHeader } from '../rules.ts';
 import { describeSeal, newSealing, type Sealing } from '../sealing.ts';
 import { type BucketRow, Contents, type Grant, type Retention, type SystemHeaders, type VersionRow } from '../state.ts';
@@ -68,7 +70,7 @@ export async function readDescription(ctx: Context, bucket: BucketRow, owner: st
   return {
     metadata: readMetadata(ask.Metadata),
     headers: readSystemHeaders(ask),
-    storageClass: readStorageClass(ask.StorageClass),
+    storageClass: readStorageClass(ask.StorageClass, bucket.zone !== undefined),
     tags: readTagHeader(ask.Tagging),
     grants: await readGrants(ctx, bucket, owner, ask),
     websiteRedirect: redirect,
@@ -151,7 +153,7 @@ async function putObject(
       created: ctx.now,
       owner,
       bytes: stored.bytes,
-      etag: etagOf(ctx, sealing, stored.md5),
+      etag: bucket.zone === undefined ? etagOf(ctx, sealing, stored.md5) : Buffer.from(ctx.bytes(16)).toString('hex'),
       contents: stored.row === undefined ? [] : [{ id: stored.row.id, bytes: stored.bytes }],
       seal: sealing.seal,
       checksum: { algorithm: expected.algorithm, type: 'FULL_OBJECT', value },
@@ -172,6 +174,14 @@ async function putObject(
   }
 }
 
+/** Whether a directory bucket has the object already: writing at its start is then appending to nothing. */
+async function isThere(
+  ctx: Context,
+  { Bucket = '', Key = '' }: { Bucket?: string | undefined; Key?: string | undefined },
+): Promise<boolean> {
+  return !isDirectoryName(Bucket) || (await currentVersion(ctx, Bucket, Key)) !== undefined;
+}
+
 /** What PutObject answers. Buckets that never had versioning show no version id. */
 function describeWritten(row: VersionRow, bucket: BucketRow): Record<string, string | boolean | number | undefined> {
   return {
@@ -185,7 +195,12 @@ function describeWritten(row: VersionRow, bucket: BucketRow): Record<string, str
 export const putHandlers: HandlersOf<S3> = {
   /** Replaces the object or adds a version. Throws what is wrong with the body when it has been read; then nothing has changed. */
   async PutObject(input, ctx) {
-    if (input.WriteOffsetBytes !== undefined) throw parameterNotImplemented('PutObject', 'WriteOffsetBytes');
+    const { WriteOffsetBytes } = input;
+    const appends = WriteOffsetBytes !== undefined && (WriteOffsetBytes > 0 || (await isThere(ctx, input)));
+    if (appends) {
+      const row = await appendObject(ctx, { ...input, WriteOffsetBytes }, bodyOf(input.Body));
+      return { ...describeWritten(row, await requireBucket(ctx, input)), Size: row.bytes };
+    }
     const row = await putObject(ctx, input, bodyOf(input.Body), 'PutObject');
     const header = await expirationHeader(ctx, row.bucket, row);
     return { ...describeWritten(row, await requireBucket(ctx, input)), ...(header === undefined ? {} : { Expiration: header }) };

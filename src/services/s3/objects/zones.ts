@@ -11,9 +11,10 @@ import { serviceUnavailable } from '../errors.ts';
 /** The zone of a new version; undefined for classes that are in several. S3 chooses among the zones that work; the same key lands in the same. */
 export function zoneFor(
   ctx: Context,
-  bucket: Pick<BucketRow, 'name' | 'region'>,
+  bucket: Pick<BucketRow, 'name' | 'region' | 'zone'>,
   { key, storageClass }: Pick<VersionRow, 'key' | 'storageClass'>,
 ): string | undefined {
+  if (bucket.zone !== undefined) return bucket.zone;
   if (storageClass !== 'ONEZONE_IA') return undefined;
   const zones = findRegion(bucket.region)?.zones.filter(({ type }) => type === 'availability-zone') ?? [];
   const faults = ctx.part('zones');
