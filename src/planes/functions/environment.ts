@@ -60,12 +60,7 @@ export class Environment implements RuntimeDesk {
   retired = false;
   idleSince = performance.now();
 
-  constructor(
-    spec: FunctionSpec,
-    opened: OpenedEnvironment,
-    sandbox: Sandbox,
-    onIdle: (environment: Environment) => void,
-  ) {
+  constructor(spec: FunctionSpec, opened: OpenedEnvironment, sandbox: Sandbox, onIdle: (environment: Environment) => void) {
     this.spec = spec;
     this.#opened = opened;
     this.#sandbox = sandbox;
@@ -95,6 +90,11 @@ export class Environment implements RuntimeDesk {
   get memoryUsedMiB(): number {
     this.#peakMiB = Math.max(this.#peakMiB, this.#sandbox.memoryMiB());
     return Math.min(this.#peakMiB, this.spec.memoryMiB);
+  }
+
+  /** It has answered its call and will ask for the next in a moment. */
+  get isFinishing(): boolean {
+    return this.#call?.settled === true && !this.retired;
   }
 
   get isBusy(): boolean {
@@ -197,7 +197,10 @@ export class Environment implements RuntimeDesk {
   }
 
   onRegister(name: string, events: readonly string[], response: ServerResponse): void {
-    if (this.#isReady) return refuse(response, 403, 'Extension.AlreadyInitialized', 'Extensions register before the first call.');
+    if (this.#isReady) {
+      refuse(response, 403, 'Extension.AlreadyInitialized', 'Extensions register before the first call.');
+      return;
+    }
     const id = crypto.randomUUID();
     this.#extensions.set(id, { id, name, events });
     response.setHeader('Lambda-Extension-Identifier', id);
@@ -207,8 +210,10 @@ export class Environment implements RuntimeDesk {
 
   onExtensionNext(id: string, response: ServerResponse): void {
     const extension = this.#extensions.get(id);
-    if (extension === undefined)
-      return refuse(response, 403, 'Extension.UnknownExtensionIdentifier', 'Unknown extension identifier.');
+    if (extension === undefined) {
+      refuse(response, 403, 'Extension.UnknownExtensionIdentifier', 'Unknown extension identifier.');
+      return;
+    }
     extension.waiting = response;
     this.#settleIdle();
   }
@@ -271,7 +276,6 @@ export class Environment implements RuntimeDesk {
       'Content-Type': 'application/json',
       'Content-Length': invocation.payload.byteLength,
       ...invocation.headers,
-      'Lambda-Runtime-Aws-Request-Id': invocation.id,
       'Lambda-Runtime-Deadline-Ms': String(deadline),
     });
     response.end(invocation.payload);

@@ -2,6 +2,7 @@
  * Functions on Linux: environments by key, idle ones kept for the next call, each a sandbox of its own (sandbox.ts). Nothing is kept over a restart but
  * unpacked code: when Pilvi dies its pid namespace takes every sandbox along.
  */
+import { createHash } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
@@ -13,15 +14,31 @@ import { probeRuntime, type RuntimeOptions } from '../../machine/runtime.ts';
 import { holdsId, type MachineHost, readMachineHost } from '../machines/machine-host.ts';
 import { Slots } from '../machines/turns.ts';
 import { AbsentFunctions } from './absent-functions.ts';
-import { nodeClient } from './clients/node.ts';
-import { pythonClient } from './clients/python.ts';
 import { CodeFolder } from './code-folder.ts';
 import { Environment, initMillisMax } from './environment.ts';
 import { serveRuntimeApi } from './runtime-api.ts';
 import { Sandbox } from './sandbox.ts';
 import { apiInside, SandboxNetworks, type Slot } from './sandbox-network.ts';
-import { commandOf, hostBinds, hostLinks, packagesFolder, sdkFolder, toolchainProblem } from './toolchains.ts';
-import type { Functions, FunctionSpec, InstalledCode, Invocation, LogLine, OpenedEnvironment, Outcome, Toolchain } from './types.ts';
+import {
+  clientFiles,
+  commandOf,
+  hostBinds,
+  hostLinks,
+  packagesFolder,
+  runtimeFolder,
+  sdkFolder,
+  toolchainProblem,
+} from './toolchains.ts';
+import type {
+  Functions,
+  FunctionSpec,
+  InstalledCode,
+  Invocation,
+  LogLine,
+  OpenedEnvironment,
+  Outcome,
+  Toolchain,
+} from './types.ts';
 
 export interface LinuxFunctionsOptions {
   /** Folder for code and sandboxes, on a file system that can hold overlays. Made when it does not exist. */
@@ -36,6 +53,8 @@ const sandboxGroup = 990;
 const idleMillisMax = 10 * 60_000;
 const idleMax = 40;
 const sweepMillis = 5_000;
+/** Real milliseconds to wait for an environment that finishes, rather than to start another. */
+const finishMillisMax = 250;
 const startsAtOnceMax = Math.max(2, availableParallelism());
 /** Share of the host's memory that environments may be promised; what they use is bounded by the machines' common group. */
 const memoryShare = 0.7;
@@ -57,13 +76,17 @@ class LinuxFunctions implements Functions {
   readonly #ready: Readiness;
   readonly #code: CodeFolder;
   readonly #networks = new SandboxNetworks();
-  readonly #byAddress = new Map<string, Environment>();
+  /** By the address of the sandbox; promised, because a program may ask before its start has been told. */
+  readonly #byAddress = new Map<string, Promise<Environment | undefined>>();
   /** Environments by key: all that live, and those of them that wait for a call. */
   readonly #living = new Map<string, Set<Environment>>();
   readonly #idle = new Map<string, Environment[]>();
+  /** Calls that wait for one that finishes. */
+  readonly #waiting = new Map<string, ((environment: Environment) => void)[]>();
   readonly #provisioned = new Map<string, number>();
   readonly #starts = new Slots(startsAtOnceMax);
   readonly #templates = new Map<number, Promise<string>>();
+  readonly #clients = new Map<string, string>();
   readonly #sweeper: NodeJS.Timeout;
   readonly #ending = new Set<Promise<void>>();
   #stopApi: () => Promise<void> = async () => {};
@@ -81,7 +104,7 @@ class LinuxFunctions implements Functions {
   }
 
   async listen(): Promise<void> {
-    this.#stopApi = await serveRuntimeApi((address) => this.#byAddress.get(address));
+    this.#stopApi = await serveRuntimeApi(async (address) => this.#byAddress.get(address));
   }
 
   toolchainProblem(toolchain: Toolchain): string | undefined {
@@ -106,14 +129,18 @@ class LinuxFunctions implements Functions {
 
   async invoke(spec: FunctionSpec, call: Invocation): Promise<Outcome> {
     for (;;) {
-      const idle = this.#takeIdle(spec, call);
+      const idle = this.#takeIdle(spec, call) ?? (await this.#awaitIdle(spec, call));
       if (idle !== undefined) return idle.run(call);
       const made = await this.#start(spec);
       if (!(made instanceof Environment)) return made;
       const failure = await made.waitReady(initMillisMax);
       if (failure === undefined) return made.run(call);
       if (failure.kind === 'timeout') return this.#startAgain(spec, made, call);
-      const facts = { environment: { label: made.label, cold: true, initMillis: made.initMillis }, millis: 0, memoryUsedMiB: made.memoryUsedMiB };
+      const facts = {
+        environment: { label: made.label, cold: true, initMillis: made.initMillis },
+        millis: 0,
+        memoryUsedMiB: made.memoryUsedMiB,
+      };
       call.onStart(facts.environment, made.takeLines());
       await this.#end(made);
       return { ...failure, ...facts } as Outcome;
@@ -165,13 +192,31 @@ class LinuxFunctions implements Functions {
 
   /** An idle environment that is good until the call must be over. */
   #takeIdle(spec: FunctionSpec, call: Invocation): Environment | undefined {
-    const waiting = this.#idle.get(spec.key) ?? [];
     for (;;) {
-      const environment = waiting.pop();
+      const environment = this.#idle.get(spec.key)?.at(-1);
       if (environment === undefined) return undefined;
-      if (!environment.retired && environment.validUntil >= call.now + call.timeoutMillis) return environment;
+      this.#dropIdle(environment);
+      if (isGoodFor(environment, call)) return environment;
       void this.#end(environment);
     }
+  }
+
+  /** One that has just answered is worth a moment's wait: its program asks for the next call at once. */
+  async #awaitIdle(spec: FunctionSpec, call: Invocation): Promise<Environment | undefined> {
+    const queue = this.#waiting.get(spec.key) ?? [];
+    const finishing = [...(this.#living.get(spec.key) ?? [])].filter((one) => one.isFinishing && isGoodFor(one, call));
+    if (finishing.length <= queue.length) return undefined;
+    this.#waiting.set(spec.key, queue);
+    return new Promise((resolve) => {
+      const done = (environment: Environment | undefined): void => {
+        clearTimeout(timer);
+        queue.splice(queue.indexOf(done), 1);
+        if (queue.length === 0) this.#waiting.delete(spec.key);
+        resolve(environment);
+      };
+      const timer = setTimeout(() => done(undefined), finishMillisMax);
+      queue.push(done);
+    });
   }
 
   async #start(spec: FunctionSpec): Promise<Environment | Outcome> {
@@ -191,16 +236,18 @@ class LinuxFunctions implements Functions {
     const name = `f-${++this.#number}`;
     let environment: Environment | undefined;
     const early: LogLine[] = [];
+    let tell: (environment: Environment | undefined) => void = () => {};
+    this.#byAddress.set(slot.address, new Promise((resolve) => (tell = resolve)));
     try {
       const sandbox = await Sandbox.start({
         id: name,
         spec,
         folder: `${this.#folder}/run/${name}`,
         root: [`${this.#folder}/root`, `${this.#folder}/empty`],
-        binds: new Map([...binds, ['/var/task', this.#code.pathOf(spec.code)]]),
+        binds: new Map([...binds, ['/var/task', this.#code.pathOf(spec.code)], ...(await this.#clientOf(spec))]),
         layers: spec.layers.map((layer) => this.#code.pathOf(layer)),
         disk: disks ? await this.#template(spec.diskMiB) : undefined,
-        argv: commandOf(spec.toolchain, spec.memoryMiB),
+        argv: commandOf(spec),
         variables: { ...opened.variables, AWS_LAMBDA_RUNTIME_API: apiInside },
         slot,
         host,
@@ -215,12 +262,14 @@ class LinuxFunctions implements Functions {
       const made = new Environment(spec, opened, sandbox, (one) => this.#keep(one));
       environment = made;
       for (const line of early) made.print(line);
-      this.#byAddress.set(slot.address, made);
+      tell(made);
       const living = this.#living.get(spec.key) ?? new Set();
       this.#living.set(spec.key, living.add(made));
       void sandbox.ended.then(() => this.#forget(made, slot));
       return made;
     } catch (error) {
+      tell(undefined);
+      this.#byAddress.delete(slot.address);
       await this.#networks.release(slot);
       throw error;
     }
@@ -245,7 +294,15 @@ class LinuxFunctions implements Functions {
   #keep(environment: Environment): void {
     if (environment.isGone) return;
     const { key } = environment.spec;
-    if (environment.retired || this.#closed) return void this.#end(environment);
+    if (environment.retired || this.#closed) {
+      void this.#end(environment);
+      return;
+    }
+    const waiter = this.#waiting.get(key)?.[0];
+    if (waiter !== undefined) {
+      waiter(environment);
+      return;
+    }
     const waiting = this.#idle.get(key) ?? [];
     this.#idle.set(key, waiting);
     waiting.push(environment);
@@ -299,6 +356,19 @@ class LinuxFunctions implements Functions {
     });
   }
 
+  /** Where the client lies on the host, and where inside. */
+  async #clientOf({ client }: FunctionSpec): Promise<[string, string][]> {
+    if (client === undefined) return [];
+    const name = createHash('sha256').update(client.text).digest('hex').slice(0, 16);
+    let file = this.#clients.get(name);
+    if (file === undefined) {
+      file = `${this.#folder}/clients/${name}`;
+      await writeFile(file, client.text, { mode: 0o644 });
+      this.#clients.set(name, file);
+    }
+    return [[`${runtimeFolder}/${client.file}`, file]];
+  }
+
   /** An empty file system of this size, made once and copied for each sandbox. */
   #template(mebibytes: number): Promise<string> {
     let made = this.#templates.get(mebibytes);
@@ -311,12 +381,30 @@ class LinuxFunctions implements Functions {
   }
 }
 
-async function makeTemplate(folder: string, mebibytes: number, { user, group }: { user: number; group: number }): Promise<string> {
+function isGoodFor(environment: Environment, call: Invocation): boolean {
+  return !environment.retired && environment.validUntil >= call.now + call.timeoutMillis;
+}
+
+async function makeTemplate(
+  folder: string,
+  mebibytes: number,
+  { user, group }: { user: number; group: number },
+): Promise<string> {
   const file = `${folder}/${mebibytes}-${user}.ext4`;
   if ((await readdir(folder)).includes(`${mebibytes}-${user}.ext4`)) return file;
   const draft = `${file}.new`;
   await rm(draft, { force: true });
-  const options = ['-q', '-O', '^has_journal', '-m', '0', '-i', '65536', '-E', `root_owner=${user}:${group},lazy_itable_init=1,nodiscard`];
+  const options = [
+    '-q',
+    '-O',
+    '^has_journal',
+    '-m',
+    '0',
+    '-i',
+    '65536',
+    '-E',
+    `root_owner=${user}:${group},lazy_itable_init=1,nodiscard`,
+  ];
   await runCommand(['mkfs.ext4', ...options, draft, `${mebibytes + 4}M`]);
   await runCommand(['debugfs', '-w', '-R', 'rmdir /lost+found', draft]);
   await rename(draft, file);
@@ -324,7 +412,11 @@ async function makeTemplate(folder: string, mebibytes: number, { user, group }: 
 }
 
 /** The part of the root that is the same in every sandbox: mount points and the few files of a system. */
-async function buildRoot(folder: string, binds: ReadonlyMap<string, string>, ids: { user: number; group: number }): Promise<void> {
+async function buildRoot(
+  folder: string,
+  binds: ReadonlyMap<string, string>,
+  ids: { user: number; group: number },
+): Promise<void> {
   const root = `${folder}/root`;
   await rm(root, { recursive: true, force: true });
   for (const name of ['proc', 'dev', 'sys', 'tmp', 'opt', 'var/task', 'var/runtime', 'var/lang', 'etc', 'run', 'dev/shm'])
@@ -332,9 +424,11 @@ async function buildRoot(folder: string, binds: ReadonlyMap<string, string>, ids
   await chmod(`${root}/tmp`, 0o1777);
   const { user, group } = ids;
   await Promise.all([
-    writeFile(`${root}/var/runtime/client.mjs`, nodeClient),
-    writeFile(`${root}/var/runtime/client.py`, pythonClient),
-    writeFile(`${root}/etc/passwd`, `root:x:0:0:root:/root:/sbin/nologin\nsbx_user1051:x:${user}:${group}::/home/sbx_user1051:/sbin/nologin\n`),
+    ...clientFiles.map((name) => writeFile(`${root}${runtimeFolder}/${name}`, '')),
+    writeFile(
+      `${root}/etc/passwd`,
+      `root:x:0:0:root:/root:/sbin/nologin\nsbx_user1051:x:${user}:${group}::/home/sbx_user1051:/sbin/nologin\n`,
+    ),
     writeFile(`${root}/etc/group`, `root:x:0:\nsbx_user1051:x:${group}:\n`),
     writeFile(`${root}/etc/hosts`, '127.0.0.1 localhost\n'),
     writeFile(`${root}/etc/nsswitch.conf`, 'passwd: files\ngroup: files\nhosts: files dns\n'),
@@ -353,7 +447,8 @@ async function buildRoot(folder: string, binds: ReadonlyMap<string, string>, ids
 /** Opens the plane. A host that refuses is an answer, not an error: then the plane is one that says why. */
 export async function openLinuxFunctions({ folder, inside }: LinuxFunctionsOptions): Promise<Functions> {
   if (inside === undefined) return new AbsentFunctions('Functions need namespaces of their own.');
-  for (const name of ['code', 'run', 'disks', 'empty']) await mkdir(`${folder}/${name}`, { recursive: true, mode: 0o755 });
+  for (const name of ['code', 'run', 'disks', 'empty', 'clients'])
+    await mkdir(`${folder}/${name}`, { recursive: true, mode: 0o755 });
   const [host, runtimeProblem] = await Promise.all([readMachineHost(inside.run), probeRuntime()]);
   if (runtimeProblem !== undefined) return new AbsentFunctions(`Functions cannot run: ${runtimeProblem}.`);
   const overlayProblem = await probeOverlay(folder, host.userNamespace);

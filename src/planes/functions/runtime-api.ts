@@ -41,12 +41,15 @@ export async function readBody(request: IncomingMessage, bytesMax: number): Prom
   return bytes > bytesMax ? undefined : Buffer.concat(pieces);
 }
 
-/** Listens; `find` tells the environment behind a sandbox's address. Returns how to stop. Rejects when the address cannot be had. */
-export function serveRuntimeApi(find: (address: string) => RuntimeDesk | undefined): Promise<() => Promise<void>> {
+/** Listens; `find` tells the environment behind a sandbox's address, once it is there. Returns how to stop. Rejects when the address cannot be had. */
+export function serveRuntimeApi(find: (address: string) => Promise<RuntimeDesk | undefined>): Promise<() => Promise<void>> {
   const server = http.createServer({ requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 0 }, (request, response) => {
-    const desk = find((request.socket.remoteAddress ?? '').replace(/^::ffff:/, ''));
-    if (desk === undefined) request.socket.destroy();
-    else void route(desk, request, response).catch(() => response.destroy());
+    void find((request.socket.remoteAddress ?? '').replace(/^::ffff:/, ''))
+      .then(async (desk) => {
+        if (desk === undefined) response.destroy();
+        else await route(desk, request, response);
+      })
+      .catch(() => response.destroy());
   });
   // A sandbox that ends takes its connections along.
   server.on('clientError', (_error, socket) => socket.destroy());
@@ -92,6 +95,11 @@ async function register(desk: RuntimeDesk, request: IncomingMessage, response: S
     events = undefined;
   }
   if (name === '' || !Array.isArray(events) || !events.every((event) => event === 'INVOKE' || event === 'SHUTDOWN'))
-    return refuse(response, 400, 'Extension.InvalidEventType', 'An extension registers by its name, for INVOKE, SHUTDOWN or both.');
+    return refuse(
+      response,
+      400,
+      'Extension.InvalidEventType',
+      'An extension registers by its name, for INVOKE, SHUTDOWN or both.',
+    );
   desk.onRegister(name, events as string[], response);
 }

@@ -203,10 +203,7 @@ function planConfig(parts: SandboxParts): Record<string, unknown> {
     group: parts.group,
     openFilesMax: Math.min(openFilesMax, host.openFilesMax),
     processesMax,
-    limits:
-      cgroups.kind === 'none'
-        ? undefined
-        : { cgroup: `/${cgroupOf(parts)}`, memoryBytes: spec.memoryMiB * mebibyte, swap },
+    limits: cgroups.kind === 'none' ? undefined : { cgroup: `/${cgroupOf(parts)}`, memoryBytes: spec.memoryMiB * mebibyte, swap },
   });
 }
 

@@ -6,10 +6,12 @@ import { existsSync, lstatSync, readlinkSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { findProgram } from '../../machine/command.ts';
-import type { Toolchain } from './types.ts';
+import type { FunctionSpec, Toolchain } from './types.ts';
 
-/** Where our clients of the Runtime API lie inside, and Node.js, which need not be in the usual folders. */
+/** Where clients of the Runtime API lie inside, and Node.js, which need not be in the usual folders. */
 export const runtimeFolder = '/var/runtime';
+/** Mount points for clients, made once. */
+export const clientFiles = ['client.mjs', 'client.py', 'client.java'] as const;
 const nodeProgram = '/var/lang/bin/node';
 /** Inside, so that imports from /var/task find the packages that AWS has in its own runtime. */
 export const packagesFolder = '/var/runtime/node_modules';
@@ -27,21 +29,23 @@ const served: readonly Toolchain[] = ['node', 'python3', 'none'];
 export function toolchainProblem(toolchain: Toolchain): string | undefined {
   if (toolchain === 'node' || toolchain === 'none') return undefined;
   const { program, install } = packages[toolchain];
-  if (findProgram(program) === undefined)
-    return `${program} is not installed on this machine (Debian and Ubuntu: ${install}).`;
-  if (!served.includes(toolchain)) return `Pilvi has no client of the Runtime API for ${program} yet; bring one as the program bootstrap, with the runtime provided.al2023.`;
+  if (findProgram(program) === undefined) return `${program} is not installed on this machine (Debian and Ubuntu: ${install}).`;
+  if (!served.includes(toolchain))
+    return `Pilvi has no client of the Runtime API for ${program} yet; bring one as the program bootstrap, with the runtime provided.al2023.`;
   return undefined;
 }
 
 /** The program of an environment and its arguments. */
-export function commandOf(toolchain: Toolchain, memoryMiB: number): string[] {
+export function commandOf({ toolchain, client, memoryMiB }: FunctionSpec): string[] {
+  if (client === undefined) return ['/var/task/bootstrap'];
+  const script = `${runtimeFolder}/${client.file}`;
   switch (toolchain) {
     case 'node':
-      return [nodeProgram, `--max-old-space-size=${memoryMiB}`, `${runtimeFolder}/client.mjs`];
+      return [nodeProgram, `--max-old-space-size=${memoryMiB}`, script];
     case 'python3':
-      return [findProgram('python3') ?? 'python3', '-B', '-u', `${runtimeFolder}/client.py`];
+      return [findProgram('python3') ?? 'python3', '-B', '-u', script];
     default:
-      return [`/var/task/bootstrap`];
+      return [findProgram(toolchain) ?? toolchain, script];
   }
 }
 

@@ -12,6 +12,8 @@ export interface FunctionSpec {
   group: string;
   /** Toolchain, as `node`, `python3`, `java`; `none` runs the program `bootstrap` of the code. */
   toolchain: Toolchain;
+  /** The program that speaks the Runtime API for handlers of the toolchain: a file's name and text. Absent: the code's own `bootstrap` does. */
+  client?: { file: string; text: string } | undefined;
   /** Installed code (`CodeFolder.install`), shown at /var/task; and layers, shown at /opt, the first one lowest. */
   code: string;
   layers: readonly string[];
@@ -45,7 +47,7 @@ export type Toolchain = 'node' | 'python3' | 'java' | 'ruby' | 'dotnet' | 'none'
 export interface Invocation {
   id: string;
   payload: Uint8Array;
-  /** Headers of the Runtime API beside those of id and deadline. */
+  /** Headers of the Runtime API beside that of the deadline. */
   headers: Readonly<Record<string, string>>;
   /** Real milliseconds. */
   timeoutMillis: number;

@@ -5,9 +5,7 @@ import { requireTarget } from './lookup.ts';
 import { functionArn, readFunction } from './names.ts';
 
 /** Who calls: a service on account of a resource (the function's policy decides), or an identity (its policies do too). */
-export type FunctionCaller =
-  | { principal: string; sourceArn: string; sourceAccount: string }
-  | { identity: Identity };
+export type FunctionCaller = { principal: string; sourceArn: string; sourceAccount: string } | { identity: Identity };
 
 export interface FunctionCall extends Scope {
   /** Name, partial ARN or ARN, with a qualifier or without; a plain name is one of `account` and `region`. */
@@ -48,9 +46,7 @@ export function createApi(system: Context): LambdaApi {
           ? here.asIdentity(caller.identity)
           : here.onAccountOf(caller.sourceArn, caller.sourceAccount, caller.principal.replace(/\.amazonaws\.com$/, ''));
       const Payload = typeof payload === 'string' ? Buffer.from(payload) : payload;
-      const answer = await as
-        .call('lambda')
-        .invoke({ FunctionName: name, Qualifier: qualifier, InvocationType: type, Payload });
+      const answer = await as.call('lambda').invoke({ FunctionName: name, Qualifier: qualifier, InvocationType: type, Payload });
       return {
         status: answer.StatusCode ?? 200,
         payload: (answer.Payload as Uint8Array | undefined) ?? new Uint8Array(),

@@ -34,7 +34,11 @@ export async function readArchive(ctx: Context, input: CodeInput, operation: str
     if (!(error instanceof AwsError)) throw error;
     const told = `Error occurred while GetObject. S3 Error Code: ${error.code}. S3 Error Message: ${error.message}`;
     throw error.status === 403
-      ? new AwsError('AccessDeniedException', `Your access has been denied by S3, please make sure your request credentials have permission to GetObject for ${S3Bucket}/${S3Key}. S3 Error Code: ${error.code}. S3 Error Message: ${error.message}`, { status: 403, members: { Type: 'User' } })
+      ? new AwsError(
+          'AccessDeniedException',
+          `Your access has been denied by S3, please make sure your request credentials have permission to GetObject for ${S3Bucket}/${S3Key}. S3 Error Code: ${error.code}. S3 Error Message: ${error.message}`,
+          { status: 403, members: { Type: 'User' } },
+        )
       : invalidParameter(told);
   }
 }

@@ -68,10 +68,14 @@ export function checkConfig(operation: string, input: ConfigInput): void {
       `Value ${input.Runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [${runtimeNames.join(', ')}] or be a valid ARN`,
     );
   const architecture = input.Architectures?.[0];
-  if (input.Architectures !== undefined && (input.Architectures.length !== 1 || (architecture !== 'x86_64' && architecture !== 'arm64')))
+  if (
+    input.Architectures !== undefined &&
+    (input.Architectures.length !== 1 || (architecture !== 'x86_64' && architecture !== 'arm64'))
+  )
     throw invalidParameter('Architectures must be x86_64 or arm64.');
   if (architecture === 'arm64') throw parameterNotImplemented(operation, 'Architectures=arm64 on this machine');
-  if (input.PackageType === 'Image' || input.Code?.ImageUri !== undefined) throw parameterNotImplemented(operation, 'PackageType=Image');
+  if (input.PackageType === 'Image' || input.Code?.ImageUri !== undefined)
+    throw parameterNotImplemented(operation, 'PackageType=Image');
   if (input.ImageConfig !== undefined) throw parameterNotImplemented(operation, 'ImageConfig');
   if ((input.FileSystemConfigs?.length ?? 0) > 0) throw parameterNotImplemented(operation, 'FileSystemConfigs');
   if (input.SnapStart?.ApplyOn === 'PublishedVersions') throw parameterNotImplemented(operation, 'SnapStart');

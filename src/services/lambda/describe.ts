@@ -39,7 +39,12 @@ export function describeVersion(ctx: Context, row: VersionRow, ref: FunctionRef)
     VpcConfig:
       vpc === undefined
         ? undefined
-        : { SubnetIds: [...vpc.subnetIds], SecurityGroupIds: [...vpc.groupIds], VpcId: vpc.vpcId, Ipv6AllowedForDualStack: vpc.ip6 },
+        : {
+            SubnetIds: [...vpc.subnetIds],
+            SecurityGroupIds: [...vpc.groupIds],
+            VpcId: vpc.vpcId,
+            Ipv6AllowedForDualStack: vpc.ip6,
+          },
     DeadLetterConfig: row.deadLetters === undefined ? undefined : { TargetArn: row.deadLetters },
     Environment: row.environment === undefined ? undefined : { Variables: openVariables(ctx, row) },
     KMSKeyArn: row.kmsKey,

@@ -6,10 +6,13 @@ import { readArchive, storeCode } from './code.ts';
 import { type ConfigInput, checkConfig, checkRole, configured, type VersionConfig } from './config.ts';
 import { describeVersion } from './describe.ts';
 import { conflict, functionNotFound, invalidParameter } from './errors.ts';
-import { checkOn, onFunction, requireFunction, requireTarget } from './lookup.ts';
-import { functionArn, latest, readFunction } from './names.ts';
-import { groupOf } from './execution/spec.ts';
-import { Aliases, type CodeSpec, Functions, Policies, type VersionRow, Versions } from './state.ts';
+import { letGo } from './environments.ts';
+import { checkOn, onFunction, requireFunction, requireTarget, versionNumber } from './lookup.ts';
+import { type FunctionRef, functionArn, latest, readFunction, versionName } from './names.ts';
+import { page } from './paging.ts';
+import { Aliases, type CodeSpec, EventInvokes, Functions, Policies, UrlHosts, Urls, type VersionRow, Versions } from './state.ts';
+import { checkTags } from './tags.ts';
+import { publish } from './versions.ts';
 
 /** Cloud milliseconds from Pending to Active, and from InProgress to Successful. */
 const settleMillis = 200;
@@ -59,6 +62,7 @@ export const functionHandlers: HandlersOf<Lambda> = {
   async CreateFunction(input, ctx) {
     const ref = readFunction(ctx, input.FunctionName);
     if (ref.qualifier !== undefined) throw invalidParameter('FunctionName must not carry a qualifier.');
+    const tags = checkTags(input.Tags ?? {});
     const config = await newConfig(ctx, input, ref.name);
     if ((await ctx.table(Functions).get(ref.name)) !== undefined) throw conflict(`Function already exist: ${ref.name}`);
     const code = await storeCode(ctx, await readArchive(ctx, input.Code ?? {}, 'CreateFunction'));
@@ -74,11 +78,19 @@ export const functionHandlers: HandlersOf<Lambda> = {
     };
     await ctx.transact(async (tx) => {
       if ((await tx.table(Functions).get(ref.name)) !== undefined) throw conflict(`Function already exist: ${ref.name}`);
-      await tx.table(Functions).put({ name: ref.name, lastVersion: 0, tags: input.Tags ?? {}, recursive: 'Terminate', created: ctx.now });
+      await tx.table(Functions).put({ name: ref.name, lastVersion: 0, tags, recursive: 'Terminate', created: ctx.now });
       await tx.table(Versions).put(row);
       await settleLater(ctx, tx, row);
     });
     await ctx.part('blobs').keep(code.blob);
+    if (input.Publish === true) {
+      const published = await publish(ctx, ref, {});
+      return describeVersion(
+        ctx,
+        { ...published, state: 'Pending', pending: 'create' },
+        { ...ref, qualifier: versionName(published.number) },
+      );
+    }
     return describeVersion(ctx, row, ref);
   },
 
@@ -98,26 +110,61 @@ export const functionHandlers: HandlersOf<Lambda> = {
     return describeVersion(ctx, (await requireTarget(ctx, ref)).version, ref);
   },
 
+  async ListFunctions(input, ctx) {
+    if (input.FunctionVersion !== undefined && input.FunctionVersion !== 'ALL')
+      throw invalidParameter('FunctionVersion must be ALL.');
+    if (input.MasterRegion !== undefined && input.MasterRegion !== 'ALL' && input.MasterRegion !== ctx.region)
+      return { Functions: [] };
+    const all = input.FunctionVersion === 'ALL';
+    const { rows, NextMarker } = await page(ctx.table(Versions), input, ({ number }) => all || number === 0);
+    const refOf = (row: VersionRow) => ({
+      account: ctx.account,
+      region: ctx.region,
+      name: row.function,
+      qualifier: all ? versionName(row.number) : undefined,
+    });
+    return { NextMarker, Functions: rows.map((row) => describeVersion(ctx, row, refOf(row))) };
+  },
+
+  /** With a number: that version alone, unless an alias leads to it. */
   async DeleteFunction(input, ctx) {
     const ref = readFunction(ctx, input.FunctionName, input.Qualifier);
     if (ref.qualifier === latest) throw invalidParameter('$LATEST version cannot be deleted without deleting the function.');
-    await requireFunction(ctx, { ...ref, qualifier: undefined });
     const codes = await ctx.transact(async (tx) => {
-      const fn = await tx.table(Functions).get(ref.name);
-      if (fn === undefined) throw functionNotFound(functionArn({ ...ref, qualifier: undefined }));
-      return deleteAll(tx, ref.name);
+      await requireFunction(tx, { ...ref, qualifier: undefined });
+      return ref.qualifier === undefined ? deleteAll(tx, ref.name) : deleteVersion(tx, ref);
     });
-    ctx.part('functions').discard(groupOf(ctx, ref.name), []);
+    await letGo(ctx, ref.name);
     for (const { blob, inline } of codes) if (inline === undefined) await ctx.part('blobs').remove(blob);
     return { StatusCode: 204 };
   },
 };
+
+async function deleteVersion(tx: Transaction, ref: FunctionRef): Promise<CodeSpec[]> {
+  const number = versionNumber(ref.qualifier);
+  const row = number === undefined ? undefined : await tx.table(Versions).get(ref.name, number);
+  if (row === undefined) throw functionNotFound(functionArn(ref));
+  const aliases = await tx.table(Aliases).list({ prefix: [ref.name] });
+  const held = aliases.filter(({ version, routed }) => version === number || routed?.version === number);
+  if (held.length > 0)
+    throw conflict(
+      `Version was not able to be deleted because the following aliases reference it: [${held.map(({ name }) => name).join(', ')}]`,
+    );
+  await tx.table(Versions).delete(ref.name, row.number);
+  return [];
+}
 
 async function deleteAll(tx: Transaction, name: string): Promise<CodeSpec[]> {
   const versions = await tx.table(Versions).list({ prefix: [name] });
   for (const { number } of versions) await tx.table(Versions).delete(name, number);
   for (const { name: alias } of await tx.table(Aliases).list({ prefix: [name] })) await tx.table(Aliases).delete(name, alias);
   for (const { qualifier } of await tx.table(Policies).list({ prefix: [name] })) await tx.table(Policies).delete(name, qualifier);
+  for (const { qualifier } of await tx.table(EventInvokes).list({ prefix: [name] }))
+    await tx.table(EventInvokes).delete(name, qualifier);
+  for (const { qualifier, id } of await tx.table(Urls).list({ prefix: [name] })) {
+    await tx.table(Urls).delete(name, qualifier);
+    await tx.table(UrlHosts).delete(id);
+  }
   await tx.table(Functions).delete(name);
   return versions.map(({ code }) => code);
 }
@@ -129,6 +176,7 @@ export const functionChecks: AuthorisationsOf<Lambda> = {
   ],
   GetFunction: onFunction,
   GetFunctionConfiguration: onFunction,
+  UpdateFunctionCode: onFunction,
   DeleteFunction: onFunction,
   UpdateFunctionConfiguration: async (input: UpdateFunctionConfigurationRequest, ctx) => [
     ...(await onFunction(input, ctx)),

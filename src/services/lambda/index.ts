@@ -1,17 +1,44 @@
 /** Lambda. Files are one per noun; each exports its handlers and what they are authorised on; `execution/` runs what is called. */
 import { defineService } from '../../kernel/service.ts';
+import { aliasChecks, aliasHandlers } from './aliases.ts';
 import { createApi } from './api.ts';
+import { attempt } from './asynchronous/calls.ts';
+import { eventInvokeChecks, eventInvokeHandlers } from './asynchronous/configs.ts';
+import { concurrencyChecks, concurrencyHandlers } from './concurrency.ts';
 import { functionChecks, functionHandlers, settle } from './functions.ts';
 import { invokeChecks, invokeHandlers } from './invoke.ts';
+import { permissionChecks, permissionHandlers } from './permissions.ts';
 import { tables } from './state.ts';
+import { tagChecks, tagHandlers } from './tags.ts';
+import { updateHandlers } from './updates.ts';
+import { versionChecks, versionHandlers } from './versions.ts';
 
 export default defineService({
   name: 'lambda',
-  uses: ['cloudwatch-logs', 's3', 'sts'],
+  uses: ['cloudwatch', 'cloudwatch-logs', 'eventbridge', 's3', 'sns', 'sqs', 'sts'],
   tables,
-  handlers: { ...functionHandlers, ...invokeHandlers },
-  authorise: { ...functionChecks, ...invokeChecks },
+  handlers: {
+    ...functionHandlers,
+    ...updateHandlers,
+    ...versionHandlers,
+    ...aliasHandlers,
+    ...permissionHandlers,
+    ...tagHandlers,
+    ...concurrencyHandlers,
+    ...eventInvokeHandlers,
+    ...invokeHandlers,
+  },
+  authorise: {
+    ...functionChecks,
+    ...versionChecks,
+    ...aliasChecks,
+    ...permissionChecks,
+    ...tagChecks,
+    ...concurrencyChecks,
+    ...eventInvokeChecks,
+    ...invokeChecks,
+  },
   dataOperations: ['Invoke'],
-  tasks: { settle },
+  tasks: { settle, attempt },
   api: createApi,
 });

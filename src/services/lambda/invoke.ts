@@ -1,19 +1,21 @@
 /** Invoke: calls that wait for their answer, and calls that do not. */
 import type { Lambda } from '@aws-sdk/client-lambda';
-import type { Context } from '../../kernel/context.ts';
-import { parameterNotImplemented } from '../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
+import { accept } from './asynchronous/calls.ts';
 import { conflict, invalidRequestContent, requestTooLarge } from './errors.ts';
-import { run, syncBytesMax } from './execution/run.ts';
+import { call } from './execution/call.ts';
+import { syncBytesMax } from './execution/run.ts';
 import { onFunction, requireTarget, type Target } from './lookup.ts';
-import { at, functionArn, readFunction, versionName } from './names.ts';
+import { at, functionArn, readFunction } from './names.ts';
+
+/** "1 MB for asynchronous requests". */
+const asyncBytesMax = 1_048_576;
 
 /** Throws InvalidRequestContentException for what is no JSON, with the parser's words as AWS gives them. */
 export function checkPayload(payload: Uint8Array): Uint8Array {
   if (payload.byteLength === 0) return Buffer.from('{}');
-  const text = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('utf8');
   try {
-    JSON.parse(text);
+    JSON.parse(Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('utf8'));
   } catch (error) {
     throw invalidRequestContent(`Could not parse request body into json: ${(error as Error).message}`);
   }
@@ -33,14 +35,15 @@ function bytesOf(payload: unknown): Uint8Array {
   return typeof payload === 'string' ? Buffer.from(payload) : (payload as Uint8Array);
 }
 
-/** The version that a call of a target goes to: an alias may share calls between two. */
-export async function routed(ctx: Context, target: Target): Promise<Target> {
-  const { alias } = target;
-  if (alias?.routed === undefined) return target;
-  const draw = (ctx.bytes(2).reduce((all, byte) => all * 256 + byte, 0) % 10_000) / 10_000;
-  if (draw >= alias.routed.weight) return target;
-  const other = await requireTarget(ctx, { ...target.ref, qualifier: versionName(alias.routed.version) });
-  return { ...target, version: other.version };
+function decodeContext(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const decoded = Buffer.from(text, 'base64').toString('utf8');
+  try {
+    JSON.parse(decoded);
+  } catch {
+    throw invalidRequestContent('Client context must be a valid Base64-encoded JSON object.');
+  }
+  return decoded;
 }
 
 export const invokeHandlers: HandlersOf<Lambda> = {
@@ -48,25 +51,24 @@ export const invokeHandlers: HandlersOf<Lambda> = {
     const { InvocationType = 'RequestResponse', LogType = 'None' } = input;
     const ref = readFunction(ctx, input.FunctionName, input.Qualifier);
     const bytes = bytesOf(input.Payload);
-    if (bytes.byteLength > syncBytesMax) throw requestTooLarge(syncBytesMax, 'InvokeFunction');
+    const bytesMax = InvocationType === 'Event' ? asyncBytesMax : syncBytesMax;
+    if (bytes.byteLength > bytesMax) throw requestTooLarge(bytesMax, 'InvokeFunction');
     const payload = checkPayload(bytes);
-    const target = await routed(ctx, await requireTarget(ctx, ref));
+    const clientContext = decodeContext(input.ClientContext);
+    const target = await requireTarget(ctx, ref);
     requireActive(target);
     if (InvocationType === 'DryRun') return { StatusCode: 204 };
-    if (InvocationType !== 'RequestResponse') throw parameterNotImplemented('Invoke', `InvocationType=${InvocationType}`);
-    const result = await run(at(ctx, ref).asService(), {
-      ref,
-      version: target.version,
-      payload,
-      requestId: ctx.requestId,
-      clientContext: input.ClientContext === undefined ? undefined : Buffer.from(input.ClientContext, 'base64').toString('utf8'),
-    });
+    if (InvocationType === 'Event') {
+      await accept(at(ctx, ref).asService(), target, { id: ctx.requestId, payload, clientContext });
+      return { StatusCode: 202 };
+    }
+    const result = await call(ctx, target, { payload, requestId: ctx.requestId, clientContext });
     return {
       StatusCode: 200,
       FunctionError: result.functionError,
       LogResult: LogType === 'Tail' ? Buffer.from(result.logTail).toString('base64') : undefined,
       Payload: result.payload as never,
-      ExecutedVersion: versionName(target.version.number),
+      ExecutedVersion: result.version,
     };
   },
 };

@@ -2,7 +2,7 @@
 import type { Context, Transaction } from '../../kernel/context.ts';
 import type { Check } from '../../kernel/service.ts';
 import { functionNotFound } from './errors.ts';
-import { at, type FunctionRef, functionArn, latest, readFunction, versionName } from './names.ts';
+import { at, type FunctionRef, functionArn, latest, readFunction } from './names.ts';
 import { Aliases, type AliasRow, type FunctionRow, Functions, Policies, type VersionRow, Versions } from './state.ts';
 
 type Reader = Pick<Context, 'table'> | Pick<Transaction, 'table'>;
@@ -65,5 +65,3 @@ export async function policyOf(ctx: Reader, { name, qualifier = '' }: FunctionRe
   if (row === undefined) return undefined;
   return `{"Version":"2012-10-17","Id":"default","Statement":[${row.statements.join(',')}]}`;
 }
-
-export { versionName };

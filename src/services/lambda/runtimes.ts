@@ -1,5 +1,7 @@
 /** Runtimes that functions may have ("Lambda runtimes"), and what runs them here. */
 import type { Toolchain } from '../../planes/functions/types.ts';
+import { nodeClient } from './clients/node.ts';
+import { pythonClient } from './clients/python.ts';
 
 const families: readonly (readonly [RegExp, Toolchain])[] = [
   [/^nodejs(16|18|20|22|24)\.x$/, 'node'],
@@ -21,4 +23,16 @@ export const runtimeNames = [
 /** What runs code of this runtime; undefined for no runtime. */
 export function toolchainOf(runtime: string): Toolchain | undefined {
   return families.find(([form]) => form.test(runtime))?.[1];
+}
+
+/** The client of the Runtime API for handlers of a runtime; undefined where the code brings its own. */
+export function clientOf(runtime: string): { file: string; text: string } | undefined {
+  switch (toolchainOf(runtime)) {
+    case 'node':
+      return { file: 'client.mjs', text: nodeClient };
+    case 'python3':
+      return { file: 'client.py', text: pythonClient };
+    default:
+      return undefined;
+  }
 }

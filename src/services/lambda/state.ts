@@ -110,4 +110,131 @@ export const Policies = defineTable<PolicyRow>()({
   key: (row) => [row.function, row.qualifier],
 });
 
-export const tables = [Functions, Versions, Aliases, Policies] as const;
+/** How asynchronous calls of a function, version or alias are tried; `qualifier` empty for `$LATEST`. */
+export interface EventInvokeRow {
+  function: string;
+  qualifier: string;
+  retries?: number | undefined;
+  ageSeconds?: number | undefined;
+  onSuccess?: string | undefined;
+  onFailure?: string | undefined;
+  modified: Millis;
+}
+
+export const EventInvokes = defineTable<EventInvokeRow>()({
+  name: 'lambda.event-invokes',
+  scope: 'region',
+  key: (row) => [row.function, row.qualifier],
+});
+
+/** A call that was accepted and is not over. */
+export interface AsyncRow {
+  /** The request id of all its attempts. */
+  id: string;
+  function: string;
+  qualifier?: string | undefined;
+  payload: Uint8Array;
+  clientContext?: string | undefined;
+  accepted: Millis;
+  /** Attempts that the function has failed. */
+  failed: number;
+  /** Attempts that never reached it. */
+  held: number;
+}
+
+export const AsyncCalls = defineTable<AsyncRow>()({ name: 'lambda.async-calls', scope: 'region', key: (row) => [row.id] });
+
+export interface UrlRow {
+  function: string;
+  /** Empty for `$LATEST`, else an alias. */
+  qualifier: string;
+  id: string;
+  auth: 'NONE' | 'AWS_IAM';
+  mode: 'BUFFERED' | 'RESPONSE_STREAM';
+  cors?: CorsSpec | undefined;
+  created: Millis;
+  modified: Millis;
+}
+
+export interface CorsSpec {
+  credentials?: boolean | undefined;
+  headers?: readonly string[] | undefined;
+  methods?: readonly string[] | undefined;
+  origins?: readonly string[] | undefined;
+  exposed?: readonly string[] | undefined;
+  maxAge?: number | undefined;
+}
+
+export const Urls = defineTable<UrlRow>()({ name: 'lambda.urls', scope: 'region', key: (row) => [row.function, row.qualifier] });
+
+/** Whose function a URL's id leads to. */
+export interface UrlHostRow {
+  id: string;
+  account: string;
+  region: string;
+  function: string;
+  qualifier: string;
+}
+
+export const UrlHosts = defineTable<UrlHostRow>()({ name: 'lambda.url-hosts', scope: 'cloud', key: (row) => [row.id] });
+
+export interface MappingRow {
+  uuid: string;
+  /** Name, and qualifier when one was given. */
+  function: string;
+  qualifier?: string | undefined;
+  sourceArn: string;
+  enabled: boolean;
+  state: 'Creating' | 'Enabled' | 'Disabled' | 'Updating' | 'Deleting';
+  batchSize: number;
+  windowSeconds: number;
+  filters: readonly string[];
+  reportFailures: boolean;
+  /** SQS. */
+  concurrencyMax?: number | undefined;
+  /** Streams. */
+  position?: 'TRIM_HORIZON' | 'LATEST' | 'AT_TIMESTAMP' | undefined;
+  positionAt?: Millis | undefined;
+  retries?: number | undefined;
+  ageSeconds?: number | undefined;
+  bisect?: boolean | undefined;
+  parallel?: number | undefined;
+  tumblingSeconds?: number | undefined;
+  onFailure?: string | undefined;
+  lastResult: string;
+  modified: Millis;
+  tags: TagMap;
+}
+
+export const Mappings = defineTable<MappingRow>()({ name: 'lambda.mappings', scope: 'region', key: (row) => [row.uuid] });
+
+/** How far a mapping has read a shard of its stream. */
+export interface PositionRow {
+  mapping: string;
+  shard: string;
+  /** Last record that is done with. */
+  sequence?: string | undefined;
+  ended: boolean;
+  /** Attempts of the records after it that have failed, and how many records are tried at once. */
+  failed: number;
+  size?: number | undefined;
+}
+
+export const Positions = defineTable<PositionRow>()({
+  name: 'lambda.positions',
+  scope: 'region',
+  key: (row) => [row.mapping, row.shard],
+});
+
+export const tables = [
+  Functions,
+  Versions,
+  Aliases,
+  Policies,
+  EventInvokes,
+  AsyncCalls,
+  Urls,
+  UrlHosts,
+  Mappings,
+  Positions,
+] as const;

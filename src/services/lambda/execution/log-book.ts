@@ -61,8 +61,10 @@ export class LogBook {
   end({ outcome, billedMillis, line, status }: CallEnd): string {
     const { environment } = outcome;
     const entry = (text: string): void => void this.#entries.push({ at: this.#ctx.clock.now(), text });
-    if (line !== undefined) entry(outcome.kind === 'timeout' ? `${new Date(this.#ctx.clock.now()).toISOString()} ${this.#requestId} ${line}` : line);
-    if (this.#dropped > 0) entry(`[pilvi] ${this.#dropped} more lines were dropped: they came faster than they could be written.`);
+    if (line !== undefined)
+      entry(outcome.kind === 'timeout' ? `${new Date(this.#ctx.clock.now()).toISOString()} ${this.#requestId} ${line}` : line);
+    if (this.#dropped > 0)
+      entry(`[pilvi] ${this.#dropped} more lines were dropped: they came faster than they could be written.`);
     if (this.#version.logging.format === 'Text') entry(`END RequestId: ${this.#requestId}`);
     const init = environment?.cold === true && environment.initMillis > 0 ? environment.initMillis : undefined;
     const { memory } = this.#version;
@@ -103,7 +105,11 @@ export class LogBook {
     const { group } = this.#version.logging;
     try {
       const sts = await this.#ctx.internal<StsApi>('sts');
-      const identity = await sts.roleIdentity({ roleArn: this.#version.role, sessionName: this.#version.function, service: 'lambda' });
+      const identity = await sts.roleIdentity({
+        roleArn: this.#version.role,
+        sessionName: this.#version.function,
+        service: 'lambda',
+      });
       const logs = this.#ctx.asIdentity(identity).call('cloudwatch-logs');
       const stream = this.#environment.label;
       const missing = (error: unknown): boolean => error instanceof AwsError && error.code === 'ResourceNotFoundException';

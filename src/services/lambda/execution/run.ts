@@ -49,6 +49,7 @@ export async function run(ctx: Context, request: RunRequest): Promise<RunResult>
     id: requestId,
     payload: request.payload,
     headers: {
+      'Lambda-Runtime-Aws-Request-Id': requestId,
       'Lambda-Runtime-Invoked-Function-Arn': functionArn(ref),
       ...(request.clientContext === undefined ? {} : { 'Lambda-Runtime-Client-Context': request.clientContext }),
     },

@@ -7,7 +7,7 @@ import { ensureUnpacked } from '../code.ts';
 import { openVariables } from '../describe.ts';
 import { invalidParameter } from '../errors.ts';
 import { versionName } from '../names.ts';
-import { toolchainOf } from '../runtimes.ts';
+import { clientOf, toolchainOf } from '../runtimes.ts';
 import type { VersionRow } from '../state.ts';
 
 /** Seconds that the credentials of an environment are good for. */
@@ -45,6 +45,7 @@ export async function specOf(ctx: Context, row: VersionRow): Promise<FunctionSpe
     key: keyOf(ctx, row),
     group: groupOf(ctx, row.function),
     toolchain: toolchainOf(row.runtime) ?? 'none',
+    client: clientOf(row.runtime),
     code: row.code.name,
     layers: [],
     memoryMiB: row.memory,
