@@ -51,6 +51,7 @@ export const services: readonly ServiceEntry[] = [
     subscribes: ['aws.ec2:EC2 Instance State-change Notification'],
   },
   { name: 'sfn', load: () => import('./sfn/index.ts'), eager: true },
+  { name: 'application-auto-scaling', load: () => import('./application-auto-scaling/index.ts') },
   { name: 'cloudtrail', load: () => import('./cloudtrail/index.ts') },
   { name: 'lambda', load: () => import('./lambda/index.ts') },
 ];

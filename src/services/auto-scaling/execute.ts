@@ -1,5 +1,6 @@
 /** Runs policies: asked for by ExecutePolicy, or by the alarms that name them. */
 import type { AutoScaling } from '@aws-sdk/client-auto-scaling';
+import { adjust, aggregate, adjustmentFor, trackedCapacity } from '../../base/scaling.ts';
 import type { Context, Scope, Transaction } from '../../kernel/context.ts';
 import type { HandlersOf } from '../../kernel/service.ts';
 import type { AlarmAction, AlarmReceiver } from '../cloudwatch/api.ts';
@@ -8,7 +9,6 @@ import { activityInProgress, validationError } from './errors.ts';
 import { putDesired, requireGroup } from './groups.ts';
 import { counts } from './members.ts';
 import { findPolicy } from './policies.ts';
-import { adjust, adjustmentFor, trackedCapacity } from './scaling.ts';
 import { type GroupRow, Groups, Members, type MemberRow, Policies, type PolicyRow } from './state.ts';
 
 interface Trigger {
@@ -84,7 +84,7 @@ async function run(tx: Transaction, ctx: Context, group: GroupRow, policy: Polic
 /** What CloudWatch calls when an alarm names a policy. */
 export function createApi(system: Context): AlarmReceiver {
   return {
-    async onAlarm(scope: Scope, { action, alarmName, state, value, threshold }: AlarmAction) {
+    async onAlarm(scope: Scope, { action, alarmName, state, value: newest, values, threshold }: AlarmAction) {
       const ctx = system.inScope(scope);
       await ctx.transact(async (tx) => {
         const policy = await tx.table(Policies).firstByIndex('byArn', [action]);
@@ -100,7 +100,8 @@ export function createApi(system: Context): AlarmReceiver {
           return;
         if (policy.type === 'SimpleScaling' && held(ctx, group, await tx.table(Members).list({ prefix: [group.name] }))) return;
         const words = `At ${stamp(ctx.now)} a monitor alarm ${alarmName} in state ${state} triggered policy ${policy.name}`;
-        await run(tx, ctx, group, policy, { words, value, threshold });
+        const stepped = policy.type === 'StepScaling' ? aggregate(values, policy.settings.MetricAggregationType) : undefined;
+        await run(tx, ctx, group, policy, { words, value: stepped ?? newest, threshold });
       });
     },
   };

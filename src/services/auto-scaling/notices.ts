@@ -3,23 +3,37 @@ import type { Context, Transaction } from '../../kernel/context.ts';
 import { AwsError } from '../../kernel/errors.ts';
 import type { Task } from '../../kernel/service.ts';
 import type { Value } from '../../store/store.ts';
+import type { StsApi } from '../sts/api.ts';
 import { type ActivityRow, type HookAction, type HookRow, type MemberRow, Notifications } from './state.ts';
 
-/** Asks for a message to a topic or queue once the transaction has been written. */
-export async function sendLater(tx: Transaction, ctx: Context, target: string, subject: string, message: Value): Promise<void> {
-  const payload = { target, subject, message: JSON.stringify(message) };
+/** Asks for a message to a topic or queue once the transaction has been written; with the rights of a role when one is given. */
+export async function sendLater(
+  tx: Transaction,
+  ctx: Context,
+  target: string,
+  subject: string,
+  message: Value,
+  roleArn?: string,
+): Promise<void> {
+  const payload = { target, subject, message: JSON.stringify(message), roleArn };
   await tx.schedule({ task: 'send', key: ctx.uuid(), due: ctx.now, payload });
+}
+
+async function asRole(ctx: Context, roleArn: string): Promise<Context> {
+  const sts = await ctx.internal<StsApi>('sts');
+  return ctx.asIdentity(await sts.roleIdentity({ roleArn, sessionName: 'AutoScaling', service: 'autoscaling' }));
 }
 
 /** Sends what `sendLater` wrote down; a topic that is gone or closed loses the message, as in AWS. */
 export const send: Task = async ({ payload }, ctx) => {
-  const { target, subject, message } = payload as { target: string; subject: string; message: string };
+  const { target, subject, message, roleArn } = payload as { target: string; subject: string; message: string; roleArn?: string };
   const [, , service, , account, name] = target.split(':');
   try {
+    const acting = roleArn === undefined ? ctx.asService() : await asRole(ctx, roleArn);
     if (service === 'sqs') {
-      const { QueueUrl } = await ctx.asService().call('sqs').getQueueUrl({ QueueName: name, QueueOwnerAWSAccountId: account });
-      await ctx.asService().call('sqs').sendMessage({ QueueUrl, MessageBody: message });
-    } else await ctx.asService().call('sns').publish({ TopicArn: target, Subject: subject, Message: message });
+      const { QueueUrl } = await acting.call('sqs').getQueueUrl({ QueueName: name, QueueOwnerAWSAccountId: account });
+      await acting.call('sqs').sendMessage({ QueueUrl, MessageBody: message });
+    } else await acting.call('sns').publish({ TopicArn: target, Subject: subject, Message: message });
   } catch (error) {
     if (!(error instanceof AwsError)) throw error;
     ctx.trace(`The notification to ${target} was refused: ${error.code}`);
@@ -115,5 +129,6 @@ export async function announceHook(
         Service: 'AWS Auto Scaling',
         Time: new Date(ctx.now).toISOString(),
       },
+      hook.roleArn,
     );
 }

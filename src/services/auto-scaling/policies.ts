@@ -1,6 +1,7 @@
 /** Scaling policies: checked, kept, described; target tracking makes and keeps its two alarms. */
 import type { AutoScaling, PutScalingPolicyType, ScalingPolicy, TargetTrackingConfiguration } from '@aws-sdk/client-auto-scaling';
 import type { PutMetricAlarmInput } from '@aws-sdk/client-cloudwatch';
+import { stepsProblem } from '../../base/scaling.ts';
 import type { Context, Transaction } from '../../kernel/context.ts';
 import { parameterNotImplemented } from '../../kernel/errors.ts';
 import type { HandlersOf } from '../../kernel/service.ts';
@@ -8,7 +9,6 @@ import { validationError } from './errors.ts';
 import { requireGroup } from './groups.ts';
 import { pageFor } from './lists.ts';
 import { beginPrediction, readPredictive } from './predictive.ts';
-import { checkSteps } from './scaling.ts';
 import { Forecasts, type GroupRow, Policies, type PolicyRow } from './state.ts';
 
 const types = ['SimpleScaling', 'StepScaling', 'TargetTrackingScaling', 'PredictiveScaling'];
@@ -103,7 +103,10 @@ function checkPolicy(input: PutScalingPolicyType): PolicyRow['type'] {
     throw validationError('MinAdjustmentMagnitude is only supported for adjustment type PercentChangeInCapacity.');
   if (type === 'StepScaling') {
     foreign(['ScalingAdjustment', 'Cooldown']);
-    checkSteps(input.StepAdjustments ?? []);
+    const problem = stepsProblem(input.StepAdjustments ?? []);
+    if (problem !== undefined) throw validationError(problem);
+    if (!['Minimum', 'Maximum', 'Average', undefined].includes(input.MetricAggregationType))
+      throw validationError(`Invalid MetricAggregationType: ${input.MetricAggregationType}.`);
     return 'StepScaling';
   }
   foreign(['StepAdjustments', 'EstimatedInstanceWarmup', 'MetricAggregationType']);

@@ -10,9 +10,9 @@ import { counts } from './members.ts';
 import { type GroupRow, Groups, type LaunchChoice, type MemberRow, Members, type RefreshRow, Refreshes } from './state.ts';
 
 /** Cloud time without progress after which a refresh fails ("it waits up to an hour"). */
-export const stalledMillis = 3_600_000;
+const stalledMillis = 3_600_000;
 
-export const activeStatuses: readonly InstanceRefreshStatus[] = [
+const activeStatuses: readonly InstanceRefreshStatus[] = [
   'Pending',
   'InProgress',
   'Baking',
@@ -29,7 +29,7 @@ export async function activeRefresh(
 }
 
 /** Where a refresh stands, from its members. */
-export interface Progress {
+interface Progress {
   /** Old instances in the group that are still to be ended. */
   left: readonly MemberRow[];
   /** Places in which an old instance is leaving, or its successor is not ready yet. */
@@ -39,7 +39,7 @@ export interface Progress {
 }
 
 /** Pure: counts what is left, under way and done. A successor is ready once it has been in service for the warmup. */
-export function progressOf(
+function progressOf(
   row: RefreshRow,
   group: Pick<GroupRow, 'desired'>,
   members: readonly MemberRow[],
@@ -55,12 +55,12 @@ export function progressOf(
   return { left, underWay, done: Math.max(0, row.total - left.length - underWay) };
 }
 
-export function percentOf(done: number, total: number): number {
+function percentOf(done: number, total: number): number {
   return total === 0 ? 100 : Math.floor((100 * done) / total);
 }
 
 /** How many more may leave now: the minimum of healthy instances, and the next checkpoint, bound it; one at a time always goes ("at least one"). */
-export function nextBatch(row: RefreshRow, group: Pick<GroupRow, 'desired'>, { left, underWay, done }: Progress): number {
+function nextBatch(row: RefreshRow, group: Pick<GroupRow, 'desired'>, { left, underWay, done }: Progress): number {
   const healthyMin = Math.ceil((group.desired * row.preferences.MinHealthyPercentage) / 100);
   const together = Math.max(1, group.desired - healthyMin);
   const checkpoint = row.preferences.CheckpointPercentages[row.checkpoint] ?? 100;
@@ -165,7 +165,7 @@ async function finish(ctx: Context, row: RefreshRow): Promise<void> {
 }
 
 /** Ends an instance of the group, with words for its activity. */
-export type Ending = (member: MemberRow, cause: string) => Promise<void>;
+type Ending = (member: MemberRow, cause: string) => Promise<void>;
 
 /** Those that may be ended now: protected ones and those on standby as the preferences say. */
 function endable({ preferences }: RefreshRow, left: readonly MemberRow[]): readonly MemberRow[] {

@@ -21,6 +21,8 @@ export type ActionPayload = {
   reason: string;
   at: number;
   value?: number | undefined;
+  /** Points of the evaluated periods. */
+  values?: readonly number[] | undefined;
   /** True for the calls of scaling policies that follow while the state stays: no line in the history. */
   again: boolean;
 };
@@ -139,6 +141,7 @@ async function perform(ctx: Context, row: AlarmRow, payload: ActionPayload): Pro
       alarmArn: own,
       state: payload.state,
       value: payload.value,
+      values: payload.values ?? [],
       threshold: row.kind === 'metric' ? row.threshold : 0,
       at: payload.at,
     });

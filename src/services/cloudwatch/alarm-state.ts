@@ -33,9 +33,16 @@ export async function changeState(
   tx: Transaction,
   ctx: Context,
   row: AlarmRow,
-  change: { state: AlarmState; reason: string; reasonData?: string | undefined; at: number; value?: number | undefined },
+  change: {
+    state: AlarmState;
+    reason: string;
+    reasonData?: string | undefined;
+    at: number;
+    value?: number | undefined;
+    values?: readonly number[] | undefined;
+  },
 ): Promise<void> {
-  const { state, reason, reasonData, at, value } = change;
+  const { state, reason, reasonData, at, value, values } = change;
   const moved = row.state !== state;
   await tx
     .table(Alarms)
@@ -75,7 +82,7 @@ export async function changeState(
     },
   });
   if (row.actionsEnabled) {
-    const payload = { alarm: row.name, old: row.state, state, reason, at, value, again: false };
+    const payload = { alarm: row.name, old: row.state, state, reason, at, value, values, again: false };
     for (const action of actionsFor(row, state)) await act(tx, ctx, { ...payload, action });
   }
   for (const parent of await tx.table(Alarms).byIndex('byChild', [row.name]))
@@ -124,14 +131,15 @@ export const evaluate: Task = async ({ key, due }, ctx) => {
         recentDatapoints: verdict.recent,
         threshold: current.threshold,
       });
-      await changeState(tx, ctx, current, { state, reason: verdict.reason, reasonData, at: due, value });
+      await changeState(tx, ctx, current, { state, reason: verdict.reason, reasonData, at: due, value, values: verdict.recent });
       return;
     }
     if (!current.actionsEnabled) return;
     const value = range.findLast((point) => point.value !== undefined)?.value;
+    const values = range.slice(-current.evaluationPeriods).flatMap((point) => point.value ?? []);
     const { name: alarm, reason } = current;
     for (const action of actionsFor(current, state).filter((arn) => arn.includes(':autoscaling:')))
-      await act(tx, ctx, { alarm, action, old: state, state, reason, at: due, value, again: true });
+      await act(tx, ctx, { alarm, action, old: state, state, reason, at: due, value, values, again: true });
   });
 };
 

@@ -31,6 +31,8 @@ export interface AlarmAction {
   state: AlarmState;
   /** Value of the newest point and the threshold, for step policies. */
   value: number | undefined;
+  /** Points of the evaluated periods, oldest first, which step policies aggregate. */
+  values: readonly number[];
   threshold: number;
   at: number;
 }

@@ -2,6 +2,7 @@
 import { defineService } from '../../kernel/service.ts';
 import { createApi } from './api.ts';
 import { checks } from './authorise.ts';
+import { publishConsumption } from './consumption.ts';
 import { backupHandlers, copyBackup, removeBackup, restoreBackup } from './backups/backups.ts';
 import { exportHandlers, writeExport } from './backups/exports.ts';
 import { recoveryHandlers, restoreMoment } from './backups/recovery.ts';
@@ -38,7 +39,7 @@ import { expire, forgetAll, trackAll, ttlHandlers } from './ttl.ts';
 
 export default defineService({
   name: 'dynamodb',
-  uses: ['kms', 's3'],
+  uses: ['cloudwatch', 'kms', 's3'],
   tables: [Tables, Items, Entries, Counts, Changes, Tokens, Streams, Stamps, Cursors, Expiries, Exports, Backups],
   handlers: {
     ...createHandlers,
@@ -91,6 +92,7 @@ export default defineService({
     restoreBackup,
     restoreMoment,
     writeExport,
+    publishConsumption,
   },
   api: createApi,
 });

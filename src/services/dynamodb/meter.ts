@@ -7,6 +7,7 @@
  */
 import type { Clock, Millis } from '../../base/clock.ts';
 import type { Context } from '../../kernel/context.ts';
+import { count } from './consumption.ts';
 import { throttled, throughputExceeded } from './errors.ts';
 import type { IndexRow, TableRow } from './state.ts';
 import type { Value } from './values.ts';
@@ -120,6 +121,7 @@ export function admit(ctx: Context, use: Use): void {
 /** Takes the units that an admitted operation has used. */
 export function charge(ctx: Context, use: Use, units: number): void {
   if (units === 0) return;
+  count(ctx, use, units);
   const { kind, table, index, hash } = use;
   const all = buckets(ctx.clock);
   if (table.billing === 'PROVISIONED') {
