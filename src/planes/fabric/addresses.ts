@@ -36,6 +36,9 @@ export const resolverPort = 53;
 /** Source addresses under which platform services see ports (RFC 6598 shared range); translated at the network's edge, so users may use it too. */
 export const serviceCidr = '100.64.0.0/10';
 
+/** Their last part, by which the platform's API knows the port that it is asked at (PortSpec.platform): addresses of the API itself. */
+export const doorCidr = '100.127.0.0/16';
+
 /** Ends of a link between a network and the internet. Every such link uses the same pair: they are next hops only and never leave the link. */
 export const uplinkInternetEnd = { address: '169.254.0.1', mac: '02:00:00:00:00:01' };
 export const uplinkNetworkEnd = { address: '169.254.0.2', mac: '02:00:00:00:00:02' };
@@ -47,15 +50,21 @@ export const goingGroup = 8;
 /** Bytes. AWS networks carry jumbo frames of 9001; one size everywhere, so that no path needs fragmentation. */
 export const mtu = 9001;
 
-/** Hands out service addresses. One is not used again until the whole range has been, so that a late packet is not taken for another port's. */
+/** Hands out addresses of a range but its first and last. One is not used again until the whole range has been, so that a late packet is not taken for another port's. */
 export class ServiceAddresses {
-  readonly #first = (parseIp4('100.64.0.0') as number) + 1;
-  readonly #count = 2 ** 22 - 2;
+  readonly #first: number;
+  readonly #count: number;
   #next = 0;
   readonly #byPort = new Map<string, string>();
   readonly #taken = new Set<string>();
 
-  /** The address of a port, the same until `release`. Throws RangeError when four million ports have one. */
+  /** Service addresses unless told, but for those of doors. */
+  constructor(first = '100.64.0.0', count = 2 ** 22 - 2 ** 16) {
+    this.#first = (parseIp4(first) as number) + 1;
+    this.#count = count - 2;
+  }
+
+  /** The address of a port, the same until `release`. Throws RangeError when all are taken. */
   of(network: string, port: string): string {
     const key = `${network} ${port}`;
     const known = this.#byPort.get(key);

@@ -20,11 +20,16 @@ interface Held {
 
 export class Holdings {
   readonly #serviceAddresses = new ServiceAddresses();
+  readonly #doorAddresses = new ServiceAddresses('100.127.0.0', 2 ** 16);
   readonly #identities = new Map<string, PortIdentity>();
   readonly #byNetwork = new Map<string, Held>();
 
   serviceAddressOf(network: string, port: string): string {
     return this.#serviceAddresses.of(network, port);
+  }
+
+  doorAddressOf(network: string, port: string): string {
+    return this.#doorAddresses.of(network, port);
   }
 
   identify(serviceAddress: string): PortIdentity | undefined {
@@ -56,6 +61,7 @@ export class Holdings {
       held.ports.delete(address);
       this.#identities.delete(address);
       this.#serviceAddresses.release(network, port);
+      this.#doorAddresses.release(network, port);
     }
     const wanted = new Map(plan === undefined ? [] : endsOf(plan));
     const before = namespacesOf(held.ends.values());

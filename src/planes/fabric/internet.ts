@@ -6,6 +6,7 @@ import { applyIpCommands, type Link, readLinks } from '../../machine/link.ts';
 import { applyPacketRules } from '../../machine/nft.ts';
 import { applySettings, hasIp6 } from '../../machine/sysctl.ts';
 import {
+  doorCidr,
   functionsApi,
   functionsCidr,
   hostAddress,
@@ -38,7 +39,7 @@ export async function prepareInternet(openPorts: readonly number[]): Promise<Rea
       ...(ip6 ? [`route replace blackhole ${internetCidr6}`] : []),
       'link set lo up',
       // Every address of these blocks is this namespace's own, without being listed one by one.
-      ...[nameServerBlock, registryBlock, proberBlock].map((block) => `route replace local ${block} dev lo`),
+      ...[nameServerBlock, registryBlock, proberBlock, doorCidr].map((block) => `route replace local ${block} dev lo`),
       ...[hostAddress, functionsApi.address, metadataAddress, resolverAddress].map(
         (address) => `address replace ${address}/32 dev lo`,
       ),
@@ -84,13 +85,16 @@ const webPorts = [80, 443];
 
 /** Between networks only public addresses travel; in comes what platform services and the open ports want, and ping. */
 function internetRules(openPorts: readonly number[]): string {
-  const open = openPorts.length === 0 ? [] : [`ip daddr ${hostAddress} tcp dport { ${openPorts.join(', ')} } accept`];
+  const ports = `tcp dport { ${openPorts.join(', ')} } accept`;
+  const open = openPorts.length === 0 ? [] : [`ip daddr ${hostAddress} ${ports}`];
+  const doors = openPorts.length === 0 ? [] : [`ip saddr ${serviceCidr} ip daddr ${doorCidr} ${ports}`];
   const rules = {
     input: [
       'iifname "lo" accept',
       'ct state established,related accept',
       `ip saddr ${serviceCidr} ip daddr ${metadataAddress} tcp dport ${metadataPort} accept`,
       `ip saddr ${serviceCidr} ip daddr ${resolverAddress} meta l4proto { tcp, udp } th dport ${resolverPort} accept`,
+      ...doors,
       ...open.map((rule) => `ip saddr ${serviceCidr} ct status dnat ${rule}`),
       `ip saddr ${functionsCidr} ip daddr ${functionsApi.address} tcp dport ${functionsApi.port} accept`,
       `ip saddr ${functionsCidr} ip daddr ${resolverAddress} meta l4proto { tcp, udp } th dport ${resolverPort} accept`,
@@ -117,15 +121,14 @@ function internetRules(openPorts: readonly number[]): string {
   }
   const [first] = openPorts;
   if (first !== undefined) {
-    // Under its names in the real cloud the API is asked on the web's ports; on the path of a port's own, at whatever address that port was sent to.
+    // Under its names in the real cloud the API is asked on the web's ports; at a door, under the door's address.
     lines.push(`add chain ${table} web { type nat hook prerouting priority -100; policy accept; }`);
     const own = `ip daddr { ${[hostAddress, ...platformBlocks].join(', ')} }`;
     const toApi = `tcp dport { ${[...webPorts, first].join(', ')} } dnat ip to ${hostAddress}:${first}`;
     lines.push(`add rule ${table} web ${own} ${toApi}`);
-    const others = [metadataAddress, resolverAddress, serviceCidr].join(', ');
-    lines.push(`add rule ${table} web ip saddr ${serviceCidr} ip daddr != { ${others} } ${toApi}`);
-    // A user's network may have such addresses too; those of passages are routed.
-    lines.push(`add rule ${table} web ip saddr ${serviceCidr} ip daddr ${serviceCidr} fib daddr type blackhole ${toApi}`);
+    lines.push(
+      `add rule ${table} web ip saddr ${serviceCidr} ip daddr ${doorCidr} tcp dport { ${webPorts.join(', ')} } dnat to :${first}`,
+    );
   }
   return `${lines.join('\n')}\n`;
 }

@@ -183,6 +183,7 @@ export class LinuxFabric implements Fabric {
       index: this.#indexes.assign(this.#networks.keys()).get(spec.key)!,
       numbers: state.numbers,
       serviceAddressOf: (port) => this.#holdings.serviceAddressOf(spec.key, port),
+      doorAddressOf: (port) => this.#holdings.doorAddressOf(spec.key, port),
       serviceAddressElsewhere: (network, port) => this.#holdings.serviceAddressOf(network, port),
       membersElsewhere: (ruleSet) => membersOf(ruleSet, this.#specs()),
       faults: this.#faults.view(this.#specs()),

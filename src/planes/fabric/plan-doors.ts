@@ -1,6 +1,7 @@
 /**
  * Ports at which the platform's API answers (PortSpec.platform), and routes to it. Their packets leave for the root namespace as those to the metadata
- * service do, under the address unique to the sender's port; the root namespace leads them to the API whatever address they were sent to.
+ * service do, under the address unique to the sender's port, and to one unique to the door (rewritten as those of passages are, plan-passages.ts): the root
+ * namespace has all such addresses, so the API sees at which port it was asked.
  */
 import { parseCidr4 } from '../../base/cidr.ts';
 import { serviceCidr, uplinkInternetEnd } from './addresses.ts';

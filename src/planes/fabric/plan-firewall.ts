@@ -305,11 +305,12 @@ function gateChain(gate: string, direction: 'ingress' | 'egress'): string {
 
 function planSets(
   spec: NetworkSpec,
-  { faults, membersElsewhere, serviceAddressOf }: PlanContext,
+  context: PlanContext,
   { ports, nats, admissions }: Planned,
   profiles: ReadonlyMap<string, Profile>,
 ): Map<string, SetPlan> {
-  const passages = Object.entries(passageElements(spec, admissions, serviceAddressOf));
+  const { faults, membersElsewhere } = context;
+  const passages = Object.entries(passageElements(doorsOf(spec), admissions, context));
   return new Map([
     ...passages.map(([name, elements]) => map(name, 'type ipv4_addr : ipv4_addr', elements)),
     ...sourceSets(ports),

@@ -9,7 +9,7 @@
  * blocks that do not overlap, and a process that stands in both networks, which would copy every byte.
  */
 import { serviceCidr, uplinkInternetEnd } from './addresses.ts';
-import type { FactList, PlannedPort } from './plan.ts';
+import type { FactList, PlanContext, PlannedPort } from './plan.ts';
 import { rootRoute } from './plan-links.ts';
 import type { NetworkSpec, PortSpec } from './types.ts';
 
@@ -66,14 +66,22 @@ export function passagesOf(spec: NetworkSpec): PortSpec[] {
   return spec.ports.filter((port) => port.passage === true && port.attachment === undefined);
 }
 
-/** Elements of the maps `exits` (own address to passage's) and `entrances` (passage's address to own). */
+/** The address under which a door is known outside its network: the API's for the platform's, routed to another network for a passage. */
+export function doorAddress(
+  { key, passage }: PortSpec,
+  context: Pick<PlanContext, 'serviceAddressOf' | 'doorAddressOf'>,
+): string {
+  return passage === true ? context.serviceAddressOf(key) : context.doorAddressOf(key);
+}
+
+/** Elements of the maps `exits` (own address to the door's outside) and `entrances` (passage's address to own). */
 export function passageElements(
-  spec: NetworkSpec,
+  doors: readonly PortSpec[],
   admissions: readonly PlannedAdmission[],
-  serviceAddressOf: (port: string) => string,
+  context: Pick<PlanContext, 'serviceAddressOf' | 'doorAddressOf'>,
 ): Record<'exits' | 'returns' | 'entrances', (readonly [string, string])[]> {
-  const exits = passagesOf(spec).flatMap(({ key, addresses }) =>
-    addresses.slice(0, 1).map(({ private: own }) => [own, serviceAddressOf(key)] as const),
+  const exits = doors.flatMap((door) =>
+    door.addresses.slice(0, 1).map(({ private: own }) => [own, doorAddress(door, context)] as const),
   );
   return {
     exits,

@@ -43,6 +43,7 @@ function planner(): (wanted: NetworkSpec, change?: Partial<PlanContext>) => Netw
       index: 1,
       numbers,
       serviceAddressOf: (key) => `100.64.0.${key.slice(-1)}`,
+      doorAddressOf: (key) => `100.127.0.${key.slice(-1)}`,
       serviceAddressElsewhere: (network, key) => `100.64.${network.length}.${key.slice(-1)}`,
       membersElsewhere: () => [],
       faults: faults.view([wanted]),

@@ -10,10 +10,10 @@ import { machineNamespace, networkNamespace } from '../../machine/netns.ts';
 import type { NetworkNumbers } from './numbers.ts';
 import { type FirewallPlan, isDual, planFirewall } from './plan-firewall.ts';
 import { copyCommands, listCopies, planCopies } from './plan-copies.ts';
-import { planDoors } from './plan-doors.ts';
+import { doorsOf, planDoors } from './plan-doors.ts';
 import { planIp6 } from './plan-ip6.ts';
 import { planPort, planUplink } from './plan-links.ts';
-import { listAdmissions, passagesOf, planAdmissions } from './plan-passages.ts';
+import { doorAddress, listAdmissions, planAdmissions } from './plan-passages.ts';
 import { listPeers, planPeer } from './plan-peers.ts';
 import { planRouteTables } from './plan-routes.ts';
 import type { NetworkSpec, PortSpec, SubnetSpec } from './types.ts';
@@ -59,7 +59,7 @@ export interface NetworkPlan {
   /** By an id that stays the same when only the command changes. In the order in which they must be made. */
   facts: ReadonlyMap<string, Fact>;
   firewall: FirewallPlan;
-  /** Service address to port, for ports that are attached and for passages. */
+  /** Service address to port, for ports that are attached and for passages; of the platform's, the address of the door. */
   identities: ReadonlyMap<string, { port: string; machine?: string | undefined; device?: string | undefined }>;
 }
 
@@ -77,7 +77,9 @@ export interface PlanContext {
   index: number;
   numbers: NetworkNumbers;
   serviceAddressOf: (port: string) => string;
-  /** The same for a port of another network. */
+  /** Address by which the API knows that it is asked at this port. */
+  doorAddressOf: (port: string) => string;
+  /** The service address of a port of another network. */
   serviceAddressElsewhere: (network: string, port: string) => string;
   /** Private addresses of the ports that carry a rule set in other networks. */
   membersElsewhere: (ruleSet: string) => readonly string[];
@@ -137,7 +139,7 @@ export function planNetwork(spec: NetworkSpec, context: PlanContext): NetworkPla
       ...ports.map(
         (port) => [port.serviceAddress, { port: port.spec.key, machine: port.machineKey, device: port.device }] as const,
       ),
-      ...passagesOf(spec).map(({ key }) => [context.serviceAddressOf(key), { port: key }] as const),
+      ...doorsOf(spec).map((door) => [doorAddress(door, context), { port: door.key }] as const),
     ]),
   };
 }

@@ -163,6 +163,37 @@ describe('endpoints of a VPC', () => {
     ).not.toContain(id);
   }, 90_000);
 
+  test('of two endpoints of one service the policy of the one that a request came through counts', async () => {
+    const group = await lab.group(network.vpcId, 'two-doors');
+    await lab.allow(group, 'tcp', 80, 80, '10.121.0.0/16');
+    const make = async (policy: object | undefined, PrivateDnsEnabled: boolean) =>
+      (
+        await ec2.send(
+          new CreateVpcEndpointCommand({
+            VpcId: network.vpcId,
+            VpcEndpointType: 'Interface',
+            ServiceName: 'com.amazonaws.us-east-1.sns',
+            SubnetIds: [privateSubnet],
+            SecurityGroupIds: [group],
+            PrivateDnsEnabled,
+            ...(policy === undefined ? {} : { PolicyDocument: JSON.stringify(policy) }),
+          }),
+        )
+      ).VpcEndpoint!;
+    const closed = { Statement: [{ Effect: 'Allow', Principal: '*', Action: 'sns:CreateTopic', Resource: '*' }] };
+    const [narrow, wide] = [await make(closed, true), await make(undefined, false)];
+    const through = (host: string) =>
+      inside(
+        `curl -s -m 2 --aws-sigv4 aws:amz:us-east-1:sns -u ${lab.account.id}:test -d 'Action=ListTopics&Version=2010-03-31' http://${host}/ || { test $? = 28 && echo timed out; }`,
+      );
+    const denied = /no VPC endpoint policy allows the sns:ListTopics action/;
+    await answers(() => through('sns.us-east-1.amazonaws.com'), denied);
+    await answers(() => through(wide.DnsEntries![0]!.DnsName!), /<ListTopicsResult/);
+    for (const entry of narrow.DnsEntries!) expect(await through(entry.DnsName!)).toMatch(denied);
+    expect(await through(wide.DnsEntries![1]!.DnsName!)).toMatch(/<ListTopicsResult/);
+    await ec2.send(new DeleteVpcEndpointsCommand({ VpcEndpointIds: [narrow.VpcEndpointId!, wide.VpcEndpointId!] }));
+  }, 60_000);
+
   test('VPCE-005 S3 and DynamoDB offer both kinds of endpoint, and both work in one VPC', async () => {
     const offered = await ec2.send(new DescribeVpcEndpointServicesCommand({ Filters: [{ Name: 'owner', Values: ['amazon'] }] }));
     for (const short of ['s3', 'dynamodb']) {

@@ -17,25 +17,40 @@ async function scopeOf(ctx: Context, vpcId: string): Promise<Scope | undefined> 
 }
 
 /**
- * The endpoint that a connection took, told by its port: a gateway endpoint that the port's subnet has a route to, else an interface endpoint of its
- * VPC; each for the service asked for (VPCE-009).
+ * The endpoint that a connection took: that of the interface at which it arrived, else a gateway endpoint that the port's subnet has a route to; each
+ * for the service asked for (VPCE-009).
  */
-export async function pathOf(address: string, service: string, ctx: Context): Promise<NetworkPath | undefined> {
-  const identity = ctx.part('fabric').identify(address);
+export async function pathOf(
+  { from, at }: { from: string; at: string },
+  service: string,
+  ctx: Context,
+): Promise<NetworkPath | undefined> {
+  const fabric = ctx.part('fabric');
+  const identity = fabric.identify(from);
   const scope = identity === undefined ? undefined : await scopeOf(ctx, identity.network);
   if (identity === undefined || scope === undefined) return undefined;
   const own = ctx.inScope(scope);
   const card = await own.table(Interfaces).get(identity.port);
   if (card === undefined) return undefined;
-  const endpoints = (await own.table(VpcEndpoints).byIndex('byVpc', [card.vpcId])).filter(
-    (row) => row.serviceId === undefined && offerOf(scope.region, row.serviceName)?.service === service,
-  );
-  const tableId = await tableOf(own, card);
-  const row =
-    endpoints.find((one) => one.type === 'Gateway' && one.routeTableIds.includes(tableId)) ??
-    endpoints.find((one) => one.type === 'Interface');
-  if (row === undefined) return undefined;
+  const row = await endpointOf(own, card, service, fabric.identify(at)?.port);
+  if (row === undefined || offerOf(scope.region, row.serviceName)?.service !== service) return undefined;
   return { sourceVpc: card.vpcId, sourceVpce: row.id, vpcSourceIp: card.addresses[0]?.address ?? '', policy: row.policy };
+}
+
+/** The endpoint behind a door or, without one, behind the route that the sender's subnet has. */
+async function endpointOf(
+  own: Context,
+  card: InterfaceRow,
+  service: string,
+  doorId: string | undefined,
+): Promise<VpcEndpointRow | undefined> {
+  if (doorId !== undefined) {
+    const door = await own.table(Interfaces).get(doorId);
+    return door?.holder === undefined ? undefined : own.table(VpcEndpoints).get(door.holder.resourceId);
+  }
+  const tableId = await tableOf(own, card);
+  const gateways = (await own.table(VpcEndpoints).byIndex('byVpc', [card.vpcId])).filter(({ type }) => type === 'Gateway');
+  return gateways.find((row) => row.routeTableIds.includes(tableId) && offerOf(own.region, row.serviceName)?.service === service);
 }
 
 async function tableOf(own: Context, { subnetId, vpcId }: InterfaceRow): Promise<string> {
