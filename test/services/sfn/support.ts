@@ -19,7 +19,10 @@ export async function roleFor({ iam }: Pick<Flows, 'iam'>, actions: readonly str
   const trust = { Statement: [{ Effect: 'Allow', Principal: { Service: 'states.amazonaws.com' }, Action: 'sts:AssumeRole' }] };
   const { Role } = await iam.createRole({ RoleName, AssumeRolePolicyDocument: JSON.stringify(trust) });
   if (actions.length > 0) {
-    const PolicyDocument = JSON.stringify({ Statement: [{ Effect: 'Allow', Action: actions, Resource: '*' }] });
+    const PolicyDocument = JSON.stringify({
+      Version: '2012-10-17',
+      Statement: [{ Effect: 'Allow', Action: actions, Resource: '*' }],
+    });
     await iam.putRolePolicy({ RoleName, PolicyName: 'rights', PolicyDocument });
   }
   return Role?.Arn ?? '';
@@ -54,7 +57,7 @@ export interface Ended {
 }
 
 /** Waits for the end of an execution. */
-async function ended({ sfn }: Pick<Flows, 'sfn'>, arn: string, timeoutMs = 10_000): Promise<Ended> {
+export async function ended({ sfn }: Pick<Flows, 'sfn'>, arn: string, timeoutMs = 10_000): Promise<Ended> {
   return eventually(
     async () => {
       const { status, output, error, cause } = await sfn.describeExecution({ executionArn: arn });
