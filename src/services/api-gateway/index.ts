@@ -9,6 +9,8 @@ import { apiHandlers } from './rest/apis.ts';
 import { authorizerHandlers } from './rest/authorizers.ts';
 import { deploymentHandlers } from './rest/deployments.ts';
 import { integrationHandlers } from './rest/integrations.ts';
+import { keyHandlers } from './rest/keys.ts';
+import { planHandlers } from './rest/plans.ts';
 import { methodHandlers } from './rest/methods.ts';
 import { modelHandlers } from './rest/models.ts';
 import { resourceHandlers } from './rest/resources.ts';
@@ -41,6 +43,8 @@ const handlers: HandlersOf<APIGateway> = {
   ...modelHandlers,
   ...deploymentHandlers,
   ...stageHandlers,
+  ...keyHandlers,
+  ...planHandlers,
   ...tagHandlers,
 };
 
@@ -53,7 +57,7 @@ const check = checkByRoute('api-gateway', async ([kind, id = ''], ctx) => {
 
 export default defineService({
   name: 'api-gateway',
-  uses: ['sts'],
+  uses: ['lambda', 'sts'],
   tables: [
     ...[RestApis, Definitions, Deployments, Snapshots, Stages, ApiKeys, UsagePlans, PlanKeys, Usages],
     ...[Domains, Mappings, Addresses, Accounts, ClientCertificates],

@@ -3,6 +3,7 @@ import type { Method } from '@aws-sdk/client-api-gateway';
 import { anonymousIdentity, type Identity } from '../../../kernel/caller.ts';
 import { AwsError } from '../../../kernel/errors.ts';
 import { expandPolicy } from '../rest/apis.ts';
+import { askAuthorizer } from './authorizers.ts';
 import { type Call, internalError, Refusal } from './call.ts';
 
 /** ARN of what is called: `arn:aws:execute-api:region:account:api/stage/METHOD/path`. */
@@ -20,9 +21,33 @@ export async function authoriseCall(call: Call, method: Method): Promise<void> {
     await ask(call, identity, resourcePolicy);
     return;
   }
-  if (method.authorizationType === 'CUSTOM')
-    throw internalError('Execution failed due to configuration error: no Lambda functions in this cloud', call);
+  if (method.authorizationType === 'CUSTOM') {
+    await authoriseByFunction(call, method, resourcePolicy);
+    return;
+  }
   if (resourcePolicy !== undefined) await ask(call, anonymousIdentity, resourcePolicy);
+}
+
+/** The policy that a Lambda authorizer returns is evaluated together with the API's own: either may allow, both may deny. */
+async function authoriseByFunction(call: Call, method: Method, resourcePolicy: string | undefined): Promise<void> {
+  const authorizer = call.served.definition.authorizers[method.authorizerId ?? ''];
+  if (authorizer === undefined) throw internalError('Execution failed due to configuration error: no such authorizer', call);
+  const { principalId, policy, context, usageIdentifierKey } = await askAuthorizer(call, authorizer);
+  const own = resourcePolicy === undefined ? [] : listOf((JSON.parse(resourcePolicy) as { Statement?: unknown }).Statement);
+  const given = listOf(policy.Statement).map((statement) => ({ ...(statement as object), Principal: '*' }));
+  const merged = JSON.stringify({ Version: '2012-10-17', Statement: [...own, ...given] });
+  try {
+    await ask(call, anonymousIdentity, merged);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    const explicit = error.message.includes('explicit deny') ? ' with an explicit deny' : '';
+    throw new Refusal('ACCESS_DENIED', `User is not authorized to access this resource${explicit}`);
+  }
+  call.authorizer = { principalId, ...context, ...(usageIdentifierKey === undefined ? {} : { usageIdentifierKey }) };
+}
+
+function listOf(statements: unknown): unknown[] {
+  return Array.isArray(statements) ? statements : statements === undefined ? [] : [statements];
 }
 
 async function ask(call: Call, identity: Identity, resourcePolicy: string | undefined): Promise<void> {
@@ -56,6 +81,7 @@ async function signerOf(call: Call): Promise<Identity> {
     throw signatureRefusal(error);
   }
   if (identity === undefined) throw new Refusal('MISSING_AUTHENTICATION_TOKEN', 'Missing Authentication Token');
+  call.signer = identity;
   call.identity.accountId = identity.account;
   call.identity.caller = identity.userId;
   call.identity.user = identity.userId;

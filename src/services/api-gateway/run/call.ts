@@ -2,6 +2,7 @@
  * One call of an API on its way through the gateway: what came in, what is known of it, and what goes out. `$context` of templates, access logs and
  * events is made of it.
  */
+import type { Identity } from '../../../kernel/caller.ts';
 import type { Context } from '../../../kernel/context.ts';
 import type { WebRequest } from '../../../kernel/web.ts';
 import { gatewayResponseTypes, type GatewayResponseType } from '../gateway-responses.ts';
@@ -49,6 +50,8 @@ export interface Call {
   extendedRequestId: string;
   domainName: string;
   identity: CallIdentity;
+  /** Whoever signed the call. */
+  signer?: Identity | undefined;
   /** What a Lambda authorizer gave. */
   authorizer?: Record<string, unknown> | undefined;
   canary: boolean;

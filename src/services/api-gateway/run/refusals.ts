@@ -34,7 +34,10 @@ export function refusalAnswer(refusal: Refusal, call?: Call): Answer {
   if (valuesOf(headers, 'content-type') === undefined) setHeader(headers, 'Content-Type', [type ?? 'application/json']);
   const own = call.served.definition.gatewayResponses[refusal.type]?.statusCode ?? chosen.statusCode;
   const status = chosen.defaultResponse === false && own !== undefined ? Number(own) : refusal.status;
-  return { status, headers, body: Buffer.from(fill(template, variables, call)) };
+  const text = fill(template, variables, call);
+  // What policies refuse has always been told with a capital letter.
+  const isStandard = refusal.type === 'ACCESS_DENIED' && chosen.defaultResponse !== false;
+  return { status, headers, body: Buffer.from(isStandard ? text.replace(/^\{"message":/, '{"Message":') : text) };
 }
 
 function plain(refusal: Refusal, headers: Multi): Answer {
@@ -51,7 +54,7 @@ function responseFor({ served }: Call, { type, status }: Refusal): GatewayRespon
 function errorVariables(refusal: Refusal): Record<string, string> {
   return {
     message: refusal.message,
-    messageString: JSON.stringify(refusal.message),
+    messageString: refusal.message === 'null' ? 'null' : JSON.stringify(refusal.message),
     responseType: refusal.type,
     validationErrorString: refusal.detail ?? '',
   };
