@@ -97,6 +97,7 @@ export async function callService(call: Call, request: BackendRequest, identity:
   const subdomain = name.includes('.') ? `${name.slice(0, name.lastIndexOf('.'))}.` : '';
   const wire = kind === 'action' ? actionRequest(entry, rest, request) : pathRequest(rest, request);
   const host = `${subdomain}${entry.endpointPrefix}.${region}.amazonaws.com`;
+  if (entry.name === 'sqs') nameQueue(wire, host);
   const found = await identify(index, { request: wire, host });
   if (found === undefined || 'unknownOperation' in found)
     throw internalError(`Execution failed due to configuration error: ${prefix} knows no such action`, call);
@@ -137,6 +138,15 @@ async function toAnswer({ status, headers, body }: WireResponse): Promise<Answer
   const pieces: Uint8Array[] = [];
   for await (const piece of body) pieces.push(piece);
   return { status, headers: multi, body: Buffer.concat(pieces) };
+}
+
+/** SQS takes the address of a request for the queue that it is about ("Making Query API requests", SQS Developer Guide). */
+function nameQueue(wire: WireRequest, host: string): void {
+  if (!/^\/\d{12}\/[^/]+\/?$/.test(wire.path)) return;
+  const url = `https://${host}${wire.path}`;
+  const text = Buffer.from(wire.body).toString('utf8');
+  if (!/(^|&)Action=/.test(text)) wire.query = [...wire.query, ['QueueUrl', url]];
+  else if (!/(^|&)QueueUrl=/.test(text)) wire.body = Buffer.from(`${text}&QueueUrl=${encodeURIComponent(url)}`);
 }
 
 function lowerHeaders(headers: Multi): Record<string, string> {
