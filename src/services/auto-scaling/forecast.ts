@@ -8,8 +8,8 @@ import type { Millis } from '../../base/clock.ts';
 export const hour: Millis = 3_600_000;
 export const historyMax: Millis = 14 * 24 * hour;
 /** "Predictive scaling needs at least 24 hours of historical data". */
-export const historyMin: Millis = 24 * hour;
-export const horizon: Millis = 48 * hour;
+const historyMin: Millis = 24 * hour;
+const horizon: Millis = 48 * hour;
 
 /** Values by the beginning of their hour. */
 export type Hourly = ReadonlyMap<Millis, number>;
@@ -18,7 +18,7 @@ export type Hourly = ReadonlyMap<Millis, number>;
 const fading = 0.7;
 
 /** The load of one hour; undefined when history has nothing of that hour of the day. */
-export function loadAt(history: Hourly, at: Millis): number | undefined {
+function loadAt(history: Hourly, at: Millis): number | undefined {
   const lastWeek = history.get(at - 7 * 24 * hour);
   if (lastWeek !== undefined) return lastWeek;
   let [sum, weights] = [0, 0];

@@ -12,13 +12,7 @@ import { type GroupRow, Groups, type LaunchChoice, type MemberRow, Members, type
 /** Cloud time without progress after which a refresh fails ("it waits up to an hour"). */
 const stalledMillis = 3_600_000;
 
-const activeStatuses: readonly InstanceRefreshStatus[] = [
-  'Pending',
-  'InProgress',
-  'Baking',
-  'Cancelling',
-  'RollbackInProgress',
-];
+const activeStatuses: readonly InstanceRefreshStatus[] = ['Pending', 'InProgress', 'Baking', 'Cancelling', 'RollbackInProgress'];
 
 /** The refresh that is under way in a group. */
 export async function activeRefresh(
@@ -39,12 +33,7 @@ interface Progress {
 }
 
 /** Pure: counts what is left, under way and done. A successor is ready once it has been in service for the warmup. */
-function progressOf(
-  row: RefreshRow,
-  group: Pick<GroupRow, 'desired'>,
-  members: readonly MemberRow[],
-  now: number,
-): Progress {
+function progressOf(row: RefreshRow, group: Pick<GroupRow, 'desired'>, members: readonly MemberRow[], now: number): Progress {
   const old = new Set(row.slots);
   const left = members.filter((member) => old.has(member.slot) && (counts(member) || member.state === 'Standby'));
   const leaving = members.filter((member) => old.has(member.slot) && !left.includes(member));
