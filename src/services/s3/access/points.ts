@@ -115,7 +115,7 @@ async function pointOfAlias(ctx: Context, alias: string): Promise<AccessPointRow
 }
 
 /** Condition keys that tell policies of the entrance. */
-export function pointConditions(point: AccessPointRow | undefined): NonNullable<Check['conditions']> {
+function pointConditions(point: AccessPointRow | undefined): NonNullable<Check['conditions']> {
   if (point === undefined) return {};
   return {
     's3:DataAccessPointArn': arnOfPoint(point),
@@ -124,12 +124,12 @@ export function pointConditions(point: AccessPointRow | undefined): NonNullable<
   };
 }
 
-export function networkOrigin(point: AccessPointRow): 'VPC' | 'Internet' {
+function networkOrigin(point: AccessPointRow): 'VPC' | 'Internet' {
   return point.vpcId === undefined ? 'Internet' : 'VPC';
 }
 
 /** What the access point itself is asked, for the check of its bucket. Undefined for requests that came to the bucket. */
-export async function pointCheck(
+async function pointCheck(
   ctx: Context,
   { accessPoint: point, Key: key }: ObjectAsk,
   bucket: BucketRow,

@@ -11,7 +11,6 @@ import type { BucketRow } from '../state.ts';
 
 type Input = Readonly<Record<string, unknown>>;
 
-export const expressClass = 'EXPRESS_ONEZONE';
 const nameEnd = '--x-s3';
 
 /** Condition keys by which a session knows its bucket and what it may do there (directory/sessions.ts). */

@@ -1,0 +1,70 @@
+/** A disk that is full: the cloud says so, keeps what it has acknowledged, and goes on when there is room again. */
+import { execFile } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import type { S3 } from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { eventually, freshAccount, type OwnCloud, startOwnCloud } from '../../support/cloud.ts';
+import { clientOf, freshName } from './support.ts';
+
+const run = promisify(execFile);
+const mebibyte = 1024 * 1024;
+const isRoot = process.getuid?.() === 0;
+
+let folder = '';
+let cloud: OwnCloud;
+
+beforeEach((context) => context.skip(!isRoot, 'needs root'));
+beforeAll(async () => {
+  if (!isRoot) return;
+  folder = await mkdtemp(path.join(tmpdir(), 'pilvi-full-'));
+  await run('mount', ['-t', 'tmpfs', '-o', 'size=48m', 'tmpfs', folder]);
+  cloud = await startOwnCloud({ data: path.join(folder, 'data') });
+}, 40_000);
+afterAll(async () => {
+  await cloud?.stop().catch(() => undefined);
+  if (folder !== '') await run('umount', ['-l', folder]).catch(() => undefined);
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function digestOf(s3: S3, Bucket: string, Key: string): Promise<string> {
+  const { Body } = await s3.getObject({ Bucket, Key });
+  return createHash('sha256')
+    .update((await Body?.transformToByteArray()) ?? '')
+    .digest('hex');
+}
+
+test('large objects are refused when the disk is full, and nothing that was acknowledged is lost', async () => {
+  const account = freshAccount(cloud.endpoint);
+  const s3 = clientOf(account);
+  const Bucket = freshName(account);
+  await s3.createBucket({ Bucket });
+  const kept = new Map<string, string>();
+  let refusal: Error & { $metadata?: { httpStatusCode?: number } } = new Error('none');
+  for (let count = 0; count < 20; count += 1) {
+    const Body = randomBytes(4 * mebibyte);
+    const Key = `large-${count}`;
+    try {
+      await s3.putObject({ Bucket, Key, Body });
+      kept.set(Key, createHash('sha256').update(Body).digest('hex'));
+    } catch (error) {
+      refusal = error as Error;
+      break;
+    }
+  }
+  expect([refusal.name, refusal.$metadata?.httpStatusCode]).toEqual(['ServiceUnavailable', 503]);
+  expect(kept.size).toBeGreaterThan(2);
+  const listed = (await s3.listObjectsV2({ Bucket })).Contents?.map(({ Key }) => Key);
+  expect(listed?.sort()).toEqual([...kept.keys()].sort());
+  for (const [Key, digest] of kept) expect(await digestOf(s3, Bucket, Key)).toBe(digest);
+  // Small ones still fit, and room comes back with what is deleted.
+  await s3.putObject({ Bucket, Key: 'small', Body: 'fits' });
+  await s3.deleteObject({ Bucket, Key: 'large-0' });
+  const Body = randomBytes(3 * mebibyte);
+  await eventually(() => s3.putObject({ Bucket, Key: 'after', Body }), { why: 'there is room again' });
+  expect(await digestOf(s3, Bucket, 'after')).toBe(createHash('sha256').update(Body).digest('hex'));
+  for (const [Key, digest] of kept) if (Key !== 'large-0') expect(await digestOf(s3, Bucket, Key)).toBe(digest);
+}, 60_000);
