@@ -25,3 +25,9 @@ export class PilviError extends Error {
     this.code = code;
   }
 }
+
+/** Whether an error of the system says that a disk has no room left, or that its user has used up a quota. */
+export function isDiskFull(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  return code === 'ENOSPC' || code === 'EDQUOT';
+}

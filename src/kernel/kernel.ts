@@ -2,6 +2,7 @@
  * The kernel: what services are written against, put together. It owns no rule of any service and touches no socket; boot builds it, the gateway
  * and the admin API drive it.
  */
+import { isDiskFull } from '../base/errors.ts';
 import type { CloudClock } from '../base/clock.ts';
 import type { IdSource } from '../base/ids.ts';
 import type { Store } from '../store/store.ts';
@@ -105,7 +106,7 @@ export class Kernel {
       output = await this.#perform(ctx, input);
       return output;
     } catch (error) {
-      failure = error instanceof AwsError ? error : this.#bug(error, ctx);
+      failure = error instanceof AwsError ? error : isDiskFull(error) ? this.#diskFull(error, ctx) : this.#bug(error, ctx);
       throw failure;
     } finally {
       this.#record(ctx, input, output, failure);
@@ -273,6 +274,13 @@ export class Kernel {
     const task = definition?.tasks?.[job.task];
     if (task === undefined) throw new Error(`Service ${job.service} has no task ${job.task}.`);
     return task({ key: job.key, due: job.due, payload: job.payload }, ctx);
+  }
+
+  /** The host's trouble, not the caller's and no bug: the transaction did not happen, and the next may when there is room again. */
+  #diskFull(error: unknown, ctx: Context): AwsError {
+    this.log('error', 'The disk that holds the data folder is full; a request was refused.', { operation: ctx.operation });
+    const text = 'The request cannot be handled now: the disk that holds the state of this cloud is full.';
+    return new AwsError('ServiceUnavailable', text, { status: 503, cause: error });
   }
 
   #bug(error: unknown, ctx: Context): AwsError {

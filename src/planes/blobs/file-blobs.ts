@@ -11,6 +11,7 @@
 import { mkdirSync } from 'node:fs';
 import { type FileHandle, link, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { isDiskFull } from '../../base/errors.ts';
 import { type Blobs, BlobsFullError, type OpenBlob, type Written } from './types.ts';
 
 /** Blobs up to this size live in their owner's row. */
@@ -60,7 +61,7 @@ class FileBlobs implements Blobs {
     } catch (error) {
       await file?.abandon();
       if (file !== undefined) await rm(this.#newPath(id), { force: true });
-      throw isFull(error) ? new BlobsFullError('The disk that holds the bytes is full.', { cause: error }) : error;
+      throw isDiskFull(error) ? new BlobsFullError('The disk that holds the bytes is full.', { cause: error }) : error;
     }
   }
 
@@ -236,8 +237,4 @@ function isMissing(error: unknown): boolean {
 
 function ignoreMissing(error: unknown): void {
   if (!isMissing(error)) throw error;
-}
-
-function isFull(error: unknown): boolean {
-  return codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT';
 }

@@ -68,3 +68,34 @@ test('large objects are refused when the disk is full, and nothing that was ackn
   expect(await digestOf(s3, Bucket, 'after')).toBe(createHash('sha256').update(Body).digest('hex'));
   for (const [Key, digest] of kept) if (Key !== 'large-0') expect(await digestOf(s3, Bucket, Key)).toBe(digest);
 }, 60_000);
+
+test('rows that no longer fit are refused, and those that were acknowledged are there after a restart', async () => {
+  const account = freshAccount(cloud.endpoint);
+  const s3 = clientOf(account);
+  const Bucket = freshName(account);
+  await s3.createBucket({ Bucket });
+  const kept: string[] = [];
+  let refusal: Error & { $metadata?: { httpStatusCode?: number } } = new Error('none');
+  for (let count = 0; count < 2000; count += 1) {
+    try {
+      await s3.putObject({ Bucket, Key: `row-${String(count).padStart(4, '0')}`, Body: randomBytes(60_000) });
+      kept.push(`row-${String(count).padStart(4, '0')}`);
+    } catch (error) {
+      refusal = error as Error;
+      break;
+    }
+  }
+  expect(kept.length).toBeGreaterThan(10);
+  expect([refusal.name, refusal.$metadata?.httpStatusCode]).toEqual(['ServiceUnavailable', 503]);
+  expect(refusal.message).toContain('the disk that holds the state of this cloud is full');
+  const keys = async (client: S3): Promise<unknown> => (await client.listObjectsV2({ Bucket })).Contents?.map(({ Key }) => Key);
+  expect(await keys(s3)).toEqual(kept);
+  await cloud.kill();
+  // Room for the start.
+  await run('mount', ['-o', 'remount,size=96m', folder]);
+  cloud = await startOwnCloud({ data: path.join(folder, 'data') });
+  const again = clientOf({ ...account, config: (more) => ({ ...account.config(more), endpoint: cloud.endpoint }) });
+  expect(await keys(again)).toEqual(kept);
+  await again.putObject({ Bucket, Key: 'row-last', Body: 'fits' });
+  expect(await keys(again)).toEqual([...kept, 'row-last']);
+}, 60_000);
