@@ -56,6 +56,10 @@ export function applyChange({ Action, ResourceRecordSet: set }: Change, working:
   const existing = beside.find((one) => one.type === row.type && one.setIdentifier === row.setIdentifier);
   const identifier = row.setIdentifier === '' ? '' : `, set-identifier='${row.setIdentifier}'`;
   const shown = `[name='${row.name}', type='${row.type}'${identifier}]`;
+  if (existing?.trafficPolicyInstance !== undefined)
+    return [
+      `Tried to change resource record set ${shown} but it belongs to the traffic policy instance ${existing.trafficPolicyInstance}`,
+    ];
   if (Action === 'DELETE') return deleteSet(row, existing, shown, working);
   if (Action === 'CREATE' && existing !== undefined)
     return [`Tried to create resource record set ${shown} but it already exists`];

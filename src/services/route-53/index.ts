@@ -13,6 +13,8 @@ import { recordSetHandlers } from './record-sets.ts';
 import { zoneReconciler } from './serve.ts';
 import { Changes, CidrCollections, DelegationSets, Places, RecordSets, Tags, ZoneOwners, Zones } from './state.ts';
 import { tagHandlers } from './tags.ts';
+import { trafficHandlers } from './traffic-policies.ts';
+import { TrafficInstances, TrafficPolicies } from './traffic-state.ts';
 import { vpcHandlers } from './vpcs.ts';
 import { forgetZonesOf } from './zone-lookup.ts';
 import { zoneHandlers } from './zones.ts';
@@ -23,7 +25,7 @@ export default defineService({
   uses: ['cloudwatch', 'cloudwatch-logs', 'ec2'],
   tables: [
     ...[Zones, ZoneOwners, RecordSets, Changes, DelegationSets, Tags, CidrCollections, Places, HealthChecks, HealthStates],
-    ...[QueryLogs, LoggedZones],
+    ...[QueryLogs, LoggedZones, TrafficPolicies, TrafficInstances],
   ],
   handlers: {
     ...zoneHandlers,
@@ -34,6 +36,7 @@ export default defineService({
     ...cidrHandlers,
     ...tagHandlers,
     ...queryLogHandlers,
+    ...trafficHandlers,
   },
   authorise: authorisations,
   reconcilers: { zones: zoneReconciler, checks: checkReconciler },

@@ -21,9 +21,11 @@ function describeSet(row: RecordSetRow): ResourceRecordSet {
     Type: row.type as ResourceRecordSet['Type'],
     ...(row.setIdentifier === '' ? {} : { SetIdentifier: row.setIdentifier }),
     ...row.routing,
-    ...(row.alias === undefined
-      ? { TTL: row.ttl, ResourceRecords: row.values.map((Value) => ({ Value })) }
-      : { AliasTarget: { HostedZoneId: row.alias.zone, DNSName: row.alias.name, EvaluateTargetHealth: row.alias.evaluate } }),
+    ...(row.trafficPolicyInstance !== undefined
+      ? { TTL: row.ttl, TrafficPolicyInstanceId: row.trafficPolicyInstance }
+      : row.alias === undefined
+        ? { TTL: row.ttl, ResourceRecords: row.values.map((Value) => ({ Value })) }
+        : { AliasTarget: { HostedZoneId: row.alias.zone, DNSName: row.alias.name, EvaluateTargetHealth: row.alias.evaluate } }),
     ...(row.healthCheck === undefined ? {} : { HealthCheckId: row.healthCheck }),
   };
 }

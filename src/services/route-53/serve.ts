@@ -8,6 +8,8 @@ import { LoggedZones } from './query-log-state.ts';
 import { parseSoa, serverAddress } from './name-servers.ts';
 import { parseValue, planeType } from './record-data.ts';
 import { ruleOf } from './routing.ts';
+import { type TrafficInstanceRow, TrafficInstances, TrafficPolicies } from './traffic-state.ts';
+import { readDocument, setsOf } from './traffic-tree.ts';
 import {
   Changes,
   CidrCollections,
@@ -65,8 +67,35 @@ async function specOf(ctx: Context, zone: ZoneRow): Promise<ZoneSpec> {
     soaTtl: soa?.ttl ?? 900,
     rank: zone.created,
     logged: (await ctx.table(LoggedZones).get(zone.id)) !== undefined,
-    sets: rows.map((row) => setSpec(row, zone, ctx.account, collections)),
+    sets: [
+      ...rows.filter((row) => row.trafficPolicyInstance === undefined).map((row) => setSpec(row, zone, ctx.account, collections)),
+      ...(await trafficSets(ctx, zone)),
+    ],
   };
+}
+
+/** What the zone's traffic policy instances answer. */
+async function trafficSets(ctx: Context, zone: ZoneRow): Promise<RecordSetSpec[]> {
+  const instances = await ctx.table(TrafficInstances).byIndex('byZone', [zone.id]);
+  const policies = await Promise.all(instances.map(({ policy, version }) => ctx.table(TrafficPolicies).get(policy, version)));
+  return instances.flatMap(({ id, name, ttl }, index) => {
+    const policy = policies[index];
+    const place = { name: dnsName(name), apex: dnsName(zone.name), id, ttl };
+    return policy === undefined ? [] : setsOf(readDocument(policy.document), place, (check) => probeKey(ctx, check));
+  });
+}
+
+/** The instances that were read with the zone are in force. */
+async function settleTraffic(own: Context, read: readonly TrafficInstanceRow[]): Promise<void> {
+  const waiting = read.filter(({ state }) => state !== 'Applied');
+  if (waiting.length === 0) return;
+  await own.transact(async (tx) => {
+    for (const row of waiting) {
+      const now = await tx.table(TrafficInstances).get(row.id);
+      if (now?.version === row.version && now.policy === row.policy)
+        await tx.table(TrafficInstances).put({ ...now, state: 'Applied' });
+    }
+  });
 }
 
 export const zoneReconciler: Reconciler = {
@@ -90,9 +119,11 @@ export const zoneReconciler: Reconciler = {
     const zone = await own?.table(Zones).get(key);
     if (own === undefined || zone === undefined) hosted.removeZone(key);
     else {
+      const instances = await own.table(TrafficInstances).byIndex('byZone', [zone.id]);
       const spec = await specOf(own, zone);
       if (spec.networks === undefined) await serveAt(spec.servers);
       hosted.ensureZone(spec);
+      await settleTraffic(own, instances);
     }
     if (waiting.length === 0) return;
     await ctx.transact(async (tx) => {

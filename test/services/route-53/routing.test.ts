@@ -1,7 +1,7 @@
 /** Routing policies as DNS answers show them, with clients placed by EDNS client subnet. */
 import type { ResourceRecordSet } from '@aws-sdk/client-route-53';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { admin, type OwnCloud, refused, startOwnCloud } from '../../support/cloud.ts';
+import { admin, eventually, type OwnCloud, refused, startOwnCloud } from '../../support/cloud.ts';
 import { digRefused, ZoneLab } from './support.ts';
 import { askMany } from './many.ts';
 
@@ -158,6 +158,71 @@ describe('routing policies', () => {
     expect(await seen('bias', from.nevada)).toBe('192.0.2.2');
     for (const bias of [100, -100])
       await refused(create(set('bias', 'x', '192.0.2.3', near('us-east-2', bias))), 'InvalidInput', /geoProximityLocation\.bias/);
+  });
+
+  test('R53-052 a traffic policy holds a tree of rules, geoproximity with bias among them', async () => {
+    const { client } = lab;
+    const endpoint = (Value: string) => ({ Type: 'value', Value });
+    const text = (bias: string, more: object = {}) =>
+      JSON.stringify({
+        AWSPolicyFormatVersion: '2015-10-01',
+        RecordType: 'A',
+        StartRule: 'near',
+        Endpoints: { w: endpoint('192.0.2.1'), e1: endpoint('192.0.2.2'), e2: endpoint('192.0.2.3') },
+        Rules: {
+          near: {
+            RuleType: 'geoproximity',
+            GeoproximityLocations: [
+              { EndpointReference: 'w', Region: 'aws:route53:us-west-1', Bias: bias },
+              { RuleReference: 'east', Region: 'aws:route53:us-east-1', Bias: '0' },
+            ],
+          },
+          east: {
+            RuleType: 'weighted',
+            Items: [
+              { EndpointReference: 'e1', Weight: '1' },
+              { EndpointReference: 'e2', Weight: '0' },
+            ],
+          },
+        },
+        ...more,
+      });
+    const make = (Document: string, Name = `policy-${Math.random()}`) => client.createTrafficPolicy({ Name, Document });
+    const { TrafficPolicy: policy } = await make(text('0'), 'tree');
+    expect(policy).toMatchObject({ Name: 'tree', Version: 1, Type: 'A' });
+    const at = { HostedZoneId: lab.id, Name: lab.name('flow'), TTL: 60, TrafficPolicyId: policy!.Id! };
+    const made = await client.createTrafficPolicyInstance({ ...at, TrafficPolicyVersion: 1 });
+    const { Id } = made.TrafficPolicyInstance!;
+    const applied = () =>
+      eventually(
+        async () => expect((await client.getTrafficPolicyInstance({ Id })).TrafficPolicyInstance?.State).toBe('Applied'),
+        { why: 'the instance is applied' },
+      );
+    await applied();
+    const all = async () => [await seen('flow', from.nevada), await seen('flow', from.kansas), await seen('flow', from.ohio)];
+    expect(await all()).toEqual(['192.0.2.1', '192.0.2.2', '192.0.2.2']);
+    await client.createTrafficPolicyVersion({ Id: policy!.Id!, Document: text('50') });
+    await client.updateTrafficPolicyInstance({ Id, TTL: 60, TrafficPolicyId: policy!.Id!, TrafficPolicyVersion: 2 });
+    await applied();
+    expect(await all()).toEqual(['192.0.2.1', '192.0.2.1', '192.0.2.2']);
+    const { ResourceRecordSets: sets = [] } = await client.listResourceRecordSets({ HostedZoneId: lab.id });
+    expect(sets.find(({ Name }) => Name === lab.name('flow'))).toMatchObject({ TTL: 60, TrafficPolicyInstanceId: Id });
+    await refused(make(text('0'), 'tree'), 'TrafficPolicyAlreadyExists', undefined, 409);
+    await refused(make('{'), 'InvalidTrafficPolicyDocument', 'The document is not valid JSON.');
+    await refused(make(text('0', { StartRule: 'none' })), 'InvalidTrafficPolicyDocument', 'There is no rule none.');
+    const circle = { RuleType: 'failover', Primary: { RuleReference: 'near' } };
+    await refused(make(text('0', { Rules: { near: circle } })), 'InvalidTrafficPolicyDocument', /in a circle/);
+    await refused(client.createTrafficPolicyInstance({ ...at, TrafficPolicyVersion: 1 }), 'TrafficPolicyInstanceAlreadyExists');
+    await refused(client.createTrafficPolicyInstance({ ...at, TrafficPolicyVersion: 9 }), 'NoSuchTrafficPolicy', undefined, 404);
+    await refused(client.deleteTrafficPolicy({ Id: policy!.Id!, Version: 2 }), 'TrafficPolicyInUse');
+    await refused(
+      lab.change({ Action: 'UPSERT', ResourceRecordSet: lab.record('flow', 'A', ['192.0.2.9']) }),
+      'InvalidChangeBatch',
+      /belongs to the traffic policy instance/,
+    );
+    await client.deleteTrafficPolicyInstance({ Id });
+    await eventually(async () => expect((await lab.dig('flow')).status).toBe('NXDOMAIN'), { why: 'the name is gone' });
+    await refused(client.getTrafficPolicyInstance({ Id }), 'NoSuchTrafficPolicyInstance', undefined, 404);
   });
 
   test('R53-051 a geoproximity place is a Region, a Local Zone Group or coordinates', async () => {
