@@ -25,10 +25,10 @@ export function limitExceeded(): AwsError {
   return new AwsError('LimitExceededException', 'The requested resource exceeds the maximum number allowed.');
 }
 
-export function notFound(what: 'Archive' | 'Replay', name: string): AwsError {
+export function notFound(what: 'Archive' | 'Replay' | 'Connection' | 'ApiDestination', name: string): AwsError {
   return new AwsError('ResourceNotFoundException', `${what} ${name} does not exist.`);
 }
 
-export function alreadyExists(what: 'Archive' | 'Replay', name: string): AwsError {
+export function alreadyExists(what: 'Archive' | 'Replay' | 'Connection' | 'ApiDestination', name: string): AwsError {
   return new AwsError('ResourceAlreadyExistsException', `${what} ${name} already exists.`);
 }

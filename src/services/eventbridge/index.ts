@@ -1,7 +1,10 @@
 /** EventBridge: buses, rules, targets, and the events between them. Files are one per noun; each exports its handlers and what they are authorised on. */
 import { defineService } from '../../kernel/service.ts';
+import { authorizeConnection } from './api-calls.ts';
+import { destinationChecks, destinationHandlers } from './api-destinations.ts';
 import { archiveChecks, archiveHandlers, forget } from './archives.ts';
 import { busChecks, busHandlers } from './buses.ts';
+import { connectionChecks, connectionHandlers } from './connections.ts';
 import { announce, dispatch, eventChecks, eventHandlers, tick } from './events.ts';
 import { replay, replayChecks, replayHandlers } from './replays.ts';
 import { ruleChecks, ruleHandlers } from './rules.ts';
@@ -11,11 +14,29 @@ import { tagChecks, tagHandlers } from './tags.ts';
 
 export default defineService({
   name: 'eventbridge',
-  uses: ['cloudwatch-logs', 'firehose', 'kinesis', 'sns', 'sqs', 'sts'],
+  uses: ['cloudwatch-logs', 'firehose', 'kinesis', 'secrets-manager', 'sns', 'sqs', 'sts'],
   tables,
-  handlers: { ...busHandlers, ...ruleHandlers, ...eventHandlers, ...archiveHandlers, ...replayHandlers, ...tagHandlers },
-  authorise: { ...busChecks, ...ruleChecks, ...eventChecks, ...archiveChecks, ...replayChecks, ...tagChecks },
+  handlers: {
+    ...busHandlers,
+    ...ruleHandlers,
+    ...eventHandlers,
+    ...archiveHandlers,
+    ...replayHandlers,
+    ...connectionHandlers,
+    ...destinationHandlers,
+    ...tagHandlers,
+  },
+  authorise: {
+    ...busChecks,
+    ...ruleChecks,
+    ...eventChecks,
+    ...archiveChecks,
+    ...replayChecks,
+    ...connectionChecks,
+    ...destinationChecks,
+    ...tagChecks,
+  },
   dataOperations: ['PutEvents'],
-  tasks: { dispatch, tick, retry, forget, replay },
+  tasks: { dispatch, tick, retry, forget, replay, authorizeConnection },
   events: { '*': announce },
 });

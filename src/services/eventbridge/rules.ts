@@ -61,6 +61,7 @@ function readTarget(bus: string, rule: string, target: Target): TargetRow {
     DeadLetterConfig,
     RetryPolicy,
     KinesisParameters,
+    HttpParameters,
     ...others
   } = target;
   const [other] = Object.keys(others).filter((key) => others[key as keyof typeof others] !== undefined);
@@ -79,6 +80,7 @@ function readTarget(bus: string, rule: string, target: Target): TargetRow {
   if (kindsByRole.includes(kind) && RoleArn === undefined) throw validation(`RoleArn is required for target ${Arn}.`);
   if (KinesisParameters !== undefined && kind !== 'kinesis')
     throw validation(`Parameter KinesisParameters is not valid for target ${Id}.`);
+  if (HttpParameters !== undefined && kind !== 'api') throw validation(`Parameter HttpParameters is not valid for target ${Id}.`);
   if (kind === 'sqs' && Arn.endsWith('.fifo') && SqsParameters?.MessageGroupId === undefined)
     throw validation(`Parameter(s) SqsParameters must be specified for target: ${Id}.`);
   if (InputTransformer !== undefined && InputTransformer.InputTemplate === undefined)
@@ -99,6 +101,11 @@ function readTarget(bus: string, rule: string, target: Target): TargetRow {
     deadLetters: DeadLetterConfig?.Arn,
     retry: RetryPolicy && { retries: RetryPolicy.MaximumRetryAttempts, ageSeconds: RetryPolicy.MaximumEventAgeInSeconds },
     partitionKeyPath: KinesisParameters?.PartitionKeyPath,
+    http: HttpParameters && {
+      path: HttpParameters.PathParameterValues ?? [],
+      headers: HttpParameters.HeaderParameters ?? {},
+      query: HttpParameters.QueryStringParameters ?? {},
+    },
   };
 }
 
@@ -113,6 +120,11 @@ function describeTarget(row: TargetRow): Target {
     SqsParameters: row.group === undefined ? undefined : { MessageGroupId: row.group },
     RetryPolicy: row.retry && { MaximumRetryAttempts: row.retry.retries, MaximumEventAgeInSeconds: row.retry.ageSeconds },
     KinesisParameters: row.partitionKeyPath === undefined ? undefined : { PartitionKeyPath: row.partitionKeyPath },
+    HttpParameters: row.http && {
+      PathParameterValues: [...row.http.path],
+      HeaderParameters: { ...row.http.headers },
+      QueryStringParameters: { ...row.http.query },
+    },
     DeadLetterConfig: row.deadLetters === undefined ? undefined : { Arn: row.deadLetters },
   };
 }

@@ -47,6 +47,10 @@ export interface TargetRow {
   retry?: { retries?: number | undefined; ageSeconds?: number | undefined } | undefined;
   /** Of a Kinesis stream. */
   partitionKeyPath?: string | undefined;
+  /** Of an API destination. */
+  http?:
+    | { path: readonly string[]; headers: Readonly<Record<string, string>>; query: Readonly<Record<string, string>> }
+    | undefined;
 }
 
 export const Targets = defineTable<TargetRow>()({
@@ -140,4 +144,63 @@ export interface ReplayRow {
 
 export const Replays = defineTable<ReplayRow>()({ name: 'eventbridge.replays', scope: 'region', key: (row) => [row.name] });
 
-export const tables = [Buses, Rules, Targets, Pending, Archives, Archived, Replays] as const;
+export type AuthorizationType = 'API_KEY' | 'BASIC' | 'OAUTH_CLIENT_CREDENTIALS';
+
+/** A header, query or body parameter of requests; the value of a secret one lies in the connection's secret. */
+export interface HttpParameter {
+  key: string;
+  value?: string | undefined;
+  secret: boolean;
+}
+
+export type HttpPart = 'header' | 'query' | 'body';
+export type HttpParts = Readonly<Record<HttpPart, readonly HttpParameter[]>>;
+
+export interface ConnectionRow {
+  name: string;
+  /** Ends its ARN. */
+  id: string;
+  description?: string | undefined;
+  type: AuthorizationType;
+  state: 'CREATING' | 'AUTHORIZING' | 'AUTHORIZED' | 'DEAUTHORIZED';
+  reason?: string | undefined;
+  /** Where key, password, client secret and secret parameters are kept. */
+  secretArn: string;
+  /** Name of the API key's header, the user, or the client's id. */
+  principal: string;
+  oauth?: { endpoint: string; method: string; parts: HttpParts } | undefined;
+  /** What every request gets. */
+  parts: HttpParts;
+  /** Sealed, with its end. */
+  token?: { sealed: Uint8Array; expires: Millis } | undefined;
+  created: Millis;
+  modified: Millis;
+  authorized?: Millis | undefined;
+}
+
+export const Connections = defineTable<ConnectionRow>()({
+  name: 'eventbridge.connections',
+  scope: 'region',
+  key: (row) => [row.name],
+});
+
+export interface DestinationRow {
+  name: string;
+  id: string;
+  description?: string | undefined;
+  connection: string;
+  endpoint: string;
+  method: string;
+  /** Requests a second. */
+  rate: number;
+  created: Millis;
+  modified: Millis;
+}
+
+export const Destinations = defineTable<DestinationRow>()({
+  name: 'eventbridge.api-destinations',
+  scope: 'region',
+  key: (row) => [row.name],
+});
+
+export const tables = [Buses, Rules, Targets, Pending, Archives, Archived, Replays, Connections, Destinations] as const;

@@ -8,16 +8,17 @@ import type { StsApi } from '../sts/api.ts';
 import type { Millis } from '../../base/clock.ts';
 import type { FiredJob } from '../../kernel/service.ts';
 import type { Value } from '../../store/store.ts';
+import { callDestination } from './api-calls.ts';
 import { busArn, findBus } from './buses.ts';
 import { ruleArn } from './rules.ts';
 import { type BusEvent, Pending, type RuleRow, Rules, type TargetRow, Targets } from './state.ts';
 
 const principal = 'events.amazonaws.com';
 
-export type TargetKind = 'sqs' | 'sns' | 'bus' | 'kinesis' | 'firehose' | 'logs';
+export type TargetKind = 'api' | 'sqs' | 'sns' | 'bus' | 'kinesis' | 'firehose' | 'logs';
 
 /** Targets that EventBridge reaches by a role, not by their own policy. */
-export const kindsByRole: readonly TargetKind[] = ['kinesis', 'firehose'];
+export const kindsByRole: readonly TargetKind[] = ['api', 'kinesis', 'firehose'];
 
 /** 24 hours and 185 times, unless the target says otherwise ("How EventBridge retries delivering events"). */
 const eventAgeSecondsMax = 86_400;
@@ -35,6 +36,7 @@ export function kindOfTarget(arn: string): TargetKind | undefined {
   if (service === 'kinesis') return path.startsWith('stream/') ? 'kinesis' : undefined;
   if (service === 'firehose') return path.startsWith('deliverystream/') ? 'firehose' : undefined;
   if (service === 'logs') return path.startsWith('log-group:') ? 'logs' : undefined;
+  if (service === 'events' && path.startsWith('api-destination/')) return 'api';
   return service === 'events' && path.startsWith('event-bus/') ? 'bus' : undefined;
 }
 
@@ -175,6 +177,8 @@ async function give(
       await (await actBy(ctx, target)).call('firehose').putRecord({ DeliveryStreamName, Record: { Data: Buffer.from(body) } });
       return;
     }
+    case 'api':
+      return callDestination(ctx, await actBy(ctx, target), target, body);
     case 'logs':
       return toLogs(ctx, target.arn, body, event, sourceArn);
     default:

@@ -1,12 +1,6 @@
-import { execFile } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
-import path from 'node:path';
-import { promisify } from 'node:util';
-import { AllocateAddressCommand, AssociateAddressCommand } from '@aws-sdk/client-ec2';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { advanceClock, eventually, machinesRefused, type OwnCloud, startOwnCloud } from '../../support/cloud.ts';
-import { fetchInside } from '../../support/inside.ts';
-import { base64, Lab } from '../ec2/support.ts';
+import { secureServer } from '../../support/secure-server.ts';
 import { atOnce, delivering } from './support.ts';
 
 let cloud: OwnCloud;
@@ -16,43 +10,6 @@ beforeAll(async () => {
 afterAll(async () => {
   if (machinesRefused() === undefined) expect(await cloud.stop()).not.toMatch(/by a bug of Pilvi/);
 });
-
-/** A key and a certificate for an address, signed by the cloud's authority, as PEM in one text. */
-async function certified(address: string): Promise<string> {
-  await fetch(`${cloud.endpoint}/_pilvi/ca.pem`);
-  const file = (name: string) => path.join(cloud.data, name);
-  const run = promisify(execFile);
-  await run('openssl', [
-    'req',
-    '-new',
-    '-newkey',
-    'rsa:2048',
-    '-nodes',
-    '-keyout',
-    file('s.key'),
-    '-out',
-    file('s.csr'),
-    '-subj',
-    '/CN=sink',
-  ]);
-  const sign = `subjectAltName=IP:${address}`;
-  await writeFile(file('s.ext'), sign);
-  const ca = ['-CA', file('ca.pem'), '-CAkey', file('ca-key.pem'), '-CAcreateserial', '-CAserial', file('s.srl')];
-  await run('openssl', [
-    'x509',
-    '-req',
-    '-in',
-    file('s.csr'),
-    ...ca,
-    '-days',
-    '30',
-    '-extfile',
-    file('s.ext'),
-    '-out',
-    file('s.pem'),
-  ]);
-  return `${await readFile(file('s.key'), 'utf8')}${await readFile(file('s.pem'), 'utf8')}`;
-}
 
 /** HTTPS on 443 takes batches; plain HTTP on 80 tells them. A POST to /fail answers 503. */
 const script = (pem: string) => `#!/bin/bash
@@ -100,23 +57,8 @@ test('FH-005 an HTTPS server gets batches with request id and access key; what i
   timeout: 120_000,
 }, async (context) => {
   context.skip(machinesRefused() !== undefined, machinesRefused());
-  const lab = new Lab(cloud.endpoint);
-  const { subnetId, groupId } = await lab.network('10.63');
-  await lab.allow(groupId, 'tcp', 443, 443, '0.0.0.0/0');
-  const { AllocationId, PublicIp: address = '' } = await lab.ec2.send(new AllocateAddressCommand({ Domain: 'vpc' }));
-  const id = await lab.launch({
-    SubnetId: subnetId,
-    SecurityGroupIds: [groupId],
-    UserData: base64(script(await certified(address))),
-  });
-  await lab.inState(id, 'running');
-  await lab.ec2.send(new AssociateAddressCommand({ AllocationId, InstanceId: id }));
-  const seen = async (): Promise<Seen[]> => {
-    const answer = await fetchInside(address, 80, '/', cloud.endpoint);
-    if (typeof answer === 'string') throw new Error(answer);
-    return JSON.parse(answer.body) as Seen[];
-  };
-  await eventually(seen, { why: 'the server answers', timeoutMs: 25_000 });
+  const { lab, address, ask } = await secureServer(cloud, '10.63', script);
+  const seen = async (): Promise<Seen[]> => JSON.parse(await ask()) as Seen[];
   const { firehose, create, keys, delivered, bytes, destination } = await delivering(cloud.endpoint, lab.account);
   const http = (where: string) => ({
     EndpointConfiguration: { Url: `https://${address}${where}`, AccessKey: 'secret-key' },
