@@ -25,7 +25,7 @@ import { restored, restoreChecks, restoreExpired, restoreHandlers } from './late
 import { sweep } from './later/lifecycle.ts';
 import { notificationChecks, notificationHandlers } from './buckets/notifications.ts';
 import { notify } from './later/destinations.ts';
-import { requestChecks, requestHandlers } from './buckets/requests.ts';
+import { checkAcceleration, isAccelerated, requestChecks, requestHandlers } from './buckets/requests.ts';
 import { answerBrowser } from './web/web.ts';
 import { corsChecks, corsHandlers, corsHeaders } from './web/cors.ts';
 import { websiteChecks, websiteHandlers } from './web/website.ts';
@@ -151,6 +151,7 @@ export default defineService({
   },
   resolve(input, ctx) {
     checkDirectoryRequest(input, ctx);
+    if (isAccelerated(ctx)) return checkAcceleration(ctx, input).then(() => resolvePoints(input, ctx));
     return resolvePoints(input, ctx);
   },
   credentials: sessionCredentials,

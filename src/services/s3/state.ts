@@ -61,6 +61,8 @@ export interface BucketRow {
   encryption: DefaultEncryption;
   cors?: readonly CorsRule[] | undefined;
   requesterPays: boolean;
+  /** Transfer Acceleration; absent until it is first set. */
+  acceleration?: 'Enabled' | 'Suspended' | undefined;
   /** Object lock, once enabled, stays; `lockRule` is the default retention. */
   lockEnabled: boolean;
   lockRule?: { mode: 'GOVERNANCE' | 'COMPLIANCE'; days?: number | undefined; years?: number | undefined } | undefined;
