@@ -28,7 +28,7 @@ export const dataHandlers: HandlersOf<CloudWatch> = {
       throw validationError(`The value ${limit} for parameter MaxDatapoints must be between 1 and ${limits.pointsPerCall}.`);
     const rows = readQueries('GetMetricData', queries);
     const scope = `GetMetricData ${from} ${to} ${ascending} ${JSON.stringify(rows)}`;
-    const skip = input.NextToken === undefined ? [0] : parsePageToken(scope, input.NextToken);
+    const skip = input.NextToken === undefined ? [0, 0] : parsePageToken(scope, input.NextToken);
     if (skip === undefined) throw invalidToken();
     const run = new QueryRun(
       ctx,
@@ -40,9 +40,17 @@ export const dataHandlers: HandlersOf<CloudWatch> = {
       to,
     );
     const results: MetricDataResult[] = [];
-    let [toSkip, room, more] = [Number(skip[0]), limit, false];
-    for (const row of rows) {
-      if (!row.returnData) continue;
+    // A page begins where the one before ended, so that queries which are done are not read again.
+    let [toSkip, room] = [Number(skip[1]), limit];
+    let next: readonly [query: number, given: number] | undefined;
+    for (const [index, row] of rows.entries()) {
+      if (!row.returnData || index < Number(skip[0])) continue;
+      if (room === 0) {
+        next ??= [index, 0];
+        break;
+      }
+      const given = toSkip;
+      const before = room;
       for (const { label, series } of await run.series(row)) {
         const { at, values } = inOrder(series, ascending);
         const begin = Math.min(toSkip, at.length);
@@ -50,7 +58,7 @@ export const dataHandlers: HandlersOf<CloudWatch> = {
         const end = Math.min(at.length, begin + room);
         room -= end - begin;
         if (begin === at.length && begin > 0) continue;
-        more ||= end < at.length;
+        if (end < at.length) next = [index, given + before - room];
         results.push({
           Id: row.id,
           Label: label,
@@ -60,7 +68,10 @@ export const dataHandlers: HandlersOf<CloudWatch> = {
         });
       }
     }
-    const given = Number(skip[0]) + limit - room;
-    return { MetricDataResults: results, Messages: [], NextToken: more ? formatPageToken(scope, [given]) : undefined };
+    return {
+      MetricDataResults: results,
+      Messages: [],
+      NextToken: next === undefined ? undefined : formatPageToken(scope, [...next]),
+    };
   },
 };
