@@ -23,6 +23,7 @@ export interface PlannedAdmission {
   /** The passage's address in the cloud. */
   serviceAddress: string;
   to: PlannedPort;
+  unchecked: boolean;
 }
 
 /** Passages of other networks that lead to ports of this one which are attached. */
@@ -31,9 +32,9 @@ export function listAdmissions(
   ports: readonly PlannedPort[],
   serviceAddressElsewhere: (network: string, port: string) => string,
 ): PlannedAdmission[] {
-  return (spec.admissions ?? []).flatMap(({ network, port, to }) => {
+  return (spec.admissions ?? []).flatMap(({ network, port, to, unchecked = false }) => {
     const target = ports.find(({ spec: { key } }) => key === to);
-    return target === undefined ? [] : { serviceAddress: serviceAddressElsewhere(network, port), to: target };
+    return target === undefined ? [] : { serviceAddress: serviceAddressElsewhere(network, port), to: target, unchecked };
   });
 }
 
@@ -97,6 +98,8 @@ export const passageRules = {
   admit: 'iifname "u0" dnat ip to ip daddr map @entrances',
   /** After tracking, before routing. */
   mark: `iifname "p*" ct direction reply ct status dnat meta mark set ${answerMark}`,
+  /** What comes to a port that asks nobody. */
+  unchecked: `iifname "u0" ct direction original ct status dnat ip saddr ${serviceCidr} oifname @unguarded accept`,
   /** An answer of what was let in, also where its flow is not tracked. */
   answer: 'oifname "u0" ct direction reply ct status dnat accept',
   /** The last rewriting before the packet leaves, behind that of its source. */

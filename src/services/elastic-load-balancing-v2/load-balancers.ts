@@ -47,6 +47,8 @@ function describeBalancer(row: BalancerRow): LoadBalancer {
     Type: row.type,
     AvailabilityZones: row.subnets.map((subnet) => describeZone(row, subnet)),
     SecurityGroups: row.type === 'network' && row.groups.length === 0 ? undefined : [...row.groups],
+    EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic:
+      row.type === 'network' && row.groups.length > 0 ? (row.privateLinkRules ?? 'on') : undefined,
     IpAddressType: 'ipv4',
   };
 }
@@ -281,17 +283,27 @@ export const balancerHandlers: HandlersOf<ElasticLoadBalancingV2> = {
   },
 
   async SetSecurityGroups(input, ctx) {
-    if (input.EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic !== undefined)
-      throw parameterNotImplemented('SetSecurityGroups', 'EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic');
     const row = await findBalancer(ctx, input.LoadBalancerArn);
+    const enforced = input.EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic;
+    if (enforced !== undefined && row.type !== 'network')
+      throw validationError('Enforcing inbound rules on PrivateLink traffic is supported for Network Load Balancers only');
+    if (enforced !== undefined && enforced !== 'on' && enforced !== 'off')
+      throw validationError(
+        `1 validation error detected: Value '${enforced}' at 'enforceSecurityGroupInboundRulesOnPrivateLinkTraffic' failed to satisfy constraint: Member must satisfy enum value set: [off, on]`,
+      );
     if (row.type === 'network' && row.groups.length === 0)
       throw invalidConfiguration('You cannot add security groups to a Network Load Balancer that was created without any');
     const groups = await checkGroups(ctx, row.type, row.vpcId, input.SecurityGroups);
     await ctx.transact(async (tx) => {
-      await tx.table(Balancers).put({ ...(await findBalancer(tx, row.arn)), groups });
+      const known = await findBalancer(tx, row.arn);
+      await tx.table(Balancers).put({ ...known, groups, privateLinkRules: enforced ?? known.privateLinkRules });
       tx.hint('balancers', row.arn);
     });
-    return { SecurityGroupIds: groups };
+    if (row.type !== 'network') return { SecurityGroupIds: groups };
+    return {
+      SecurityGroupIds: groups,
+      EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic: enforced ?? row.privateLinkRules ?? 'on',
+    };
   },
 
   async SetSubnets(input, ctx) {

@@ -39,6 +39,7 @@ async function bringUp(ctx: Context, row: BalancerRow): Promise<void> {
     const card = await ec2.holdInterface({
       ...{ subnetId, holder, groups: row.groups, description: `ELB ${holder}`, allocationId, privateIp },
       interfaceType: row.type === 'network' ? 'network_load_balancer' : 'load_balancer',
+      passagesUnchecked: row.privateLinkRules === 'off',
       publicIp: row.scheme === 'internet-facing',
     });
     nodes.push({ subnetId, zone, interfaceId: card.id, address: card.address, publicIp: card.publicIp });

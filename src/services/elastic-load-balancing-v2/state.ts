@@ -32,6 +32,8 @@ export interface BalancerRow {
   vpcId: string;
   subnets: readonly BalancerSubnet[];
   groups: readonly string[];
+  /** Whether the groups are asked about traffic of VPC endpoints; `on` when absent. Network load balancers only. */
+  privateLinkRules?: 'on' | 'off' | undefined;
   state: 'provisioning' | 'active' | 'failed' | 'deleting';
   reason?: string | undefined;
   created: Millis;

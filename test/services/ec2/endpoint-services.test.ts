@@ -23,7 +23,7 @@ import {
   type ServiceConfiguration,
   StartVpcEndpointServicePrivateDnsVerificationCommand,
 } from '@aws-sdk/client-ec2';
-import { DeleteLoadBalancerCommand } from '@aws-sdk/client-elastic-load-balancing-v2';
+import { DeleteLoadBalancerCommand, SetSecurityGroupsCommand } from '@aws-sdk/client-elastic-load-balancing-v2';
 import { ChangeResourceRecordSetsCommand, CreateHostedZoneCommand, Route53Client } from '@aws-sdk/client-route-53';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { eventually, machinesRefused, refused } from '../../support/cloud.ts';
@@ -197,6 +197,25 @@ test('VPCE-006 VPCE-008 VPCE-010 a service of another account answers at an endp
   await eventually(async () => expect(await reach(consumer, client.PublicIpAddress!, `http://${door}/`)).toBe('open'), {
     why: 'open',
   });
+  // The groups of the load balancer are asked too, unless it is told not to.
+  const enforce = (group: string, rules: 'on' | 'off') =>
+    site.elb.send(
+      new SetSecurityGroupsCommand({
+        LoadBalancerArn: balancer,
+        SecurityGroups: [group],
+        EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic: rules,
+      }),
+    );
+  const reached = (wanted: 'open' | 'silent', why: string) =>
+    eventually(async () => expect(await reach(consumer, client.PublicIpAddress!, `http://${door}/`)).toBe(wanted), { why });
+  const nobody = await provider.group(site.network.vpcId, 'nobody');
+  await provider.allow(site.serverGroup, 'tcp', 1, 65_535, nobody);
+  await enforce(nobody, 'on');
+  await reached('silent', 'its groups let nobody in');
+  expect(await enforce(nobody, 'off')).toMatchObject({ EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic: 'off' });
+  await reached('open', 'its groups are not asked');
+  await enforce(site.balancerGroup, 'on');
+  await reached('open', 'its groups let all in');
   expect((await reject(id)).Unsuccessful).toEqual([]);
   expect(await stateOf(id)).toBe('rejected');
   await eventually(async () => expect(await reach(consumer, client.PublicIpAddress!, `http://${door}/`)).toBe('silent'), {

@@ -104,7 +104,8 @@ export async function readAdmissions(ctx: Context, cards: readonly InterfaceRow[
       for (const { interfaceId } of endpoint.interfaces) {
         const door = await ctx.tableIn(of, Interfaces).get(interfaceId);
         const to = own.find(({ zone }) => zone === door?.zone);
-        if (to !== undefined) admissions.push({ network: endpoint.vpcId, port: interfaceId, to: to.id });
+        if (to !== undefined)
+          admissions.push({ network: endpoint.vpcId, port: interfaceId, to: to.id, unchecked: to.passagesUnchecked });
       }
     }
   }

@@ -30,6 +30,8 @@ export interface HeldInterfaceRequest {
   interfaceType: 'load_balancer' | 'network_load_balancer' | 'resolver_endpoint';
   groups: readonly string[];
   description: string;
+  /** Its groups are not asked about traffic that comes through endpoints. */
+  passagesUnchecked?: boolean | undefined;
   /** A public address of the provider's, or the Elastic IP of this allocation. */
   publicIp: boolean;
   allocationId?: string | undefined;
@@ -87,8 +89,10 @@ export function heldInterfaces(ctx: Context) {
           ({ holder }) => holder?.resourceId === wanted.holder,
         );
         if (known !== undefined) {
-          if (known.groups.join() === wanted.groups.join()) return factsOf(known);
-          const changed = { ...known, groups: wanted.groups };
+          const { groups, passagesUnchecked = false } = wanted;
+          const same = known.groups.join() === groups.join() && (known.passagesUnchecked ?? false) === passagesUnchecked;
+          if (same) return factsOf(known);
+          const changed = { ...known, groups, passagesUnchecked };
           await tx.table(Interfaces).put(changed);
           tx.hint('networks', known.vpcId);
           return factsOf(changed);
@@ -101,7 +105,9 @@ export function heldInterfaces(ctx: Context) {
           description: wanted.description,
           holder: { interfaceType: wanted.interfaceType, resourceId: wanted.holder },
         });
-        return factsOf(await makePublic(tx, ctx, card, wanted));
+        const held = { ...card, passagesUnchecked: wanted.passagesUnchecked };
+        await tx.table(Interfaces).put(held);
+        return factsOf(await makePublic(tx, ctx, held, wanted));
       });
     },
 

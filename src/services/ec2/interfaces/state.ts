@@ -34,6 +34,8 @@ export interface InterfaceRow {
   interfaceType: string;
   /** What holds a requester-managed interface: a NAT gateway, an endpoint, a load balancer; only that may change it. */
   holder?: { attachmentId: string; resourceId: string } | undefined;
+  /** Of a load balancer's: its groups are not asked about traffic of endpoints. */
+  passagesUnchecked?: boolean | undefined;
   attachment?: AttachmentRow | undefined;
   tags: TagMap;
 }
