@@ -146,6 +146,10 @@ describe('a directory bucket', () => {
     await refused(s3.putObject({ Bucket, Key: 'k', Body: 'x', ACL: 'public-read' }), 'NotImplemented', undefined, 501);
     const VersioningConfiguration = { Status: 'Enabled' } as const;
     await refused(control.putBucketVersioning({ Bucket, VersioningConfiguration }), 'MethodNotAllowed', undefined, 405);
+    const rule = { ID: 'r', Status: 'Enabled', Filter: {}, Transitions: [{ Days: 30, StorageClass: 'GLACIER' }] } as const;
+    const LifecycleConfiguration = { Rules: [{ ...rule, Transitions: [...rule.Transitions] }] };
+    const asked = control.putBucketLifecycleConfiguration({ Bucket, LifecycleConfiguration });
+    await refused(asked, 'InvalidRequest', 'Directory buckets do not support lifecycle transitions.', 400);
     await refused(s3.getObjectTagging({ Bucket, Key: 'a/1' }), 'MethodNotAllowed', undefined, 405);
     const upload = await s3.createMultipartUpload({ Bucket, Key: 'large' });
     const part = { Bucket, Key: 'large', UploadId: upload.UploadId };

@@ -3,7 +3,7 @@ import type { S3 } from '@aws-sdk/client-s3';
 import type { Context } from '../../../kernel/context.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { bucketCheck } from '../access/checks.ts';
-import { invalidArgument } from '../errors.ts';
+import { invalidArgument, invalidRequest } from '../errors.ts';
 import { scheduleSweep } from '../later/lifecycle.ts';
 import { abortOf, describeRule, expiryOf, noLifecycle, readLifecycle, type Subject } from '../later/lifecycle-rules.ts';
 import { lifecycleOf } from '../later/lifecycle.ts';
@@ -44,6 +44,10 @@ export const lifecycleHandlers: HandlersOf<S3> = {
         'x-amz-transition-default-minimum-object-size',
       );
     }
+    const rules = input.LifecycleConfiguration?.Rules ?? [];
+    // "Directory buckets … support only expiration" (Working with S3 Lifecycle for directory buckets).
+    if (bucket.zone !== undefined && rules.some((rule) => rule.Transitions !== undefined))
+      throw invalidRequest('Directory buckets do not support lifecycle transitions.');
     const makeId = () => Buffer.from(ctx.uuid()).toString('base64');
     const config: LifecycleConfig = { rules: readLifecycle(input.LifecycleConfiguration?.Rules, makeId), minimumSize };
     await atBucket(ctx, bucket).transact(async (tx) => {
