@@ -165,9 +165,9 @@ test('VPCE-006 VPCE-008 VPCE-010 a service of another account answers at an endp
   expect(await curl(`--data-binary @/usr/bin/python3 http://${name}/`)).toMatch(/"body":\d{5,}.* 0$/);
 
   // One way: nothing of the consumer is reachable from the provider, by its own address or by any that the link has.
-  expect(await provider.run(inspector.PublicIpAddress!, 'curl -s -m 2 http://10.0.1.77/; echo $?')).toBe('28');
-  const range = Array.from({ length: 30 }, (_one, index) => `100.64.0.${index + 1}`).join(' ');
-  const tried = `for one in ${range}; do (curl -s -m 2 http://$one/ > /dev/null && echo $one) & done; wait`;
+  expect(await provider.run(inspector.PublicIpAddress!, 'curl -s -m 1 http://10.0.1.77/; echo $?')).toBe('28');
+  const range = Array.from({ length: 10 }, (_one, index) => `100.64.0.${index + 1}`).join(' ');
+  const tried = `for one in ${range}; do (curl -s -m 1 http://$one/ > /dev/null && echo $one) & done; wait`;
   expect(await provider.run(inspector.PublicIpAddress!, tried)).toBe('');
   expect(await consumer.run(client.PublicIpAddress!, tried)).toBe('');
 
