@@ -15,6 +15,7 @@ import { Shells } from './connect.ts';
 import { showLaunch, subscribe } from './launch.ts';
 import type { Market } from './market.ts';
 import { base, instancesPage, rootSignInPage, signInPage, styleSheet } from './pages.ts';
+import { showExecution, showMachine, showMachines } from './flows.ts';
 import { deleteBucket, showBuckets, showObjects } from './s3.ts';
 import { SignIns } from './sign-ins.ts';
 import { type Answer, goTo, invoke, isSecure, shown, type Visit, wordsOf } from './visit.ts';
@@ -144,6 +145,12 @@ class Console {
         return this.#signedIn(visit, (caller) => showObjects(this.#kernel, caller, visit));
       case 'POST /s3/delete':
         return this.#signedIn(visit, (caller) => deleteBucket(this.#kernel, caller, visit));
+      case 'GET /states/machines':
+        return this.#signedIn(visit, (caller) => showMachines(this.#kernel, caller, visit));
+      case 'GET /states/machine':
+        return this.#signedIn(visit, (caller) => showMachine(this.#kernel, caller, visit));
+      case 'GET /states/execution':
+        return this.#signedIn(visit, (caller) => showExecution(this.#kernel, caller, visit));
       default:
         return (
           (await this.#entry.answer(visit)) ?? {

@@ -8,17 +8,20 @@ export const base = '/_pilvi/console';
 const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 
 /** Text as it may stand in an element or a quoted attribute. */
-function escapeHtml(text: string): string {
+export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => entities[character] ?? '');
 }
 
 export const styleSheet = `body { font: 15px/1.5 system-ui, sans-serif; max-width: 70em; margin: 2em auto; padding: 0 1em }
 table { border-collapse: collapse } td, th { border: 1px solid #ccc; padding: .3em .7em; text-align: left }
 label { display: block; margin: .5em 0 } header form { display: inline-block; margin-right: 1em }
+svg { display: block } svg line { stroke: #888 } svg text { font-size: 13px } svg .outcome { font-size: 11px; fill: #444 }
+svg rect { fill: #fff; stroke: #888 } .succeeded rect { fill: #e3f6e5; stroke: #1b7f2a } .failed rect, .timed-out rect { fill: #fdecee; stroke: #b00020 }
+.caught-error rect { fill: #fff2dc; stroke: #b36b00 } .in-progress rect { fill: #e6f0fd; stroke: #1c5fbf } .aborted rect { fill: #eee }
 .error { border-left: 4px solid #b00020; padding: .5em 1em; background: #fdecee }
 `;
 
-function page(title: string, body: string): string {
+export function page(title: string, body: string): string {
   return `<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><title>${escapeHtml(title)} - Pilvi</title><link rel="stylesheet" href="${base}/style.css"></head>
@@ -30,7 +33,7 @@ ${body}
 }
 
 /** The words of a failure, or nothing. */
-function failure(words: string | undefined): string {
+export function failure(words: string | undefined): string {
   return words === undefined ? '' : `<p class="error" role="alert">${escapeHtml(words)}</p>`;
 }
 
@@ -150,8 +153,8 @@ function instanceRow(instance: Instance, { region, port }: InstancesView): strin
 }
 
 /** Who is signed in, a way out, and the other pages. */
-function signedInBar({ account, userName }: { account: string; userName?: string | undefined }): string {
-  return `<nav><a href="${base}/ec2/instances">EC2</a> <a href="${base}/s3/buckets">S3</a></nav>
+export function signedInBar({ account, userName }: { account: string; userName?: string | undefined }): string {
+  return `<nav><a href="${base}/ec2/instances">EC2</a> <a href="${base}/s3/buckets">S3</a> <a href="${base}/states/machines">Step Functions</a></nav>
 <form method="post" action="${base}/sign-out">${escapeHtml(userName ?? '')} @ ${escapeHtml(account)} <button>Sign out</button></form>`;
 }
 
