@@ -435,6 +435,8 @@ async function buildRoot(
     writeFile(`${root}/etc/resolv.conf`, ''),
   ]);
   for (const [name, target] of hostLinks()) await symlink(target, `${root}${name}`);
+  // ES modules are looked for in folders above the code only.
+  await symlink(packagesFolder, `${root}/node_modules`);
   // Mount points of what is shown: the runtime cannot make them in a root that nothing is written to.
   for (const [inside, outside] of binds) {
     const place = `${root}${inside}`;

@@ -15,7 +15,7 @@ import { type BusEvent, Pending, type RuleRow, Rules, type TargetRow, Targets } 
 
 const principal = 'events.amazonaws.com';
 
-export type TargetKind = 'api' | 'sqs' | 'sns' | 'bus' | 'kinesis' | 'firehose' | 'logs';
+export type TargetKind = 'api' | 'lambda' | 'sqs' | 'sns' | 'bus' | 'kinesis' | 'firehose' | 'logs';
 
 /** Targets that EventBridge reaches by a role, not by their own policy. */
 export const kindsByRole: readonly TargetKind[] = ['api', 'kinesis', 'firehose'];
@@ -33,6 +33,7 @@ export function kindOfTarget(arn: string): TargetKind | undefined {
   const [, , service, , , ...resource] = arn.split(':');
   const path = resource.join(':');
   if (service === 'sqs' || service === 'sns') return service;
+  if (service === 'lambda') return path.startsWith('function:') ? 'lambda' : undefined;
   if (service === 'kinesis') return path.startsWith('stream/') ? 'kinesis' : undefined;
   if (service === 'firehose') return path.startsWith('deliverystream/') ? 'firehose' : undefined;
   if (service === 'logs') return path.startsWith('log-group:') ? 'logs' : undefined;
@@ -165,6 +166,12 @@ async function give(
       return;
     case 'sns':
       await (await ctx.internal<SnsApi>('sns')).publish(target.arn, { message: body }, sender);
+      return;
+    case 'lambda':
+      await ctx
+        .onAccountOf(sourceArn)
+        .call('lambda')
+        .invoke({ FunctionName: target.arn, InvocationType: 'Event', Payload: Buffer.from(body) });
       return;
     case 'kinesis': {
       const PartitionKey = target.partitionKeyPath === undefined ? event.id : partitionKey(event, target.partitionKeyPath);

@@ -7,6 +7,8 @@ import { eventInvokeChecks, eventInvokeHandlers } from './asynchronous/configs.t
 import { concurrencyChecks, concurrencyHandlers } from './concurrency.ts';
 import { functionChecks, functionHandlers, settle } from './functions.ts';
 import { invokeChecks, invokeHandlers } from './invoke.ts';
+import { mappingChecks, mappingHandlers, settleMapping } from './mappings/mappings.ts';
+import { pollers, stopPollers } from './mappings/pollers.ts';
 import { permissionChecks, permissionHandlers } from './permissions.ts';
 import { tables } from './state.ts';
 import { tagChecks, tagHandlers } from './tags.ts';
@@ -15,7 +17,7 @@ import { versionChecks, versionHandlers } from './versions.ts';
 
 export default defineService({
   name: 'lambda',
-  uses: ['cloudwatch', 'cloudwatch-logs', 'eventbridge', 's3', 'sns', 'sqs', 'sts'],
+  uses: ['cloudwatch', 'cloudwatch-logs', 'dynamodb-streams', 'eventbridge', 'kinesis', 's3', 'sns', 'sqs', 'sts'],
   tables,
   handlers: {
     ...functionHandlers,
@@ -26,6 +28,7 @@ export default defineService({
     ...tagHandlers,
     ...concurrencyHandlers,
     ...eventInvokeHandlers,
+    ...mappingHandlers,
     ...invokeHandlers,
   },
   authorise: {
@@ -36,9 +39,12 @@ export default defineService({
     ...tagChecks,
     ...concurrencyChecks,
     ...eventInvokeChecks,
+    ...mappingChecks,
     ...invokeChecks,
   },
   dataOperations: ['Invoke'],
-  tasks: { settle, attempt },
+  tasks: { settle, attempt, settleMapping },
+  reconcilers: { pollers },
+  start: async (ctx) => () => stopPollers(ctx),
   api: createApi,
 });

@@ -215,9 +215,6 @@ export interface PositionRow {
   /** Last record that is done with. */
   sequence?: string | undefined;
   ended: boolean;
-  /** Attempts of the records after it that have failed, and how many records are tried at once. */
-  failed: number;
-  size?: number | undefined;
 }
 
 export const Positions = defineTable<PositionRow>()({

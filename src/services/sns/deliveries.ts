@@ -13,7 +13,7 @@ import { subscriptionArn, topicArn } from './arns.ts';
 import { delayAfter, retriesOf } from './delivery-policies.ts';
 import { takes } from './filters.ts';
 import { postTo } from './http-endpoints.ts';
-import { confirmationJson, confirmUrl, notificationJson, textFor, unsubscribeUrl } from './messages.ts';
+import { confirmationJson, confirmUrl, functionEvent, notificationJson, textFor, unsubscribeUrl } from './messages.ts';
 import { parseRedrive } from './subscriptions.ts';
 import {
   Attempts,
@@ -99,7 +99,7 @@ async function settle(
     return;
   }
   const made = attempt.made + 1;
-  const policy = retriesOf(row.protocol === 'sqs' || row.protocol === 'firehose', topic.deliveryPolicy, row.deliveryPolicy);
+  const policy = retriesOf(['sqs', 'lambda', 'firehose'].includes(row.protocol), topic.deliveryPolicy, row.deliveryPolicy);
   const delay = failure.permanent ? undefined : delayAfter(policy, made);
   if (delay === undefined) {
     await toDeadLetters(ctx, topic, row, attempt.notice, failure);
@@ -167,6 +167,8 @@ async function send(ctx: Context, topic: TopicRow, row: SubscriptionRow, notice:
       });
     case 'firehose':
       return toFirehose(ctx, row, body);
+    case 'lambda':
+      return toFunction(ctx, topic, row, notice);
     case 'http':
     case 'https':
       return toEndpoint(ctx, topic, row, 'Notification', notice.id, body);
@@ -206,6 +208,24 @@ async function toQueue(ctx: Context, topic: TopicRow, arn: string, message: Serv
   } catch (error) {
     // "Client-side errors … SNS doesn't retry": a queue that is gone, a policy that does not let it.
     if (error instanceof AwsError) throw new DeliveryFailure(error.code, error.status < 500);
+    throw error;
+  }
+}
+
+/** Calls a function, which does not keep the message waiting ("Fanout to Lambda functions"): its policy lets the topic. */
+async function toFunction(ctx: Context, topic: TopicRow, row: SubscriptionRow, notice: NoticeRow): Promise<void> {
+  try {
+    await ctx
+      .onAccountOf(topicArn(ctx, topic.name))
+      .inScope({ region: row.endpoint.split(':')[3] ?? ctx.region })
+      .call('lambda')
+      .invoke({
+        FunctionName: row.endpoint,
+        InvocationType: 'Event',
+        Payload: Buffer.from(await functionEvent(ctx, topic, row, notice)),
+      });
+  } catch (error) {
+    if (error instanceof AwsError) throw new DeliveryFailure(error.code, error.status < 500 && error.status !== 429);
     throw error;
   }
 }

@@ -10,7 +10,7 @@ import { topicChecks, topicHandlers } from './topics.ts';
 
 export default defineService({
   name: 'sns',
-  uses: ['firehose', 'sqs', 'sts'],
+  uses: ['firehose', 'lambda', 'sqs', 'sts'],
   tables: [...tables, SigningKeys],
   handlers: { ...topicHandlers, ...subscriptionHandlers, ...publishHandlers },
   authorise: { ...topicChecks, ...subscriptionChecks, ...publishChecks },

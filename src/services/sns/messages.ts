@@ -58,6 +58,23 @@ export async function notificationJson(ctx: Context, topic: TopicRow, row: Subsc
   );
 }
 
+/** The event that a function gets of a notice ("Invoking Lambda functions with Amazon SNS notifications"). */
+export async function functionEvent(ctx: Context, topic: TopicRow, row: SubscriptionRow, notice: NoticeRow): Promise<string> {
+  const { SigningCertURL, Subject, ...signed } = (await signedPart(ctx, topic, notice, textFor(notice, 'lambda'))) as Record<
+    string,
+    string
+  >;
+  const Sns = {
+    ...signed,
+    Subject: Subject ?? null,
+    SigningCertUrl: SigningCertURL,
+    UnsubscribeUrl: unsubscribeUrl(ctx, row),
+    MessageAttributes: notice.attributes === undefined ? {} : shownAttributes(notice.attributes),
+  };
+  const EventSubscriptionArn = subscriptionArn(ctx, topic.name, row.id);
+  return JSON.stringify({ Records: [{ EventSource: 'aws:sns', EventVersion: '1.0', EventSubscriptionArn, Sns }] });
+}
+
 /** The JSON by which an endpoint is asked to confirm, signed. */
 export async function confirmationJson(
   ctx: Context,

@@ -28,7 +28,7 @@ export interface TopicRow {
 
 export const Topics = defineTable<TopicRow>()({ name: 'sns.topics', scope: 'region', key: (row) => [row.name] });
 
-export type Protocol = 'http' | 'https' | 'email' | 'email-json' | 'sms' | 'sqs' | 'firehose';
+export type Protocol = 'http' | 'https' | 'email' | 'email-json' | 'sms' | 'sqs' | 'lambda' | 'firehose';
 
 export interface SubscriptionRow {
   /** Of the topic. */

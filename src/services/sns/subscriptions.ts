@@ -17,9 +17,9 @@ const perPage = 100;
 /** "The token is valid for 2 days", SNS API Reference, ConfirmSubscription. */
 const tokenMillis = 2 * 86_400_000;
 
-const protocols: readonly string[] = ['http', 'https', 'email', 'email-json', 'sms', 'sqs', 'firehose'];
+const protocols: readonly string[] = ['http', 'https', 'email', 'email-json', 'sms', 'sqs', 'lambda', 'firehose'];
 /** Protocols of AWS that have no service behind them here yet. */
-const missingProtocols: readonly string[] = ['lambda', 'application'];
+const missingProtocols: readonly string[] = ['application'];
 
 function readProtocol(protocol: string): Protocol {
   if (missingProtocols.includes(protocol)) throw parameterNotImplemented('Subscribe', `Protocol=${protocol}`);
@@ -48,6 +48,10 @@ async function checkEndpoint(ctx: Context, { topic }: FoundTopic, protocol: Prot
       }
       break;
     }
+    case 'lambda':
+      if (!/^arn:aws:lambda:[a-z0-9-]+:\d{12}:function:[\w-]+(:[\w$-]+)?$/.test(endpoint))
+        throw invalidParameter('Invalid parameter: Lambda endpoint ARN');
+      break;
     case 'firehose':
       if (!/^arn:aws:firehose:[a-z0-9-]+:\d{12}:deliverystream\/[\w.-]{1,64}$/.test(endpoint))
         throw invalidParameter('Firehose endpoint ARN');
@@ -125,10 +129,10 @@ function describe(ctx: Context, row: SubscriptionRow): Subscription {
   };
 }
 
-/** An endpoint that its own owner subscribes needs no confirmation; a phone cannot give one. */
+/** An endpoint that its own owner subscribes needs no confirmation; a phone cannot give one, and a function has its policy. */
 function needsConfirmation(ctx: Context, protocol: Protocol, endpoint: string): boolean {
-  if (protocol === 'sms') return false;
-  return (protocol !== 'sqs' && protocol !== 'firehose') || endpoint.split(':')[4] !== ctx.caller.account;
+  if (protocol === 'sms' || protocol === 'lambda') return false;
+  return !['sqs', 'firehose'].includes(protocol) || endpoint.split(':')[4] !== ctx.caller.account;
 }
 
 function same(row: SubscriptionRow, settings: Settings): boolean {
