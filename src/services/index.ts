@@ -32,6 +32,12 @@ export const services: readonly ServiceEntry[] = [
   { name: 'dynamodb-streams', load: () => import('./dynamodb-streams/index.ts') },
   { name: 'cloudwatch', load: () => import('./cloudwatch/index.ts') },
   {
+    name: 'elastic-load-balancing',
+    load: () => import('./elastic-load-balancing/index.ts'),
+    eager: true,
+    subscribes: ['aws.ec2:EC2 Instance State-change Notification', 'aws.acm:ACM Certificate Available'],
+  },
+  {
     name: 'elastic-load-balancing-v2',
     load: () => import('./elastic-load-balancing-v2/index.ts'),
     eager: true,

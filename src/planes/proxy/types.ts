@@ -95,7 +95,7 @@ export interface PoolSpec {
   /** What is under way on a target that goes may come to its own end. Else it is cut. */
   keepsFlows?: boolean | undefined;
   stickiness?:
-    | { kind: 'duration'; seconds: number }
+    | { kind: 'duration'; seconds: number | undefined; cookie?: string | undefined }
     | { kind: 'application'; cookie: string; seconds: number }
     | { kind: 'source' }
     | undefined;

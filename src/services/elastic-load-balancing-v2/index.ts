@@ -1,5 +1,6 @@
 /** Elastic Load Balancing v2: application and network load balancers. Files are one per noun; nodes.ts is the way to the proxy plane. */
 import { defineService } from '../../kernel/service.ts';
+import { createApi } from './api.ts';
 import { authorisations } from './authorise.ts';
 import { checkHealth } from './health.ts';
 import { listenerHandlers } from './listeners.ts';
@@ -16,7 +17,7 @@ import { finishDraining, onInstanceChange, targetHandlers } from './targets.ts';
 
 export default defineService({
   name: 'elastic-load-balancing-v2',
-  uses: ['acm', 'cloudwatch', 'ec2', 'iam', 's3'],
+  uses: ['acm', 'cloudwatch', 'ec2', 'elastic-load-balancing', 'iam', 's3'],
   tables,
   handlers: {
     ...balancerHandlers,
@@ -28,6 +29,7 @@ export default defineService({
     ...policyHandlers,
   },
   authorise: authorisations,
+  api: createApi,
   reconcilers: { balancers },
   tasks: { checkHealth, finishDraining, publishMetrics },
   events: {

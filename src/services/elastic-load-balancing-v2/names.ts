@@ -3,7 +3,8 @@
  * nodes that have a healthy target, or to all while none has ("Availability Zones and load balancer nodes"; DNS failover).
  */
 import type { Context, Scope } from '../../kernel/context.ts';
-import type { DnsAsker, DnsQuestion, ZoneAnswer, ZoneSource } from '../../planes/dns/types.ts';
+import type { DnsAsker, DnsQuestion, DnsRecord, ZoneAnswer, ZoneSource } from '../../planes/dns/types.ts';
+import type { ClassicApi } from '../elastic-load-balancing/api.ts';
 import { groupAttribute, balancerAttribute } from './attributes.ts';
 import { BalancerNames, type BalancerRow, Balancers, Groups, Rules, Targets } from './state.ts';
 
@@ -37,6 +38,14 @@ export function balancerZone(ctx: Context): ZoneSource {
       const known = await ctx.table(BalancerNames).get(form.own);
       const own = known === undefined ? undefined : ctx.inScope(known);
       const row = own === undefined ? undefined : await own.table(Balancers).get(known!.arn);
+      const classic = known === undefined ? await classicAddresses(ctx, form.own, question) : undefined;
+      if (classic !== undefined)
+        return {
+          apex,
+          records: addressRecords(ctx, question, classic),
+          exists: asker !== undefined,
+          healthy: classic.length > 0,
+        };
       if (own === undefined || row === undefined || question.name.endsWith(`.${form.own}`))
         return { apex, records: [], exists: false };
       if (question.type !== 'A' && question.type !== 'ANY') return { apex, records: [], exists: true };
@@ -46,12 +55,23 @@ export function balancerZone(ctx: Context): ZoneSource {
       const addresses = (nodes.length > 0 ? nodes : row.nodes).map(({ address, publicIp }) => publicIp ?? address);
       return {
         apex,
-        records: shuffle(ctx, addresses).map((data) => ({ name: question.name, type: 'A' as const, ttl: ttlSeconds, data })),
+        records: addressRecords(ctx, question, addresses),
         exists: asker !== undefined,
         healthy: await isHealthy(own, row),
       };
     },
   };
+}
+
+/** Classic Load Balancers have names of the same form. */
+async function classicAddresses(ctx: Context, own: string, { name, type }: DnsQuestion): Promise<readonly string[] | undefined> {
+  if (name.endsWith(`.${own}`)) return undefined;
+  const addresses = await (await ctx.internal<ClassicApi>('elastic-load-balancing')).addressesOf(own);
+  return addresses === undefined || type === 'A' || type === 'ANY' ? addresses : [];
+}
+
+function addressRecords(ctx: Context, { name }: DnsQuestion, addresses: readonly string[]): DnsRecord[] {
+  return shuffle(ctx, addresses).map((data) => ({ name, type: 'A', ttl: ttlSeconds, data }));
 }
 
 function shuffle(ctx: Context, addresses: readonly string[]): string[] {

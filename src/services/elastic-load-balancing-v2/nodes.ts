@@ -17,7 +17,7 @@ export const balancers: Reconciler = {
     const strays: ReconcileKey[] = ctx
       .part('proxy')
       .nodes()
-      .filter((key) => !known.has(key))
+      .filter((key) => key.startsWith('eni-') && !known.has(key))
       .map((key) => ({ account: '', region: '', key }));
     return [...rows.map(({ scope, row }) => ({ ...scope, key: row.arn })), ...strays];
   },

@@ -13,6 +13,9 @@ const durationCookie = 'AWSALB';
 const applicationCookie = 'AWSALBAPP-0';
 const groupCookie = 'AWSALBTG';
 
+const classicCookie = 'AWSELB';
+const sessionSeconds = 604_800;
+
 export interface Routed {
   rule: CompiledRule;
   pool?: LivePool | undefined;
@@ -36,9 +39,13 @@ export function routeForward(state: NodeState, rule: CompiledRule, action: Forwa
   return { rule, pool, target: known ?? pool.next(), stayed: known !== undefined };
 }
 
+function durationName({ spec: { stickiness } }: LivePool): string {
+  return stickiness?.kind === 'duration' ? (stickiness.cookie ?? durationCookie) : durationCookie;
+}
+
 function readStay(state: NodeState, pool: LivePool, head: RequestHead) {
   const sticky = pool.spec.stickiness;
-  const name = sticky?.kind === 'application' ? applicationCookie : durationCookie;
+  const name = sticky?.kind === 'application' ? applicationCookie : durationName(pool);
   const stay = openStay(readCookie(head.headers, name), state.sealing);
   if (stay === undefined || stay.pool !== pool.spec.key) return undefined;
   if (sticky?.kind !== 'application') return stay.of === undefined ? stay : undefined;
@@ -69,17 +76,19 @@ export function cookiesFor(state: NodeState, routed: Routed, answer: readonly He
   const { pool, target, rule } = routed;
   if (pool === undefined || target === undefined) return '';
   let lines = '';
-  const add = (name: string, seconds: number, of?: string): void => {
+  const add = (name: string, given: number | undefined, of?: string): void => {
+    // Without a duration the cookie lasts as long as the browser keeps it.
+    const seconds = given ?? sessionSeconds;
     const until = Date.now() + seconds * 1000;
     const value = sealStay({ pool: pool.spec.key, target: target.spec.key, until, of }, state.sealing);
     const expires = new Date(until).toUTCString();
-    lines += `Set-Cookie: ${name}=${value}; Expires=${expires}; Path=/\r\n`;
-    const twin = name === applicationCookie ? undefined : `${name}CORS`;
+    lines += `Set-Cookie: ${name}=${value};${given === undefined ? '' : ` Expires=${expires};`} Path=/\r\n`;
+    const twin = name === applicationCookie || name === classicCookie ? undefined : `${name}CORS`;
     if (twin !== undefined)
       lines += `Set-Cookie: ${twin}=${value}; Expires=${expires}; Path=/; SameSite=None${secure ? '; Secure' : ''}\r\n`;
   };
   const sticky = pool.spec.stickiness;
-  if (sticky?.kind === 'duration') add(durationCookie, sticky.seconds);
+  if (sticky?.kind === 'duration') add(durationName(pool), sticky.seconds);
   if (sticky?.kind === 'application' && readSetCookie(answer, sticky.cookie) !== undefined)
     add(applicationCookie, sticky.seconds, digestOf(sticky.cookie));
   if (rule.action.kind === 'forward' && rule.action.stickySeconds !== undefined && rule.action.pools.length > 1)
