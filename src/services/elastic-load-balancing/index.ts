@@ -12,7 +12,12 @@ const onBalancer = ({ LoadBalancerName }: { LoadBalancerName?: string | undefine
   { resource: `arn:aws:elasticloadbalancing:${region}:${account}:loadbalancer/${LoadBalancerName ?? '*'}` },
 ];
 
+const onOne = ({ LoadBalancerNames: [name] = [] }: { LoadBalancerNames?: string[] | undefined }, ctx: Context): Check[] =>
+  onBalancer({ LoadBalancerName: name }, ctx);
+
 const checks: AuthorisationsOf<ElasticLoadBalancing> = {
+  AddTags: onOne,
+  RemoveTags: onOne,
   CreateLoadBalancer: onBalancer,
   DeleteLoadBalancer: onBalancer,
   CreateLoadBalancerListeners: onBalancer,

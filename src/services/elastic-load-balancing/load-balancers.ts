@@ -3,6 +3,7 @@ import type {
   CreateAccessPointInput,
   ElasticLoadBalancing,
   LoadBalancerDescription,
+  Tag,
 } from '@aws-sdk/client-elastic-load-balancing';
 import type { Context, Transaction } from '../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../kernel/errors.ts';
@@ -14,6 +15,7 @@ import { type BalancerRow, Balancers, Members, Names } from './state.ts';
 
 /** Per Region ("Quotas for your Classic Load Balancer"). */
 const balancersMax = 20;
+const tagsMax = 50;
 const hostedZone = 'Z35SXDOTRQ7X7K';
 
 type Reader = Pick<Context | Transaction, 'table'>;
@@ -132,7 +134,7 @@ async function groupsOf(ctx: Context, vpcId: string, wanted: readonly string[] |
 export const balancerHandlers: HandlersOf<ElasticLoadBalancing> = {
   async CreateLoadBalancer(input, ctx) {
     const name = checkName(input.LoadBalancerName);
-    if ((input.Tags ?? []).length > 0) throw parameterNotImplemented('CreateLoadBalancer', 'Tags');
+    const tags = addTags({}, input.Tags);
     if (input.Scheme !== undefined && input.Scheme !== 'internal' && input.Scheme !== 'internet-facing')
       throw new AwsError('InvalidScheme', `The scheme '${input.Scheme}' is not valid`);
     const scheme = input.Scheme ?? 'internet-facing';
@@ -153,6 +155,7 @@ export const balancerHandlers: HandlersOf<ElasticLoadBalancing> = {
         ...{ crossZone: false, draining: { enabled: false, seconds: 300 }, idleSeconds: 60 },
         ...{
           created: ctx.now,
+          tags,
           dnsName,
           secret: Buffer.from(ctx.bytes(32)).toString('hex'),
           deleting: false,
@@ -235,6 +238,29 @@ export const balancerHandlers: HandlersOf<ElasticLoadBalancing> = {
     return { LoadBalancerName: row.name, LoadBalancerAttributes: attributesOf(row) };
   },
 
+  async AddTags(input, ctx) {
+    await change(ctx, oneName(input.LoadBalancerNames), ({ tags }) => ({ tags: addTags(tags, input.Tags) }));
+    return {};
+  },
+
+  async RemoveTags(input, ctx) {
+    const keys = new Set((input.Tags ?? []).map(({ Key }) => Key));
+    await change(ctx, oneName(input.LoadBalancerNames), ({ tags }) => ({
+      tags: Object.fromEntries(Object.entries(tags).filter(([key]) => !keys.has(key))),
+    }));
+    return {};
+  },
+
+  async DescribeTags(input, ctx) {
+    const rows = await Promise.all((input.LoadBalancerNames ?? []).map((name) => findBalancer(ctx, name)));
+    return {
+      TagDescriptions: rows.map(({ name, tags }) => ({
+        LoadBalancerName: name,
+        Tags: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })),
+      })),
+    };
+  },
+
   async CreateLBCookieStickinessPolicy(input, ctx) {
     const { PolicyName: name = '', CookieExpirationPeriod: period } = input;
     const seconds = period === undefined ? undefined : Number(period);
@@ -272,6 +298,25 @@ export const balancerHandlers: HandlersOf<ElasticLoadBalancing> = {
     return {};
   },
 };
+
+/** Tags are changed for one load balancer at a time ("AddTags": one load balancer only). */
+function oneName(names: readonly string[] | undefined): string | undefined {
+  if (names?.length !== 1) throw validationError('Exactly one load balancer must be specified');
+  return names[0];
+}
+
+/** Tags with new ones. Throws ValidationError, DuplicateTagKeys, TooManyTags. */
+function addTags(known: BalancerRow['tags'], given: readonly Tag[] | undefined): BalancerRow['tags'] {
+  const keys = (given ?? []).map(({ Key = '' }) => Key);
+  for (const key of keys)
+    if (key === '' || key.length > 128 || key.toLowerCase().startsWith('aws:'))
+      throw validationError(`The tag key '${key}' is not valid`);
+  if (new Set(keys).size < keys.length) throw new AwsError('DuplicateTagKeys', 'A tag key was specified more than once');
+  const all = { ...known, ...Object.fromEntries((given ?? []).map(({ Key = '', Value = '' }) => [Key, Value])) };
+  if (Object.keys(all).length > tagsMax)
+    throw new AwsError('TooManyTags', `The maximum number of tags per load balancer, ${tagsMax}, has been reached`);
+  return all;
+}
 
 function listenerNotFound(name: string, port: number | undefined): AwsError {
   return new AwsError('ListenerNotFound', `Load balancer ${name} has no listener on port ${port}`);

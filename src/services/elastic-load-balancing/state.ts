@@ -43,6 +43,7 @@ export interface BalancerRow {
   draining: { enabled: boolean; seconds: number };
   idleSeconds: number;
   created: Millis;
+  tags: Readonly<Record<string, string>>;
   dnsName: string;
   secret: string;
   deleting: boolean;

@@ -252,3 +252,21 @@ test('a deleted load balancer leaves nothing behind', async () => {
   await refused(elb.describeInstanceHealth({ LoadBalancerName: 'gone' }), 'LoadBalancerNotFound');
   socket.destroy();
 });
+
+test('tags are kept, changed and taken away', async () => {
+  const tags = async () => (await elb.describeTags({ LoadBalancerNames: [name] })).TagDescriptions![0]!.Tags;
+  expect(await tags()).toEqual([]);
+  await elb.addTags({
+    LoadBalancerNames: [name],
+    Tags: [
+      { Key: 'team', Value: 'red' },
+      { Key: 'stage', Value: 'test' },
+    ],
+  });
+  await elb.addTags({ LoadBalancerNames: [name], Tags: [{ Key: 'team', Value: 'blue' }] });
+  await elb.removeTags({ LoadBalancerNames: [name], Tags: [{ Key: 'stage' }] });
+  expect(await tags()).toEqual([{ Key: 'team', Value: 'blue' }]);
+  await refused(elb.addTags({ LoadBalancerNames: [name, 'other'], Tags: [{ Key: 'a' }] }), 'ValidationError');
+  await refused(elb.addTags({ LoadBalancerNames: [name], Tags: [{ Key: 'aws:a' }] }), 'ValidationError');
+  await refused(elb.describeTags({ LoadBalancerNames: ['none'] }), 'LoadBalancerNotFound');
+});
