@@ -14,9 +14,8 @@ export function checkByRoute(service: string, tagsOf: TagsOf) {
     const members = input as Readonly<Record<string, unknown>>;
     const model = await loadModel(service);
     const operation = model.operation(ctx.operation);
-    const path = (operation?.http?.path ?? '/').replace(/\{([^}+]+)\+?\}/g, (_whole, label: string) =>
-      String(members[label] ?? ''),
-    );
+    const route = (operation?.http?.path ?? '/').replace(/^\/v2(?=\/)/, '');
+    const path = route.replace(/\{([^}+]+)\+?\}/g, (_whole, label: string) => String(members[label] ?? ''));
     const tags = (members['tags'] ?? members['Tags']) as Readonly<Record<string, string>> | undefined;
     const own = await tagsOf(path.split('/').slice(1), ctx);
     return [

@@ -12,6 +12,9 @@ import { type Answer, type Call, internalError, multiHeaders, type Multi, Refusa
 /** Most of a backend's answer ("Payload size: 10 MB"), and a little to notice more. */
 const answerBytesMax = 10 * 1024 * 1024;
 
+/** What is needed of a call to reach a backend. */
+export type BackendUser = Pick<Call, 'ctx' | 'log' | 'integration'>;
+
 /** The request as it goes to the backend. */
 export interface BackendRequest {
   method: string;
@@ -49,7 +52,7 @@ function formatQuery(query: Multi): string {
 }
 
 /** Asks a web server. Throws Refusal INTEGRATION_FAILURE when it cannot be reached. */
-export async function callHttp(call: Call, request: BackendRequest, tls?: Integration['tlsConfig']): Promise<Answer> {
+export async function callHttp(call: BackendUser, request: BackendRequest, tls?: Integration['tlsConfig']): Promise<Answer> {
   const query = formatQuery(request.query);
   const url = query === '' ? request.uri : `${request.uri}${request.uri.includes('?') ? '&' : '?'}${query}`;
   const answer = await sendHttp(call.ctx, {
@@ -88,7 +91,7 @@ export async function roleOf(call: Pick<Call, 'ctx' | 'log'>, roleArn: string): 
 const uriForm = /^arn:aws[a-z-]*:apigateway:([^:]+):([^:]+):(path|action)\/(.*)$/s;
 
 /** Calls an action of a service with an identity's rights, by the request that the integration made: through the models, as if it came over the wire. */
-export async function callService(call: Call, request: BackendRequest, identity: Identity): Promise<Answer> {
+export async function callService(call: BackendUser, request: BackendRequest, identity: Identity): Promise<Answer> {
   const [, region = '', name = '', kind, rest = ''] = uriForm.exec(request.uri) ?? [];
   const index = await loadIndex();
   const prefix = name.split('.').at(-1) ?? '';

@@ -4,6 +4,7 @@ import type { WebRequest } from '../../../kernel/web.ts';
 import type { WireResponse } from '../../../model/types.ts';
 import { Addresses } from '../state.ts';
 import { findTarget } from './address.ts';
+import { answerHttp } from '../v2/http.ts';
 import { answerRest, forbidden } from './rest.ts';
 
 /** Answers a call of an API; undefined for what is an operation on connections. */
@@ -13,6 +14,7 @@ export async function answerWeb(web: WebRequest): Promise<WireResponse | undefin
   if (target === undefined) return undefined;
   if (target === 'unknown') return forbidden(web.requestId);
   if (target.address.kind === 'rest') return answerRest(web, target);
+  if (target.address.kind === 'http') return answerHttp(web, target);
   return forbidden(web.requestId);
 }
 

@@ -51,7 +51,8 @@ export interface FunctionUser {
 /** Calls a function. Throws AwsError as Lambda's Invoke does, Refusal for a role that does not trust the gateway. */
 export async function invokeFunction(user: FunctionUser, use: FunctionUse): Promise<FunctionAnswer> {
   const { ctx } = user;
-  const [, region = ctx.region, name = ''] = uriForm.exec(use.uri) ?? [];
+  // HTTP APIs name functions by their own ARN too.
+  const [, region, name] = uriForm.exec(use.uri) ?? [undefined, use.uri.split(':')[3] ?? ctx.region, use.uri];
   const lambda = await ctx.internal<LambdaApi>('lambda');
   const identity =
     use.credentials === undefined || use.credentials === ''

@@ -1,0 +1,164 @@
+/** Integrations of HTTP and WebSocket APIs. */
+import type { ApiGatewayV2, Integration } from '@aws-sdk/client-apigatewayv2';
+import { parameterNotImplemented } from '../../../kernel/errors.ts';
+import type { HandlersOf } from '../../../kernel/service.ts';
+import { badRequest, conflict } from '../errors.ts';
+import { changeDefinition, given, pageItems, readDefinition, requireApi, requirePart } from './lookup.ts';
+import type { IntegrationDef } from './state.ts';
+import { subtypes } from './subtypes.ts';
+
+/** "Integration timeout: 30 seconds" of HTTP APIs, 29 of WebSocket APIs; the shortest is 50 ms. */
+const timeoutMillisMin = 50;
+const timeoutMillisMax = { HTTP: 30_000, WEBSOCKET: 29_000 };
+
+const functionForm = /^arn:aws[a-z-]*:(?:lambda:[^:]+:\d{12}:function:.+|apigateway:[^:]+:lambda:path\/.+\/invocations)$/;
+
+function describeIntegration({ responses: _responses, ...integration }: IntegrationDef): Integration {
+  return integration;
+}
+
+function checkHttp(integration: IntegrationDef): void {
+  const {
+    IntegrationType: type = '',
+    IntegrationUri: uri = '',
+    IntegrationSubtype: subtype,
+    PayloadFormatVersion: version,
+  } = integration;
+  if (type === 'HTTP_PROXY') {
+    if (!/^https?:\/\/.+/.test(uri)) throw badRequest('HTTP integration URI must be a valid HTTP(S) URL');
+    if (integration.IntegrationMethod === undefined)
+      throw badRequest('IntegrationMethod must be specified for HTTP_PROXY integrations');
+    if (version !== '1.0')
+      throw badRequest('PayloadFormatVersion is a required parameter for integration and must be 1.0 for HTTP integrations');
+    return;
+  }
+  if (type !== 'AWS_PROXY') throw badRequest('HTTP APIs support integrations of type AWS_PROXY and HTTP_PROXY only');
+  if (subtype !== undefined) {
+    const known = subtypes[subtype];
+    if (known === undefined) throw badRequest(`Invalid integration subtype specified: ${subtype}`);
+    if (integration.CredentialsArn === undefined)
+      throw badRequest('Credentials ARN must be specified for this integration subtype');
+    for (const name of known.required)
+      if (integration.RequestParameters?.[name] === undefined) throw badRequest(`Parameter: ${name} is required for ${subtype}`);
+    return;
+  }
+  if (!functionForm.test(uri)) throw badRequest('Invalid Lambda function ARN specified as the integration URI');
+  if (version !== '1.0' && version !== '2.0') throw badRequest('PayloadFormatVersion must be 1.0 or 2.0');
+}
+
+function checkIntegration(integration: IntegrationDef, protocol: 'HTTP' | 'WEBSOCKET'): IntegrationDef {
+  const { IntegrationType: type = '', TimeoutInMillis: timeout = 0, IntegrationUri: uri } = integration;
+  const most = timeoutMillisMax[protocol];
+  if (timeout < timeoutMillisMin || timeout > most)
+    throw badRequest(`Timeout must be between ${timeoutMillisMin} ms and ${most} ms`);
+  if (protocol === 'HTTP') checkHttp(integration);
+  else {
+    if (!['AWS', 'AWS_PROXY', 'HTTP', 'HTTP_PROXY', 'MOCK'].includes(type))
+      throw badRequest(`Invalid integration type specified: ${type}`);
+    if (type !== 'MOCK' && uri === undefined) throw badRequest('IntegrationUri is required');
+  }
+  return integration;
+}
+
+export const integrationHandlers: HandlersOf<ApiGatewayV2> = {
+  async CreateIntegration(input, ctx) {
+    const { protocol } = await requireApi(ctx, input.ApiId);
+    if (input.ConnectionType === 'VPC_LINK' || input.ConnectionId !== undefined)
+      throw parameterNotImplemented('CreateIntegration', 'ConnectionType VPC_LINK');
+    if (input.TlsConfig !== undefined) throw parameterNotImplemented('CreateIntegration', 'TlsConfig');
+    const integration: IntegrationDef = {
+      ...(given(input, ['ApiId']) as Integration),
+      IntegrationId: ctx.id('gatewayPart'),
+      ConnectionType: 'INTERNET',
+      PayloadFormatVersion: input.PayloadFormatVersion ?? '1.0',
+      TimeoutInMillis: input.TimeoutInMillis ?? timeoutMillisMax[protocol],
+      ...(protocol === 'WEBSOCKET'
+        ? {
+            PassthroughBehavior: input.PassthroughBehavior ?? 'WHEN_NO_MATCH',
+            IntegrationResponseSelectionExpression: '${integration.response.statuscode}',
+          }
+        : {}),
+      responses: {},
+    };
+    return changeDefinition(ctx, input.ApiId, (draft) => {
+      draft.integrations[integration.IntegrationId] = checkIntegration(integration, protocol);
+      return describeIntegration(integration);
+    });
+  },
+
+  async GetIntegration(input, ctx) {
+    const { integrations } = await readDefinition(ctx, input.ApiId);
+    return describeIntegration(requirePart(integrations, 'Integration', input.IntegrationId));
+  },
+
+  async GetIntegrations(input, ctx) {
+    const { integrations } = await readDefinition(ctx, input.ApiId);
+    const all = Object.values(integrations);
+    const { Items, ...page } = pageItems(`GetIntegrations ${input.ApiId}`, all, ({ IntegrationId }) => IntegrationId, input);
+    return { Items: Items.map(describeIntegration), ...page };
+  },
+
+  async UpdateIntegration(input, ctx) {
+    const { protocol } = await requireApi(ctx, input.ApiId);
+    if (input.ConnectionType === 'VPC_LINK' || (input.ConnectionId ?? '') !== '')
+      throw parameterNotImplemented('UpdateIntegration', 'ConnectionType VPC_LINK');
+    if (input.TlsConfig !== undefined) throw parameterNotImplemented('UpdateIntegration', 'TlsConfig');
+    return changeDefinition(ctx, input.ApiId, (draft) => {
+      const integration = requirePart(draft.integrations, 'Integration', input.IntegrationId);
+      const changed: IntegrationDef = { ...integration, ...(given(input, ['ApiId', 'IntegrationId']) as Partial<Integration>) };
+      // An empty text takes a parameter away.
+      if (input.RequestParameters !== undefined)
+        changed.RequestParameters = Object.fromEntries(
+          Object.entries({ ...integration.RequestParameters, ...input.RequestParameters }).filter(([, value]) => value !== ''),
+        );
+      draft.integrations[integration.IntegrationId] = checkIntegration(changed, protocol);
+      return describeIntegration(changed);
+    });
+  },
+
+  async DeleteIntegration(input, ctx) {
+    await changeDefinition(ctx, input.ApiId, (draft) => {
+      const { IntegrationId: id } = requirePart(draft.integrations, 'Integration', input.IntegrationId);
+      const user = Object.values(draft.routes).find(({ Target }) => Target === `integrations/${id}`);
+      if (user !== undefined) throw conflict(`Cannot delete Integration '${id}', it is referenced by route '${user.RouteKey}'`);
+      delete draft.integrations[id];
+    });
+    return {};
+  },
+
+  async CreateIntegrationResponse(input, ctx) {
+    const { protocol } = await requireApi(ctx, input.ApiId);
+    if (protocol !== 'WEBSOCKET') throw badRequest('Integration responses are not supported for HTTP APIs');
+    if (input.ResponseParameters !== undefined) throw parameterNotImplemented('CreateIntegrationResponse', 'ResponseParameters');
+    const response = {
+      ...given(input, ['ApiId', 'IntegrationId']),
+      IntegrationResponseId: ctx.id('gatewayPart'),
+      IntegrationResponseKey: input.IntegrationResponseKey,
+    };
+    return changeDefinition(ctx, input.ApiId, (draft) => {
+      const { responses } = requirePart(draft.integrations, 'Integration', input.IntegrationId);
+      responses[response.IntegrationResponseId] = response;
+      return response;
+    });
+  },
+
+  async GetIntegrationResponse(input, ctx) {
+    const { integrations } = await readDefinition(ctx, input.ApiId);
+    const { responses } = requirePart(integrations, 'Integration', input.IntegrationId);
+    return requirePart(responses, 'Integration Response', input.IntegrationResponseId);
+  },
+
+  async GetIntegrationResponses(input, ctx) {
+    const { integrations } = await readDefinition(ctx, input.ApiId);
+    return { Items: Object.values(requirePart(integrations, 'Integration', input.IntegrationId).responses) };
+  },
+
+  async DeleteIntegrationResponse(input, ctx) {
+    await changeDefinition(ctx, input.ApiId, (draft) => {
+      const { responses } = requirePart(draft.integrations, 'Integration', input.IntegrationId);
+      requirePart(responses, 'Integration Response', input.IntegrationResponseId);
+      delete responses[input.IntegrationResponseId ?? ''];
+    });
+    return {};
+  },
+};
