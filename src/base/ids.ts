@@ -109,6 +109,8 @@ export const idKinds = {
   gatewayPart: { prefix: '', length: 6, alphabet: lowerAlphanumeric },
   gatewayDomain: { prefix: 'd-', length: 10, alphabet: lowerAlphanumeric },
   apiKeyValue: { prefix: '', length: 40, alphabet: alphanumeric },
+  // Lambda: host names of function URLs.
+  functionUrl: { prefix: '', length: 32, alphabet: 'abcdefghijklmnopqrstuvwxyz234567' },
   // Kernel.
   account: { prefix: '', length: 12, alphabet: decimal },
   token: { prefix: '', length: 32, alphabet: alphanumeric },

@@ -60,5 +60,10 @@ export const services: readonly ServiceEntry[] = [
   { name: 'sfn', load: () => import('./sfn/index.ts'), eager: true },
   { name: 'application-auto-scaling', load: () => import('./application-auto-scaling/index.ts') },
   { name: 'cloudtrail', load: () => import('./cloudtrail/index.ts') },
-  { name: 'lambda', load: () => import('./lambda/index.ts'), eager: true },
+  {
+    name: 'lambda',
+    load: () => import('./lambda/index.ts'),
+    eager: true,
+    webHosts: /\.lambda-url\.[a-z0-9-]+\.localhost$|^awslambda-[a-z0-9-]+-tasks\.localhost$/,
+  },
 ];

@@ -3,6 +3,7 @@ import type { CreateFunctionRequest, Lambda, UpdateFunctionConfigurationRequest 
 import type { Context, Transaction } from '../../kernel/context.ts';
 import type { AuthorisationsOf, Check, FiredJob, HandlersOf } from '../../kernel/service.ts';
 import { readArchive, storeCode } from './code.ts';
+import { codeLocation } from './code-downloads.ts';
 import { type ConfigInput, checkConfig, checkRole, configured, type VersionConfig } from './config.ts';
 import { describeVersion } from './describe.ts';
 import { conflict, functionNotFound, invalidParameter } from './errors.ts';
@@ -99,7 +100,7 @@ export const functionHandlers: HandlersOf<Lambda> = {
     const { fn, version } = await requireTarget(ctx, ref);
     return {
       Configuration: describeVersion(ctx, version, ref),
-      Code: { RepositoryType: 'S3' },
+      Code: { RepositoryType: 'S3', Location: codeLocation(ctx, ref, version) },
       Tags: Object.keys(fn.tags).length === 0 ? undefined : { ...fn.tags },
       Concurrency: fn.reserved === undefined ? undefined : { ReservedConcurrentExecutions: fn.reserved },
     };

@@ -4,6 +4,7 @@ import { aliasChecks, aliasHandlers } from './aliases.ts';
 import { createApi } from './api.ts';
 import { attempt } from './asynchronous/calls.ts';
 import { eventInvokeChecks, eventInvokeHandlers } from './asynchronous/configs.ts';
+import { answerDownload } from './code-downloads.ts';
 import { concurrencyChecks, concurrencyHandlers } from './concurrency.ts';
 import { functionChecks, functionHandlers, settle } from './functions.ts';
 import { invokeChecks, invokeHandlers } from './invoke.ts';
@@ -13,6 +14,8 @@ import { permissionChecks, permissionHandlers } from './permissions.ts';
 import { tables } from './state.ts';
 import { tagChecks, tagHandlers } from './tags.ts';
 import { updateHandlers } from './updates.ts';
+import { urlChecks, urlHandlers } from './urls/configs.ts';
+import { answerUrl } from './urls/web.ts';
 import { versionChecks, versionHandlers } from './versions.ts';
 
 export default defineService({
@@ -29,6 +32,7 @@ export default defineService({
     ...concurrencyHandlers,
     ...eventInvokeHandlers,
     ...mappingHandlers,
+    ...urlHandlers,
     ...invokeHandlers,
   },
   authorise: {
@@ -40,11 +44,13 @@ export default defineService({
     ...concurrencyChecks,
     ...eventInvokeChecks,
     ...mappingChecks,
+    ...urlChecks,
     ...invokeChecks,
   },
   dataOperations: ['Invoke'],
   tasks: { settle, attempt, settleMapping },
   reconcilers: { pollers },
   start: async (ctx) => () => stopPollers(ctx),
+  web: async (request) => (await answerUrl(request)) ?? (await answerDownload(request)),
   api: createApi,
 });
