@@ -14,7 +14,7 @@ import { tagChecks, tagHandlers } from './tags.ts';
 
 export default defineService({
   name: 'eventbridge',
-  uses: ['cloudwatch-logs', 'firehose', 'kinesis', 'lambda', 'secrets-manager', 'sns', 'sqs', 'sts'],
+  uses: ['cloudwatch-logs', 'firehose', 'kinesis', 'lambda', 'secrets-manager', 'sfn', 'sns', 'sqs', 'sts'],
   tables,
   handlers: {
     ...busHandlers,

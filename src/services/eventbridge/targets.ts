@@ -15,10 +15,10 @@ import { type BusEvent, Pending, type RuleRow, Rules, type TargetRow, Targets } 
 
 const principal = 'events.amazonaws.com';
 
-export type TargetKind = 'api' | 'lambda' | 'sqs' | 'sns' | 'bus' | 'kinesis' | 'firehose' | 'logs';
+export type TargetKind = 'api' | 'lambda' | 'sqs' | 'sns' | 'bus' | 'kinesis' | 'firehose' | 'logs' | 'states';
 
 /** Targets that EventBridge reaches by a role, not by their own policy. */
-export const kindsByRole: readonly TargetKind[] = ['api', 'kinesis', 'firehose'];
+export const kindsByRole: readonly TargetKind[] = ['api', 'kinesis', 'firehose', 'states'];
 
 /** 24 hours and 185 times, unless the target says otherwise ("How EventBridge retries delivering events"). */
 const eventAgeSecondsMax = 86_400;
@@ -36,6 +36,7 @@ export function kindOfTarget(arn: string): TargetKind | undefined {
   if (service === 'lambda') return path.startsWith('function:') ? 'lambda' : undefined;
   if (service === 'kinesis') return path.startsWith('stream/') ? 'kinesis' : undefined;
   if (service === 'firehose') return path.startsWith('deliverystream/') ? 'firehose' : undefined;
+  if (service === 'states') return path.startsWith('stateMachine:') ? 'states' : undefined;
   if (service === 'logs') return path.startsWith('log-group:') ? 'logs' : undefined;
   if (service === 'events' && path.startsWith('api-destination/')) return 'api';
   return service === 'events' && path.startsWith('event-bus/') ? 'bus' : undefined;
@@ -186,6 +187,9 @@ async function give(
     }
     case 'api':
       return callDestination(ctx, await actBy(ctx, target), target, body);
+    case 'states':
+      await (await actBy(ctx, target)).call('sfn').startExecution({ stateMachineArn: target.arn, input: body });
+      return;
     case 'logs':
       return toLogs(ctx, target.arn, body, event, sourceArn);
     default:

@@ -5,6 +5,7 @@ import type { Json } from '../../model/types.ts';
 import { StateError } from './asl/errors.ts';
 import { jsonText, memberOf } from './asl/values.ts';
 import { activityDeskOf } from './activity-desk.ts';
+import { abandonRun, runMap } from './distributed/run.ts';
 import type { Engine, Hands } from './engine/engine.ts';
 import type { Effect, Frame, Run } from './engine/run.ts';
 import { taskEnded } from './engine/steps.ts';
@@ -37,9 +38,11 @@ async function doEffect(engine: Engine, run: Run, effect: Effect): Promise<void>
     case 'activity':
       return activityDeskOf(run.ctx).came(run.ctx, effect.activity);
     case 'abandon':
-      return abandon(run, effect.awaited);
-    default:
-      throw new Error('Distributed Maps are not there yet.');
+      return effect.awaited.includes(':mapRun:') ? abandonRun(engine, run.ctx, effect.awaited) : abandon(run, effect.awaited);
+    default: {
+      const frame = run.frames.get(effect.frame);
+      if (frame?.phase === 'mapRun') await runMap(engine, run, frame, (change) => answer(engine, run, effect, change));
+    }
   }
 }
 

@@ -7,6 +7,7 @@ import { executionChecks, executionHandlers } from './executions.ts';
 import { hands } from './hands.ts';
 import { historyChecks, historyHandlers } from './history.ts';
 import { machineChecks, machineHandlers } from './machines.ts';
+import { mapRunChecks, mapRunHandlers } from './map-runs.ts';
 import { tables } from './state.ts';
 import { tagChecks, tagHandlers } from './tags.ts';
 import { executions, purge, timer } from './tasks.ts';
@@ -14,13 +15,14 @@ import { versionChecks, versionHandlers } from './versions.ts';
 
 export default defineService({
   name: 'sfn',
-  uses: ['cloudwatch', 'cloudwatch-logs', 'dynamodb', 'eventbridge', 'lambda', 'sns', 'sqs', 'sts'],
+  uses: ['cloudwatch', 'cloudwatch-logs', 'dynamodb', 'eventbridge', 'lambda', 's3', 'sns', 'sqs', 'sts'],
   tables,
   handlers: {
     ...machineHandlers,
     ...versionHandlers,
     ...executionHandlers,
     ...historyHandlers,
+    ...mapRunHandlers,
     ...activityHandlers,
     ...tagHandlers,
   },
@@ -29,6 +31,7 @@ export default defineService({
     ...versionChecks,
     ...executionChecks,
     ...historyChecks,
+    ...mapRunChecks,
     ...activityChecks,
     ...tagChecks,
   },

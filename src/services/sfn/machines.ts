@@ -46,7 +46,8 @@ async function checkDefinition(operation: string, definition: string, type: Mach
   const [repeated] = repeatedStates(definition);
   if (repeated !== undefined)
     throw invalidDefinition(`INVALID_JSON_DESCRIPTION: Duplicate field '${repeated}' at [Source: (String)]`);
-  if (/"DISTRIBUTED"/.test(definition)) throw parameterNotImplemented(operation, 'definition (distributed Map)');
+  if (/"InputType"\s*:\s*"MANIFEST"/.test(definition))
+    throw parameterNotImplemented(operation, 'definition (MANIFEST of an ItemReader)');
   if (/"Credentials"\s*:/.test(definition)) throw parameterNotImplemented(operation, 'definition (Credentials of a Task)');
 }
 

@@ -257,7 +257,7 @@ export interface MapRunRow {
   redriven?: Millis | undefined;
 }
 
-const MapRuns = defineTable<MapRunRow>()({
+export const MapRuns = defineTable<MapRunRow>()({
   name: 'sfn.map-runs',
   scope: 'region',
   key: (row) => [row.machine, row.id],
@@ -282,7 +282,7 @@ export interface MapItemRow {
   stop?: Millis | undefined;
 }
 
-const MapItems = defineTable<MapItemRow>()({
+export const MapItems = defineTable<MapItemRow>()({
   name: 'sfn.map-items',
   scope: 'region',
   key: (row) => [row.run, row.index],

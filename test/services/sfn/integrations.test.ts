@@ -360,3 +360,37 @@ test('express executions answer at once, keep no history, and write their log', 
     cause: 'c',
   });
 });
+
+test('a rule starts a machine with the event as its input, by a role that may', async () => {
+  const all = everything();
+  const events = new EventBridge(all.account.config());
+  const machineRole = await roleFor(all);
+  const arn = await machineOf(all, machineRole, only({ Type: 'Pass', OutputPath: '$.detail' }));
+  const trust = {
+    Version: '2012-10-17',
+    Statement: [{ Effect: 'Allow', Principal: { Service: 'events.amazonaws.com' }, Action: 'sts:AssumeRole' }],
+  };
+  const { Role } = await all.iam.createRole({ RoleName: 'bus', AssumeRolePolicyDocument: JSON.stringify(trust) });
+  const PolicyDocument = JSON.stringify({
+    Version: '2012-10-17',
+    Statement: [{ Effect: 'Allow', Action: 'states:StartExecution', Resource: arn }],
+  });
+  await all.iam.putRolePolicy({ RoleName: 'bus', PolicyName: 'p', PolicyDocument });
+  await events.putRule({ Name: 'orders', EventPattern: JSON.stringify({ source: ['shop'] }) });
+  await refused(
+    events.putTargets({ Rule: 'orders', Targets: [{ Id: '1', Arn: arn }] }),
+    'ValidationException',
+    `RoleArn is required for target ${arn}.`,
+  );
+  await events.putTargets({ Rule: 'orders', Targets: [{ Id: '1', Arn: arn, RoleArn: Role?.Arn }] });
+  await events.putEvents({ Entries: [{ Source: 'shop', DetailType: 'Order', Detail: '{"id":7}' }] });
+  const started = await eventually(
+    async () => {
+      const { executions = [] } = await all.sfn.listExecutions({ stateMachineArn: arn });
+      expect(executions).toHaveLength(1);
+      return executions[0]?.executionArn ?? '';
+    },
+    { why: 'the rule has started the machine' },
+  );
+  expect((await ended(all, started)).output).toEqual({ id: 7 });
+});

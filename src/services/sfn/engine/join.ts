@@ -29,7 +29,7 @@ export async function startParallel(run: Run, frame: Frame, look: Look): Promise
 }
 
 /** Items of a Map: ItemsPath or Items, the input itself by default. Throws StateError when they are no list. */
-async function itemsOf(look: Look): Promise<readonly Json[]> {
+export async function itemsOf(look: Look): Promise<readonly Json[]> {
   const { state } = look;
   let items: Json;
   if (look.jsonata) items = state.Items === undefined ? look.frame.input : await look.evaluate('Items', state.Items);
@@ -49,7 +49,7 @@ async function itemsOf(look: Look): Promise<readonly Json[]> {
 }
 
 /** What an iteration gets of an item. */
-async function iterationInput(look: Look, item: Json, index: number): Promise<Json> {
+export async function iterationInput(look: Look, item: Json, index: number): Promise<Json> {
   const template = look.state.ItemSelector ?? look.state.Parameters;
   if (template === undefined) return item;
   const context = { ...look.run.contextOf(look.frame), Map: { Item: { Index: index, Value: item } } };

@@ -96,7 +96,7 @@ async function fromMember(schema: Schema, value: unknown): Promise<Json> {
 }
 
 /** All of a body, in memory: what a task may give is bounded far below. Throws RangeError above that. */
-async function bytesOf(value: unknown): Promise<Buffer> {
+export async function bytesOf(value: unknown): Promise<Buffer> {
   if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   if (typeof value === 'string') return Buffer.from(value);
   const pieces: Uint8Array[] = [];
@@ -109,4 +109,4 @@ async function bytesOf(value: unknown): Promise<Buffer> {
   return Buffer.concat(pieces);
 }
 
-const bodyBytesMax = 64 * 1024 * 1024;
+const bodyBytesMax = 256 * 1024 * 1024;
