@@ -203,6 +203,12 @@ function hardwareOf(kernel: Kernel) {
       list: async () => (await route53()).places(),
       set: async (rows: Parameters<Route53Api['setPlaces']>[0]) => (await route53()).setPlaces(rows),
     },
+    links: {
+      hang: async (id: string, down: boolean) => (await ec2()).hangInstance(id, down),
+      cut: async (ends: Parameters<Ec2Api['cutLink']>[0], down: boolean) => (await ec2()).cutLink(ends, down),
+      list: async () => (await ec2()).orderedFaults(),
+      mendAll: async () => (await ec2()).mendAll(),
+    },
     volumes: {
       stall: async (id: string, stalled: boolean) => (await ec2()).stallVolume(id, stalled),
       stalled: async () => (await ec2()).stalledVolumes(),

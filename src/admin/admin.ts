@@ -36,6 +36,17 @@ export interface AdminOptions {
   clientPlaces: { list(): Promise<unknown>; set(rows: readonly { cidr: string }[]): Promise<void> };
   /** Where in the zones' hardware an instance or a Dedicated Host is: `us-east-1a/dc1/rack3/host5`. */
   placeOf: (id: string) => Promise<string | undefined>;
+  /** Instances that can be made to hang, interfaces and paths that can be cut. */
+  links: {
+    hang: (id: string, down: boolean) => Promise<boolean>;
+    cut: (ends: readonly [string] | readonly [string, string], down: boolean) => Promise<boolean>;
+    list: () => Promise<{
+      instances: readonly string[];
+      interfaces: readonly string[];
+      paths: readonly (readonly [string, string])[];
+    }>;
+    mendAll: () => Promise<void>;
+  };
   /** Volumes whose I/O can be made to stand still. */
   volumes: {
     stall: (id: string, stalled: boolean) => Promise<boolean>;
@@ -344,8 +355,32 @@ function faultRoutes({
   ];
 }
 
-function chaosRoutes({ kernel, placeOf, volumes }: AdminOptions): Route[] {
+/** Instances that hang, interfaces and paths that are cut, and their end. Answers when it is so. */
+function linkRoutes({
+  kernel,
+  links,
+  state,
+}: Pick<AdminOptions, 'kernel' | 'links'> & { state: () => Promise<unknown> }): Route[] {
+  const route = (kind: string, set: (body: Readonly<Record<string, unknown>>, down: boolean) => Promise<boolean>): Route => ({
+    method: 'POST',
+    pattern: new RegExp(`^/_pilvi/chaos/${kind}$`),
+    handle: async ({ body }) => {
+      if (typeof body['down'] !== 'boolean') throw new AdminError(400, 'down must be true or false.');
+      if (!(await set(body, body['down']))) throw new AdminError(400, `There is no such ${kind}.`);
+      await kernel.reconcilers.idle();
+      return state();
+    },
+  });
+  return [
+    route('instance', ({ instance }, down) => links.hang(String(instance), down)),
+    route('interface', ({ interface: id }, down) => links.cut([String(id)], down)),
+    route('path', ({ from, to }, down) => links.cut([String(from), String(to)], down)),
+  ];
+}
+
+function chaosRoutes({ kernel, placeOf, volumes, links }: AdminOptions): Route[] {
   const state = async () => ({
+    ...(await links.list()),
     volumes: await volumes.stalled(),
     api: kernel.chaos.list(),
     zones: kernel.zones.list().map(({ zone, since }) => ({ zone, since: new Date(since).toISOString() })),
@@ -361,6 +396,7 @@ function chaosRoutes({ kernel, placeOf, volumes }: AdminOptions): Route[] {
       },
     },
     ...faultRoutes({ kernel, placeOf, state }),
+    ...linkRoutes({ kernel, links, state }),
     {
       method: 'POST',
       pattern: /^\/_pilvi\/chaos\/volume$/,
@@ -386,6 +422,8 @@ function chaosRoutes({ kernel, placeOf, volumes }: AdminOptions): Route[] {
       handle: async () => {
         kernel.chaos.clear();
         for (const { zone } of kernel.zones.list()) await kernel.setZoneDown(zone, false);
+        await links.mendAll();
+        await kernel.reconcilers.idle();
         for (const id of await volumes.stalled()) await volumes.stall(id, false);
         return state();
       },

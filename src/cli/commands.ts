@@ -95,6 +95,9 @@ export async function clock(args: readonly string[]): Promise<number> {
 }
 
 interface ChaosState {
+  instances: string[];
+  interfaces: string[];
+  paths: [string, string][];
   volumes: string[];
   api: { kind: string; service?: string; operation?: string }[];
   zones: { zone: string; since: string }[];
@@ -109,7 +112,7 @@ function describePlace(name: string): string {
 /** `pilvi chaos`, `chaos zone us-east-1a down`, `chaos rack i-… up`, `chaos clear`. */
 export async function chaos(args: readonly string[]): Promise<number> {
   const target = await findTarget(args);
-  const [verb, zone, wanted] = target.words;
+  const [verb, zone, wanted, direction] = target.words;
   const ask = (): Promise<ChaosState> => {
     if (verb === undefined) return callAdmin(target, 'GET', 'chaos');
     if (verb === 'clear' && zone === undefined) return callAdmin(target, 'POST', 'chaos/clear', {});
@@ -119,16 +122,23 @@ export async function chaos(args: readonly string[]): Promise<number> {
       return callAdmin(target, 'POST', 'chaos/region', { region: zone, down: wanted === 'down' });
     if ((verb === 'host' || verb === 'rack' || verb === 'datacenter') && (wanted === 'down' || wanted === 'up'))
       return callAdmin(target, 'POST', `chaos/${verb}`, { at: zone, down: wanted === 'down' });
+    if ((verb === 'instance' || verb === 'interface') && (wanted === 'down' || wanted === 'up'))
+      return callAdmin(target, 'POST', `chaos/${verb}`, { [verb]: zone, down: wanted === 'down' });
+    if (verb === 'path' && (direction === 'down' || direction === 'up'))
+      return callAdmin(target, 'POST', 'chaos/path', { from: zone, to: wanted, down: direction === 'down' });
     if (verb === 'volume' && (wanted === 'down' || wanted === 'up'))
       return callAdmin(target, 'POST', 'chaos/volume', { volume: zone, down: wanted === 'down' });
     throw new PilviError(
       'BadOption',
-      'chaos takes region REGION, zone ZONE, volume VOLUME, host, rack or datacenter and an INSTANCE, then down or up; or clear.',
+      'chaos takes region REGION, zone ZONE, instance INSTANCE, interface INTERFACE, path FROM TO, volume VOLUME, host, rack or datacenter and an INSTANCE, then down or up; or clear.',
     );
   };
   const state = await ask();
   const lines = [
     ...state.zones.map((fault) => `${describePlace(fault.zone)} is down since ${fault.since}.`),
+    ...state.instances.map((id) => `Instance ${id} hangs.`),
+    ...state.interfaces.map((id) => `Interface ${id} is cut.`),
+    ...state.paths.map(([from, to]) => `The path between ${from} and ${to} is cut.`),
     ...state.volumes.map((id) => `Volume ${id} stands still.`),
     ...state.api.map(({ kind, service = '*', operation = '*' }) => `Calls of ${service}:${operation}: ${kind}.`),
   ];

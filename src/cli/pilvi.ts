@@ -31,7 +31,7 @@ pilvi stop | status                                  end it in good order; is it
 pilvi services [NAME]                                what is implemented
 pilvi doctor                                         what this host can do, and what to install
 pilvi clock [advance 30d | speed 60 | freeze | resume]
-pilvi chaos [region us-east-1 down | zone us-east-1a down | volume vol-… down | host, rack or datacenter i-… down | … up | clear]
+pilvi chaos [region us-east-1 down | zone us-east-1a down | volume vol-… down | instance i-… down | interface eni-… down | path i-… i-… down | host, rack or datacenter i-… down | … up | clear]
 pilvi trace REQUEST-ID                               the stages of one request
 pilvi inspect [PREFIX]                               rows, waiting work, sizes
 pilvi shell [INSTANCE-ID] [-- COMMAND]               enter the cloud's internet, or an instance

@@ -2,6 +2,7 @@
 import type { Context } from '../../kernel/context.ts';
 import { catalogueImages, type CatalogueImage } from './images/catalogue.ts';
 import { EndpointServices } from './endpoint-services/state.ts';
+import { cutLink, hangInstance, mendAll, type OrderedFaults, orderedFaults } from './faults.ts';
 import { heldInterfaces } from './interfaces/held.ts';
 import { subscribe } from './images/subscriptions.ts';
 import { type ConnectTarget, connectTarget, pushKey } from './key-pairs/pushed-keys.ts';
@@ -17,6 +18,14 @@ export interface Ec2Api extends ReturnType<typeof heldInterfaces> {
   placeOf(id: string): Promise<string | undefined>;
   /** Lets all I/O of a volume of any account stand still, or go on; false when there is no such volume. */
   stallVolume(id: string, stalled: boolean): Promise<boolean>;
+  /** Lets a running instance of any account hang, or go on; false when there is none. */
+  hangInstance(id: string, down: boolean): Promise<boolean>;
+  /** Cuts an interface, or the path between two (or their instances), or mends it; false when an end does not exist. */
+  cutLink(ends: readonly [string] | readonly [string, string], down: boolean): Promise<boolean>;
+  /** Instances, interfaces and paths that are broken by order. */
+  orderedFaults(): Promise<OrderedFaults>;
+  /** Ends all of these. */
+  mendAll(): Promise<void>;
   /** Volumes that stand still. */
   stalledVolumes(): Promise<readonly string[]>;
   /** An instance of the account and Region that a key may be pushed to. */
@@ -39,6 +48,10 @@ export function ec2Api(ctx: Context): Ec2Api {
     ...heldInterfaces(ctx),
     placeOf: async (id) => (await ctx.table(Occupants).get(id))?.place,
     stallVolume: (id, stalled) => stallVolume(ctx, id, stalled),
+    hangInstance: (id, down) => hangInstance(ctx, id, down),
+    cutLink: (ends, down) => cutLink(ctx, ends, down),
+    orderedFaults: () => orderedFaults(ctx),
+    mendAll: () => mendAll(ctx),
     stalledVolumes: async () =>
       (await ctx.everywhere(Volumes)).filter(({ row }) => row.stalledSince !== undefined).map(({ row }) => row.id),
     connectTarget: (id) => connectTarget(ctx, id),

@@ -8,6 +8,7 @@ import { Addresses, PublicIps } from './addresses/state.ts';
 import { dedicatedHostAuthorisations, dedicatedHostHandlers } from './hosts/dedicated-hosts.ts';
 import { DedicatedHosts } from './hosts/state.ts';
 import { describeImageHandlers } from './images/describe.ts';
+import { LinkFaults, links } from './faults.ts';
 import { imageAuthorisations, imageHandlers } from './images/images.ts';
 import { forgetImagesOf } from './images/own.ts';
 import { imagePermissionAuthorisations, imagePermissionHandlers } from './images/permissions.ts';
@@ -96,7 +97,7 @@ export default defineService({
     ],
     ...networkingTables,
     ...[Addresses, PublicIps, Instances, LaunchTokens, Images, KeyPairs, ZoneGroups],
-    ...[Volumes, Snapshots, EbsSettings],
+    ...[Volumes, Snapshots, EbsSettings, LinkFaults],
   ],
   handlers: {
     ...accountAttributeHandlers,
@@ -179,7 +180,7 @@ export default defineService({
     ...securityGroupRuleAuthorisations,
   }),
   paths: { pathOf },
-  reconcilers: { networks, machines, images, volumes, snapshots, ...networkingReconcilers },
+  reconcilers: { links, networks, machines, images, volumes, snapshots, ...networkingReconcilers },
   tasks: {
     ...{ emptyRecycleBin, endVolumeModification, moveFastRestores, moveSnapshotTier },
     forgetInstance,

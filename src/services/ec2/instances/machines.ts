@@ -23,6 +23,7 @@ import { stopInstance, terminateInstance } from './lifecycle.ts';
 import { type InstanceRow, Instances } from './state.ts';
 import { announceState } from './state-events.ts';
 import { instanceTypes } from './type-catalogue.ts';
+import { hungSince } from '../faults.ts';
 
 /** How long a terminated instance stays listed ("terminated instances … approximately one hour"). */
 const terminatedListed = 3_600_000;
@@ -47,8 +48,8 @@ async function machineSpec(
     hostname: privateDnsName(ctx, address),
     vcpus: type.vcpus,
     memoryMiB: type.memoryMiB,
-    running: row.intent === 'running',
-    frozen: row.hibernatedAt !== undefined,
+    running: row.intent === 'running' && hungSince(row) === undefined,
+    frozen: row.hibernatedAt !== undefined || hungSince(row) !== undefined,
     bootNumber: row.bootNumber,
     userData: row.userData === undefined ? undefined : Buffer.from(row.userData, 'base64'),
     user: row.boot.user,
@@ -83,6 +84,14 @@ async function bringUp(ctx: Context, row: InstanceRow, cards: readonly Interface
     const storage = await storageOf(ctx, row).catch((error: unknown) => refuseKey(ctx, row, error));
     if (storage === undefined) return;
     const status = await machines.ensureMachine(await machineSpec(ctx, row, cards, storage));
+    if (hungSince(row) !== undefined) {
+      if (status.state === 'frozen') return;
+      // What stood still in the memory of a Pilvi that ended is gone: it boots.
+      return ctx.transact(async (tx) => {
+        await tx.table(Instances).update([row.id], (latest) => ({ ...latest, hung: undefined }));
+        tx.hint('machines', row.id);
+      });
+    }
     if (status.state !== 'running')
       throw new Error(`The machine of ${row.id} is ${status.state}: ${status.reason ?? 'no reason given'}`);
     await settleDisks(ctx, row, status);

@@ -9,6 +9,7 @@ import type { Task } from '../../../kernel/service.ts';
 import type { CloudWatchApi, ServiceDatum } from '../../cloudwatch/api.ts';
 import { Interfaces } from '../interfaces/state.ts';
 import { type InstanceRow, Instances } from './state.ts';
+import { failingSince } from './status.ts';
 import { instanceTypes } from './type-catalogue.ts';
 
 const minute = 60_000;
@@ -128,12 +129,17 @@ function usagePoints(row: InstanceRow, minutes: readonly Usage[], at: number): S
 }
 
 /** Status checks come every minute, whatever the monitoring. */
-function checkPoints(row: InstanceRow, impaired: boolean, at: number): ServiceDatum[] {
-  const value = impaired ? 1 : 0;
-  return ['StatusCheckFailed', 'StatusCheckFailed_System', 'StatusCheckFailed_Instance'].map((name) => ({
+function checkPoints(row: InstanceRow, failing: Record<'system' | 'instance', number | undefined>, at: number): ServiceDatum[] {
+  const fails = { System: failing.system !== undefined, Instance: failing.instance !== undefined };
+  const values = [
+    ['StatusCheckFailed', fails.System || fails.Instance],
+    ['StatusCheckFailed_System', fails.System],
+    ['StatusCheckFailed_Instance', fails.Instance],
+  ] as const;
+  return values.map(([name, failed]) => ({
     name,
     unit: 'Count',
-    value,
+    value: failed ? 1 : 0,
     dimensions: { InstanceId: row.id },
     at,
   }));
@@ -148,13 +154,13 @@ export const sampleInstance: Task = async ({ key, due }, ctx) => {
   if (row === undefined || row.intent !== 'running') return;
   const now = Math.floor(ctx.clock.now() / minute) * minute;
   const first = Math.max(due, now - filledMax);
-  const impaired = ctx.part('zones').downSince(row.place ?? row.zone) !== undefined;
+  const failing = await failingSince(ctx, row);
   const counters = await readCounters(ctx, row);
   const usage = counters === undefined ? idle : looks.take(row.id, counters, instanceTypes.get(row.type)?.vcpus ?? 1);
   const every = row.monitoring ? 1 : basicMinutes;
   const points: ServiceDatum[] = [];
   for (let at = first; at <= Math.max(first, now); at += minute) {
-    points.push(...checkPoints(row, impaired, at - minute));
+    points.push(...checkPoints(row, failing, at - minute));
     // Amounts were measured once and belong to the first minute; the rate goes on.
     const minuteUsage = at === first ? usage : { ...idle, cpuPercent: usage.cpuPercent };
     const minutes = counters === undefined ? undefined : looks.gather(row.id, minuteUsage, (at / minute) % every === 0);

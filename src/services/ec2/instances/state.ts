@@ -25,6 +25,8 @@ export interface InstanceRow {
   state: InstanceState;
   /** The machine is off: its interfaces hang on nothing until the next start, so that the network is silent before the state says `stopped`. */
   linkDown?: boolean | undefined;
+  /** Its operating system stands still since then, by order, until the boot after this one. */
+  hung?: { since: Millis; boot: number } | undefined;
   /** Rises with each reboot asked for. */
   bootNumber: number;
   stateReason?: { code: string; message: string } | undefined;

@@ -5,7 +5,9 @@
 import type { EC2, InstanceStatus, StatusType, SummaryStatus } from '@aws-sdk/client-ec2';
 import type { Context } from '../../../kernel/context.ts';
 import type { HandlersOf } from '../../../kernel/service.ts';
+import { cutSince, hungSince } from '../faults.ts';
 import { applyFilters } from '../filters.ts';
+import { Interfaces } from '../interfaces/state.ts';
 import { rowsByIds } from '../lookup.ts';
 import { page } from '../paging.ts';
 import { volumesOf } from '../volumes/attachments.ts';
@@ -29,10 +31,22 @@ function summary(
   return { Status: status, Details: [{ Name: 'reachability', Status: passed, ImpairedSince: since }] };
 }
 
+/** Since when the check of the system and that of the instance fail: the host is down; the operating system or the link does not answer. */
+export async function failingSince(ctx: Context, row: InstanceRow): Promise<Record<'system' | 'instance', number | undefined>> {
+  const system = ctx.part('zones').downSince(row.place ?? row.zone);
+  const primary = (await ctx.table(Interfaces).byIndex('byInstance', [row.id])).find(
+    ({ attachment }) => attachment?.deviceIndex === 0,
+  );
+  // An instance on a host that is down cannot be reached either.
+  const instance = system ?? hungSince(row) ?? (primary === undefined ? undefined : await cutSince(ctx, primary.id));
+  return { system, instance };
+}
+
 async function describeStatus(ctx: Context, row: InstanceRow): Promise<InstanceStatus> {
   const machines = ctx.part('machines');
-  const settled = machines.unavailable !== undefined || (await machines.status(row.id))?.state === 'running';
-  const hostDown = ctx.part('zones').downSince(row.place ?? row.zone);
+  const settled =
+    machines.unavailable !== undefined || hungSince(row) !== undefined || (await machines.status(row.id))?.state === 'running';
+  const failing = await failingSince(ctx, row);
   const stalled = (await volumesOf(ctx, row.id))
     .map(({ row: volume }) => volume.stalledSince)
     .filter((since) => since !== undefined);
@@ -41,9 +55,8 @@ async function describeStatus(ctx: Context, row: InstanceRow): Promise<InstanceS
     InstanceId: row.id,
     AvailabilityZone: row.zone,
     InstanceState: describeState(row.state),
-    // An instance on a host that is down cannot be reached either.
-    InstanceStatus: summary(row, { failedSince: hostDown, initializing: !settled }),
-    SystemStatus: summary(row, { failedSince: hostDown, initializing: !settled }),
+    InstanceStatus: summary(row, { failedSince: failing.instance, initializing: !settled }),
+    SystemStatus: summary(row, { failedSince: failing.system, initializing: !settled }),
     AttachedEbsStatus: row.state === 'running' ? volumes : undefined,
     Events: [],
   };

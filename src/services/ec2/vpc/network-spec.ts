@@ -34,6 +34,7 @@ import {
   Vpcs,
 } from './state.ts';
 import { routeTableOf } from './route-tables.ts';
+import { hungSince } from '../faults.ts';
 
 /** Device of an attachment inside the guest: `eth0` for index 0. */
 export function deviceName(deviceIndex: number): string {
@@ -102,6 +103,7 @@ async function instancesUp(
   // What is hibernated keeps its devices: its processes would find them gone.
   const silent = known.filter((row) => isOff(row) && row.hibernatedAt !== undefined && row.state !== 'terminated');
   const up = [...known.filter((row) => !isOff(row)), ...silent];
+  silent.push(...known.filter((row) => !isOff(row) && hungSince(row) !== undefined));
   return {
     up: new Set(up.map(({ id }) => id)),
     silent: new Set(silent.map(({ id }) => id)),
