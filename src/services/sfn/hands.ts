@@ -7,6 +7,7 @@ import { jsonText, memberOf } from './asl/values.ts';
 import { activityDeskOf } from './activity-desk.ts';
 import { abandonRun, runMap } from './distributed/run.ts';
 import type { Engine, Hands } from './engine/engine.ts';
+import { endExecution } from './engine/ending.ts';
 import type { Effect, Frame, Run } from './engine/run.ts';
 import { taskEnded } from './engine/steps.ts';
 import { resourceOf, taskEvent } from './engine/task-events.ts';
@@ -19,9 +20,15 @@ import { reportEnd, reportStart } from './reports.ts';
 
 export const hands: Hands = {
   perform(engine, run, effect) {
-    const work = doEffect(engine, run, effect).catch((error: unknown) => {
-      // The cloud is stopping, or this is a bug: the execution goes on from its rows at the next start.
-      if (!engine.closed) run.ctx.trace(`effect ${effect.kind} failed: ${String(error)}`);
+    const work = doEffect(engine, run, effect).catch(async (error: unknown) => {
+      // The cloud is stopping: the execution goes on from its rows at the next start.
+      if (engine.closed || effect.kind === 'abandon') return;
+      // A bug of ours: an execution that says so is better than one that waits for ever.
+      const cause = `An internal error occurred: ${error instanceof Error ? error.message : String(error)}`;
+      const { machine, name } = run.execution;
+      await engine.post(run.ctx, machine, name, (current) =>
+        endExecution(current, 'FAILED', new StateError('States.Runtime', cause)),
+      );
     });
     engine.hold(run, work);
   },

@@ -129,19 +129,21 @@ async function drive(engine: Engine, look: Look, begun: MapRunRow): Promise<{ re
   for (;;) {
     const row = await ctx.table(MapRuns).get(begun.machine, begun.id);
     if (engine.closed || row === undefined || row.status !== 'RUNNING') return undefined;
-    const failed = (await itemsWith(ctx, arn, 'FAILED')).length + (await itemsWith(ctx, arn, 'TIMED_OUT')).length;
-    if (tooMany(row, failed)) {
-      await giveUp(engine, ctx, row, 'FAILED');
-      return { failure: tolerance };
-    }
     const most = row.concurrency === 0 ? distributedConcurrency : Math.min(row.concurrency, distributedConcurrency);
     if (active.size < most)
       for (const item of (await itemsWith(ctx, arn, 'PENDING', most))
         .filter(({ index }) => !active.has(index))
         .slice(0, most - active.size))
         begin(item);
-    if (active.size === 0) break;
-    await Promise.race(active.values());
+    // Looked at before the failures are counted: with none running, the count is the last.
+    const idle = active.size === 0;
+    const failed = (await itemsWith(ctx, arn, 'FAILED')).length + (await itemsWith(ctx, arn, 'TIMED_OUT')).length;
+    if (tooMany(row, failed)) {
+      await giveUp(engine, ctx, row, 'FAILED');
+      return { failure: tolerance };
+    }
+    if (idle) break;
+    if (active.size > 0) await Promise.race(active.values());
   }
   const items = await ctx.table(MapItems).list({ prefix: [arn] });
   const result = await resultOf(look, begun, items);
@@ -213,7 +215,7 @@ async function runItem(engine: Engine, look: Look, row: MapRunRow, item: MapItem
 }
 
 /** Ends a run before its time: children that run are aborted, those that wait never start. */
-export async function giveUp(engine: Engine, ctx: Context, row: MapRunRow, status: 'FAILED' | 'ABORTED'): Promise<void> {
+async function giveUp(engine: Engine, ctx: Context, row: MapRunRow, status: 'FAILED' | 'ABORTED'): Promise<void> {
   const run = mapRunArn(ctx, row.machine, row.id);
   await closeRun(ctx, row, status);
   for (const item of await itemsWith(ctx, run, 'PENDING'))

@@ -62,17 +62,15 @@ export interface SdkCall {
 }
 
 /** Service names as SDK integrations spell them, to Pilvi's: rebuilt from the index of models. */
-let namesCache: Map<string, { name: string; client: string }> | undefined;
+const namesCache = new Map<string, { name: string; client: string }>();
 
-async function serviceNames(): Promise<Map<string, { name: string; client: string }>> {
-  if (namesCache === undefined) {
-    const { entries } = await loadIndex();
-    namesCache = new Map();
-    // Services that share an endpoint come after the one that answers.
-    for (const { name, serviceId } of entries) {
-      const spelled = serviceId.replace(/[^A-Za-z0-9]/g, '').toLowerCase();
-      if (!namesCache.has(spelled)) namesCache.set(spelled, { name, client: javaName(serviceId) });
-    }
+async function serviceNames(): Promise<ReadonlyMap<string, { name: string; client: string }>> {
+  if (namesCache.size > 0) return namesCache;
+  const { entries } = await loadIndex();
+  // Services that share an endpoint come after the one that answers.
+  for (const { name, serviceId } of entries) {
+    const spelled = serviceId.replace(/[^A-Za-z0-9]/g, '').toLowerCase();
+    if (!namesCache.has(spelled)) namesCache.set(spelled, { name, client: javaName(serviceId) });
   }
   return namesCache;
 }
