@@ -133,7 +133,10 @@ function webRequest(kernel: Kernel, exchange: Exchange, service: string): WebReq
         onGone: exchange.onGone,
         caller: callerOf(identity, exchange),
       }),
-    ctx: kernel.systemContext(service, { account: '', region: '' }, 'web'),
+    // A connection lives on for hours: each use has the time of its own moment.
+    get ctx() {
+      return kernel.systemContext(service, { account: '', region: '' }, 'web');
+    },
     prove: (proof) => prove(kernel, exchange, proof),
     async invoke(operation, input, { region, identity = anonymousIdentity }) {
       const output = await kernel.invoke(

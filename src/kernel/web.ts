@@ -26,7 +26,7 @@ export interface WebRequest {
   readonly sourceIp: string;
   /** Whether it came over TLS. */
   readonly secure: boolean;
-  /** To read rows with; it acts for the service. */
+  /** To read rows with; it acts for the service, at the time when it is taken. */
   readonly ctx: Context;
   /** Who signed the request (Signature Version 4), undefined when nobody did. Throws an AwsError for a signature that is not right. */
   signer(): Promise<Identity | undefined>;

@@ -50,6 +50,7 @@ export const services: readonly ServiceEntry[] = [
     webHosts: /^[a-z0-9]+\.execute-api\./,
     webPaths: /^\/_aws\/execute-api\/|^\/restapis\/[^/]+\/[^/]+\/_user_request_/,
   },
+  { name: 'apigatewaymanagementapi', load: () => import('./api-gateway/connections/index.ts') },
   { name: 'apigatewayv2', load: () => import('./api-gateway/v2/index.ts') },
   {
     name: 'auto-scaling',

@@ -16,7 +16,8 @@ import { modelHandlers } from './rest/models.ts';
 import { resourceHandlers } from './rest/resources.ts';
 import { stageHandlers } from './rest/stages.ts';
 import { tagHandlers } from './rest/tags.ts';
-import { answerWeb, forgetAccount } from './run/edge.ts';
+import { startSockets } from './v2/sockets.ts';
+import { answerUpgrade, answerWeb, forgetAccount } from './run/edge.ts';
 import {
   Accounts,
   Addresses,
@@ -65,5 +66,7 @@ export default defineService({
   handlers,
   authorise: Object.fromEntries(Object.keys(handlers).map((operation) => [operation, check])) as AuthorisationsOf<APIGateway>,
   web: answerWeb,
+  upgrade: answerUpgrade,
+  start: startSockets,
   onReset: forgetAccount,
 });

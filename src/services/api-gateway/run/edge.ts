@@ -1,10 +1,11 @@
 /** The edge of API Gateway: requests to names and paths of APIs. */
 import type { Context } from '../../../kernel/context.ts';
-import type { WebRequest } from '../../../kernel/web.ts';
+import type { WebRequest, WebUpgrade } from '../../../kernel/web.ts';
 import type { WireResponse } from '../../../model/types.ts';
 import { Addresses } from '../state.ts';
 import { findTarget } from './address.ts';
 import { answerHttp } from '../v2/http.ts';
+import { openSocket } from '../v2/sockets.ts';
 import { answerRest, forbidden } from './rest.ts';
 
 /** Answers a call of an API; undefined for what is an operation on connections. */
@@ -16,6 +17,14 @@ export async function answerWeb(web: WebRequest): Promise<WireResponse | undefin
   if (target.address.kind === 'rest') return answerRest(web, target);
   if (target.address.kind === 'http') return answerHttp(web, target);
   return forbidden(web.requestId);
+}
+
+/** Takes over connections to WebSocket APIs; false for what is none. */
+export async function answerUpgrade(upgrade: WebUpgrade): Promise<boolean> {
+  const target = await findTarget(upgrade.web);
+  if (target === undefined || target === 'unknown' || target.address.kind !== 'websocket') return false;
+  await openSocket(upgrade, target);
+  return true;
 }
 
 /** Addresses belong to the cloud and are given back before an account's rows go. */

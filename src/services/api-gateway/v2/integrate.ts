@@ -61,7 +61,7 @@ async function proxyFunction(call: HttpCall, integration: IntegrationDef): Promi
 }
 
 /** Values that parameters of integrations take ("Transform API requests and responses for HTTP APIs"). */
-function valueOf(call: HttpCall, expression: string, backend?: Answer): string | undefined {
+function takeValue(call: HttpCall, expression: string, backend?: Answer): string | undefined {
   const whole = /^\$(?:\{([^}]+)\}|([\w.\-[\]*$@]+))$/.exec(expression);
   if (whole !== null) return selected(call, whole[1] ?? whole[2] ?? '', backend);
   return expression.replace(
@@ -107,7 +107,7 @@ async function proxyHttp(call: HttpCall, integration: IntegrationDef, signal: Ab
   for (const [target, source] of Object.entries(integration.RequestParameters ?? {})) {
     const [, action = '', where = '', name = ''] =
       /^(append|overwrite|remove):(header|querystring|path)(?:\.(.+))?$/.exec(target) ?? [];
-    const value = valueOf(call, source);
+    const value = takeValue(call, source);
     if (where === 'path') path = value ?? path;
     else change(where === 'header' ? headers : query, action, name, value);
   }
@@ -139,7 +139,7 @@ function mapAnswer(call: HttpCall, integration: IntegrationDef, answer: Answer):
   const headers: Multi = { ...answer.headers };
   let { status } = answer;
   for (const [target, source] of Object.entries(mappings)) {
-    const value = valueOf(call, source, answer);
+    const value = takeValue(call, source, answer);
     if (target === 'overwrite:statuscode') status = Number(value) || status;
     const [, action, name = ''] = /^(append|overwrite|remove):header\.(.+)$/.exec(target) ?? [];
     if (action !== undefined) change(headers, action, name, value);
@@ -153,7 +153,7 @@ async function callAction(call: HttpCall, integration: IntegrationDef): Promise<
   if (subtype === undefined) throw new HttpRefusal(500, 'Internal Server Error');
   const values: Record<string, string> = {};
   for (const [name, source] of Object.entries(integration.RequestParameters ?? {})) {
-    const value = valueOf(call, source);
+    const value = takeValue(call, source);
     if (value !== undefined) values[name] = value;
   }
   const identity: Identity = await roleOf(call, integration.CredentialsArn ?? '');

@@ -123,5 +123,5 @@ export interface ConnectionRow {
 export const Connections = defineTable<ConnectionRow>()({
   name: 'apigatewayv2.connections',
   scope: 'region',
-  key: (row) => [row.api, row.id],
+  key: (row) => [row.id],
 });
