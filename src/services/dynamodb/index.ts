@@ -2,7 +2,7 @@
 import { defineService } from '../../kernel/service.ts';
 import { createApi } from './api.ts';
 import { checks } from './authorise.ts';
-import { publishConsumption } from './consumption.ts';
+import { consumption } from './consumption.ts';
 import { backupHandlers, copyBackup, removeBackup, restoreBackup } from './backups/backups.ts';
 import { exportHandlers, writeExport } from './backups/exports.ts';
 import { recoveryHandlers, restoreMoment } from './backups/recovery.ts';
@@ -92,7 +92,7 @@ export default defineService({
     restoreBackup,
     restoreMoment,
     writeExport,
-    publishConsumption,
+    publishConsumption: consumption.publish,
   },
   api: createApi,
 });

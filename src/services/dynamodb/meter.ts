@@ -7,7 +7,8 @@
  */
 import type { Clock, Millis } from '../../base/clock.ts';
 import type { Context } from '../../kernel/context.ts';
-import { count } from './consumption.ts';
+import type { AwsError } from '../../kernel/errors.ts';
+import { countThrottle, countUnits } from './consumption.ts';
 import { throttled, throughputExceeded } from './errors.ts';
 import type { IndexRow, TableRow } from './state.ts';
 import type { Value } from './values.ts';
@@ -98,6 +99,13 @@ function partitionId(use: Use, hash: Value): string {
 
 /** Throws ProvisionedThroughputExceededException, or ThrottlingException for on-demand tables, when nothing is left for it. */
 export function admit(ctx: Context, use: Use): void {
+  const refusal = refusalOf(ctx, use);
+  if (refusal === undefined) return;
+  countThrottle(ctx, use);
+  throw refusal;
+}
+
+function refusalOf(ctx: Context, use: Use): AwsError | undefined {
   const { kind, table, index, hash } = use;
   const all = buckets(ctx.clock);
   const now = ctx.now;
@@ -105,23 +113,22 @@ export function admit(ctx: Context, use: Use): void {
     const throughput = index?.global === true ? index.throughput : table.throughput;
     const place = index?.global === true ? use : { kind, table };
     if (throughput !== undefined && all.left(bucketId(place), throughput[kind], now).tokens <= 0)
-      throw throughputExceeded(index?.global === true ? index.name : undefined);
+      return throughputExceeded(index?.global === true ? index.name : undefined);
   } else {
     const limit = (index ?? table).onDemand?.[kind];
     if (all.counted(bucketId(use), now) >= (limit ?? tableUnitsMax))
-      throw throttled(
+      return throttled(
         limit === undefined ? hotKey : 'Throughput exceeds the maximum OnDemandThroughput configured on table or index',
       );
   }
-  if (hash === undefined || all.counted(partitionId(use, hash), now) < partitionUnits[kind]) return;
-  if (table.billing === 'PROVISIONED') throw throughputExceeded(index?.name);
-  throw throttled(hotKey);
+  if (hash === undefined || all.counted(partitionId(use, hash), now) < partitionUnits[kind]) return undefined;
+  return table.billing === 'PROVISIONED' ? throughputExceeded(index?.name) : throttled(hotKey);
 }
 
 /** Takes the units that an admitted operation has used. */
 export function charge(ctx: Context, use: Use, units: number): void {
   if (units === 0) return;
-  count(ctx, use, units);
+  countUnits(ctx, use, units);
   const { kind, table, index, hash } = use;
   const all = buckets(ctx.clock);
   if (table.billing === 'PROVISIONED') {

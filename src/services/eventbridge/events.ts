@@ -11,6 +11,7 @@ import type { AuthorisationsOf, FiredJob, HandlersOf } from '../../kernel/servic
 import { keep } from './archives.ts';
 import { defaultBus, findBus, onBus } from './buses.ts';
 import { validation } from './errors.ts';
+import { count } from './metrics.ts';
 import { ruleArn, scheduleRule } from './rules.ts';
 import { Archives, type BusEvent, Pending, type PendingRow, Rules, Targets } from './state.ts';
 import { eventJson, handOver } from './targets.ts';
@@ -57,8 +58,10 @@ export async function dispatch({ key: bus }: FiredJob, ctx: Context): Promise<vo
     for (const row of rows) {
       const event: unknown = rules.length === 0 ? undefined : JSON.parse(eventJson(row.event));
       for (const rule of rules)
-        if (row.rules?.includes(ruleArn(ctx, rule.bus, rule.name)) !== false && matches(rule.pattern ?? '', event))
+        if (row.rules?.includes(ruleArn(ctx, rule.bus, rule.name)) !== false && matches(rule.pattern ?? '', event)) {
+          count(ctx, rule, 'MatchedEvents');
           await handToAll(ctx, rule.bus, rule.name, row);
+        }
       await ctx.transact(async (tx) => {
         await keep(tx, row, (pattern) => matches(pattern, event ?? JSON.parse(eventJson(row.event))));
         await tx.table(Pending).delete(bus, row.at, row.event.id);
@@ -71,6 +74,7 @@ async function handToAll(ctx: Context, bus: string, name: string, { event, forwa
   const rule = await ctx.table(Rules).get(bus, name);
   if (rule === undefined) return;
   const targets = await ctx.table(Targets).list({ prefix: [bus, name] });
+  count(ctx, rule, 'TriggeredRules');
   await Promise.all(targets.map((target) => handOver(ctx, rule, target, event, forwarded === true)));
 }
 

@@ -6,6 +6,7 @@ import { archiveChecks, archiveHandlers, forget } from './archives.ts';
 import { busChecks, busHandlers } from './buses.ts';
 import { connectionChecks, connectionHandlers } from './connections.ts';
 import { announce, dispatch, eventChecks, eventHandlers, tick } from './events.ts';
+import { meter } from './metrics.ts';
 import { replay, replayChecks, replayHandlers } from './replays.ts';
 import { ruleChecks, ruleHandlers } from './rules.ts';
 import { tables } from './state.ts';
@@ -14,7 +15,7 @@ import { tagChecks, tagHandlers } from './tags.ts';
 
 export default defineService({
   name: 'eventbridge',
-  uses: ['cloudwatch-logs', 'firehose', 'kinesis', 'lambda', 'secrets-manager', 'sfn', 'sns', 'sqs', 'sts'],
+  uses: ['cloudwatch', 'cloudwatch-logs', 'firehose', 'kinesis', 'lambda', 'secrets-manager', 'sfn', 'sns', 'sqs', 'sts'],
   tables,
   handlers: {
     ...busHandlers,
@@ -37,6 +38,6 @@ export default defineService({
     ...tagChecks,
   },
   dataOperations: ['PutEvents'],
-  tasks: { dispatch, tick, retry, forget, replay, authorizeConnection },
+  tasks: { dispatch, tick, retry, forget, replay, authorizeConnection, publishMetrics: meter.publish },
   events: { '*': announce },
 });

@@ -10,6 +10,7 @@ import type { FiredJob } from '../../kernel/service.ts';
 import type { Value } from '../../store/store.ts';
 import { callDestination } from './api-calls.ts';
 import { busArn, findBus } from './buses.ts';
+import { count } from './metrics.ts';
 import { ruleArn } from './rules.ts';
 import { type BusEvent, Pending, type RuleRow, Rules, type TargetRow, Targets } from './state.ts';
 
@@ -122,15 +123,22 @@ export async function handOver(
   earlier: Pick<Retry, 'made' | 'since'> = { made: 0, since: ctx.clock.now() },
 ): Promise<void> {
   const sourceArn = ruleArn(ctx, rule.bus, rule.name);
+  count(ctx, rule, 'InvocationAttempts');
+  if (earlier.made > 0) count(ctx, rule, 'RetryInvocationAttempts');
   try {
     await give(ctx, target, inputFor(ctx, rule, target, event), event, sourceArn, forwarded);
+    // "Invocations": those of a first attempt only; what succeeds later counts as an attempt.
+    if (earlier.made === 0) count(ctx, rule, 'Invocations');
+    count(ctx, rule, 'SuccessfulInvocationAttempts');
   } catch (error) {
     if (!(error instanceof AwsError)) throw error;
     const { retries = retriesMax, ageSeconds = eventAgeSecondsMax } = target.retry ?? {};
     const due = ctx.clock.now() + Math.min(pauseMillisMin * 2 ** Math.min(earlier.made, 20), pauseMillisMax);
     const mayPass = error.status >= 500 || throttled.test(error.code);
-    if (!mayPass || earlier.made >= retries || due > earlier.since + ageSeconds * 1000)
-      return toDeadLetters(ctx, target, event, sourceArn, error, earlier.made);
+    if (!mayPass || earlier.made >= retries || due > earlier.since + ageSeconds * 1000) {
+      count(ctx, rule, 'FailedInvocations');
+      return toDeadLetters(ctx, rule, target, event, error, earlier.made);
+    }
     const again: Retry = {
       bus: rule.bus,
       rule: rule.name,
@@ -239,13 +247,14 @@ async function toBus(ctx: Context, arn: string, event: BusEvent, sourceArn: stri
 
 async function toDeadLetters(
   ctx: Context,
+  rule: RuleRow,
   target: TargetRow,
   event: BusEvent,
-  ruleArnText: string,
   failure: AwsError,
   retries: number,
 ): Promise<void> {
   if (target.deadLetters === undefined) return;
+  const ruleArnText = ruleArn(ctx, rule.bus, rule.name);
   const text = (StringValue: string) => ({ DataType: 'String', StringValue });
   const message = {
     body: eventJson(event),
@@ -258,8 +267,12 @@ async function toDeadLetters(
     },
   };
   const sender = { principal, sourceArn: ruleArnText, sourceAccount: ctx.account };
-  await (await ctx.internal<SqsApi>('sqs')).send(target.deadLetters, message, sender).catch((error: unknown) => {
-    // "If the dead-letter queue cannot be reached, the event is dropped."
-    if (!(error instanceof AwsError)) throw error;
-  });
+  await (await ctx.internal<SqsApi>('sqs')).send(target.deadLetters, message, sender).then(
+    () => count(ctx, rule, 'InvocationsSentToDlq'),
+    (error: unknown) => {
+      // "If the dead-letter queue cannot be reached, the event is dropped."
+      if (!(error instanceof AwsError)) throw error;
+      count(ctx, rule, 'InvocationsFailedToBeSentToDlq');
+    },
+  );
 }

@@ -14,6 +14,7 @@ import { delayAfter, retriesOf } from './delivery-policies.ts';
 import { takes } from './filters.ts';
 import { postTo } from './http-endpoints.ts';
 import { confirmationJson, confirmUrl, functionEvent, notificationJson, textFor, unsubscribeUrl } from './messages.ts';
+import { count } from './metrics.ts';
 import { parseRedrive } from './subscriptions.ts';
 import {
   Attempts,
@@ -63,7 +64,10 @@ async function fanOut(
   stored: NoticeRow,
 ): Promise<void> {
   const notice = stored.sequence === undefined ? stored : { ...stored, id: stored.id.slice(stored.sequence.length + 1) };
-  await Promise.all(subscriptions.filter((row) => takes(row, notice)).map((row) => handOn(ctx, topic, row, notice)));
+  const takers = subscriptions.filter((row) => takes(row, notice));
+  const filtered = subscriptions.length - takers.length;
+  if (filtered > 0) count(ctx, topic.name, 'NumberOfNotificationsFilteredOut', filtered);
+  await Promise.all(takers.map((row) => handOn(ctx, topic, row, notice)));
 }
 
 async function handOn(ctx: Context, topic: TopicRow, row: SubscriptionRow, notice: NoticeRow): Promise<void> {
@@ -94,6 +98,7 @@ async function settle(
     },
   );
   if (failure === undefined) {
+    count(ctx, topic.name, 'NumberOfNotificationsDelivered');
     if (attempt.made === 0 && row.protocol !== 'http' && row.protocol !== 'https') return;
     await forgetAttempt(ctx, attempt);
     return;
@@ -102,6 +107,7 @@ async function settle(
   const policy = retriesOf(['sqs', 'lambda', 'firehose'].includes(row.protocol), topic.deliveryPolicy, row.deliveryPolicy);
   const delay = failure.permanent ? undefined : delayAfter(policy, made);
   if (delay === undefined) {
+    count(ctx, topic.name, 'NumberOfNotificationsFailed');
     await toDeadLetters(ctx, topic, row, attempt.notice, failure);
     await forgetAttempt(ctx, attempt);
     return;
@@ -287,10 +293,14 @@ async function toDeadLetters(
     attributes,
     group: notice.group,
     deduplication: notice.deduplication,
-  }).catch((error: unknown) => {
-    // A dead-letter queue that takes nothing loses the message, as in AWS; its metric is not built.
-    if (!(error instanceof DeliveryFailure)) throw error;
-  });
+  }).then(
+    () => count(ctx, topic.name, 'NumberOfNotificationsRedrivenToDlq'),
+    (error: unknown) => {
+      // A dead-letter queue that takes nothing loses the message, as in AWS.
+      if (!(error instanceof DeliveryFailure)) throw error;
+      count(ctx, topic.name, 'NumberOfNotificationsFailedToRedriveToDlq');
+    },
+  );
 }
 
 /** Asks an endpoint, in its own way, to confirm. What cannot be reached stays pending. */

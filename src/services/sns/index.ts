@@ -2,6 +2,7 @@
 import { defineService } from '../../kernel/service.ts';
 import { createApi } from './api.ts';
 import { attempt, deliver, forget } from './deliveries.ts';
+import { meter } from './metrics.ts';
 import { publishChecks, publishHandlers } from './publish.ts';
 import { SigningKeys } from './signing.ts';
 import { tables } from './state.ts';
@@ -10,11 +11,11 @@ import { topicChecks, topicHandlers } from './topics.ts';
 
 export default defineService({
   name: 'sns',
-  uses: ['firehose', 'lambda', 'sqs', 'sts'],
+  uses: ['cloudwatch', 'firehose', 'lambda', 'sqs', 'sts'],
   tables: [...tables, SigningKeys],
   handlers: { ...topicHandlers, ...subscriptionHandlers, ...publishHandlers },
   authorise: { ...topicChecks, ...subscriptionChecks, ...publishChecks },
   dataOperations: ['Publish', 'PublishBatch'],
-  tasks: { deliver, attempt, forget, expire },
+  tasks: { deliver, attempt, forget, expire, publishMetrics: meter.publish },
   api: createApi,
 });

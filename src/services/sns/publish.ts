@@ -16,6 +16,7 @@ import {
   topicNotFound,
 } from './errors.ts';
 import { checkTopic, findTopic, type FoundTopic, onTopic } from './lookup.ts';
+import { count } from './metrics.ts';
 import { Duplicates, type NoticeRow, Notices, type TopicRow, Topics } from './state.ts';
 
 /** 256 KB with attributes ("Amazon SNS quotas"). */
@@ -109,12 +110,17 @@ async function accept(
 
 /** Accepts checked messages: when it resolves, they survive a crash and are on their way. */
 export async function publishTo({ at, topic }: FoundTopic, messages: readonly Prepared[]) {
-  return at.transact(async (tx) => {
+  const done = await at.transact(async (tx) => {
     const accepted = [];
     for (const message of messages) accepted.push(await accept(at, tx, topic, message));
     await tx.schedule({ task: 'deliver', key: topic.name, due: at.clock.now() });
     return accepted;
   });
+  for (const { message, attributes } of messages) {
+    count(at, topic.name, 'NumberOfMessagesPublished');
+    count(at, topic.name, 'PublishSize', Buffer.byteLength(message) + attributeBytes(attributes));
+  }
+  return done;
 }
 
 /** A text message to a phone: into the outbox. */

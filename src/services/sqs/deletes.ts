@@ -7,6 +7,7 @@ import { checkEntries, failedEntry } from './batches.ts';
 import { deskOf } from './desk.ts';
 import { invalidValue, messageNotInflight } from './errors.ts';
 import { access, findQueue, type FoundQueue, onQueue } from './lookup.ts';
+import { count } from './metrics.ts';
 import { parseHandle } from './receipt-handles.ts';
 import { visibilitySecondsMax } from './rules.ts';
 import { drop, rehide, type ShelfAccess } from './shelf.ts';
@@ -97,6 +98,7 @@ export const deleteHandlers: HandlersOf<SQS> = {
       await deleteOne(shelf, ReceiptHandle);
       if (shelf.queue.fifo) wakeAt(shelf.now);
     });
+    count(found, 'NumberOfMessagesDeleted', 1);
     return {};
   },
 
@@ -104,10 +106,12 @@ export const deleteHandlers: HandlersOf<SQS> = {
     const found = await findQueue(ctx, QueueUrl);
     checkEntries(Entries, 'DeleteMessageBatchRequestEntry');
     takeCall(ctx, found.queue, 'DeleteMessage');
-    return change(ctx, found, (shelf, wakeAt) => {
+    const result = await change(ctx, found, (shelf, wakeAt) => {
       if (shelf.queue.fifo) wakeAt(shelf.now);
       return each(Entries, ({ ReceiptHandle = '' }) => deleteOne(shelf, ReceiptHandle));
     });
+    if (result.Successful.length > 0) count(found, 'NumberOfMessagesDeleted', result.Successful.length);
+    return result;
   },
 
   async ChangeMessageVisibility({ QueueUrl, ReceiptHandle = '', VisibilityTimeout = 0 }, ctx) {

@@ -3,6 +3,7 @@ import { defineService } from '../../kernel/service.ts';
 import { createApi } from './api.ts';
 import { deleteChecks, deleteHandlers } from './deletes.ts';
 import { deskOf } from './desk.ts';
+import { publishMetrics } from './metrics.ts';
 import { move, moveChecks, moveHandlers } from './moves.ts';
 import { permissionChecks, permissionHandlers } from './permissions.ts';
 import { queueChecks, queueHandlers } from './queues.ts';
@@ -14,7 +15,7 @@ import { clearShelf, forgetAttempt, sweep } from './tasks.ts';
 
 export default defineService({
   name: 'sqs',
-  uses: ['kms'],
+  uses: ['cloudwatch', 'kms'],
   tables,
   handlers: {
     ...queueHandlers,
@@ -44,7 +45,7 @@ export default defineService({
     'ChangeMessageVisibilityBatch',
   ],
   api: createApi,
-  tasks: { sweep, clearShelf, forgetAttempt, move },
+  tasks: { sweep, clearShelf, forgetAttempt, move, publishMetrics },
   async start(ctx) {
     return async () => deskOf(ctx).clear(true);
   },

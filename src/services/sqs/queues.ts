@@ -15,8 +15,9 @@ import {
   unknownAttribute,
 } from './errors.ts';
 import { changeQueue, checkOf, findQueue, onOwnQueue, onQueue } from './lookup.ts';
+import { countMessages } from './metrics.ts';
 import { restMillis } from './rules.ts';
-import { Counters, Deletions, Flights, OwnKeys, type QueueRow, Queues, Waiting } from './state.ts';
+import { Counters, Deletions, OwnKeys, type QueueRow, Queues } from './state.ts';
 import { checkTags } from './tags.ts';
 import { parseQueueArn, queueArn, queueUrl } from './urls.ts';
 
@@ -89,19 +90,10 @@ async function createQueue(ctx: Context, name: string, given: Readonly<Record<st
 }
 
 /** Counts, by the names that the API shows. */
-async function countMessages(ctx: Context, scope: Scope, { shelf }: QueueRow): Promise<Record<string, string>> {
-  const now = ctx.clock.now();
-  const edge = [shelf, now, Number.POSITIVE_INFINITY];
-  const waiting = ctx.tableIn(scope, Waiting);
-  const flights = ctx.tableIn(scope, Flights);
-  const [fresh, back, delayed, flying] = await Promise.all([
-    waiting.count([shelf], { before: edge }),
-    flights.count([shelf], { before: edge }),
-    waiting.count([shelf], { after: edge }),
-    flights.count([shelf], { after: edge }),
-  ]);
+async function shownCounts(ctx: Context, scope: Scope, queue: QueueRow): Promise<Record<string, string>> {
+  const { visible, flying, delayed } = await countMessages(ctx.inScope(scope), queue, ctx.clock.now());
   return {
-    ApproximateNumberOfMessages: String(fresh + back),
+    ApproximateNumberOfMessages: String(visible),
     ApproximateNumberOfMessagesNotVisible: String(flying),
     ApproximateNumberOfMessagesDelayed: String(delayed),
   };
@@ -113,7 +105,7 @@ async function describeQueue(ctx: Context, scope: Scope, queue: QueueRow, names:
   const counted = countedAttributes.some((name) => (all || names.includes(name)) && name.startsWith('Approximate'));
   const shown: Record<string, string> = {
     QueueArn: queueArn(scope, queue.name),
-    ...(counted ? await countMessages(ctx, scope, queue) : {}),
+    ...(counted ? await shownCounts(ctx, scope, queue) : {}),
     CreatedTimestamp: String(Math.floor(queue.created / 1000)),
     LastModifiedTimestamp: String(Math.floor(queue.modified / 1000)),
     ...describeSettings(queue, queue.fifo),

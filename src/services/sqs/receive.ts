@@ -9,6 +9,7 @@ import { invalidValue, overLimit, unknownAttribute } from './errors.ts';
 import { nextGroupAt } from './groups.ts';
 import { access, findQueue, type FoundQueue, onQueue } from './lookup.ts';
 import { attributesMd5, describeAttributes, selectAttributes } from './message-attributes.ts';
+import { count } from './metrics.ts';
 import { formatHandle } from './receipt-handles.ts';
 import { checkId, deduplicationMillis, flightsMax, receiveMax, visibilitySecondsMax, waitSecondsMax } from './rules.ts';
 import { formatSequence } from './send.ts';
@@ -210,7 +211,11 @@ export const receiveHandlers: HandlersOf<SQS> = {
     const wanted = wantedAttributes(input);
     takeCall(ctx, found.queue, 'ReceiveMessage');
     const taken = await poll(ctx, deskOf(ctx), found, wish);
-    if (taken.length === 0) return {};
+    if (taken.length === 0) {
+      count(found, 'NumberOfEmptyReceives', 1);
+      return {};
+    }
+    count(found, 'NumberOfMessagesReceived', taken.length);
     return {
       Messages: await Promise.all(taken.map((one) => describe(ctx, found, one, wanted, input.MessageAttributeNames))),
     };

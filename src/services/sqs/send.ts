@@ -9,6 +9,7 @@ import { deskOf } from './desk.ts';
 import { batchRequestTooLong, invalidParameter, invalidValue, missingParameter } from './errors.ts';
 import { access, findQueue, type FoundQueue, onQueue } from './lookup.ts';
 import { attributeBytes, attributesMd5, readAttributes, readTraceHeader } from './message-attributes.ts';
+import { count } from './metrics.ts';
 import { checkCharacters, checkId, deduplicationMillis, delaySecondsMax, messageBytesMax } from './rules.ts';
 import { put, type ShelfAccess } from './shelf.ts';
 import { type AttributeValue, DuplicatePlaces, Duplicates, type QueueRow } from './state.ts';
@@ -87,6 +88,8 @@ export interface Sent {
   attributes: Record<string, AttributeValue> | undefined;
   trace: string | undefined;
   sequence: number;
+  /** Its deduplication id was known: nothing was put. */
+  repeated?: boolean | undefined;
 }
 
 /** Puts checked messages into the queue in one transaction, then wakes who waits for them. */
@@ -110,6 +113,10 @@ export async function deliver(
     }
     return done;
   });
+  const repeats = sent.filter(({ repeated }) => repeated === true).length;
+  if (sent.length > 0) count(found, 'NumberOfMessagesSent', sent.length);
+  if (repeats > 0) count(found, 'NumberOfDeduplicatedSentMessages', repeats);
+  for (const { bytes } of messages) count(found, 'SentMessageSize', bytes);
   if (due <= ctx.clock.now()) desk.wake(shelf, messages.length);
   else if (desk.hasWaiters(shelf)) desk.wakeAt(shelf, due);
   return sent;
@@ -119,7 +126,7 @@ async function putOne(ctx: Context, shelf: ShelfAccess, message: Prepared, seale
   const { queue, now } = shelf;
   const { md5, attributes, trace } = message;
   const known = await findDuplicate(shelf, message);
-  if (known !== undefined) return { ...known, md5, attributes, trace };
+  if (known !== undefined) return { ...known, md5, attributes, trace, repeated: true };
   const row = await put(shelf, {
     sent: now,
     id: ctx.uuid(),

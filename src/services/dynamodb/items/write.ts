@@ -6,6 +6,7 @@ import type { ItemCollectionMetrics } from '@aws-sdk/client-dynamodb';
 import type { Context, Scope, Transaction } from '../../../kernel/context.ts';
 import type { Key } from '../../../store/store.ts';
 import type { Consumption } from '../capacity.ts';
+import { countFailedCondition } from '../consumption.ts';
 import { conditionFailed, validation } from '../errors.ts';
 import type { Condition, Path, UpdateAction } from '../expressions/ast.ts';
 import { meets } from '../expressions/evaluate.ts';
@@ -92,6 +93,7 @@ export async function performWrite(
   const before = await readStored(tx, scope, key);
   if (request.condition !== undefined && !meets(before?.item ?? {}, request.condition)) {
     charge(ctx, { kind: 'write', table, hash }, 1);
+    countFailedCondition(ctx, table);
     throw conditionFailed(request.showOnFailure === true && before !== undefined ? present(ctx, before) : undefined);
   }
   const after = effectOn(table, request.effect, before);
