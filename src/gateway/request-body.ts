@@ -6,7 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import { AwsError } from '../kernel/errors.ts';
 
 /** Largest body that is collected; AWS's own limits are lower for every operation but object uploads, which stream. */
-export const collectedBytesMax = 64 * 1024 * 1024;
+export const collectedBytesMax = 72 * 1024 * 1024;
 
 export class RequestBody {
   readonly #request: IncomingMessage;

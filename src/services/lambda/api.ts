@@ -28,7 +28,7 @@ export interface FunctionAnswer {
 
 export interface LambdaApi {
   /**
-   * Calls a function. Throws as Invoke does: ResourceNotFoundException, AccessDeniedException, TooManyRequestsException, RequestTooLargeException,
+   * Calls a function. Throws as Invoke does: ResourceNotFoundException, AccessDeniedException, TooManyRequestsException, RequestEntityTooLargeException,
    * InvalidRequestContentException, ResourceConflictException.
    */
   invoke(call: FunctionCall): Promise<FunctionAnswer>;

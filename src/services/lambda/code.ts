@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Context } from '../../kernel/context.ts';
 import { AwsError } from '../../kernel/errors.ts';
 import { CodeRefused } from '../../planes/functions/types.ts';
-import { invalidParameter, requestTooLarge } from './errors.ts';
+import { codeTooLarge, invalidParameter } from './errors.ts';
 import type { CodeSpec } from './state.ts';
 
 /** "50 MB (zipped, when uploaded through the Lambda API)": 70,167,211 bytes is what the request may have, base64 included. */
@@ -23,7 +23,7 @@ export interface CodeInput {
 export async function readArchive(ctx: Context, input: CodeInput, operation: string): Promise<Uint8Array> {
   const { ZipFile, S3Bucket, S3Key, S3ObjectVersion } = input;
   if (ZipFile !== undefined) {
-    if (ZipFile.byteLength > zipBytesMax) throw requestTooLarge(requestBytesMax, operation);
+    if (ZipFile.byteLength > zipBytesMax) throw codeTooLarge(requestBytesMax, operation);
     return ZipFile;
   }
   if (S3Bucket === undefined || S3Key === undefined) throw invalidParameter('Please provide a source for function code.');

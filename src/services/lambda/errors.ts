@@ -25,13 +25,19 @@ export function preconditionFailed(): AwsError {
   return new AwsError('PreconditionFailedException', message, { status: 412, ...user });
 }
 
-export function requestTooLarge(bytes: number, operation: string): AwsError {
-  const message = `Request must be smaller than ${bytes} bytes for the ${operation} operation`;
-  return new AwsError('RequestTooLargeException', message, { status: 413, ...user });
+/** Payloads are refused under a code that the model does not name; asynchronous ones in words of their own. */
+export function payloadTooLarge(bytes: number, limit: number, type: string): AwsError {
+  const message =
+    type === 'Event'
+      ? `${bytes} byte payload is too large for the Event invocation type (limit ${limit} bytes)`
+      : `Request must be smaller than ${limit} bytes for the InvokeFunction operation`;
+  return new AwsError('RequestEntityTooLargeException', message, { status: 413 });
 }
 
-export function codeStorageExceeded(): AwsError {
-  return new AwsError('CodeStorageExceededException', 'Code storage limit exceeded.', { status: 400, ...user });
+/** The same for uploads of code. */
+export function codeTooLarge(bytes: number, operation: string): AwsError {
+  const message = `Request must be smaller than ${bytes} bytes for the ${operation} operation`;
+  return new AwsError('RequestEntityTooLargeException', message, { status: 413 });
 }
 
 export function invalidRequestContent(message: string): AwsError {

@@ -2,7 +2,7 @@
 import type { Lambda } from '@aws-sdk/client-lambda';
 import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
 import { accept } from './asynchronous/calls.ts';
-import { conflict, invalidRequestContent, requestTooLarge } from './errors.ts';
+import { conflict, invalidRequestContent, payloadTooLarge } from './errors.ts';
 import { call } from './execution/call.ts';
 import { syncBytesMax } from './execution/run.ts';
 import { onFunction, requireTarget, type Target } from './lookup.ts';
@@ -52,7 +52,7 @@ export const invokeHandlers: HandlersOf<Lambda> = {
     const ref = readFunction(ctx, input.FunctionName, input.Qualifier);
     const bytes = bytesOf(input.Payload);
     const bytesMax = InvocationType === 'Event' ? asyncBytesMax : syncBytesMax;
-    if (bytes.byteLength > bytesMax) throw requestTooLarge(bytesMax, 'InvokeFunction');
+    if (bytes.byteLength > bytesMax) throw payloadTooLarge(bytes.byteLength, bytesMax, InvocationType);
     const payload = checkPayload(bytes);
     const clientContext = decodeContext(input.ClientContext);
     const target = await requireTarget(ctx, ref);
