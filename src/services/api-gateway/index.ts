@@ -5,6 +5,7 @@
 import type { APIGateway } from '@aws-sdk/client-api-gateway';
 import { type AuthorisationsOf, defineService, type HandlersOf } from '../../kernel/service.ts';
 import { checkByRoute } from './authorise.ts';
+import { accountHandlers } from './rest/account.ts';
 import { apiHandlers } from './rest/apis.ts';
 import { authorizerHandlers } from './rest/authorizers.ts';
 import { deploymentHandlers } from './rest/deployments.ts';
@@ -46,6 +47,7 @@ const handlers: HandlersOf<APIGateway> = {
   ...stageHandlers,
   ...keyHandlers,
   ...planHandlers,
+  ...accountHandlers,
   ...tagHandlers,
 };
 
