@@ -1,5 +1,5 @@
 /** What each operation of Secrets Manager is authorised on: the secret, its resource policy and its tags ("Condition keys for AWS Secrets Manager"). */
-import type { SecretsManager, Tag } from '@aws-sdk/client-secrets-manager';
+import type { RotateSecretRequest, SecretsManager, Tag } from '@aws-sdk/client-secrets-manager';
 import type { Authorisation, AuthorisationsOf, Check } from '../../kernel/service.ts';
 import { lookUp, readSecretId } from './secret-ids.ts';
 
@@ -90,5 +90,13 @@ export const secretChecks: AuthorisationsOf<SecretsManager> = {
     'secretsmanager:ForceOverwriteReplicaSecret': text(input.ForceOverwriteReplicaSecret),
   })),
   RemoveRegionsFromReplication: onSecret(),
+  /** Who sets a function must be allowed to call it ("RotateSecret", required permissions). */
+  async RotateSecret(input, ctx) {
+    const lambda = input.RotationLambdaARN;
+    const own = onSecret<RotateSecretRequest>(() => ({ 'secretsmanager:RotationLambdaARN': lambda }));
+    const checks = typeof own === 'string' ? [] : await own(input, ctx);
+    return lambda === undefined ? checks : [...checks, { action: 'lambda:InvokeFunction', resource: lambda }];
+  },
+  CancelRotateSecret: onSecret(),
   StopReplicationToReplica: onSecret(),
 };

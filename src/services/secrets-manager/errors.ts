@@ -45,3 +45,11 @@ export function malformedPolicy(message: string): AwsError {
 export function invalidNextToken(): AwsError {
   return new AwsError('InvalidNextTokenException', 'The NextToken value is invalid.');
 }
+
+/** A rotation function that Secrets Manager may not call, or that is not there. */
+export function cannotInvoke(): AwsError {
+  return new AwsError(
+    'AccessDeniedException',
+    'Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy grants access to the principal secretsmanager.amazonaws.com.',
+  );
+}

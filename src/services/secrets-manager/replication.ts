@@ -62,7 +62,7 @@ async function copyTo(ctx: Context, row: SecretRow, { region, kmsKeyId, overwrit
     if (error instanceof AwsError) return `Replication failed: ${error.message}`;
     throw error;
   }
-  const { policy: _own, replicas: _primary, ...copy } = row;
+  const { policy: _own, replicas: _primary, rotation: _primaries, ...copy } = row;
   await there.transact(async (tx) => {
     const policy = (await tx.table(Secrets).get(row.name))?.policy;
     for (const { version } of kept)

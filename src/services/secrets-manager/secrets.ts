@@ -8,6 +8,8 @@ import type { KmsApi } from '../kms/api.ts';
 import { alreadyExists, invalidParameter, invalidRequest, limitExceeded } from './errors.ts';
 import { acceptsFilters, pageSecrets } from './filters.ts';
 import { describeReplication, readReplicas, scheduleReplication } from './replication.ts';
+import { scheduleRotation, stopRotation } from './rotation-state.ts';
+import { describeRotation } from './rotation-rules.ts';
 import { checkName, checkNoReplica, current, limits, readRecoveryWindow, readTags, readToken, readValue } from './rules.ts';
 import { inTransaction, requireAny, requireSecret, secretArn } from './secret-ids.ts';
 import { type SecretRow, Secrets, type TagMap, type ValueRow, Values } from './state.ts';
@@ -40,6 +42,7 @@ function describeSecret(scope: { account: string; region: string }, row: SecretR
     DeletedDate: date(row.deleted?.at),
     CreatedDate: date(row.created),
     PrimaryRegion: row.primaryRegion,
+    ...describeRotation(row.rotation),
     Tags: Object.keys(row.tags).length === 0 ? undefined : describeTags(row.tags),
     SecretVersionsToStages: stagesOf(row),
   };
@@ -60,6 +63,7 @@ async function checkKey(ctx: Context, keyId: string | undefined): Promise<void> 
 async function removeSecret(tx: Transaction, name: string): Promise<void> {
   for (const value of await tx.table(Values).list({ prefix: [name] })) await tx.table(Values).delete(name, value.version);
   await tx.table(Secrets).delete(name);
+  await stopRotation(tx, name);
 }
 
 /** A deletion becomes final. */
@@ -181,6 +185,7 @@ export const secretHandlers: HandlersOf<SecretsManager> = {
         throw invalidRequest("You can't perform this operation on the secret because it was already scheduled for deletion.");
       const due = ctx.now + days * day;
       await tx.table(Secrets).put({ ...row, deleted: { at: ctx.now, due } });
+      await stopRotation(tx, row.name);
       await tx.schedule({ task: 'purge', key: row.name, due });
       return { ...names, DeletionDate: new Date(due) };
     });
@@ -191,6 +196,7 @@ export const secretHandlers: HandlersOf<SecretsManager> = {
       const { row, arn } = await requireAny(inTransaction(ctx, tx), input.SecretId);
       await tx.unschedule('purge', row.name);
       await tx.table(Secrets).put({ ...row, deleted: undefined });
+      await scheduleRotation(tx, row);
       return { ARN: arn, Name: row.name };
     });
   },

@@ -23,6 +23,27 @@ export interface ReplicaFacts {
   message: string;
 }
 
+/** When a secret is rotated: every so many days, or by an expression; undefined when only by hand. */
+export interface RotationRules {
+  days?: number | undefined;
+  expression?: string | undefined;
+  durationHours?: number | undefined;
+}
+
+export interface RotationFacts {
+  enabled: boolean;
+  /** As given: the ARN of the function. */
+  lambda: string;
+  rules: RotationRules;
+  /** When these rules were set: rates count from that day. */
+  since: Millis;
+  rotated?: Millis | undefined;
+  /** Of the next rotation by its rules: when it begins, and the end of its window, which requests show. */
+  next?: { due: Millis; windowEnd: Millis } | undefined;
+  /** A rotation that has begun and is not done: its version, the token that its function is given, and how often it was tried. */
+  pending?: { version: string; token: string; attempts: number } | undefined;
+}
+
 export interface SecretRow {
   name: string;
   /** Six characters that AWS adds to the name in the ARN. */
@@ -38,6 +59,7 @@ export interface SecretRow {
   deleted?: { at: Millis; due: Millis } | undefined;
   tags: TagMap;
   policy?: string | undefined;
+  rotation?: RotationFacts | undefined;
   /** By version id. */
   versions: Readonly<Record<string, VersionFacts>>;
   /** Of a primary: where its replicas are. */

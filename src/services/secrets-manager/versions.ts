@@ -2,12 +2,13 @@
 import type { SecretsManager, SecretValueEntry, SecretVersionsListEntry } from '@aws-sdk/client-secrets-manager';
 import { pageOf } from '../../base/paging.ts';
 import type { Context } from '../../kernel/context.ts';
-import { AwsError, parameterNotImplemented } from '../../kernel/errors.ts';
+import { AwsError } from '../../kernel/errors.ts';
 import { RequestCheck } from '../../kernel/request-check.ts';
 import type { HandlersOf } from '../../kernel/service.ts';
 import { invalidNextToken, invalidParameter, invalidRequest, resourceExists, valueNotFound } from './errors.ts';
 import { acceptsFilters, pageSecrets } from './filters.ts';
 import { scheduleReplication } from './replication.ts';
+import { checkRotationToken, rotatedByHand, scheduleRotation } from './rotation-state.ts';
 import {
   checkNoReplica,
   current,
@@ -49,7 +50,8 @@ export async function addVersion(ctx: Context, id: string | undefined, made: New
   const { scope, arn, row } = await requireSecret(ctx, id);
   checkNoReplica(row, ctx.region);
   const existing = row.versions[version];
-  if (existing !== undefined) {
+  // A version without a value is the one that a rotation waits for.
+  if (existing !== undefined && (await ctx.tableIn(scope, Values).get(row.name, version)) !== undefined) {
     await checkRetry(ctx.inScope(scope), row, version, value);
     return existing.stages;
   }
@@ -57,7 +59,8 @@ export async function addVersion(ctx: Context, id: string | undefined, made: New
   const sealed = await sealValue(ctx, { name: row.name, arn, kmsKeyId }, version, value);
   return ctx.transact(async (tx) => {
     const { row: now } = await requireSecret(inTransaction(ctx, tx), id);
-    const added = { ...now.versions, [version]: { created: ctx.now, stages: [] } };
+    const waiting = now.versions[version];
+    const added = { ...now.versions, [version]: waiting ?? { created: ctx.now, stages: [] } };
     // The first value of a secret is its current one, whatever labels were asked for.
     const labels = Object.keys(now.versions).length === 0 ? [...new Set([...stages, current])] : stages;
     const versions = { ...moveStages(added, version, labels) };
@@ -65,7 +68,10 @@ export async function addVersion(ctx: Context, id: string | undefined, made: New
       delete versions[surplus];
       await tx.tableIn(scope, Values).delete(now.name, surplus);
     }
-    const changed = { ...now, ...changes, versions, changed: ctx.now };
+    const rotation =
+      labels.includes(current) && version !== now.rotation?.pending?.version ? rotatedByHand(now, ctx.now) : now.rotation;
+    const changed = { ...now, ...changes, versions, rotation, changed: ctx.now };
+    if (rotation?.next?.due !== now.rotation?.next?.due) await scheduleRotation(tx, changed);
     await tx.tableIn(scope, Values).put(sealed);
     await tx.tableIn(scope, Secrets).put(changed);
     await scheduleReplication(tx, changed, ctx.now);
@@ -133,12 +139,12 @@ async function batchIds(
 
 export const versionHandlers: HandlersOf<SecretsManager> = {
   async PutSecretValue(input, ctx) {
-    if (input.RotationToken !== undefined) throw parameterNotImplemented('PutSecretValue', 'RotationToken');
     const value = readValue(input);
     if (value === undefined) throw invalidRequest('You must provide either SecretString or SecretBinary.');
     new RequestCheck().count('versionStages', input.VersionStages, 1, limits.stagesPerVersionMax).done();
     const version = readToken(input.ClientRequestToken, () => ctx.uuid());
     const { arn, row } = await requireSecret(ctx, input.SecretId);
+    checkRotationToken(row, version, input.RotationToken);
     const stages = await addVersion(ctx, input.SecretId, { version, value, stages: input.VersionStages ?? [current] });
     return { ARN: arn, Name: row.name, VersionId: version, VersionStages: [...stages] };
   },
