@@ -122,7 +122,9 @@ finish() {
 front() {
   path=$(all rawPath | head -1); id=\${path##*/}
   if grep -q '"method":"POST"' <<<"$event"; then
-    sent s3 -X PUT -d "$(all body | head -1)" "$AWS_ENDPOINT_URL/$BUCKET/$id" >/dev/null || return 1
+    body=$(all body | head -1)
+    hash=$(printf %s "$body" | sha256sum | cut -d' ' -f1)
+    sent s3 -X PUT -H "x-amz-content-sha256: $hash" -d "$body" "$AWS_ENDPOINT_URL/$BUCKET/$id" >/dev/null || return 1
     echo "{\\"statusCode\\":202,\\"body\\":\\"$id\\"}"
   else
     by=$(dynamodb GetItem "{\\"TableName\\":\\"$RESULTS\\",\\"Key\\":{\\"id\\":{\\"S\\":\\"$id\\"}}}" | grep -o '"by":{"S":"[^"]*"' | cut -d'"' -f6)
