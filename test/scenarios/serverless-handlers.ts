@@ -3,7 +3,7 @@
  * (a shell script that speaks the Runtime API). One archive holds all four; the variable STEP says which a function is.
  */
 import { buildSync } from 'esbuild';
-import { zipSync } from 'fflate';
+import { zipOf } from '../support/zip.ts';
 
 export interface Handlers {
   runtime: 'nodejs20.x' | 'python3.11' | 'provided.al2023';
@@ -149,11 +149,11 @@ function bundled(): Uint8Array {
 }
 
 export const handlers: readonly Handlers[] = [
-  { runtime: 'nodejs20.x', handler: 'index.handler', archive: () => zipSync({ 'index.js': bundled() }) },
-  { runtime: 'python3.11', handler: 'index.handler', archive: () => zipSync({ 'index.py': Buffer.from(python) }) },
+  { runtime: 'nodejs20.x', handler: 'index.handler', archive: () => zipOf({ 'index.js': bundled() }) },
+  { runtime: 'python3.11', handler: 'index.handler', archive: () => zipOf({ 'index.py': python }) },
   {
     runtime: 'provided.al2023',
     handler: 'bootstrap',
-    archive: () => zipSync({ bootstrap: [Buffer.from(shell), { os: 3, attrs: (0o100755 << 16) >>> 0 }] }),
+    archive: () => zipOf({ bootstrap: shell }, 0o755),
   },
 ];

@@ -14,7 +14,7 @@ import { checkName, executionArn, machineArn, pageSize, payloadBytesMax, readMac
 import { Executions, type ExecutionRow } from './state.ts';
 
 /** The input as it will be read. Throws InvalidExecutionInput. */
-function checkInput(input: string): void {
+export function checkInput(input: string): void {
   new RequestCheck().size('input', input, 0, payloadBytesMax).done();
   if (Buffer.byteLength(input) > payloadBytesMax) throw invalidInput('Input size exceeds the maximum number of bytes.');
   if (input.trim() === '') throw invalidInput('Invalid execution input.');

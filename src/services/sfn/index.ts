@@ -11,6 +11,7 @@ import { mapRunChecks, mapRunHandlers } from './map-runs.ts';
 import { tables } from './state.ts';
 import { tagChecks, tagHandlers } from './tags.ts';
 import { executions, purge, timer } from './tasks.ts';
+import { testStateChecks, testStateHandlers } from './test-state.ts';
 import { versionChecks, versionHandlers } from './versions.ts';
 
 export default defineService({
@@ -23,6 +24,7 @@ export default defineService({
     ...executionHandlers,
     ...historyHandlers,
     ...mapRunHandlers,
+    ...testStateHandlers,
     ...activityHandlers,
     ...tagHandlers,
   },
@@ -32,6 +34,7 @@ export default defineService({
     ...executionChecks,
     ...historyChecks,
     ...mapRunChecks,
+    ...testStateChecks,
     ...activityChecks,
     ...tagChecks,
   },

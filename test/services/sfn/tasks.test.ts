@@ -1,9 +1,9 @@
 import { Lambda } from '@aws-sdk/client-lambda';
 import { SNS } from '@aws-sdk/client-sns';
 import { SQS } from '@aws-sdk/client-sqs';
-import { zipSync } from 'fflate';
 import { expect, type TestContext, test } from 'vitest';
 import { eventually, machinesRefused } from '../../support/cloud.ts';
+import { zipOf } from '../../support/zip.ts';
 import { makeTopic, subscribedQueue, take } from '../sns/support.ts';
 import { makeQueue } from '../sqs/support.ts';
 import { type Flows, flows, historyOf, machineOf, only, roleFor, runOnce } from './support.ts';
@@ -23,7 +23,7 @@ async function functionOf({ account, iam }: Flows, FunctionName: string, body: s
     Role: Role?.Arn,
     Runtime: 'nodejs20.x',
     Handler: 'index.handler',
-    Code: { ZipFile: zipSync({ 'index.js': Buffer.from(body) }) },
+    Code: { ZipFile: zipOf({ 'index.js': body }) },
   });
   await eventually(async () => expect((await lambda.getFunction({ FunctionName })).Configuration?.State).toBe('Active'), {
     why: 'the function is there',

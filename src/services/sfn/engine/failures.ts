@@ -1,11 +1,11 @@
 /** What happens to a state that fails: its retriers, its catchers, and else the branch or the execution around it. Source: "Error handling". */
 import type { Json } from '../../../model/types.ts';
-import type { Retrier } from '../asl/definition.ts';
+import type { Catcher, Retrier, State } from '../asl/definition.ts';
 import { StateError } from '../asl/errors.ts';
 import type { JsonObject } from '../asl/values.ts';
 import { endExecution } from './ending.ts';
 import { childFailed } from './join.ts';
-import { Look } from './look.ts';
+import { Look, type Shaped } from './look.ts';
 import { type Frame, HistoryFull, type Run } from './run.ts';
 import { leave } from './steps.ts';
 
@@ -33,33 +33,43 @@ export async function failState(run: Run, frame: Frame, failure: StateError): Pr
       state: frame.state,
     });
   const failed = explained(frame, failure);
-  const at = state.Retry?.findIndex(({ ErrorEquals }) => isNamed(ErrorEquals, failure)) ?? -1;
-  const retrier = state.Retry?.[at];
-  const made = frame.retries[at] ?? 0;
-  if (retrier !== undefined && made < (retrier.MaxAttempts ?? 3)) {
-    const retries = [...frame.retries];
-    for (let index = 0; index <= at; index++) retries[index] ??= 0;
-    retries[at] = made + 1;
-    const due = run.now() + pauseMillis(run, retrier, made);
+  const retrier = retrierOf(state, frame, failure);
+  if (retrier !== undefined) {
+    const at = state.Retry?.indexOf(retrier) ?? 0;
+    const retries = (state.Retry ?? []).map((_retrier, index) => (frame.retries[index] ?? 0) + (index === at ? 1 : 0));
+    const due = run.now() + pauseMillis(run, retrier, (retries[at] ?? 1) - 1);
     run.change(frame, { ...atRest, retries, phase: 'pause', due, attempt: frame.attempt + 1 });
     return;
   }
-  const catcher = state.Catch?.find(({ ErrorEquals }) => isNamed(ErrorEquals, failure));
+  const catcher = catcherOf(state, failure);
   if (catcher === undefined) return uncaught(run, frame, failed);
-  const output: JsonObject = { Error: failure.error ?? 'States.TaskFailed', Cause: failed.cause ?? '' };
-  const look = new Look(run, frame);
   try {
-    const shaped = look.jsonata
-      ? await look.shapeByRule(catcher, { errorOutput: output }, output)
-      : look.bounded({
-          output: look.combine(catcher.ResultPath, frame.input, output),
-          assigned: catcher.Assign === undefined ? {} : (look.template(catcher.Assign, output) as JsonObject),
-        });
-    await leave(run, frame, shaped, catcher.Next);
+    await leave(run, frame, await shapeCaught(new Look(run, frame), catcher, failed), catcher.Next);
   } catch (error) {
     if (!(error instanceof StateError)) throw error;
     await uncaught(run, frame, explained(frame, error));
   }
+}
+
+/** The retrier that still has an attempt for an error. The first that names it decides. */
+export function retrierOf(state: State, frame: Frame, failure: StateError): Retrier | undefined {
+  const at = state.Retry?.findIndex(({ ErrorEquals }) => isNamed(ErrorEquals, failure)) ?? -1;
+  const retrier = state.Retry?.[at];
+  return retrier !== undefined && (frame.retries[at] ?? 0) < (retrier.MaxAttempts ?? 3) ? retrier : undefined;
+}
+
+export function catcherOf(state: State, failure: StateError): Catcher | undefined {
+  return state.Catch?.find(({ ErrorEquals }) => isNamed(ErrorEquals, failure));
+}
+
+/** What a catcher makes of an error: its output, and the variables that it sets. */
+export async function shapeCaught(look: Look, catcher: Catcher, failed: StateError): Promise<Shaped> {
+  const output: JsonObject = { Error: failed.error ?? 'States.TaskFailed', Cause: failed.cause ?? '' };
+  if (look.jsonata) return look.shapeByRule(catcher, { errorOutput: output }, output);
+  return look.bounded({
+    output: look.combine(catcher.ResultPath, look.frame.input, output),
+    assigned: catcher.Assign === undefined ? {} : (look.template(catcher.Assign, output) as JsonObject),
+  });
 }
 
 /** What a frame holds of an attempt, forgotten. */
@@ -78,7 +88,7 @@ export const atRest = {
 } as const satisfies Partial<Frame>;
 
 /** States.Runtime and failed expressions say which state they befell. */
-function explained(frame: Frame, failure: StateError): StateError {
+export function explained(frame: Frame, failure: StateError): StateError {
   const own = failure.error === 'States.Runtime' || failure.error === 'States.IntrinsicFailure' || failure.location !== undefined;
   if (!own || failure.cause?.startsWith('An error occurred') === true) return failure;
   return new StateError(

@@ -74,7 +74,7 @@ async function start(run: Run, frame: Frame): Promise<void> {
 }
 
 /** A Pass: its Result, or its input as Parameters make it. */
-async function passed(look: Look): Promise<Shaped> {
+export async function passed(look: Look): Promise<Shaped> {
   const { state } = look;
   if (look.jsonata) return look.shapeByRule(state);
   const input = await look.parameters();
@@ -82,7 +82,7 @@ async function passed(look: Look): Promise<Shaped> {
 }
 
 /** The error that a Fail state ends with. */
-async function failure(look: Look): Promise<StateError> {
+export async function failure(look: Look): Promise<StateError> {
   const { state } = look;
   if (look.jsonata) {
     const text = async (field: 'Error' | 'Cause'): Promise<string | undefined> => {
@@ -104,7 +104,7 @@ async function failure(look: Look): Promise<StateError> {
 }
 
 /** The rule that a Choice takes: what it leaves behind and where it goes. Throws StateError States.NoChoiceMatched. */
-async function chosen(look: Look): Promise<{ shaped: Shaped; next: string }> {
+export async function chosen(look: Look): Promise<{ shaped: Shaped; next: string }> {
   const { state } = look;
   if (look.jsonata) {
     for (const [at, rule] of (state.Choices ?? []).entries()) {
@@ -138,7 +138,7 @@ async function choose(run: Run, frame: Frame, look: Look): Promise<void> {
 }
 
 /** Cloud time at which a Wait ends. */
-async function dueOf(look: Look): Promise<number> {
+export async function dueOf(look: Look): Promise<number> {
   const { state, run } = look;
   const seconds = await look.number('Seconds');
   if (seconds !== undefined) return run.now() + Math.min(seconds, 99_999_999) * 1000;
