@@ -104,6 +104,10 @@ export const idKinds = {
   accessPointAlias: { prefix: '', length: 34, alphabet: 'abcdefghijklmnopqrstuvwxyz0123456789' },
   multipartUpload: { prefix: '', length: 96, alphabet: alphanumeric },
   content: { prefix: '', length: 32, alphabet: hex },
+  // Glacier: archives' bytes (never an id of S3's contents); archives, jobs, uploads and locks.
+  archiveContent: { prefix: 'g', length: 31, alphabet: hex },
+  archive: { prefix: '', length: 138, alphabet: alphanumeric },
+  archiveJob: { prefix: '', length: 92, alphabet: alphanumeric },
   // API Gateway: APIs, their resources, smaller parts (deployments, authorizers, keys' usage plans), API keys.
   gatewayApi: { prefix: '', length: 10, alphabet: lowerAlphanumeric },
   gatewayPart: { prefix: '', length: 6, alphabet: lowerAlphanumeric },

@@ -111,6 +111,7 @@ const because: Record<DenyReason, (action: string) => string> = {
 const deniedCodes: Readonly<Record<string, { code: string; status: number }>> = {
   ec2: { code: 'UnauthorizedOperation', status: 403 },
   iam: { code: 'AccessDenied', status: 403 },
+  glacier: { code: 'AccessDeniedException', status: 403 },
   sts: { code: 'AccessDenied', status: 403 },
   s3: { code: 'AccessDenied', status: 403 },
   'auto-scaling': { code: 'AccessDenied', status: 403 },

@@ -1,15 +1,23 @@
 /**
- * Bytes of objects on their way in and out: hashed, sealed, stored in a row or as a blob; opened and read from any place. The order that keeps rows and
- * blobs together is the plane's (planes/blobs/types.ts): stored, row committed, kept.
+ * Bytes of objects on their way in and out: hashed, sealed, stored in a row or as a blob; opened and read from any place (kernel/sealed-bytes.ts).
  */
 import { createHash, type Hash } from 'node:crypto';
 import { type Checksum, type ChecksumAlgorithm, createChecksum } from '../../base/checksum.ts';
 import type { Context, Transaction } from '../../kernel/context.ts';
 import { AwsError } from '../../kernel/errors.ts';
+import {
+  type ContentRow,
+  type ContentTables,
+  dropSealed,
+  type OpenContents,
+  openSealed,
+  storeSealed,
+} from '../../kernel/sealed-bytes.ts';
 import type { BodyStream } from '../../model/types.ts';
-import { cipherAt, counterBytes, through } from '../../planes/blobs/cipher.ts';
 import { BlobsFullError } from '../../planes/blobs/types.ts';
-import { type ContentRow, Contents, Garbage, type PartContent } from './state.ts';
+import { Contents, Garbage, type PartContent } from './state.ts';
+
+export { collectPieces, discardContent, keepContent } from '../../kernel/sealed-bytes.ts';
 
 /** A body as handlers get it: small ones whole, large ones on their way; from services in process also text. */
 export type Body = Uint8Array | BodyStream;
@@ -82,15 +90,10 @@ export async function storeContent(
   key: Uint8Array,
   algorithms: readonly ChecksumAlgorithm[],
 ): Promise<StoredContent> {
-  const id = ctx.id('content');
-  const counter = Uint8Array.from(ctx.bytes(counterBytes));
   const digests = new Digests(algorithms);
   const source = body instanceof Uint8Array ? oneOf(body) : body;
-  const sealed = through(cipherAt(key, counter, 0), tapped(source, digests));
   try {
-    const { bytes, inline } = await ctx.part('blobs').write(id, sealed);
-    const row =
-      bytes === 0 ? undefined : { id, bytes, counter, ...(inline === undefined ? {} : { inline: Uint8Array.from(inline) }) };
+    const row = await storeSealed(ctx, s3Contents, tapped(source, digests), key);
     return { row, ...digests.finish() };
   } catch (error) {
     if (!(error instanceof BlobsFullError)) throw error;
@@ -99,102 +102,25 @@ export async function storeContent(
   }
 }
 
-/** Removes what `storeContent` stored and no row will point to. */
-export async function discardContent(ctx: Context, row: ContentRow | undefined): Promise<void> {
-  if (row !== undefined && row.inline === undefined) await ctx.part('blobs').remove(row.id);
-}
-
-/** Tells the plane that the row is committed. */
-export async function keepContent(ctx: Context, row: ContentRow | undefined): Promise<void> {
-  if (row !== undefined && row.inline === undefined) await ctx.part('blobs').keep(row.id);
-}
-
-/** Name of the reconciler that removes the blobs whose rows are gone. */
-export const garbageReconciler = 'garbage';
+/** S3's contents, for what is done with sealed bytes in general. */
+export const s3Contents: ContentTables = { ids: 'content', contents: Contents, garbage: Garbage, reconciler: 'garbage' };
 
 /** Removes contents with the transaction; their blobs soon after it. */
-export async function dropContents(tx: Transaction, contents: readonly PartContent[] | undefined): Promise<void> {
-  for (const { id } of contents ?? []) {
-    const row = await tx.table(Contents).get(id);
-    if (row === undefined) continue;
-    await tx.table(Contents).delete(id);
-    if (row.inline !== undefined) continue;
-    await tx.table(Garbage).put({ id });
-    tx.hint(garbageReconciler, id);
-  }
+export function dropContents(tx: Transaction, contents: readonly PartContent[] | undefined): Promise<void> {
+  return dropSealed(
+    tx,
+    s3Contents,
+    (contents ?? []).map(({ id }) => id),
+  );
 }
 
-/** Opened bytes, held until they are read or let go. */
-export interface OpenContents {
-  pieces: AsyncIterable<Uint8Array>;
-  release(): void;
-}
-
-interface Section {
-  row: ContentRow;
-  start: number;
-  end: number;
-}
-
-/**
- * Opens bytes [start, end) of an object's contents. Undefined when a content is gone: the object was replaced or deleted since its row was read,
- * and should be read again. What has been opened can be read to its end whatever happens to the object.
- */
-export async function openContents(
+/** Opens bytes [start, end) of an object's contents. Undefined when the object should be read again (`openSealed`). */
+export function openContents(
   ctx: Context,
   contents: readonly PartContent[],
   key: Uint8Array,
   start: number,
   end: number,
 ): Promise<OpenContents | undefined> {
-  const blobs = ctx.part('blobs');
-  const wanted: { id: string; start: number; end: number }[] = [];
-  let offset = 0;
-  for (const { id, bytes } of contents) {
-    const from = Math.max(start - offset, 0);
-    const to = Math.min(end - offset, bytes);
-    if (from < to) wanted.push({ id, start: from, end: to });
-    offset += bytes;
-  }
-  // Held before the rows are read: a row that is there now has a blob that stays.
-  const release = blobs.hold(wanted.map(({ id }) => id));
-  const sections: Section[] = [];
-  for (const { id, start: from, end: to } of wanted) {
-    const row = await ctx.table(Contents).get(id);
-    if (row === undefined) {
-      release();
-      return undefined;
-    }
-    sections.push({ row, start: from, end: to });
-  }
-  return { pieces: readSections(ctx, sections, key, release), release };
-}
-
-async function* readSections(
-  ctx: Context,
-  sections: readonly Section[],
-  key: Uint8Array,
-  release: () => void,
-): AsyncGenerator<Uint8Array> {
-  try {
-    for (const { row, start, end } of sections) {
-      const cipher = cipherAt(key, row.counter, start);
-      if (row.inline !== undefined) {
-        yield cipher.update(row.inline.subarray(start, end));
-        continue;
-      }
-      const blob = await ctx.part('blobs').open(row.id);
-      if (blob === undefined) throw new Error(`The bytes of content ${row.id} are missing.`);
-      yield* through(cipher, blob.read(start, end));
-    }
-  } finally {
-    release();
-  }
-}
-
-/** The pieces in one: for small ranges, which are cheaper to answer whole. */
-export async function collectPieces(open: OpenContents): Promise<Uint8Array> {
-  const pieces: Uint8Array[] = [];
-  for await (const piece of open.pieces) pieces.push(piece);
-  return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+  return openSealed(ctx, s3Contents, contents, key, start, end);
 }

@@ -1,33 +1,11 @@
-/** What keeps rows and blobs together over crashes, and what goes when an account is reset. */
+/** What goes when an account is reset. */
 import type { Context } from '../../kernel/context.ts';
-import type { Reconciler } from '../../kernel/service.ts';
 import { dropContents } from './contents.ts';
-import { AccessPoints, Accounts, Buckets, Configs, Contents, Garbage, Objects, Uploads, Versions } from './state.ts';
+import { AccessPoints, Accounts, Buckets, Configs, Objects, Uploads, Versions } from './state.ts';
 import { removeUpload } from './uploads/uploads.ts';
 
 /** Rows removed in one transaction. */
 const batchMax = 500;
-
-/** Removes blobs whose rows are gone, and then the rows that asked for it. */
-export const removeGarbage: Reconciler = {
-  async keys(ctx) {
-    return (await ctx.table(Garbage).list()).map(({ id }) => ({ account: '', region: '', key: id }));
-  },
-  async run({ key }, ctx) {
-    await ctx.part('blobs').remove(key);
-    await ctx.transact((tx) => tx.table(Garbage).delete(key));
-  },
-};
-
-/** At start: blobs that were written and not kept belong to a row that was committed just before a crash, or to nobody. */
-export async function sortPending(ctx: Context): Promise<() => Promise<void>> {
-  const blobs = ctx.part('blobs');
-  for (const id of await blobs.pending()) {
-    if ((await ctx.table(Contents).get(id)) === undefined) await blobs.remove(id);
-    else await blobs.keep(id);
-  }
-  return () => Promise.resolve();
-}
 
 /** Buckets lie in tables of no account, so a reset of one removes them here; a reset of all takes the bytes along with the rows. */
 export async function emptyAccount(account: string | undefined, ctx: Context): Promise<void> {

@@ -2,6 +2,7 @@
  * S3: buckets, objects, and what happens to them later. One folder per noun: buckets and their settings, objects, uploads in parts, access. Bytes are
  * the blobs plane's; who may do what is the policy engine's, ACLs included (access/grants.ts).
  */
+import { garbageReconciler, sortPending } from '../../kernel/sealed-bytes.ts';
 import { defineService } from '../../kernel/service.ts';
 import { createApi } from './api.ts';
 import { resolvePoints } from './access/points.ts';
@@ -30,8 +31,8 @@ import { answerBrowser } from './web/web.ts';
 import { corsChecks, corsHandlers, corsHeaders } from './web/cors.ts';
 import { websiteChecks, websiteHandlers } from './web/website.ts';
 import { bucketChecks, bucketHandlers } from './buckets/buckets.ts';
-import { garbageReconciler } from './contents.ts';
-import { emptyAccount, removeGarbage, sortPending } from './housekeeping.ts';
+import { s3Contents } from './contents.ts';
+import { emptyAccount } from './housekeeping.ts';
 import { deleteChecks, deleteHandlers } from './objects/delete.ts';
 import { getChecks, getHandlers } from './objects/get.ts';
 import { listChecks, listHandlers } from './objects/list.ts';
@@ -156,9 +157,12 @@ export default defineService({
   },
   credentials: sessionCredentials,
   tasks: { notify, lifecycle: sweep, measure, replicate, restored, restoreExpired },
-  reconcilers: { [garbageReconciler]: removeGarbage },
+  reconcilers: { [s3Contents.reconciler]: garbageReconciler(s3Contents) },
   web: answerBrowser,
   answerHeaders: corsHeaders,
-  start: sortPending,
+  async start(ctx) {
+    await sortPending(ctx, s3Contents);
+    return () => Promise.resolve();
+  },
   onReset: emptyAccount,
 });

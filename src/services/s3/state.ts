@@ -6,6 +6,7 @@
  * Contents are bytes: small ones in the row, large ones as blobs of the plane.
  */
 import type { Millis } from '../../base/clock.ts';
+import type { ContentRow, GarbageRow } from '../../kernel/sealed-bytes.ts';
 import type { Value } from '../../store/store.ts';
 import { defineTable } from '../../store/tables.ts';
 
@@ -273,20 +274,6 @@ export interface ObjectRow {
   storageClass: string;
   owner: string;
   checksum?: Omit<ChecksumValue, 'value'> | undefined;
-}
-
-export interface ContentRow {
-  id: string;
-  bytes: number;
-  /** Initial counter of the cipher. */
-  counter: Uint8Array;
-  /** The sealed bytes, unless they are a blob. */
-  inline?: Uint8Array | undefined;
-}
-
-/** A blob whose row is gone and that is to be removed. */
-export interface GarbageRow {
-  id: string;
 }
 
 export interface UploadRow {

@@ -2,6 +2,7 @@
  * Replication at work: a version is copied to its destinations with its id, metadata, tags and locks, by the role of the configuration and with no more
  * rights than that has. What is there already is brought up to date, so that a job may run twice.
  */
+import type { ContentRow } from '../../../kernel/sealed-bytes.ts';
 import type { Context } from '../../../kernel/context.ts';
 import { AwsError } from '../../../kernel/errors.ts';
 import type { Task } from '../../../kernel/service.ts';
@@ -16,7 +17,6 @@ import { newSealing, openSeal } from '../sealing.ts';
 import {
   type BucketRow,
   Buckets,
-  type ContentRow,
   Contents,
   type PartContent,
   type ReplicationConfig,
