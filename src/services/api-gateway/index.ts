@@ -16,7 +16,9 @@ import { methodHandlers } from './rest/methods.ts';
 import { modelHandlers } from './rest/models.ts';
 import { resourceHandlers } from './rest/resources.ts';
 import { stageHandlers } from './rest/stages.ts';
+import { testHandlers } from './rest/test-invoke.ts';
 import { tagHandlers } from './rest/tags.ts';
+import { publishMetrics } from './run/metrics.ts';
 import { startSockets } from './v2/sockets.ts';
 import { answerUpgrade, answerWeb, forgetAccount } from './run/edge.ts';
 import {
@@ -48,6 +50,7 @@ const handlers: HandlersOf<APIGateway> = {
   ...keyHandlers,
   ...planHandlers,
   ...accountHandlers,
+  ...testHandlers,
   ...tagHandlers,
 };
 
@@ -60,13 +63,14 @@ const check = checkByRoute('api-gateway', async ([kind, id = ''], ctx) => {
 
 export default defineService({
   name: 'api-gateway',
-  uses: ['lambda', 'sts'],
+  uses: ['cloudwatch', 'cloudwatch-logs', 'firehose', 'lambda', 'sts'],
   tables: [
     ...[RestApis, Definitions, Deployments, Snapshots, Stages, ApiKeys, UsagePlans, PlanKeys, Usages],
     ...[Domains, Mappings, Addresses, Accounts, ClientCertificates],
   ],
   handlers,
   authorise: Object.fromEntries(Object.keys(handlers).map((operation) => [operation, check])) as AuthorisationsOf<APIGateway>,
+  tasks: { publishMetrics },
   web: answerWeb,
   upgrade: answerUpgrade,
   start: startSockets,

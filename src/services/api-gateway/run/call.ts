@@ -55,6 +55,10 @@ export interface Call {
   /** What a Lambda authorizer gave. */
   authorizer?: Record<string, unknown> | undefined;
   canary: boolean;
+  /** Whether the stage's cache had the answer, where there is one. */
+  cache?: 'hit' | 'miss' | undefined;
+  /** `$context.error` of a call that the gateway refused. */
+  refused?: Record<string, string> | undefined;
   /** Facts of the integration, for logs. */
   integration: { status?: number | undefined; latency?: number | undefined; requestId?: string | undefined };
   /** Lines of the execution log. */

@@ -19,7 +19,8 @@ export function refusalAnswer(refusal: Refusal, call?: Call): Answer {
   const headers: Multi = { 'x-amzn-ErrorType': [refusal.errorType] };
   if (call === undefined) return plain(refusal, headers);
   const chosen = responseFor(call, refusal);
-  const variables = { ...contextVariables(call), error: errorVariables(refusal) };
+  call.refused = errorVariables(refusal);
+  const variables = { ...contextVariables(call), error: call.refused };
   for (const [target, source] of Object.entries(chosen.responseParameters ?? {})) {
     const value = parameterOf(call, variables, source);
     if (value !== undefined) setHeader(headers, target.replace(/^gatewayresponse\.header\./, ''), [value]);
@@ -36,7 +37,7 @@ export function refusalAnswer(refusal: Refusal, call?: Call): Answer {
   const status = chosen.defaultResponse === false && own !== undefined ? Number(own) : refusal.status;
   const text = fill(template, variables, call);
   // What policies refuse has always been told with a capital letter.
-  const isStandard = refusal.type === 'ACCESS_DENIED' && chosen.defaultResponse !== false;
+  const isStandard = refusal.errorType === 'AccessDeniedException' && chosen.defaultResponse !== false;
   return { status, headers, body: Buffer.from(isStandard ? text.replace(/^\{"message":/, '{"Message":') : text) };
 }
 

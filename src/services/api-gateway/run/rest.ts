@@ -8,8 +8,10 @@ import { RestApis, type StageRow, Stages } from '../state.ts';
 import { splitStage, type Target } from './address.ts';
 import { authoriseCall } from './authorise.ts';
 import { type Answer, type Call, multiHeaders, multiQuery, Refusal, setHeader } from './call.ts';
+import { throughCache } from './cache.ts';
 import { integrate } from './integrate.ts';
 import { countUse, requireKey, throttle } from './keys.ts';
+import { recordRest } from './record.ts';
 import { refusalAnswer } from './refusals.ts';
 import { findRoute } from './routes.ts';
 import { servedBy } from './snapshots.ts';
@@ -41,6 +43,7 @@ export async function answerRest(web: WebRequest, target: Target): Promise<WireR
   );
   if (served === undefined) return forbidden(web.requestId);
   const { requestId, request } = web;
+  const lines: string[] = [];
   const call: Call = {
     ...{ ctx, web, api: api.id, stage, served, requestId, canary },
     variables: { ...stage.variables, ...(canary ? stage.canarySettings?.stageVariableOverrides : undefined) },
@@ -57,9 +60,11 @@ export async function answerRest(web: WebRequest, target: Target): Promise<WireR
     domainName: web.host,
     identity: { sourceIp: web.sourceIp, userAgent: request.headers['user-agent'] ?? '' },
     integration: {},
-    log: (line) => ctx.trace(`api: ${line}`),
+    log: (line) => void lines.push(line),
   };
-  return toWire(await perform(call), requestId, call.extendedRequestId);
+  const answer = await perform(call);
+  await recordRest(call, { answer, latency: Math.max(0, ctx.clock.now() - ctx.now) }, api.name, lines);
+  return toWire(answer, requestId, call.extendedRequestId);
 }
 
 function isCanary({ canarySettings }: StageRow, chance: Uint8Array): boolean {
@@ -104,7 +109,7 @@ async function admit(call: Call, method: Method): Promise<Answer> {
   throttle(call, plan);
   await countUse(call.ctx, plan);
   validateRequest(call, method);
-  return integrate(call, method);
+  return throughCache(call, method.methodIntegration ?? {}, () => integrate(call, method));
 }
 
 /** An answer on the wire, with the gateway's own headers. */

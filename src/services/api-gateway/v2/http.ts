@@ -4,6 +4,7 @@ import type { WireResponse } from '../../../model/types.ts';
 import { splitStage, type Target } from '../run/address.ts';
 import { accountLimit, type Limit, takeTokens } from '../run/buckets.ts';
 import { type Answer, multiHeaders, multiQuery, Refusal, setHeader } from '../run/call.ts';
+import { recordHttp } from '../run/record.ts';
 import { authoriseHttp } from './authorise.ts';
 import { type HttpCall, HttpRefusal, refusalAnswer } from './call.ts';
 import { addCorsHeaders, isPreflight, preflight } from './cors.ts';
@@ -38,7 +39,9 @@ export async function answerHttp(web: WebRequest, target: Target): Promise<WireR
     integration: {},
     log: (line) => ctx.trace(`api: ${line}`),
   };
-  return wire(addCorsHeaders(call, await perform(call)));
+  const { answer, refused } = await perform(call);
+  recordHttp(call, { answer, latency: Math.max(0, ctx.clock.now() - ctx.now) }, refused);
+  return wire(addCorsHeaders(call, answer));
 }
 
 /** The stage that the path begins with, else the default one. */
@@ -59,14 +62,13 @@ function rawPathOf({ domain }: Target, stage: StageRow, path: string): string {
   return stage.name === '$default' ? path : `/${stage.name}${path}`;
 }
 
-async function perform(call: HttpCall): Promise<Answer> {
+async function perform(call: HttpCall): Promise<{ answer: Answer; refused?: string }> {
   try {
-    if (isPreflight(call)) return preflight(call);
-    return await admit(call);
+    return { answer: isPreflight(call) ? preflight(call) : await admit(call) };
   } catch (error) {
-    if (error instanceof HttpRefusal) return refusalAnswer(error);
-    if (error instanceof Refusal) return refusalAnswer(new HttpRefusal(500, 'Internal Server Error'));
-    throw error;
+    const refusal = error instanceof Refusal ? new HttpRefusal(500, 'Internal Server Error') : error;
+    if (!(refusal instanceof HttpRefusal)) throw error;
+    return { answer: refusalAnswer(refusal), refused: refusal.message };
   }
 }
 
