@@ -5,7 +5,7 @@ import { parameterNotImplemented } from '../../kernel/errors.ts';
 import type { HandlersOf } from '../../kernel/service.ts';
 import { pageFor } from './lists.ts';
 import { announceActivity } from './notices.ts';
-import { Activities, type ActivityRow, type GroupRow, Groups, type MemberRow } from './state.ts';
+import { Activities, type ActivityRow, type GroupRow, Groups, type MemberRow, type Whereabouts } from './state.ts';
 
 /** Days for which activities are kept (DescribeScalingActivities: "the past six weeks"). */
 const keptMillis = 42 * 86_400_000;
@@ -15,14 +15,32 @@ export function stamp(at: number): string {
   return `${new Date(at).toISOString().slice(0, 19)}Z`;
 }
 
+const inPool = ({ state }: Pick<MemberRow, 'state'>) => state.startsWith('Warmed:');
+
+/** From where to where a member goes that is coming ("Warm pool event types and patterns"). */
+export function wayIn(member: Pick<MemberRow, 'state' | 'moving'>): readonly [Whereabouts, Whereabouts] {
+  return [member.moving === 'fromPool' ? 'WarmPool' : 'EC2', inPool(member) ? 'WarmPool' : 'AutoScalingGroup'];
+}
+
+/** From where to where a member goes that is leaving. */
+export function wayOut(member: Pick<MemberRow, 'state' | 'moving'>): readonly [Whereabouts, Whereabouts] {
+  if (member.moving === 'toPool') return ['AutoScalingGroup', 'WarmPool'];
+  return [inPool(member) ? 'WarmPool' : 'AutoScalingGroup', 'EC2'];
+}
+
 /** Writes the beginning of an activity; returns its row. `details` names subnet and zone as AWS's JSON does. */
 export async function beginActivity(
   tx: Transaction,
   ctx: Context,
   group: GroupRow,
-  given: Pick<ActivityRow, 'description' | 'cause' | 'status'> & { member: Pick<MemberRow, 'zone' | 'subnetId'> },
+  given: Pick<ActivityRow, 'description' | 'cause' | 'status'> & {
+    member: Pick<MemberRow, 'zone' | 'subnetId' | 'state' | 'moving'>;
+    /** From where to where; told by the member when not given. */
+    way?: readonly [Whereabouts, Whereabouts];
+  },
 ): Promise<ActivityRow> {
-  const { member, ...rest } = given;
+  const { member, way, ...rest } = given;
+  const [origin, destination] = way ?? (rest.description.startsWith('Launching') ? wayIn(member) : wayOut(member));
   const row: ActivityRow = {
     id: ctx.uuid(),
     group: group.name,
@@ -30,6 +48,8 @@ export async function beginActivity(
     start: ctx.now,
     progress: rest.status === 'PreInService' ? 30 : 50,
     details: JSON.stringify({ 'Subnet ID': member.subnetId, 'Availability Zone': member.zone }),
+    origin,
+    destination,
     ...rest,
   };
   await tx.table(Activities).put(row);

@@ -9,10 +9,11 @@ import { readHook } from './hooks.ts';
 import { readLaunchChoice } from './launch-choice.ts';
 import { serviceLinkedRole } from './linked-role.ts';
 import { pageFor } from './lists.ts';
-import { describeMember } from './members.ts';
+import { describeMember, inWarmPool } from './members.ts';
 import { deleteAlarmsOf, removePolicy } from './policies.ts';
 import { Groups, type GroupRow, Hooks, Members, type MemberRow, Notifications, Policies, Refreshes, Schedules } from './state.ts';
 import { readTags } from './tags.ts';
+import { describePool } from './warm-pools.ts';
 
 /** Milliseconds of the cloud's time between two looks at a group that nothing hints at. */
 export const lookMillis = 10_000;
@@ -53,7 +54,7 @@ function describeGroup(row: GroupRow, members: readonly MemberRow[]): AutoScalin
     TargetGroupARNs: [...row.targetGroups],
     HealthCheckType: row.healthCheckType,
     HealthCheckGracePeriod: row.gracePeriod,
-    Instances: members.filter((member) => member.instanceId !== undefined).map(describeMember),
+    Instances: members.filter((member) => member.instanceId !== undefined && !inWarmPool(member)).map(describeMember),
     CreatedTime: new Date(row.created),
     SuspendedProcesses: row.suspended.map((ProcessName) => ({ ProcessName, SuspensionReason: 'User suspended at request' })),
     PlacementGroup: row.placementGroup,
@@ -65,6 +66,8 @@ function describeGroup(row: GroupRow, members: readonly MemberRow[]): AutoScalin
     NewInstancesProtectedFromScaleIn: row.protectNew,
     ServiceLinkedRoleARN: row.serviceLinkedRole,
     MaxInstanceLifetime: row.maxLifetime,
+    WarmPoolConfiguration: row.warmPool === undefined ? undefined : describePool(row.warmPool),
+    WarmPoolSize: row.warmPool === undefined ? undefined : members.filter(inWarmPool).length,
     CapacityRebalance: false,
     DefaultInstanceWarmup: row.warmup,
     TrafficSources: row.targetGroups.map((Identifier) => ({ Identifier, Type: 'elbv2' })),

@@ -2,6 +2,7 @@
 import type { AutoScaling, LifecycleHook, PutLifecycleHookType } from '@aws-sdk/client-auto-scaling';
 import type { Context, Transaction } from '../../kernel/context.ts';
 import type { HandlersOf, Task } from '../../kernel/service.ts';
+import { wayIn, wayOut } from './activities.ts';
 import { validationError } from './errors.ts';
 import { requireGroup } from './groups.ts';
 import { announceHook } from './notices.ts';
@@ -66,7 +67,8 @@ export async function beginHooks(
       dueAtLast: ctx.now + Math.min(seconds.atLast, hook.heartbeat * 100) * 1000,
     };
     actions.push(action);
-    await announceHook(tx, ctx, hook, member, action);
+    const way = transition === 'autoscaling:EC2_INSTANCE_LAUNCHING' ? wayIn(member) : wayOut(member);
+    await announceHook(tx, ctx, hook, member, action, way);
     await tx.schedule({
       task: 'hookTimeout',
       key: `${member.group}/${member.slot}/${hook.name}`,

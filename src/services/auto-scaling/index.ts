@@ -29,6 +29,7 @@ import {
 } from './state.ts';
 import { tagHandlers } from './tags.ts';
 import { targetHandlers } from './targets.ts';
+import { warmPoolHandlers } from './warm-pools.ts';
 
 export default defineService({
   name: 'auto-scaling',
@@ -50,6 +51,7 @@ export default defineService({
     ...settingHandlers,
     ...tagHandlers,
     ...targetHandlers,
+    ...warmPoolHandlers,
   },
   authorise: authorisations,
   tasks: { look, hookTimeout, predict, schedule, send },

@@ -3,10 +3,11 @@
  * and gets the same instance.
  */
 import type { RunInstancesRequest } from '@aws-sdk/client-ec2';
-import type { Context } from '../../kernel/context.ts';
+import type { Context, Transaction } from '../../kernel/context.ts';
 import { AwsError } from '../../kernel/errors.ts';
 import { endActivity, updateActivity } from './activities.ts';
 import { resolveVersion, templateOf } from './launch-choice.ts';
+import { inWarmPool } from './members.ts';
 import { Configurations, type ConfigurationRow, type GroupRow, Groups, type MemberRow, Members } from './state.ts';
 
 /** How long a zone in which a launch failed is passed over. */
@@ -104,6 +105,14 @@ export async function newMember(ctx: Context, group: GroupRow, zone: string, mor
   };
 }
 
+/** Has a zone passed over for a while, in which a launch or a start has just failed. */
+export async function avoidZone(tx: Transaction, ctx: Context, name: string, zone: string): Promise<void> {
+  const row = await tx.table(Groups).get(name);
+  if (row === undefined) return;
+  await tx.table(Groups).put({ ...row, avoided: { ...row.avoided, [zone]: ctx.now + avoidMillis } });
+  tx.hint('groups', name);
+}
+
 /** Asks EC2 for a member's instance. A refusal ends its activity as Failed, takes the row away and has its zone passed over for a while. */
 export async function launchMember(ctx: Context, group: GroupRow, member: MemberRow): Promise<void> {
   try {
@@ -115,7 +124,9 @@ export async function launchMember(ctx: Context, group: GroupRow, member: Member
       await tx
         .table(Members)
         .put({ ...row, instanceId: one?.InstanceId, subnetId: one?.SubnetId, type: one?.InstanceType, imageId: one?.ImageId });
-      await updateActivity(tx, row.activity, { description: `Launching a new EC2 instance: ${one?.InstanceId}` });
+      await updateActivity(tx, row.activity, {
+        description: `Launching a new EC2 instance${inWarmPool(row) ? ' into warm pool' : ''}: ${one?.InstanceId}`,
+      });
       tx.hint('groups', group.name);
     });
   } catch (error) {
@@ -127,10 +138,7 @@ export async function launchMember(ctx: Context, group: GroupRow, member: Member
         description: 'Launching a new EC2 instance.  Status Reason: ' + message,
       });
       await tx.table(Members).delete(group.name, member.slot);
-      const row = await tx.table(Groups).get(group.name);
-      if (row === undefined) return;
-      await tx.table(Groups).put({ ...row, avoided: { ...row.avoided, [member.zone]: ctx.now + avoidMillis } });
-      tx.hint('groups', group.name);
+      await avoidZone(tx, ctx, group.name, member.zone);
     });
   }
 }

@@ -43,6 +43,13 @@ export const groupMetrics = [
   'GroupStandbyInstances',
   'GroupTerminatingInstances',
   'GroupTotalInstances',
+  'WarmPoolDesiredCapacity',
+  'WarmPoolWarmedCapacity',
+  'WarmPoolPendingCapacity',
+  'WarmPoolTerminatingCapacity',
+  'WarmPoolTotalCapacity',
+  'GroupAndWarmPoolDesiredCapacity',
+  'GroupAndWarmPoolTotalCapacity',
 ] as const;
 
 const recordsDefault = 50;

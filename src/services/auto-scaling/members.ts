@@ -1,5 +1,5 @@
 /** The instances of groups: shown, attached, detached, put on standby, protected, declared unhealthy, terminated by hand. */
-import type { AutoScaling, Instance } from '@aws-sdk/client-auto-scaling';
+import type { AutoScaling, Instance, LifecycleState } from '@aws-sdk/client-auto-scaling';
 import type { Context, Transaction } from '../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../kernel/errors.ts';
 import type { HandlersOf } from '../../kernel/service.ts';
@@ -29,6 +29,16 @@ export function describeMember(row: MemberRow): Instance {
 /** Whether a member counts towards the desired capacity. */
 export function counts({ state }: Pick<MemberRow, 'state'>): boolean {
   return state.startsWith('Pending') || state === 'InService';
+}
+
+/** Whether a member is in the warm pool, or on its way there or out of it to its end. */
+export function inWarmPool({ state }: Pick<MemberRow, 'state'>): boolean {
+  return state.startsWith('Warmed:');
+}
+
+/** The state in which a member's end begins. */
+export function terminating(member: Pick<MemberRow, 'state'>): LifecycleState {
+  return inWarmPool(member) ? 'Warmed:Terminating' : 'Terminating';
 }
 
 /** Members of a group by instance id. Throws ValidationError for an instance that is not in it. */
@@ -251,7 +261,7 @@ export const memberHandlers: HandlersOf<AutoScaling> = {
       const member = await tx.table(Members).firstByIndex('byInstance', [id ?? '']);
       if (member === undefined || (named !== undefined && named !== member.group)) throw instanceNotFound(id);
       const found = await requireGroup(tx, member.group);
-      if (member.state.startsWith('Terminating')) throw validationError(`Instance ${id} is already terminating.`);
+      if (member.state.includes('Terminating')) throw validationError(`Instance ${id} is already terminating.`);
       const group = shrink === true && counts(member) ? await decrement(tx, found, 1) : found;
       await endActivity(tx, ctx, member.activity, 'Cancelled');
       const row = await record(tx, ctx, group, member, {
@@ -259,7 +269,7 @@ export const memberHandlers: HandlersOf<AutoScaling> = {
         did: 'taken out of service',
         decrementing: shrink,
       });
-      await tx.table(Members).put({ ...member, state: 'Terminating', activity: row.id, actions: undefined });
+      await tx.table(Members).put({ ...member, state: terminating(member), activity: row.id, actions: undefined });
       tx.hint('groups', group.name);
       return row;
     });

@@ -6,12 +6,18 @@ import type { CloudWatchApi } from '../cloudwatch/api.ts';
 import { validationError } from './errors.ts';
 import { requireGroup } from './groups.ts';
 import { groupMetrics } from './lists.ts';
+import { inWarmPool } from './members.ts';
 import { type GroupRow, Groups, Members } from './state.ts';
+import { poolSize } from './warm-pools.ts';
 
 /** Puts the group's numbers of this moment. */
 export async function publishMetrics(ctx: Context, group: GroupRow): Promise<void> {
   if (group.metrics.length === 0) return;
-  const states = (await ctx.table(Members).list({ prefix: [group.name] })).map(({ state }) => state);
+  const all = await ctx.table(Members).list({ prefix: [group.name] });
+  const states = all.filter((member) => !inWarmPool(member)).map(({ state }) => state);
+  const warmed = all.filter(inWarmPool).map(({ state }) => state.slice('Warmed:'.length));
+  const pool = (...words: string[]) => warmed.filter((state) => words.some((word) => state.startsWith(word))).length;
+  const poolDesired = poolSize(group);
   const count = (prefix: string) => states.filter((state) => state.startsWith(prefix)).length;
   const values: Readonly<Record<string, number>> = {
     GroupMinSize: group.min,
@@ -22,6 +28,13 @@ export async function publishMetrics(ctx: Context, group: GroupRow): Promise<voi
     GroupStandbyInstances: count('Standby'),
     GroupTerminatingInstances: count('Terminating'),
     GroupTotalInstances: states.length,
+    WarmPoolDesiredCapacity: poolDesired,
+    WarmPoolWarmedCapacity: pool('Stopped', 'Running', 'Hibernated'),
+    WarmPoolPendingCapacity: pool('Pending'),
+    WarmPoolTerminatingCapacity: pool('Terminating'),
+    WarmPoolTotalCapacity: warmed.length,
+    GroupAndWarmPoolDesiredCapacity: group.desired + poolDesired,
+    GroupAndWarmPoolTotalCapacity: states.length + warmed.length,
   };
   const cloudwatch = await ctx.internal<CloudWatchApi>('cloudwatch');
   const data = group.metrics.map((name) => ({

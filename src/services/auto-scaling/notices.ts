@@ -4,7 +4,7 @@ import { AwsError } from '../../kernel/errors.ts';
 import type { Task } from '../../kernel/service.ts';
 import type { Value } from '../../store/store.ts';
 import type { StsApi } from '../sts/api.ts';
-import { type ActivityRow, type HookAction, type HookRow, type MemberRow, Notifications } from './state.ts';
+import { type ActivityRow, type HookAction, type HookRow, type MemberRow, Notifications, type Whereabouts } from './state.ts';
 
 /** Asks for a message to a topic or queue once the transaction has been written; with the rights of a role when one is given. */
 export async function sendLater(
@@ -63,8 +63,8 @@ export async function announceActivity(
     EndTime: new Date(row.end ?? ctx.now).toISOString(),
     EC2InstanceId: instanceId ?? '',
     Cause: row.cause,
-    Origin: launch ? 'EC2' : 'AutoScalingGroup',
-    Destination: launch ? 'AutoScalingGroup' : 'EC2',
+    Origin: row.origin,
+    Destination: row.destination,
   };
   await tx.emit({
     source: 'aws.autoscaling',
@@ -98,6 +98,7 @@ export async function announceHook(
   hook: HookRow,
   member: MemberRow,
   action: HookAction,
+  [origin, destination]: readonly [Whereabouts, Whereabouts],
 ): Promise<void> {
   const launching = hook.transition === 'autoscaling:EC2_INSTANCE_LAUNCHING';
   const detail = {
@@ -107,8 +108,8 @@ export async function announceHook(
     EC2InstanceId: member.instanceId ?? '',
     LifecycleTransition: hook.transition,
     ...(hook.metadata === undefined ? {} : { NotificationMetadata: hook.metadata }),
-    Origin: launching ? 'EC2' : 'AutoScalingGroup',
-    Destination: launching ? 'AutoScalingGroup' : 'EC2',
+    Origin: origin,
+    Destination: destination,
   };
   await tx.emit({
     source: 'aws.autoscaling',

@@ -4,7 +4,7 @@
  * transaction of its own that reads its row again, and hints for the next. Source: "Amazon EC2 Auto Scaling instance lifecycle".
  */
 import type { LifecycleState } from '@aws-sdk/client-auto-scaling';
-import type { Context, DomainEvent, Transaction } from '../../kernel/context.ts';
+import type { Context, DomainEvent } from '../../kernel/context.ts';
 import type { Reconciler, Task } from '../../kernel/service.ts';
 import { beginActivity, endActivity, stamp, updateActivity } from './activities.ts';
 import { memberToEnd, spotNext, unbalanced, zoneForLaunch } from './choose.ts';
@@ -12,42 +12,21 @@ import { forgetGroup, lookMillis } from './groups.ts';
 import { beginHooks } from './hooks.ts';
 import { launchMember, newMember } from './launch.ts';
 import { asLinkedRole } from './linked-role.ts';
-import { counts } from './members.ts';
+import { counts, inWarmPool } from './members.ts';
 import { publishMetrics } from './metrics.ts';
 import { illnessOf, observe, type Sight } from './observe.ts';
 import { stepRefresh } from './refresh-step.ts';
 import { type GroupRow, Groups, type MemberRow, Members } from './state.ts';
-import { deregisterMember, registerMember, targetState } from './targets.ts';
-
-/** Milliseconds of cloud time until a draining target is looked at again. */
-const drainLookMillis = 1000;
-
-/** Changes a member's row if it is still in the state that was seen; whether it was. */
-async function step(
-  ctx: Context,
-  member: MemberRow,
-  change: (row: MemberRow, tx: Transaction) => Promise<MemberRow | undefined> | MemberRow | undefined,
-): Promise<boolean> {
-  return ctx.transact(async (tx) => {
-    const row = await tx.table(Members).get(member.group, member.slot);
-    if (row === undefined || row.state !== member.state) return false;
-    const changed = await change(row, tx);
-    if (changed === undefined) await tx.table(Members).delete(row.group, row.slot);
-    else await tx.table(Members).put(changed);
-    tx.hint('groups', row.group);
-    return true;
-  });
-}
-
-/** The cooldown of a simple policy counts from the last instance that came or went. */
-async function restartCooldown(tx: Transaction, ctx: Context, name: string): Promise<void> {
-  const group = await tx.table(Groups).get(name);
-  if (group?.cooling !== undefined && group.cooling.until > ctx.now)
-    await tx.table(Groups).put({ ...group, cooling: { ...group.cooling, until: ctx.now + group.cooling.seconds * 1000 } });
-}
+import { advanceTerminating, drained, endMember, restartCooldown, step } from './steps.ts';
+import { deregisterMember, registerMember } from './targets.ts';
+import { advanceWarmed, hasRoomInPool, isReady, returnToPool, sizePool, wake } from './warm-pool-step.ts';
 
 /** From `Pending` into service: hooks first, then the target groups. */
 async function advancePending(ctx: Context, group: GroupRow, member: MemberRow, sight: Sight): Promise<void> {
+  if (member.moving === 'fromPool' && (sight.state === 'stopped' || sight.state === 'stopping')) {
+    if (sight.state === 'stopped') await wake(ctx, group, member);
+    return;
+  }
   if (sight.state !== 'running' && sight.state !== 'pending') {
     await step(ctx, member, async (row, tx) => {
       const message = "Instance failed to complete user's Lifecycle Action or became unhealthy: it is " + sight.state;
@@ -84,76 +63,15 @@ async function advancePending(ctx: Context, group: GroupRow, member: MemberRow, 
   await step(ctx, member, async (row, tx) => {
     await endActivity(tx, ctx, row.activity, 'Successful', { instanceId: row.instanceId });
     await restartCooldown(tx, ctx, row.group);
-    return { ...row, state: 'InService', inService: ctx.now, activity: undefined, actions: undefined, registered };
-  });
-}
-
-/** Begins the end of a member, with the activity that tells why. */
-async function endMember(
-  ctx: Context,
-  group: GroupRow,
-  member: MemberRow,
-  cause: string,
-  because: 'ill' | 'excess' | 'abandoned',
-): Promise<void> {
-  await step(ctx, member, async (row, tx) => {
-    await endActivity(tx, ctx, row.activity, because === 'abandoned' ? 'Failed' : 'Cancelled', { instanceId: row.instanceId });
-    const activity = await beginActivity(tx, ctx, group, {
-      description: `Terminating EC2 instance: ${row.instanceId}`,
-      cause,
-      status: 'InProgress',
-      member: row,
-    });
-    const current = await tx.table(Groups).get(group.name);
-    if (because === 'ill' && current !== undefined)
-      await tx.table(Groups).put({ ...current, replacements: current.replacements + 1 });
-    return { ...row, healthy: because !== 'ill', state: 'Terminating', activity: activity.id, actions: undefined };
-  });
-}
-
-/** Takes a member out of its target groups; true once it is drained everywhere. */
-async function drained(ctx: Context, member: MemberRow): Promise<boolean> {
-  let done = true;
-  for (const arn of member.registered) {
-    const state = await targetState(ctx, arn, member.instanceId ?? '');
-    if (state === 'unused') continue;
-    if (state !== 'draining') await deregisterMember(ctx, arn, member.instanceId ?? '');
-    if (state !== 'draining' && (await targetState(ctx, arn, member.instanceId ?? '')) === 'unused') continue;
-    done = false;
-  }
-  if (!done)
-    await ctx.transact(async (tx) => {
-      await updateActivity(tx, member.activity, { status: 'WaitingForELBConnectionDraining' });
-      await tx.schedule({ task: 'look', key: member.group, due: ctx.now + drainLookMillis });
-    });
-  return done;
-}
-
-/** Out of service: drained, hooks, then ended in EC2; gone once EC2 says so. */
-async function advanceTerminating(ctx: Context, group: GroupRow, member: MemberRow, sight: Sight): Promise<void> {
-  const ended = sight.state === 'terminated' || sight.state === 'shutting-down';
-  if (member.state === 'Terminating') {
-    if (!ended && !(await drained(ctx, member))) return;
-    await step(ctx, member, async (row, tx) => {
-      const actions = group.deleting === true ? [] : await beginHooks(tx, ctx, row, 'autoscaling:EC2_INSTANCE_TERMINATING');
-      await updateActivity(tx, row.activity, { status: actions.length > 0 ? 'MidLifecycleAction' : 'InProgress' });
-      return { ...row, actions, registered: [], state: actions.length > 0 ? 'Terminating:Wait' : 'Terminating:Proceed' };
-    });
-    return;
-  }
-  if (member.state === 'Terminating:Wait') {
-    // At termination both results let it go; an abandoned action only ends the other waits.
-    const results = (member.actions ?? []).map(({ result }) => result);
-    if (results.includes('ABANDON') || !results.includes(undefined))
-      await step(ctx, member, (row) => ({ ...row, state: 'Terminating:Proceed' }));
-    return;
-  }
-  if (!ended) await ctx.call('ec2').terminateInstances({ InstanceIds: [member.instanceId ?? ''] });
-  if (sight.state !== 'terminated') return;
-  await step(ctx, member, async (row, tx) => {
-    await endActivity(tx, ctx, row.activity, 'Successful', { instanceId: row.instanceId });
-    await restartCooldown(tx, ctx, row.group);
-    return undefined;
+    return {
+      ...row,
+      state: 'InService',
+      inService: ctx.now,
+      activity: undefined,
+      actions: undefined,
+      moving: undefined,
+      registered,
+    };
   });
 }
 
@@ -198,6 +116,7 @@ async function tend(ctx: Context, group: GroupRow, member: MemberRow, sight: Sig
 async function advance(ctx: Context, group: GroupRow, member: MemberRow, sight: Sight | undefined): Promise<void> {
   if (sight === undefined) return launchMember(ctx, group, member);
   const kind: LifecycleState = member.state;
+  if (kind.startsWith('Warmed:')) return advanceWarmed(ctx, group, member, sight);
   if (kind.startsWith('Pending')) return advancePending(ctx, group, member, sight);
   if (kind.startsWith('Terminating')) return advanceTerminating(ctx, group, member, sight);
   if (kind === 'Detaching' || kind === 'EnteringStandby') return advanceLeaving(ctx, member);
@@ -219,10 +138,17 @@ async function launchMissing(ctx: Context, group: GroupRow, members: readonly Me
   const missing = extra ? 1 : group.desired - live.filter((member) => member.extra !== true).length;
   if (missing <= 0 || group.suspended.includes('Launch')) return false;
   const planned: MemberRow[] = [];
+  const warm = extra ? [] : members.filter((member) => isReady(member));
   for (let index = 0; index < missing; index += 1) {
     const together = [...live, ...planned];
     const zone = zoneForLaunch(group, together, ctx.now);
     if (zone === undefined) break;
+    const ready = warm.find((member) => member.zone === zone) ?? warm[0];
+    if (ready !== undefined) {
+      warm.splice(warm.indexOf(ready), 1);
+      planned.push({ ...ready, state: 'Pending', moving: 'fromPool', policy: group.causePolicy, protected: group.protectNew });
+      continue;
+    }
     planned.push(
       await newMember(ctx, group, zone, {
         spot: spotNext(group.launch, together),
@@ -237,11 +163,12 @@ async function launchMissing(ctx: Context, group: GroupRow, members: readonly Me
     const now = (await tx.table(Members).list({ prefix: [group.name] })).filter(counts).length;
     if (row === undefined || row.desired !== group.desired || now !== live.length) return tx.hint('groups', group.name);
     for (const member of planned) {
+      if (member.moving === 'fromPool' && !isReady(await tx.table(Members).get(group.name, member.slot))) continue;
       const cause = extra
         ? `At ${stamp(ctx.now)} instances were launched to balance instances in zones ${group.zones.join(' ')} with other zones resulting in more than desired number of instances in the group.`
         : launchCause(ctx, group, live.length);
       const activity = await beginActivity(tx, ctx, group, {
-        description: 'Launching a new EC2 instance',
+        description: `Launching a new EC2 instance${member.moving === 'fromPool' ? ` from warm pool: ${member.instanceId}` : ''}`,
         cause,
         status: 'PreInService',
         member,
@@ -265,7 +192,9 @@ async function endSurplus(ctx: Context, group: GroupRow, members: readonly Membe
     const chosen = group.deleting === true ? candidates[0] : memberToEnd(group, candidates, ctx.now);
     if (chosen === undefined) return;
     const words = `At ${stamp(ctx.now)} an instance was taken out of service in response to a difference between desired and actual capacity, shrinking the capacity from ${from} to ${group.desired}.  At ${stamp(ctx.now)} instance ${chosen.instanceId} was selected for termination.`;
-    await endMember(ctx, group, chosen, group.cause === '' ? words : `${group.cause}  ${words}`, 'excess');
+    const cause = group.cause === '' ? words : `${group.cause}  ${words}`;
+    if (await hasRoomInPool(ctx, group, chosen)) await returnToPool(ctx, group, chosen, cause);
+    else await endMember(ctx, group, chosen, cause, 'excess');
     live = live.filter((member) => member !== chosen);
   }
 }
@@ -279,7 +208,7 @@ async function scale(ctx: Context, name: string): Promise<void> {
   const live = members.filter(counts);
   if (await launchMissing(ctx, group, members, false)) return;
   await endSurplus(ctx, group, members);
-  const settled = members.every(({ state }) => state === 'InService' || state === 'Standby');
+  const settled = members.every((member) => inWarmPool(member) || member.state === 'InService' || member.state === 'Standby');
   if (!settled || live.length !== group.desired) return;
   if (live.some(({ extra }) => extra) || group.cause !== '' || group.replacements > 0)
     await ctx.transact(async (tx) => {
@@ -307,6 +236,7 @@ export const groups: Reconciler = {
     for (const member of members)
       await advance(acting, group, member, member.instanceId === undefined ? undefined : seen.get(member.instanceId));
     await scale(acting, key);
+    await sizePool(acting, key);
     await stepRefresh(acting, group, (member, cause) => endMember(acting, group, member, cause, 'excess'));
     if (group.deleting !== true) return;
     await ctx.transact(async (tx) => {

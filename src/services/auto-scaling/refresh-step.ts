@@ -6,7 +6,7 @@
 import type { InstanceRefreshStatus } from '@aws-sdk/client-auto-scaling';
 import type { Context, Transaction } from '../../kernel/context.ts';
 import { stamp } from './activities.ts';
-import { counts } from './members.ts';
+import { counts, inWarmPool } from './members.ts';
 import { type GroupRow, Groups, type LaunchChoice, type MemberRow, Members, type RefreshRow, Refreshes } from './state.ts';
 
 /** Cloud time without progress after which a refresh fails ("it waits up to an hour"). */
@@ -138,7 +138,14 @@ async function alarmOn(ctx: Context, row: RefreshRow): Promise<string | undefine
   return [...MetricAlarms, ...CompositeAlarms][0]?.AlarmName;
 }
 
-async function finish(ctx: Context, row: RefreshRow): Promise<void> {
+/** Ends an instance of the group, with words for its activity. */
+type Ending = (member: MemberRow, cause: string) => Promise<void>;
+
+function refreshed(ctx: Context): string {
+  return `At ${stamp(ctx.now)} an instance was taken out of service in response to an instance refresh.`;
+}
+
+async function finish(ctx: Context, row: RefreshRow, end: Ending): Promise<void> {
   const done = { percentage: 100, toUpdate: 0, end: ctx.now };
   if (row.status === 'RollbackInProgress')
     return change(ctx, row, { ...done, status: 'RollbackSuccessful' }, { what: 'Rollback Succeeded' });
@@ -150,11 +157,12 @@ async function finish(ctx: Context, row: RefreshRow): Promise<void> {
       waitUntil: ctx.now + row.preferences.BakeTime * 1000,
     });
   if ((row.waitUntil ?? 0) > ctx.now) return;
-  return change(ctx, row, { ...done, status: 'Successful' }, { launch: row.launch, what: 'Succeeded' });
+  await change(ctx, row, { ...done, status: 'Successful' }, { launch: row.launch, what: 'Succeeded' });
+  // "An instance refresh first replaces InService instances. Then it replaces instances in the warm pool."
+  for (const member of await ctx.table(Members).list({ prefix: [row.group] }))
+    if (inWarmPool(member) && !member.state.includes('Terminating') && member.launched < row.start)
+      await end(member, refreshed(ctx));
 }
-
-/** Ends an instance of the group, with words for its activity. */
-type Ending = (member: MemberRow, cause: string) => Promise<void>;
 
 /** Those that may be ended now: protected ones and those on standby as the preferences say. */
 function endable({ preferences }: RefreshRow, left: readonly MemberRow[]): readonly MemberRow[] {
@@ -176,7 +184,7 @@ export async function stepRefresh(ctx: Context, group: GroupRow, end: Ending): P
   }
   const alarm = row.status === 'RollbackInProgress' ? undefined : await alarmOn(ctx, row);
   if (alarm !== undefined) return fail(ctx, row, `CloudWatch alarm ${alarm} is in ALARM state.`);
-  if (progress.left.length + progress.underWay === 0) return finish(ctx, row);
+  if (progress.left.length + progress.underWay === 0) return finish(ctx, row, end);
   const percentage = percentOf(progress.done, row.total);
   const toUpdate = progress.left.length + progress.underWay;
   const moved = percentage !== row.percentage || row.status === 'Pending';
@@ -188,7 +196,8 @@ export async function stepRefresh(ctx: Context, group: GroupRow, end: Ending): P
   if (row.waitUntil !== undefined) {
     if (row.waitUntil > ctx.now) return;
     // A last checkpoint below a hundred ends the refresh there.
-    if (row.checkpoint + 1 >= row.preferences.CheckpointPercentages.length && checkpoint !== 100) return finish(ctx, { ...row });
+    if (row.checkpoint + 1 >= row.preferences.CheckpointPercentages.length && checkpoint !== 100)
+      return finish(ctx, { ...row }, end);
     return change(ctx, row, { waitUntil: undefined, checkpoint: row.checkpoint + 1, progressed: ctx.now });
   }
   if (moved)
@@ -200,6 +209,5 @@ export async function stepRefresh(ctx: Context, group: GroupRow, end: Ending): P
     });
   else if (ctx.now > row.progressed + row.warmupMillis + stalledMillis)
     return fail(ctx, row, 'Instances have not become healthy, or could not be replaced, for an hour.');
-  for (const member of endable(row, progress.left).slice(0, nextBatch(row, group, progress)))
-    await end(member, `At ${stamp(ctx.now)} an instance was taken out of service in response to an instance refresh.`);
+  for (const member of endable(row, progress.left).slice(0, nextBatch(row, group, progress))) await end(member, refreshed(ctx));
 }

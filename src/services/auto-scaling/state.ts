@@ -8,6 +8,7 @@ import type {
   PutScalingPolicyType,
   RefreshPreferences,
   ScalingActivityStatusCode,
+  WarmPoolState,
 } from '@aws-sdk/client-auto-scaling';
 import type { Millis } from '../../base/clock.ts';
 import { defineTable } from '../../store/tables.ts';
@@ -31,6 +32,21 @@ export interface GroupTag {
   value: string;
   propagate: boolean;
 }
+
+/** Instances prepared beside a group ("Warm pools for Amazon EC2 Auto Scaling"). */
+export interface WarmPool {
+  min: number;
+  /** Most instances in group and pool together; without it the group's maximum. */
+  prepared?: number | undefined;
+  poolState: WarmPoolState;
+  /** Instances that leave the group at a scale-in come back to the pool. */
+  reuse: boolean;
+  /** It goes once its instances are gone; `forced`: without their hooks. */
+  deleting?: 'waiting' | 'forced' | undefined;
+}
+
+/** Where an instance comes from or goes to, as hooks and activities tell it. */
+export type Whereabouts = 'EC2' | 'AutoScalingGroup' | 'WarmPool';
 
 export interface GroupRow {
   name: string;
@@ -69,6 +85,7 @@ export interface GroupRow {
   /** Zones in which a launch failed, and until when others are preferred. */
   avoided: Readonly<Record<string, Millis>>;
   deleting?: boolean | undefined;
+  warmPool?: WarmPool | undefined;
   /** What an instance refresh with a desired configuration launches, until it has succeeded or is over. */
   refreshing?: LaunchChoice | undefined;
 }
@@ -112,6 +129,8 @@ export interface MemberRow {
   registered: readonly string[];
   /** It stays in EC2 when it leaves the group. */
   detaching?: boolean | undefined;
+  /** It is on its way from the warm pool into the group, or back. */
+  moving?: 'fromPool' | 'toPool' | undefined;
 }
 
 export interface ActivityRow {
@@ -126,6 +145,8 @@ export interface ActivityRow {
   message?: string | undefined;
   progress: number;
   details: string;
+  origin: Whereabouts;
+  destination: Whereabouts;
   deleted?: boolean | undefined;
 }
 
