@@ -232,7 +232,7 @@ class LinuxFunctions implements Functions {
   async #boot(spec: FunctionSpec, opened: OpenedEnvironment): Promise<Environment> {
     if (this.#closed) throw new PilviError('CommandFailed', 'The cloud is being stopped.');
     const { host, runtime, binds, user, group, disks } = this.#ready;
-    const slot = await this.#networks.take(spec.attachment);
+    const slot = await this.#networks.take(await spec.attach?.());
     const name = `f-${++this.#number}`;
     let environment: Environment | undefined;
     const early: LogLine[] = [];

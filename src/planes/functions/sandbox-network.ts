@@ -12,6 +12,7 @@ import { applyIpCommands, removeByIpCommands } from '../../machine/link.ts';
 import { machineNamespace, namespacePath } from '../../machine/netns.ts';
 import { applyPacketRules } from '../../machine/nft.ts';
 import { applySettings } from '../../machine/sysctl.ts';
+import type { NetworkAttachment } from './types.ts';
 import { functionsApi, functionsCidr, mtu, resolverAddress, uplinkInternetEnd } from '../fabric/addresses.ts';
 
 /** The API as sandboxes see it. */
@@ -31,12 +32,6 @@ export interface Slot {
   attached?: string | undefined;
 }
 
-export interface SlotAttachment {
-  machine: string;
-  address: string;
-  resolver: string;
-}
-
 /** Namespaces of one cloud's sandboxes. */
 export class SandboxNetworks {
   readonly #ready: Slot[] = [];
@@ -46,7 +41,7 @@ export class SandboxNetworks {
   #closed = false;
 
   /** A namespace that nobody else has. Throws `CommandFailed`. */
-  async take(attachment: SlotAttachment | undefined): Promise<Slot> {
+  async take(attachment: NetworkAttachment | undefined): Promise<Slot> {
     if (attachment !== undefined) return this.#attached(attachment);
     const slot = this.#ready.pop() ?? (await this.#make());
     this.#refill();
@@ -96,7 +91,7 @@ export class SandboxNetworks {
     return slot;
   }
 
-  async #attached({ machine, address: privateAddress, resolver }: SlotAttachment): Promise<Slot> {
+  async #attached({ machine, address: privateAddress, resolver }: NetworkAttachment): Promise<Slot> {
     const slot = { ...this.#draw(), attached: machine, resolver };
     const { number, address } = slot;
     const [name, outer, device] = [nameOf(number), machineNamespace(machine), `v${number}`];

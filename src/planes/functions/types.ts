@@ -22,10 +22,19 @@ export interface FunctionSpec {
   diskMiB: number;
   /** Processor time in hundredths of a processor, once it has started. */
   cpuPercent: number;
-  /** Where it is attached: the namespace of this device is its only way out. Absent: the internet. */
-  attachment?: { machine: string; address: string; resolver: string } | undefined;
+  /** Where a new environment is attached. Absent: the internet. Throws what keeps it from being attached. */
+  attach?: (() => Promise<NetworkAttachment>) | undefined;
   /** Called once for each new environment. Throws what keeps it from being made. */
   open(environment: string): Promise<OpenedEnvironment>;
+}
+
+/** A device of a network that is the only way out. */
+export interface NetworkAttachment {
+  /** Machine whose namespace the fabric made for the device. */
+  machine: string;
+  /** The device's own address. */
+  address: string;
+  resolver: string;
 }
 
 export interface OpenedEnvironment {

@@ -6,6 +6,7 @@ import { RequestCheck } from '../../kernel/request-check.ts';
 import type { StsApi } from '../sts/api.ts';
 import { sealVariables } from './describe.ts';
 import { invalidParameter } from './errors.ts';
+import { readNetwork } from './networks.ts';
 import { runtimeNames, toolchainOf } from './runtimes.ts';
 import type { LoggingSpec, VersionRow } from './state.ts';
 
@@ -115,13 +116,17 @@ export async function checkRole(ctx: Context, roleArn: string): Promise<void> {
 }
 
 /** The configuration after an input: what it leaves out stays. */
-export function configured(ctx: Context, operation: string, input: ConfigInput, before: VersionConfig): VersionConfig {
+export async function configured(
+  ctx: Context,
+  operation: string,
+  input: ConfigInput,
+  before: VersionConfig,
+): Promise<VersionConfig> {
   const runtime = input.Runtime ?? before.runtime;
   const toolchain = toolchainOf(runtime);
   const problem = toolchain === undefined ? undefined : ctx.part('functions').toolchainProblem(toolchain);
   if (input.Runtime !== undefined && problem !== undefined)
     throw invalidParameter(`The runtime ${runtime} cannot be used here: ${problem}`);
-  if ((input.VpcConfig?.SubnetIds?.length ?? 0) > 0) throw parameterNotImplemented(operation, 'VpcConfig');
   if ((input.Layers?.length ?? 0) > 0) throw parameterNotImplemented(operation, 'Layers');
   if (input.KMSKeyArn) throw parameterNotImplemented(operation, 'KMSKeyArn');
   const { Variables } = input.Environment ?? {};
@@ -143,7 +148,8 @@ export function configured(ctx: Context, operation: string, input: ConfigInput, 
     kmsKey: before.kmsKey,
     deadLetters: input.DeadLetterConfig === undefined ? before.deadLetters : input.DeadLetterConfig.TargetArn || undefined,
     tracing: input.TracingConfig?.Mode ?? before.tracing,
-    vpc: before.vpc,
+    vpc:
+      input.VpcConfig === undefined ? before.vpc : await readNetwork(ctx, operation, input.VpcConfig, input.Role ?? before.role),
     architecture: before.architecture,
     logging: loggingOf(input.LoggingConfig, before.logging),
   };

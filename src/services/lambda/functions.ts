@@ -8,6 +8,7 @@ import { type ConfigInput, checkConfig, checkRole, configured, type VersionConfi
 import { describeVersion } from './describe.ts';
 import { conflict, functionNotFound, invalidParameter } from './errors.ts';
 import { letGo } from './environments.ts';
+import { joinNetwork, releaseNetworks } from './networks.ts';
 import { checkOn, onFunction, requireFunction, requireTarget, versionNumber } from './lookup.ts';
 import { type FunctionRef, functionArn, latest, readFunction, versionName } from './names.ts';
 import { page } from './paging.ts';
@@ -25,11 +26,16 @@ export async function settleLater(ctx: Context, tx: Transaction, row: VersionRow
 /** Ends the change of a version. `key` is function and number. */
 export async function settle({ key }: FiredJob, ctx: Context): Promise<void> {
   const [name = '', number = ''] = key.split(' ');
+  const before = await ctx.table(Versions).get(name, Number(number));
+  const failure = before?.vpc === undefined ? undefined : await joinNetwork(ctx, before.vpc);
   await ctx.transact(async (tx) => {
     const row = await tx.table(Versions).get(name, Number(number));
     if (row?.pending === undefined) return;
-    await tx.table(Versions).put({ ...row, pending: undefined, state: 'Active' });
+    await tx
+      .table(Versions)
+      .put({ ...row, pending: undefined, state: failure === undefined ? 'Active' : 'Failed', reason: failure });
   });
+  await releaseNetworks(ctx);
 }
 
 function passRole(role: string | undefined): Check[] {
@@ -136,6 +142,7 @@ export const functionHandlers: HandlersOf<Lambda> = {
       return ref.qualifier === undefined ? deleteAll(tx, ref.name) : deleteVersion(tx, ref);
     });
     await letGo(ctx, ref.name);
+    await releaseNetworks(ctx);
     for (const { blob, inline } of codes) if (inline === undefined) await ctx.part('blobs').remove(blob);
     return { StatusCode: 204 };
   },

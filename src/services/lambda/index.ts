@@ -20,7 +20,7 @@ import { versionChecks, versionHandlers } from './versions.ts';
 
 export default defineService({
   name: 'lambda',
-  uses: ['cloudwatch', 'cloudwatch-logs', 'dynamodb-streams', 'eventbridge', 'kinesis', 's3', 'sns', 'sqs', 'sts'],
+  uses: ['cloudwatch', 'cloudwatch-logs', 'dynamodb-streams', 'ec2', 'eventbridge', 'kinesis', 's3', 'sns', 'sqs', 'sts'],
   tables,
   handlers: {
     ...functionHandlers,

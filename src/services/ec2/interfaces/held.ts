@@ -27,7 +27,7 @@ export interface HeldInterfaceRequest {
   subnetId: string;
   /** Of the holder, as `app/web/50dc6c495c0c9188`: one interface for each holder and subnet. */
   holder: string;
-  interfaceType: 'load_balancer' | 'network_load_balancer' | 'resolver_endpoint';
+  interfaceType: 'load_balancer' | 'network_load_balancer' | 'resolver_endpoint' | 'lambda';
   groups: readonly string[];
   description: string;
   /** Its groups are not asked about traffic that comes through endpoints. */
@@ -114,6 +114,14 @@ export function heldInterfaces(ctx: Context) {
     async heldBy(holder: string): Promise<readonly HeldInterface[]> {
       const rows = await ctx.table(Interfaces).list();
       return rows.filter((row) => row.holder?.resourceId === holder).map(factsOf);
+    },
+
+    /** Interfaces of all holders whose name begins so, with the holder's name. */
+    async heldUnder(prefix: string): Promise<readonly (HeldInterface & { holder: string })[]> {
+      const rows = await ctx.table(Interfaces).list();
+      return rows.flatMap((row) =>
+        row.holder?.resourceId.startsWith(prefix) === true ? [{ ...factsOf(row), holder: row.holder.resourceId }] : [],
+      );
     },
 
     /** Safe to repeat. */

@@ -229,9 +229,11 @@ const openRules: RuleSetSpec = {
   egress: [{ protocol: -1, peer: { cidr: '0.0.0.0/0' } }],
 };
 
-/** Nodes of load balancers and of resolver endpoints are machines of the proxy plane, named by their interface. */
+const nodeTypes: readonly string[] = ['load_balancer', 'network_load_balancer', 'resolver_endpoint', 'lambda'];
+
+/** Nodes of load balancers and of resolver endpoints, and the ways of functions into a network, are machines named by their interface. */
 function isNode({ interfaceType }: InterfaceRow): boolean {
-  return interfaceType === 'load_balancer' || interfaceType === 'network_load_balancer' || interfaceType === 'resolver_endpoint';
+  return nodeTypes.includes(interfaceType);
 }
 
 function isOpen(card: InterfaceRow): boolean {

@@ -7,6 +7,7 @@ import { ensureUnpacked } from '../code.ts';
 import { openVariables } from '../describe.ts';
 import { invalidParameter } from '../errors.ts';
 import { versionName } from '../names.ts';
+import { attach } from '../networks.ts';
 import { clientOf, toolchainOf } from '../runtimes.ts';
 import type { VersionRow } from '../state.ts';
 
@@ -51,6 +52,7 @@ export async function specOf(ctx: Context, row: VersionRow): Promise<FunctionSpe
     memoryMiB: row.memory,
     diskMiB: row.disk,
     cpuPercent: (row.memory * 100) / memoryPerProcessor,
+    attach: row.vpc === undefined ? undefined : () => attach(ctx, row),
     open: (environment) => openEnvironment(ctx, row, environment),
   };
 }
