@@ -36,6 +36,8 @@ export interface HttpAnswer {
   /** Names and values of its headers in turn, as they came. */
   rawHeaders: readonly string[];
   retryAfter?: string | undefined;
+  /** Its headers by name in lower case; absent when there was no answer. */
+  headers?: Readonly<Record<string, readonly string[]>> | undefined;
 }
 
 /** Sends one request; certificates of the cloud's own authority are trusted. Follows no redirect. Never rejects. */
@@ -76,6 +78,7 @@ export async function sendHttp(ctx: Context, request: HttpRequest): Promise<Http
           bytes,
           rawHeaders: response.rawHeaders,
           retryAfter: response.headers['retry-after'],
+          headers: response.headersDistinct as Record<string, string[]>,
         });
       });
       response.on('error', (error) => fail(error.message));

@@ -4,6 +4,7 @@ import type { Context } from '../../kernel/context.ts';
 import { AwsError } from '../../kernel/errors.ts';
 import { sendHttp } from '../../kernel/http-out.ts';
 import type { Task } from '../../kernel/service.ts';
+import type { ConnectionParts } from './api.ts';
 import { findDestination } from './api-destinations.ts';
 import { type ConnectionSecret, readSecret } from './connections.ts';
 import { type ConnectionRow, Connections, type DestinationRow, type HttpPart, type HttpParts, type TargetRow } from './state.ts';
@@ -105,6 +106,17 @@ async function authorization(ctx: Context, row: ConnectionRow, secret: Connectio
   return { authorization: `Bearer ${token}` };
 }
 
+/** What a connection adds to the requests that go by it, its authorisation included. Throws ConnectionNotAuthorized. */
+export async function connectionParts(ctx: Context, row: ConnectionRow): Promise<ConnectionParts> {
+  if (row.state !== 'AUTHORIZED') throw new AwsError('ConnectionNotAuthorized', `Connection ${row.name} is not authorized.`);
+  const secret = await readSecret(ctx, row);
+  return {
+    query: valuesOf(row.parts, 'query', 'invocation', secret),
+    headers: { ...valuesOf(row.parts, 'header', 'invocation', secret), ...(await authorization(ctx, row, secret)) },
+    body: valuesOf(row.parts, 'body', 'invocation', secret),
+  };
+}
+
 /** Counts a request; false when the destination has had as many this second as it may. */
 function mayCall(ctx: Context, { id, rate }: DestinationRow): boolean {
   const second = Math.floor(ctx.clock.now() / 1000);
@@ -135,22 +147,21 @@ export async function callDestination(ctx: Context, role: Context, target: Targe
   if (connection === undefined || connection.state !== 'AUTHORIZED')
     throw new AwsError('ConnectionNotAuthorized', `Connection ${row.connection} is not authorized.`);
   if (!mayCall(ctx, row)) throw new AwsError('ThrottlingException', `${target.arn} is over its rate.`);
-  const secret = await readSecret(ctx, connection);
+  const parts = await connectionParts(ctx, connection);
   const { path = [], headers = {}, query = {} } = target.http ?? {};
   const values = [...path];
   const endpoint = row.endpoint.replace(/\*/g, () => encodeURIComponent(values.shift() ?? ''));
   const answer = await sendHttp(ctx, {
-    url: withQuery(endpoint, { ...query, ...valuesOf(connection.parts, 'query', 'invocation', secret) }),
+    url: withQuery(endpoint, { ...query, ...parts.query }),
     method: row.method,
     headers: {
       'content-type': 'application/json; charset=utf-8',
       'user-agent': 'Amazon/EventBridge/ApiDestinations',
       range: 'bytes=0-1048575',
       ...headers,
-      ...valuesOf(connection.parts, 'header', 'invocation', secret),
-      ...(await authorization(ctx, connection, secret)),
+      ...parts.headers,
     },
-    body: ['GET', 'HEAD'].includes(row.method) ? '' : bodyWith(input, valuesOf(connection.parts, 'body', 'invocation', secret)),
+    body: ['GET', 'HEAD'].includes(row.method) ? '' : bodyWith(input, parts.body),
     timeoutMillis,
   });
   if (answer.status >= 200 && answer.status <= 299) return;

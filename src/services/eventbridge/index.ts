@@ -1,5 +1,6 @@
 /** EventBridge: buses, rules, targets, and the events between them. Files are one per noun; each exports its handlers and what they are authorised on. */
 import { defineService } from '../../kernel/service.ts';
+import { createApi } from './api.ts';
 import { authorizeConnection } from './api-calls.ts';
 import { destinationChecks, destinationHandlers } from './api-destinations.ts';
 import { archiveChecks, archiveHandlers, forget } from './archives.ts';
@@ -17,6 +18,7 @@ export default defineService({
   name: 'eventbridge',
   uses: ['cloudwatch', 'cloudwatch-logs', 'firehose', 'kinesis', 'lambda', 'secrets-manager', 'sfn', 'sns', 'sqs', 'sts'],
   tables,
+  api: createApi,
   handlers: {
     ...busHandlers,
     ...ruleHandlers,

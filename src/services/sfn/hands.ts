@@ -13,7 +13,7 @@ import { taskEnded } from './engine/steps.ts';
 import { resourceOf, taskEvent } from './engine/task-events.ts';
 import { dataDetails } from './engine/join.ts';
 import { actBy } from './lookup.ts';
-import { executionArn, readExecutionArn } from './rules.ts';
+import { executionArn, machineArn, readExecutionArn } from './rules.ts';
 import { callTask } from './integrations/call.ts';
 import { Executions, type ExecutionRow } from './state.ts';
 import { reportEnd, reportStart } from './reports.ts';
@@ -75,7 +75,14 @@ async function makeCall(engine: Engine, run: Run, at: { frame: number; attempt: 
   let outcome: { result?: Json; failure?: StateError };
   try {
     const { parameters = null } = frame;
-    outcome = { result: await callTask(run.ctx, { resource, parameters, roleArn: run.execution.roleArn }) };
+    outcome = {
+      result: await callTask(run.ctx, {
+        resource,
+        parameters,
+        roleArn: run.execution.roleArn,
+        machineArn: machineArn(run.ctx, run.execution.machine),
+      }),
+    };
   } catch (error) {
     outcome = { failure: failureOf(error) };
   }

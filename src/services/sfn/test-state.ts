@@ -141,7 +141,7 @@ async function resultFor(ctx: Context, input: TestStateInput, look: Look, state:
     throw validation('Activities, .sync and .waitForTaskToken integrations are not supported when a mock is not specified');
   if (input.roleArn === undefined) throw validation('RoleArn must be specified when testing a Task state without a mock');
   await checkRole(ctx, input.roleArn);
-  const result = await callTask(look.run.ctx, { resource, parameters, roleArn: input.roleArn });
+  const result = await callTask(look.run.ctx, { resource, parameters, roleArn: input.roleArn, machineArn: '*' });
   look.notes['result'] = result;
   return result;
 }

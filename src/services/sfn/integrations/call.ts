@@ -9,12 +9,15 @@ import { isObject, jsonText, memberOf } from '../asl/values.ts';
 import { actBy } from '../lookup.ts';
 import type { Resource } from '../resources.ts';
 import { type Optimised, optimisedOf, sdkCallOf } from './catalogue.ts';
+import { invokeHttp } from './http.ts';
 import { ParameterError, toInput, toResult } from './convert.ts';
 
 export interface TaskCall {
   resource: Exclude<Resource, { kind: 'activity' }>;
   parameters: Json;
   roleArn: string;
+  /** ARN of the state machine, on which HTTP requests are asked for. */
+  machineArn: string;
 }
 
 /** Makes a task's call. Throws StateError with the error name that AWS's integration would give. */
@@ -26,6 +29,7 @@ export async function callTask(ctx: Context, call: TaskCall): Promise<Json> {
     return memberOf(await invokeFunction(acting, parameters), 'Payload') ?? null;
   }
   if (resource.sdk) return callSdk(acting, resource, call.parameters);
+  if (resource.service === 'http') return invokeHttp(ctx, acting, call.machineArn, call.parameters);
   const optimised = optimisedOf(resource);
   if (optimised === undefined)
     throw new StateError('States.Runtime', `The resource ${resource.service}:${resource.action} is not supported.`);
