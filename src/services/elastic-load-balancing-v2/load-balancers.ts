@@ -267,6 +267,12 @@ export const balancerHandlers: HandlersOf<ElasticLoadBalancingV2> = {
     return { Attributes: listAttributes(row.type, row.attributes) };
   },
 
+  /** Nobody can reserve capacity here (ModifyCapacityReservation answers 501), so none is reserved. */
+  async DescribeCapacityReservation(input, ctx) {
+    await findBalancer(ctx, input.LoadBalancerArn);
+    return { DecreaseRequestsRemaining: 0, CapacityReservationState: [] };
+  },
+
   async ModifyLoadBalancerAttributes(input, ctx) {
     const before = await findBalancer(ctx, input.LoadBalancerArn);
     const wanted = changeAttributes('ModifyLoadBalancerAttributes', before.type, before.attributes, input.Attributes);

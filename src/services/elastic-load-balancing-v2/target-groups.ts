@@ -164,7 +164,8 @@ function checkKind(input: CreateTargetGroupInput): { type: GroupRow['type']; pro
       `1 validation error detected: Value '${port}' at 'port' failed to satisfy constraint: Member must have value ${port < 1 ? 'greater than or equal to 1' : 'less than or equal to 65535'}`,
     );
   if (vpcId === undefined) throw validationError('A VPC ID must be specified');
-  const version = input.ProtocolVersion;
+  // Terraform's provider sends it empty where it has none.
+  const version = input.ProtocolVersion === undefined || `${input.ProtocolVersion}` === '' ? undefined : input.ProtocolVersion;
   if (version !== undefined && version !== 'HTTP1')
     throw parameterNotImplemented('CreateTargetGroup', `ProtocolVersion ${version}`);
   if (version !== undefined && !applicationProtocols.includes(protocol))

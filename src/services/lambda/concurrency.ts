@@ -86,6 +86,12 @@ export const concurrencyHandlers: HandlersOf<Lambda> = {
     return { ReservedConcurrentExecutions: row.reserved };
   },
 
+  /** Code signing configurations cannot be made here, so a function has none. */
+  async GetFunctionCodeSigningConfig(input, ctx) {
+    const { name } = await requireFunction(ctx, readFunction(ctx, input.FunctionName));
+    return { CodeSigningConfigArn: '', FunctionName: name };
+  },
+
   async DeleteFunctionConcurrency(input, ctx) {
     await setReserved(ctx, input.FunctionName, undefined);
     return {};
@@ -112,5 +118,6 @@ export const concurrencyHandlers: HandlersOf<Lambda> = {
 export const concurrencyChecks: AuthorisationsOf<Lambda> = {
   PutFunctionConcurrency: onFunction,
   GetFunctionConcurrency: onFunction,
+  GetFunctionCodeSigningConfig: onFunction,
   DeleteFunctionConcurrency: onFunction,
 };

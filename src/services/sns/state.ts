@@ -16,6 +16,8 @@ export interface TopicRow {
   policy: string;
   /** JSON text, as given. */
   deliveryPolicy?: string | undefined;
+  /** `SQSSuccessFeedbackSampleRate` and its kin, as given. */
+  sampleRates?: Readonly<Record<string, string>> | undefined;
   contentDeduplication: boolean;
   throughputScope?: 'Topic' | 'MessageGroup' | undefined;
   signatureVersion: '1' | '2';

@@ -51,7 +51,30 @@ const fifoOnly =
     return setter(value, topic);
   };
 
+/**
+ * Status of deliveries, by kind of endpoint ("Amazon SNS message delivery status"): the share of deliveries that would be told. Without roles, which
+ * Pilvi does not take, nothing is told.
+ */
+const feedback: Readonly<Record<string, Setter>> = Object.fromEntries(
+  ['HTTP', 'Application', 'Lambda', 'Firehose', 'SQS'].flatMap((kind): [string, Setter][] => {
+    const role = (name: string): [string, Setter] => [
+      name,
+      (value) => {
+        if (value !== '') throw parameterNotImplemented('SetTopicAttributes', name);
+        return {};
+      },
+    ];
+    const rate = `${kind}SuccessFeedbackSampleRate`;
+    const setRate: Setter = (value, { sampleRates }) => {
+      if (!/^(100|\d{1,2})?$/.test(value)) throw invalidParameter(rate);
+      return { sampleRates: { ...sampleRates, [rate]: value } };
+    };
+    return [role(`${kind}SuccessFeedbackRoleArn`), role(`${kind}FailureFeedbackRoleArn`), [rate, setRate]];
+  }),
+);
+
 const setters: Readonly<Record<string, Setter>> = {
+  ...feedback,
   DisplayName: (displayName) => {
     if (displayName.length > 100) throw invalidParameter('DisplayName Reason: must be at most 100 characters long');
     return { displayName };
@@ -74,7 +97,8 @@ const setters: Readonly<Record<string, Setter>> = {
     return { signatureVersion: version };
   },
   TracingConfig: (tracing) => {
-    if (tracing !== 'PassThrough') throw parameterNotImplemented('SetTopicAttributes', `TracingConfig=${tracing}`);
+    if (tracing !== 'PassThrough' && tracing !== '')
+      throw parameterNotImplemented('SetTopicAttributes', `TracingConfig=${tracing}`);
     return {};
   },
   ContentBasedDeduplication: fifoOnly('ContentBasedDeduplication', (value) => ({
@@ -141,6 +165,7 @@ async function describe(ctx: Context, scope: Scope, topic: TopicRow): Promise<Re
     SubscriptionsConfirmed: String(rows.length - pending),
     SubscriptionsDeleted: String(topic.deleted),
     DeliveryPolicy: topic.deliveryPolicy,
+    ...topic.sampleRates,
     EffectiveDeliveryPolicy: JSON.stringify(effectiveDeliveryPolicy(topic.deliveryPolicy)),
     SignatureVersion: topic.signatureVersion === '1' ? undefined : topic.signatureVersion,
     ...(topic.fifo
