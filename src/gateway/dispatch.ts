@@ -4,7 +4,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import { AwsError, notImplemented } from '../kernel/errors.ts';
 import type { NetworkPath } from '../kernel/service.ts';
 import type { Shape } from '../model/types.ts';
-import { validateOutput } from '../model/wire.ts';
+import { speaksEvents, validateOutput } from '../model/wire.ts';
 import type { Exchange, Stage } from './exchange.ts';
 
 /** Member by member and not by a spread, which costs microseconds here: every request passes. `path` is the VPC endpoint that it came through. */
@@ -53,7 +53,8 @@ export function dispatchStage(kernel: Kernel, validate: boolean): Stage {
     const { model, operation, identity, input } = exchange;
     if (model === undefined || operation === undefined || identity === undefined)
       throw new Error('An earlier stage has not run.');
-    if (operation.isEventStream) throw notImplemented(model.name, operation.name);
+    if (operation.isEventStream && !speaksEvents(exchange.protocol ?? 'restJson1', operation))
+      throw notImplemented(model.name, operation.name);
     const path = await pathOf(kernel, exchange, model.name);
     const output = await kernel.invoke(
       {

@@ -78,7 +78,7 @@ export interface OperationModel {
   /** Modelled errors of the service, by name of the shape and by code on the wire. */
   readonly errors: ReadonlyMap<string, StructureSchema>;
   readonly http: HttpBinding | undefined;
-  /** True if input or output is a stream of events, which Pilvi does not speak. */
+  /** True if input or output is a stream of events. */
   readonly isEventStream: boolean;
   /** The output's one member is the root element itself. */
   readonly unwrapped: boolean;

@@ -31,7 +31,7 @@ function checkStructure(schema: StructureSchema, value: Shape, path: string, pro
 }
 
 function checkMember({ schema, traits }: Member, value: unknown, path: string, problems: string[]): void {
-  if (traits.payload === 1 && schema.type === 'blob' && isStream(value)) return;
+  if (isStream(value) && (traits.events === 1 || (traits.payload === 1 && schema.type === 'blob'))) return;
   check(schema, value, path, problems);
 }
 

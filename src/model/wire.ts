@@ -6,6 +6,7 @@ import { CborError, CborWriter, parseCbor } from '../base/cbor.ts';
 import { escapeXmlAttribute, escapeXmlText } from '../base/xml.ts';
 import { cborDepthMax } from './bounds.ts';
 import { cborWriter } from './cbor-writer.ts';
+import { eventStreamWriter, speaksEvents } from './event-stream.ts';
 import { httpInputReader, readJsonBody, treeFailure } from './http-input.ts';
 import { httpOutputWriter } from './http-output.ts';
 import { jsonWriter } from './json-writer.ts';
@@ -19,6 +20,7 @@ import type { Protocol, Shape, WireRequest, WireResponse } from './types.ts';
 import { xmlWriter } from './xml-writer.ts';
 
 export { serialiseError } from './error-output.ts';
+export { speaksEvents } from './event-stream.ts';
 export { type Identified, identify } from './identify.ts';
 export { loadIndex, loadModel } from './load.ts';
 export { validateOutput } from './validate-output.ts';
@@ -114,6 +116,7 @@ function cborInputReader(operation: OperationModel): InputReader {
 }
 
 function outputWriter(protocol: Protocol, operation: OperationModel): OutputWriter {
+  if (speaksEvents(protocol, operation)) return eventStreamWriter(protocol, operation);
   switch (protocol) {
     case 'awsQuery':
       return awsQueryWriter(operation);

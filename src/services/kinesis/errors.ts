@@ -39,3 +39,21 @@ export function expiredIterator(created: number, now: number): AwsError {
     `Iterator expired. The iterator was created at time ${made} while right now it is ${read} which is further in the future than the tolerated delay of 300000 milliseconds.`,
   );
 }
+
+export function consumerNotFound(name: string, stream: string, account: string): AwsError {
+  return new AwsError('ResourceNotFoundException', `Consumer ${name} under stream ${stream} under account ${account} not found.`);
+}
+
+export function consumerExists(name: string, stream: string, account: string): AwsError {
+  return new AwsError('ResourceInUseException', `Consumer ${name} under stream ${stream} already exists for account ${account}.`);
+}
+
+/** What KMS refuses, by Kinesis' names ("StartStreamEncryption", Errors). */
+export function kmsError(error: AwsError): AwsError {
+  const names: Readonly<Record<string, string>> = {
+    AccessDeniedException: 'KMSAccessDeniedException',
+    DisabledException: 'KMSDisabledException',
+    NotFoundException: 'KMSNotFoundException',
+  };
+  return new AwsError(names[error.code] ?? error.code, error.message);
+}

@@ -6,12 +6,20 @@ export interface StreamRow {
   name: string;
   id: string;
   mode: 'PROVISIONED' | 'ON_DEMAND';
-  status: 'CREATING' | 'ACTIVE' | 'DELETING';
+  status: 'CREATING' | 'ACTIVE' | 'UPDATING' | 'DELETING';
   created: Millis;
   retentionHours: number;
   /** Shards made so far: their numbers are not used twice. */
   shardsMade: number;
   tags: Readonly<Record<string, string>>;
+  /** Records put from now on are encrypted with this key of KMS, as named by the caller. */
+  kmsKey?: string | undefined;
+  /** Metrics that are told of each shard. */
+  shardMetrics?: readonly string[] | undefined;
+  /** When its capacity mode was changed lately. */
+  modeChanges?: readonly Millis[] | undefined;
+  /** Resource policy, as its JSON text. */
+  policy?: string | undefined;
 }
 
 export const Streams = defineTable<StreamRow>()({ name: 'kinesis.streams', scope: 'region', key: (row) => [row.name] });
@@ -44,6 +52,8 @@ export interface RecordRow {
   index: number;
   key: string;
   data: Uint8Array;
+  /** Wrapped data key of encrypted data. */
+  dataKey?: Uint8Array | undefined;
   at: Millis;
 }
 
@@ -53,4 +63,22 @@ export const Records = defineTable<RecordRow>()({
   key: (row) => [row.stream, row.shard, row.index],
 });
 
-export const tables = [Streams, Shards, Records] as const;
+/** A consumer with enhanced fan-out. */
+export interface ConsumerRow {
+  /** The stream's id. */
+  stream: string;
+  name: string;
+  arn: string;
+  status: 'CREATING' | 'ACTIVE' | 'DELETING';
+  created: Millis;
+  tags: Readonly<Record<string, string>>;
+  policy?: string | undefined;
+}
+
+export const Consumers = defineTable<ConsumerRow>()({
+  name: 'kinesis.consumers',
+  scope: 'region',
+  key: (row) => [row.stream, row.name],
+});
+
+export const tables = [Streams, Shards, Records, Consumers] as const;

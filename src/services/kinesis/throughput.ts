@@ -53,3 +53,9 @@ export function takeRead(clock: Clock, shard: string): boolean {
 export function noteRead(clock: Clock, shard: string, bytes: number): void {
   bucketOf(clock, shard, 'bytesOut').tokens -= bytes;
 }
+
+/** When a reader that may go beyond a second's bytes may read again: now, or once it has made up for what it took. */
+export function readableAt(clock: Clock, reader: string): number {
+  const { tokens, at } = bucketOf(clock, reader, 'bytesOut');
+  return tokens > 0 ? at : at + Math.ceil(((1 - tokens) * 1000) / perSecond.bytesOut);
+}
