@@ -21,8 +21,8 @@ export interface MeterDatum {
   value: { count: number; sum: number; min: number; max: number };
 }
 
-/** Where counts go: CloudWatch's api is one. */
-interface MetricSink {
+/** Where counts go: CloudWatch's api, which the service reaches as its partner. */
+export interface MetricSink {
   putMetrics(scope: Scope, namespace: string, data: readonly MeterDatum[]): Promise<void>;
 }
 
@@ -44,13 +44,15 @@ export interface Counted {
 export class Meter {
   readonly namespace: string;
   readonly #task: string;
+  readonly #sink: (ctx: Context) => Promise<MetricSink>;
   /** Buckets by cloud and thing, oldest first: a cache. */
   readonly #bucketsCache = new WeakMap<Clock, Map<string, Bucket[]>>();
 
   /** `task` is the service's task that publishes: `meter.publish`, or one that calls `take`. */
-  constructor(namespace: string, task: string) {
+  constructor(namespace: string, task: string, sink: (ctx: Context) => Promise<MetricSink>) {
     this.namespace = namespace;
     this.#task = task;
+    this.#sink = sink;
   }
 
   /**
@@ -94,7 +96,7 @@ export class Meter {
 
   /** Hands data to CloudWatch, in the context's account and Region. */
   async put(ctx: Context, data: readonly MeterDatum[]): Promise<void> {
-    if (data.length > 0) await (await ctx.internal<MetricSink>('cloudwatch')).putMetrics(ctx, this.namespace, data);
+    if (data.length > 0) await (await this.#sink(ctx)).putMetrics(ctx, this.namespace, data);
   }
 
   #all(clock: Clock): Map<string, Bucket[]> {

@@ -2,9 +2,10 @@
 import type { Context } from '../../kernel/context.ts';
 import { Meter } from '../../kernel/meter.ts';
 import type { Use } from './meter.ts';
+import type { CloudWatchApi } from '../cloudwatch/api.ts';
 
 /** Publishes by the task `publishConsumption`, whose key is the table's name. */
-export const consumption = new Meter('AWS/DynamoDB', 'publishConsumption');
+export const consumption = new Meter('AWS/DynamoDB', 'publishConsumption', (ctx) => ctx.internal<CloudWatchApi>('cloudwatch'));
 
 function countFor(ctx: Context, { table, index }: Use, name: string, value: number): void {
   const global = index?.global === true ? index.name : undefined;

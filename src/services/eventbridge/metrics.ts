@@ -2,9 +2,10 @@
 import type { Context } from '../../kernel/context.ts';
 import { Meter } from '../../kernel/meter.ts';
 import { defaultBus } from './buses.ts';
+import type { CloudWatchApi } from '../cloudwatch/api.ts';
 
 /** Publishes by the task `publishMetrics`, whose key is bus and rule. */
-export const meter = new Meter('AWS/Events', 'publishMetrics');
+export const meter = new Meter('AWS/Events', 'publishMetrics', (ctx) => ctx.internal<CloudWatchApi>('cloudwatch'));
 
 type Counter =
   | 'MatchedEvents'

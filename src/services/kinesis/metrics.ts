@@ -7,9 +7,10 @@ import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
 import { onStream, requireActive, type StreamName, streamArn } from './lookup.ts';
 import { shardId } from './numbers.ts';
 import { type StreamRow, Streams } from './state.ts';
+import type { CloudWatchApi } from '../cloudwatch/api.ts';
 
 /** Publishes by the task `publishMetrics`, whose key is the stream's name. */
-export const meter = new Meter('AWS/Kinesis', 'publishMetrics');
+export const meter = new Meter('AWS/Kinesis', 'publishMetrics', (ctx) => ctx.internal<CloudWatchApi>('cloudwatch'));
 
 const shardMetrics = [
   'IncomingBytes',

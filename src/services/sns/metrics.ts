@@ -1,9 +1,10 @@
 /** What CloudWatch is told of topics ("Monitoring Amazon SNS topics using CloudWatch"): counted as it happens, published by minute. */
 import type { Context } from '../../kernel/context.ts';
 import { Meter } from '../../kernel/meter.ts';
+import type { CloudWatchApi } from '../cloudwatch/api.ts';
 
 /** Publishes by the task `publishMetrics`, whose key is the topic's name. */
-export const meter = new Meter('AWS/SNS', 'publishMetrics');
+export const meter = new Meter('AWS/SNS', 'publishMetrics', (ctx) => ctx.internal<CloudWatchApi>('cloudwatch'));
 
 type Counter =
   | 'NumberOfMessagesPublished'

@@ -9,8 +9,9 @@ import { Meter, type MeterDatum, meterMinute } from '../../kernel/meter.ts';
 import type { FiredJob } from '../../kernel/service.ts';
 import type { FoundQueue } from './lookup.ts';
 import { Flights, Messages, type QueueRow, Queues, Waiting } from './state.ts';
+import type { CloudWatchApi } from '../cloudwatch/api.ts';
 
-const meter = new Meter('AWS/SQS', 'publishMetrics');
+const meter = new Meter('AWS/SQS', 'publishMetrics', (ctx) => ctx.internal<CloudWatchApi>('cloudwatch'));
 
 /** "A queue stays active for up to six hours from the last time it has been active." */
 const activeMillis: Millis = 21_600_000;
