@@ -124,12 +124,14 @@ export const executionHandlers: HandlersOf<SFN> = {
     const target = await requireTarget(ctx, stateMachineArn);
     checkInput(input);
     const row = newExecution(ctx, target, { input, name, traceHeader });
-    const known = name === undefined ? undefined : await ctx.table(Executions).get(row.machine, row.name);
-    if (known !== undefined) {
+    const answer = (known: ExecutionRow) => {
       if (known.status !== 'RUNNING' || known.input !== input) throw executionExists(executionArn(ctx, known));
       return { executionArn: executionArn(ctx, known), startDate: new Date(known.start) };
-    }
-    await engineOf(ctx).begin(ctx, row);
+    };
+    const find = async () => (name === undefined ? undefined : ctx.table(Executions).get(row.machine, row.name));
+    const known = await find();
+    if (known !== undefined) return answer(known);
+    if (!(await engineOf(ctx).begin(ctx, row))) return answer((await find()) ?? row);
     return { executionArn: executionArn(ctx, row), startDate: new Date(row.start) };
   },
 

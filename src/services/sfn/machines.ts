@@ -8,9 +8,11 @@ import type {
 } from '@aws-sdk/client-sfn';
 import type { Context, Transaction } from '../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../kernel/errors.ts';
+import type { Json } from '../../model/types.ts';
 import { RequestCheck } from '../../kernel/request-check.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
 import { definitionCharsMax, findingsText, findProblems, repeatedStates } from './asl/validate.ts';
+import { isList, isObject, memberOf } from './asl/values.ts';
 import { invalidDefinition, invalidLogging, machineExists, machineNotFound, validation } from './errors.ts';
 import { resourceProblem } from './integrations/check.ts';
 import {
@@ -46,9 +48,23 @@ async function checkDefinition(operation: string, definition: string, type: Mach
   const [repeated] = repeatedStates(definition);
   if (repeated !== undefined)
     throw invalidDefinition(`INVALID_JSON_DESCRIPTION: Duplicate field '${repeated}' at [Source: (String)]`);
-  if (/"InputType"\s*:\s*"MANIFEST"/.test(definition))
-    throw parameterNotImplemented(operation, 'definition (MANIFEST of an ItemReader)');
-  if (/"Credentials"\s*:/.test(definition)) throw parameterNotImplemented(operation, 'definition (Credentials of a Task)');
+  const missing = missingPart(JSON.parse(definition) as Json);
+  if (missing !== undefined) throw parameterNotImplemented(operation, `definition (${missing})`);
+}
+
+/** What a definition asks for that is right in AWS and that this cloud has not. */
+function missingPart(workflow: Json | undefined): string | undefined {
+  const states = memberOf(workflow, 'States');
+  for (const state of isObject(states) ? Object.values(states) : []) {
+    if (memberOf(state, 'Credentials') !== undefined) return 'Credentials of a Task';
+    if (memberOf(memberOf(memberOf(state, 'ItemReader'), 'ReaderConfig'), 'InputType') === 'MANIFEST')
+      return 'MANIFEST of an ItemReader';
+    const branches = memberOf(state, 'Branches');
+    const inner = [memberOf(state, 'ItemProcessor'), memberOf(state, 'Iterator'), ...(isList(branches) ? branches : [])];
+    const found = inner.map(missingPart).find((part) => part !== undefined);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 function readLogging(operation: string, given: LoggingConfiguration | undefined): Logging {

@@ -42,7 +42,7 @@ function isWanted(level: string, type: string): boolean {
   return level === 'ERROR' && (fatal || /(Failed|TimedOut|Aborted)$/.test(type));
 }
 
-/** Writes the events of an execution to the machine's log group, at its end; the group's policy must let Step Functions. */
+/** Writes the events of an execution to the machine's log group, at its end. */
 async function writeLog(run: Run): Promise<void> {
   const { logging, machine, name, type } = run.execution;
   if (logging.level === 'OFF' || logging.group === undefined) return;

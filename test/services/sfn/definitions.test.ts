@@ -259,6 +259,13 @@ describe('an execution', () => {
     const first = await all.sfn.startExecution({ stateMachineArn: arn, name: 'one', input: '{"a":1}' });
     const again = await all.sfn.startExecution({ stateMachineArn: arn, name: 'one', input: '{"a":1}' });
     expect([again.executionArn, again.startDate]).toEqual([first.executionArn, first.startDate]);
+    const input = '{"a":1}';
+    const many = await Promise.all(
+      Array.from({ length: 5 }, () => all.sfn.startExecution({ stateMachineArn: arn, name: 'zero', input })),
+    );
+    expect(new Set(many.map(({ startDate }) => startDate?.getTime())).size).toBe(1);
+    const begun = await all.sfn.getExecutionHistory({ executionArn: many[0]?.executionArn });
+    expect(begun.events?.map(({ type }) => type)).toEqual(['ExecutionStarted', 'WaitStateEntered']);
     await refused(
       all.sfn.startExecution({ stateMachineArn: arn, name: 'one', input: '{"a":2}' }),
       'ExecutionAlreadyExists',
@@ -293,10 +300,11 @@ describe('an execution', () => {
     ]);
     const names = async (more: object) =>
       (await all.sfn.listExecutions({ stateMachineArn: arn, ...more })).executions?.map(({ name }) => name);
-    expect(await names({})).toEqual(['two', 'one']);
+    expect((await names({}))?.toSorted()).toEqual(['one', 'two', 'zero']);
     expect(await names({ statusFilter: 'ABORTED' })).toEqual(['one']);
     const page = await all.sfn.listExecutions({ stateMachineArn: arn, maxResults: 1 });
-    expect(await names({ maxResults: 1, nextToken: page.nextToken })).toEqual(['one']);
+    expect(page.executions?.map(({ name }) => name)).toEqual(['two']);
+    expect(await names({ maxResults: 1, nextToken: page.nextToken })).toEqual(['zero']);
     await refused(all.sfn.listExecutions({ stateMachineArn: arn, nextToken: 'x' }), 'InvalidToken');
     await refused(
       all.sfn.describeExecution({ executionArn: `${first.executionArn}x` }),

@@ -394,3 +394,35 @@ test('a rule starts a machine with the event as its input, by a role that may', 
   );
   expect((await ended(all, started)).output).toEqual({ id: 7 });
 });
+
+test('what executions do is counted in CloudWatch', async () => {
+  const all = everything();
+  const { CloudWatch } = await import('@aws-sdk/client-cloudwatch');
+  const cloudwatch = new CloudWatch(all.account.config());
+  const role = await roleFor(all);
+  const good = await machineOf(all, role, only({ Type: 'Pass' }));
+  for (let n = 0; n < 3; n++) await runOnce(all, good);
+  const bad = await machineOf(all, role, { StartAt: 'F', States: { F: { Type: 'Fail' } } });
+  await runOnce(all, bad);
+  const sum = async (MetricName: string, arn: string) => {
+    const { Datapoints = [] } = await cloudwatch.getMetricStatistics({
+      Namespace: 'AWS/States',
+      MetricName,
+      Dimensions: [{ Name: 'StateMachineArn', Value: arn }],
+      StartTime: new Date(Date.now() - 3_600_000),
+      EndTime: new Date(Date.now() + 3_600_000),
+      Period: 86_400,
+      Statistics: ['Sum'],
+    });
+    return Datapoints.reduce((total, { Sum = 0 }) => total + Sum, 0);
+  };
+  await eventually(
+    async () =>
+      expect([
+        await sum('ExecutionsStarted', good),
+        await sum('ExecutionsSucceeded', good),
+        await sum('ExecutionsFailed', bad),
+      ]).toEqual([3, 3, 1]),
+    { why: 'all are counted' },
+  );
+});

@@ -61,9 +61,14 @@ export class Engine {
     return this.#system.inScope({ account, region }).asService();
   }
 
-  /** Begins an execution: written with its first steps when this resolves. */
-  async begin(scope: Scope, row: ExecutionRow): Promise<void> {
+  /** Begins an execution: written with its first steps when this resolves. False when one of its name has just begun, written likewise. */
+  async begin(scope: Scope, row: ExecutionRow): Promise<boolean> {
     const ctx = this.contextIn(scope);
+    const known = this.#boxes.get(keyOf(ctx, row));
+    if (known !== undefined) {
+      await known.tail;
+      return false;
+    }
     const definition = definitionOf(row.definition);
     const limit = row.type === 'EXPRESS' ? expressMillisMax : standardMillisMax;
     const seconds = definition.TimeoutSeconds;
@@ -81,6 +86,7 @@ export class Engine {
       run.open({ place, state: workflowAt(definition, place).StartAt, input, lastEvent: 0 });
       await this.hands.started(run);
     });
+    return true;
   }
 
   /** Has an ended execution go on where it did not succeed. Resolves with the time; its row was found redrivable before. */
