@@ -28,6 +28,7 @@ export const services: readonly ServiceEntry[] = [
   { name: 'sqs', load: () => import('./sqs/index.ts') },
   { name: 'dynamodb', load: () => import('./dynamodb/index.ts') },
   { name: 'cloudwatch-logs', load: () => import('./cloudwatch-logs/index.ts') },
+  { name: 'cost-explorer', load: () => import('./cost-explorer/index.ts') },
   { name: 'glacier', load: () => import('./glacier/index.ts') },
   { name: 's3-control', load: () => import('./s3-control/index.ts') },
   { name: 'dynamodb-streams', load: () => import('./dynamodb-streams/index.ts') },

@@ -19,6 +19,7 @@ import { attributeChecks, attributeHandlers } from './objects/attributes.ts';
 import { copyChecks, copyHandlers } from './objects/copy.ts';
 import { lifecycleChecks, lifecycleHandlers } from './buckets/lifecycle.ts';
 import { tieringChecks, tieringHandlers } from './buckets/tiering.ts';
+import { meterRequests } from './later/metering.ts';
 import { measure } from './later/storage-metrics.ts';
 import { replicationChecks, replicationHandlers } from './buckets/replication.ts';
 import { replicate } from './later/replicate.ts';
@@ -92,7 +93,7 @@ export default defineService({
       'UploadPartCopy',
     ] as const),
   ],
-  uses: ['cloudwatch', 'kms', 'lambda', 'sns', 'sqs', 'sts'],
+  uses: ['cloudwatch', 'cost-explorer', 'kms', 'lambda', 'sns', 'sqs', 'sts'],
   unsigned: true,
   api: createApi,
   tables: [Buckets, Configs, Objects, Versions, Contents, Garbage, Uploads, Parts, Accounts, AccessPoints, Sessions],
@@ -156,6 +157,7 @@ export default defineService({
     return resolvePoints(input, ctx);
   },
   credentials: sessionCredentials,
+  records: meterRequests,
   tasks: { notify, lifecycle: sweep, measure, replicate, restored, restoreExpired },
   reconcilers: { [s3Contents.reconciler]: garbageReconciler(s3Contents) },
   web: answerBrowser,

@@ -1,5 +1,5 @@
 /**
- * What a bucket holds, told to CloudWatch once a day at midnight UTC: bytes by storage type and the number of objects ("Amazon S3 daily storage metrics").
+ * What a bucket holds, told to CloudWatch and Cost Explorer once a day at midnight UTC: bytes by storage type and the number of objects ("Amazon S3 daily storage metrics").
  * After a jump of the clock the days between are left out: they would all be the sums of today.
  */
 import type { Millis } from '../../../base/clock.ts';
@@ -9,6 +9,7 @@ import type { CloudWatchApi } from '../../cloudwatch/api.ts';
 import { tieringsOf } from '../buckets/tiering.ts';
 import { Buckets, Versions } from '../state.ts';
 import { dayMillis } from './lifecycle-rules.ts';
+import { meterStorage } from './metering.ts';
 import { storageTypeOf } from './tiers.ts';
 
 /** Versions read in one go. */
@@ -48,6 +49,7 @@ export const measure: Task = async ({ key: name }, ctx) => {
     at,
     value,
   });
+  await meterStorage(ctx, bucket, bytes, at);
   if (objects > 0) {
     const cloudwatch = await ctx.internal<CloudWatchApi>('cloudwatch');
     await cloudwatch.putMetrics(ctx, 'AWS/S3', [

@@ -1,0 +1,13 @@
+/** Cost Explorer: what services say was used, at list price. So far S3 alone says so, and what nobody says costs nothing here. */
+import { defineService } from '../../kernel/service.ts';
+import { createApi } from './api.ts';
+import { costHandlers } from './cost-and-usage.ts';
+import { Usage } from './usage.ts';
+
+export default defineService({
+  name: 'cost-explorer',
+  global: true,
+  tables: [Usage],
+  handlers: costHandlers,
+  api: createApi,
+});

@@ -1,0 +1,69 @@
+/** What was used: one row per account, day and kind of use. Prices are not in it; they are looked up when somebody asks. */
+import type { Context } from '../../kernel/context.ts';
+import { defineTable } from '../../store/tables.ts';
+import type { UsageLine } from './api.ts';
+
+export interface UsageRow {
+  /** `2026-11-21` */
+  day: string;
+  region: string;
+  service: string;
+  /** With the prefix of its Region. */
+  usageType: string;
+  operation: string;
+  amount: number;
+}
+
+export const Usage = defineTable<UsageRow>()({
+  name: 'cost-explorer.usage',
+  scope: 'account',
+  key: (row) => [row.day, row.region, row.service, row.usageType, row.operation],
+});
+
+/** Prefixes of usage types ("Understanding your AWS billing and usage reports for Amazon S3", region codes); none in us-east-1. */
+const regionCodes: Readonly<Record<string, string>> = {
+  'us-east-2': 'USE2',
+  'us-west-1': 'USW1',
+  'us-west-2': 'USW2',
+  'ca-central-1': 'CAN1',
+  'eu-west-1': 'EU',
+  'eu-west-2': 'EUW2',
+  'eu-west-3': 'EUW3',
+  'eu-central-1': 'EUC1',
+  'eu-north-1': 'EUN1',
+  'eu-south-1': 'EUS1',
+  'ap-northeast-1': 'APN1',
+  'ap-northeast-2': 'APN2',
+  'ap-northeast-3': 'APN3',
+  'ap-southeast-1': 'APS1',
+  'ap-southeast-2': 'APS2',
+  'ap-south-1': 'APS3',
+  'ap-east-1': 'APE1',
+  'sa-east-1': 'SAE1',
+  'me-south-1': 'MES1',
+  'af-south-1': 'AFS1',
+};
+
+function inRegion(region: string, usageType: string): string {
+  if (region === 'us-east-1') return usageType;
+  return `${regionCodes[region] ?? region.toUpperCase()}-${usageType}`;
+}
+
+/** The usage type without the prefix of its Region. */
+export function bareUsageType({ region, usageType }: Pick<UsageRow, 'region' | 'usageType'>): string {
+  return usageType.slice(inRegion(region, '').length);
+}
+
+/** Adds lines in one transaction. */
+export async function addUsage(ctx: Context, lines: readonly UsageLine[]): Promise<void> {
+  if (lines.length === 0) return;
+  await ctx.transact(async (tx) => {
+    for (const { account, region, at, service, usageType, operation, amount } of lines) {
+      const usage = tx.tableIn({ account, region }, Usage);
+      const day = new Date(at).toISOString().slice(0, 10);
+      const row = { day, region, service, usageType: inRegion(region, usageType), operation, amount };
+      const known = await usage.get(...usage.keyOf(row));
+      await usage.put({ ...row, amount: amount + (known?.amount ?? 0) });
+    }
+  });
+}
