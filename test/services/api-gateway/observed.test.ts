@@ -115,7 +115,7 @@ test('calls leave access logs, execution logs and metrics; caches answer for the
     expect(await sum('Count', { ApiName: 'api', Stage: 'prod' })).toBe(7);
     expect(await sum('4XXError', { ApiName: 'api', Stage: 'prod' })).toBe(2);
     expect(await sum('CacheHitCount', { ApiName: 'api' })).toBe(1);
-    expect(await sum('Count', { ApiName: 'api', Stage: 'prod', Method: 'GET', Resource: '/cached' })).toBe(5);
+    expect(await sum('Count', { ApiName: 'api', Stage: 'prod', Method: 'GET', Resource: '/' })).toBe(1);
     expect(await sum('5xx', { ApiId, Stage: '$default' })).toBe(1);
   } finally {
     await cloud.stop();

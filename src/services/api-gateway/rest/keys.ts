@@ -40,10 +40,12 @@ function checkValue(value: string | undefined): void {
 
 export const keyHandlers: HandlersOf<APIGateway> = {
   async CreateApiKey(input, ctx) {
-    checkValue(input.value);
+    // Terraform sends an empty text for none.
+    const value = input.value === '' ? undefined : input.value;
+    checkValue(value);
     const tags = checkTags(input.tags);
     return ctx.transact(async (tx) => {
-      if (input.value !== undefined && (await tx.table(ApiKeys).firstByIndex('value', [input.value])) !== undefined)
+      if (value !== undefined && (await tx.table(ApiKeys).firstByIndex('value', [value])) !== undefined)
         throw conflict('API Key already exists');
       const stageKeys: string[] = [];
       for (const { restApiId = '', stageName = '' } of input.stageKeys ?? []) {
@@ -53,7 +55,7 @@ export const keyHandlers: HandlersOf<APIGateway> = {
       }
       const row: ApiKeyRow = {
         id: ctx.id('gatewayApi'),
-        value: input.value ?? ctx.id('apiKeyValue'),
+        value: value ?? ctx.id('apiKeyValue'),
         name: input.name,
         customerId: input.customerId,
         description: input.description,

@@ -180,7 +180,7 @@ export const modelHandlers: HandlersOf<APIGateway> = {
       responseType: input.responseType,
       statusCode: input.statusCode ?? standard.statusCode,
       responseParameters: input.responseParameters ?? {},
-      responseTemplates: input.responseTemplates ?? standard.responseTemplates,
+      responseTemplates: input.responseTemplates ?? {},
       defaultResponse: false,
     });
     return changeDefinition(ctx, input.restApiId, (draft) => {
