@@ -169,7 +169,7 @@ test('cost and usage come by day or month, grouped and filtered; what is not kno
   expect([...(await usage({ Dimensions: { Key: 'OPERATION', Values: ['GetObject'] } })).keys()]).toEqual(['Requests-Tier2']);
   const not = { Not: { Dimensions: { Key: 'SERVICE' as const, Values: ['Amazon Simple Storage Service'] } } };
   expect((await usage(not)).size).toBe(0);
-  const TimePeriod = { Start: dayFrom(-3), End: dayFrom(3) };
+  const TimePeriod = { Start: dayFrom(-3), End: dayFrom(10) };
   const daily = await costs.getCostAndUsage({
     TimePeriod,
     Granularity: 'DAILY',
@@ -179,7 +179,7 @@ test('cost and usage come by day or month, grouped and filtered; what is not kno
       { Type: 'DIMENSION', Key: 'LINKED_ACCOUNT' },
     ],
   });
-  expect(daily.ResultsByTime).toHaveLength(6);
+  expect(daily.ResultsByTime).toHaveLength(13);
   const keys = daily.ResultsByTime?.flatMap(({ Groups = [] }) => Groups.map((group) => group.Keys));
   expect(new Set(keys?.map(String))).toEqual(new Set([`us-east-1,${account.id}`]));
   const { ResultsByTime: [whole] = [] } = await costs.getCostAndUsage({
