@@ -235,7 +235,10 @@ const processorPeriod = 20_000;
 export function limitProcessor(layout: CgroupLayout, path: string, percent: number): void {
   if (layout.kind === 'none') return;
   const quota = Math.max(1000, Math.round((processorPeriod * percent) / 100));
-  if (layout.kind === 'v2') return writeControl(`${unifiedPath}/${path}/cpu.max`, `${quota} ${processorPeriod}`);
+  if (layout.kind === 'v2') {
+    writeControl(`${unifiedPath}/${path}/cpu.max`, `${quota} ${processorPeriod}`);
+    return;
+  }
   const folder = layout.controllers.get('cpu');
   if (folder === undefined) return;
   writeControl(`${folder}/${path}/cpu.cfs_period_us`, String(processorPeriod));

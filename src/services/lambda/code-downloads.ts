@@ -10,7 +10,7 @@ import { type VersionRow, Versions } from './state.ts';
 
 /** "The URL is valid for 10 minutes" (GetFunction, API Reference). */
 const validMillis = 600_000;
-export const codeHosts = /^awslambda-[a-z0-9-]+-tasks\.localhost$/;
+const codeHosts = /^awslambda-[a-z0-9-]+-tasks\.localhost$/;
 const label = 'lambda.code-download';
 
 interface Ticket extends Scope {

@@ -10,7 +10,7 @@ import { functionArn, readFunction } from './names.ts';
 import { type FunctionRow, Functions, Versions } from './state.ts';
 
 /** "Concurrent executions: 1,000", and "Lambda keeps 100 for functions without reservation". */
-export const accountMax = 1000;
+const accountMax = 1000;
 const unreservedMin = 100;
 const codeStorageBytes = 80_530_636_800;
 const zipBytesMax = 52_428_800;

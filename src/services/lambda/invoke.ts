@@ -12,7 +12,7 @@ import { at, functionArn, readFunction } from './names.ts';
 const asyncBytesMax = 1_048_576;
 
 /** Throws InvalidRequestContentException for what is no JSON, with the parser's words as AWS gives them. */
-export function checkPayload(payload: Uint8Array): Uint8Array {
+function checkPayload(payload: Uint8Array): Uint8Array {
   if (payload.byteLength === 0) return Buffer.from('{}');
   try {
     JSON.parse(Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('utf8'));

@@ -2,10 +2,10 @@
 import type { Context } from '../../../kernel/context.ts';
 import { AwsError } from '../../../kernel/errors.ts';
 import type { Invocation } from '../../../planes/functions/types.ts';
-import type { CloudWatchApi, ServiceDatum } from '../../cloudwatch/api.ts';
 import { admit, runningCalls } from '../concurrency.ts';
 import { requireTarget, type Target } from '../lookup.ts';
-import { at, latest, versionName } from '../names.ts';
+import { at, versionName } from '../names.ts';
+import { putMetrics } from './metrics.ts';
 import { run, type RunResult } from './run.ts';
 
 export interface CallInput {
@@ -54,22 +54,4 @@ export async function call(ctx: Context, target: Target, input: CallInput): Prom
   } finally {
     leave();
   }
-}
-
-/** Puts data of a function: for all functions, for this one, and for its version or alias when one was called. Never fails a call. */
-export function putMetrics(
-  ctx: Context,
-  { ref }: Pick<Target, 'ref'>,
-  data: readonly { name: string; value: number; unit: string }[],
-): void {
-  const qualifier = ref.qualifier === undefined || ref.qualifier === latest ? '' : `:${ref.qualifier}`;
-  const dimensions = [{}, { FunctionName: ref.name }, { FunctionName: ref.name, Resource: `${ref.name}${qualifier}` }];
-  const now = ctx.clock.now();
-  const rows: ServiceDatum[] = dimensions.flatMap((one) =>
-    data.map((datum) => ({ ...datum, at: now, dimensions: one as ServiceDatum['dimensions'] })),
-  );
-  void ctx
-    .internal<CloudWatchApi>('cloudwatch')
-    .then((cloudwatch) => cloudwatch.putMetrics({ account: ctx.account, region: ctx.region }, 'AWS/Lambda', rows))
-    .catch((error: unknown) => ctx.trace(`Metrics of ${ref.name} were lost: ${String(error)}`));
 }

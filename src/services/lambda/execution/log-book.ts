@@ -3,17 +3,12 @@
  * may not write them leaves no log.
  */
 import type { Context } from '../../../kernel/context.ts';
-import { AwsError } from '../../../kernel/errors.ts';
 import type { EnvironmentFacts, LogLine, Outcome } from '../../../planes/functions/types.ts';
-import type { StsApi } from '../../sts/api.ts';
 import type { VersionRow } from '../state.ts';
+import { type Entry, writeLater } from './log-writer.ts';
 
 /** "Returns the last 4 KB of the execution log." */
 const tailBytes = 4096;
-/** A PutLogEvents takes 1 MiB and 10,000 events, each with 26 bytes of its own. */
-const batchBytesMax = 1_000_000;
-const batchEventsMax = 10_000;
-const eventBytes = 26;
 /** Lines of one call that wait to be written; what a program prints beyond that before they are written is dropped. */
 const waitingMax = 50_000;
 
@@ -24,17 +19,11 @@ export interface CallEnd {
   status?: string | undefined;
 }
 
-interface Entry {
-  at: number;
-  text: string;
-}
-
 export class LogBook {
   readonly #ctx: Context;
   readonly #version: VersionRow;
   readonly #requestId: string;
   readonly #entries: Entry[] = [];
-  #environment: EnvironmentFacts | undefined;
   #dropped = 0;
 
   constructor(ctx: Context, version: VersionRow, requestId: string) {
@@ -50,7 +39,6 @@ export class LogBook {
   }
 
   start(environment: EnvironmentFacts, before: readonly LogLine[], version: string): void {
-    this.#environment = environment;
     if (environment.cold && this.#version.logging.format === 'Text')
       this.#entries.push({ at: this.#ctx.clock.now(), text: `INIT_START Runtime Version: ${this.#version.runtime}` });
     for (const line of before) this.take(line);
@@ -89,7 +77,7 @@ export class LogBook {
       },
     });
     const all = this.#entries.map(({ text }) => `${text}\n`).join('');
-    void this.#write();
+    if (environment !== undefined) writeLater(this.#ctx, this.#version, environment.label, this.#entries);
     return Buffer.from(all).subarray(-tailBytes).toString('utf8');
   }
 
@@ -98,58 +86,4 @@ export class LogBook {
     const json = { time: new Date(at).toISOString(), type, record: { requestId: this.#requestId, ...record } };
     this.#entries.push({ at, text: this.#version.logging.format === 'JSON' ? JSON.stringify(json) : text });
   }
-
-  /** Writes all in order. What the logs refuse is lost, as in AWS; never rejects. */
-  async #write(): Promise<void> {
-    if (this.#environment === undefined) return;
-    const { group } = this.#version.logging;
-    try {
-      const sts = await this.#ctx.internal<StsApi>('sts');
-      const identity = await sts.roleIdentity({
-        roleArn: this.#version.role,
-        sessionName: this.#version.function,
-        service: 'lambda',
-      });
-      const logs = this.#ctx.asIdentity(identity).call('cloudwatch-logs');
-      const stream = this.#environment.label;
-      const missing = (error: unknown): boolean => error instanceof AwsError && error.code === 'ResourceNotFoundException';
-      const there = (error: unknown): void => {
-        if (!(error instanceof AwsError) || error.code !== 'ResourceAlreadyExistsException') throw error;
-      };
-      for (const batch of batches(this.#entries)) {
-        const logEvents = batch.map(({ at, text }) => ({ timestamp: at, message: text === '' ? ' ' : text }));
-        const put = () => logs.putLogEvents({ logGroupName: group, logStreamName: stream, logEvents });
-        try {
-          await put();
-        } catch (error) {
-          if (!missing(error)) throw error;
-          await logs.createLogStream({ logGroupName: group, logStreamName: stream }).catch(async (refusal: unknown) => {
-            if (!missing(refusal)) return there(refusal);
-            await logs.createLogGroup({ logGroupName: group }).catch(there);
-            await logs.createLogStream({ logGroupName: group, logStreamName: stream }).catch(there);
-          });
-          await put();
-        }
-      }
-    } catch (error) {
-      this.#ctx.trace(`The log of ${this.#requestId} could not be written: ${(error as Error).message}`);
-    }
-  }
-}
-
-function batches(entries: readonly Entry[]): Entry[][] {
-  const all: Entry[][] = [];
-  let bytes = Number.POSITIVE_INFINITY;
-  for (const entry of entries) {
-    const size = Buffer.byteLength(entry.text) + eventBytes;
-    const current = all.at(-1);
-    if (current === undefined || bytes + size > batchBytesMax || current.length >= batchEventsMax) {
-      all.push([entry]);
-      bytes = size;
-    } else {
-      current.push(entry);
-      bytes += size;
-    }
-  }
-  return all;
 }

@@ -157,7 +157,7 @@ async function trySource(ctx: Context, target: Target, kind: SourceKind, arn: st
   });
 }
 
-export function mappingArn(ctx: Pick<Context, 'account' | 'region'>, uuid: string): string {
+function mappingArn(ctx: Pick<Context, 'account' | 'region'>, uuid: string): string {
   return `arn:aws:lambda:${ctx.region}:${ctx.account}:event-source-mapping:${uuid}`;
 }
 

@@ -13,7 +13,7 @@ import { type CorsSpec, UrlHosts, type UrlRow, Urls } from '../state.ts';
 import { StreamedAnswer } from './streamed-answer.ts';
 
 /** Host names that lead to functions. */
-export const urlHosts = /^[a-z2-7]{32}\.lambda-url\.[a-z0-9-]+\.localhost$/;
+const urlHosts = /^[a-z2-7]{32}\.lambda-url\.[a-z0-9-]+\.localhost$/;
 
 const forbidden =
   'Forbidden. For troubleshooting Function URL authorization issues, see: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html';
