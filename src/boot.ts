@@ -14,6 +14,7 @@ import type { Door } from './console/door.ts';
 import type { Market } from './console/market.ts';
 import { forwardSocketName, listenForward } from './gateway/forward.ts';
 import { addFront } from './gateway/front.ts';
+import { createProofs } from './gateway/proofs.ts';
 import { createInsideProxy } from './gateway/inside-proxy.ts';
 import { createPipeline } from './gateway/pipeline.ts';
 import { createSigningCertificates } from './gateway/signing-certificates.ts';
@@ -34,6 +35,7 @@ import { functionsCidr } from './planes/fabric/addresses.ts';
 import type { Fabric } from './planes/fabric/types.ts';
 import type { Functions } from './planes/functions/types.ts';
 import type { Machines } from './planes/machines/types.ts';
+import type { CacheNodes } from './planes/caches/types.ts';
 import type { ProxyNodes } from './planes/proxy/types.ts';
 import type { Ec2Api } from './services/ec2/api.ts';
 import type { Volumes } from './planes/volumes/types.ts';
@@ -55,6 +57,7 @@ export interface Planes {
   machines: Machines;
   volumes: Volumes;
   proxy: ProxyNodes;
+  caches: CacheNodes;
   functions: Functions;
 }
 
@@ -97,7 +100,7 @@ const clockKey = ['k', 'clock'] as const;
 export async function startCloud(options: CloudOptions): Promise<Cloud> {
   await mkdir(options.data, { recursive: true });
   const log = options.log ?? createLog(() => new CloudClock().realNow());
-  const [store, index, { fabric, machines, volumes, proxy: nodes, functions }] = await openParts(options);
+  const [store, index, { fabric, machines, volumes, proxy: nodes, caches, functions }] = await openParts(options);
   const ids = new IdSource();
   const vault = await openVault(options.data, ids);
   const clock = new CloudClock((await store.get(clockKey)) as ClockState | undefined);
@@ -113,14 +116,15 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const dns = createDns(fabric, index, clock);
   const certificates = new CertificateAuthority(options.data, clock, ids);
   const blobs = openFileBlobs(path.join(options.data, 'blobs'));
-  const kernel = new Kernel({
+  const proofs = createProofs(() => kernel);
+  const kernel: Kernel = new Kernel({
     store,
     clock,
     ids,
     log,
     services,
     parts: {
-      ...{ fabric, machines, volumes, proxy: nodes, functions, dns, blobs, endpoints, certificates, vault },
+      ...{ fabric, machines, volumes, proxy: nodes, caches, functions, dns, blobs, endpoints, certificates, vault, proofs },
       settings: { strictImages: options.strictImages, newAccounts: options.newAccounts },
     },
   });
@@ -165,7 +169,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       // What answers goes before what is asked: names, then the kernel, then what runs, the networks under it, and the rows.
       for (const part of [resolver, names, dns]) await part?.close();
       await kernel.stop();
-      for (const part of [functions, nodes, machines, volumes, fabric, store]) await part.close();
+      for (const part of [functions, nodes, caches, machines, volumes, fabric, store]) await part.close();
     },
   };
 }

@@ -22,6 +22,10 @@ export interface Clock {
   now(): Millis;
   /** Real time now. */
   realNow(): Millis;
+  /** How cloud time follows from real time, for processes that cannot ask. */
+  readonly state: ClockState;
+  /** Calls back whenever `state` changes; returns how to forget it. */
+  onMove(listener: () => void): () => void;
   /** Calls back once cloud time has reached `due`, however it gets there; returns a cancel function. Precision of a timer. */
   at(due: Millis, callback: () => void): () => void;
   /** Resolves after `real` milliseconds of real time, or as soon as `signal` aborts. For host input and output, and retries. */
@@ -44,6 +48,7 @@ const timerMax = 2 ** 31 - 1;
 export class CloudClock implements Clock {
   #state: ClockState;
   #waiters = new Set<Waiter>();
+  #listeners = new Set<() => void>();
   #timer: NodeJS.Timeout | undefined;
   readonly #real: () => Millis;
 
@@ -80,6 +85,13 @@ export class CloudClock implements Clock {
     this.#rebase(speed, 0);
   }
 
+  onMove(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
   at(due: Millis, callback: () => void): () => void {
     const waiter = { due, callback };
     this.#waiters.add(waiter);
@@ -104,6 +116,7 @@ export class CloudClock implements Clock {
 
   #rebase(speed: number, by: Millis): void {
     this.#state = { speed, cloudAnchor: this.now() + by, realAnchor: this.#real() };
+    for (const listener of this.#listeners) listener();
     this.#fire();
   }
 

@@ -66,6 +66,7 @@ export const idKinds = {
   managedAttachment: long('ela-attach-'),
   // Elastic Load Balancing: the ends of ARNs.
   loadBalancerPart: { prefix: '', length: 16, alphabet: hex },
+  cacheLabel: { prefix: '', length: 6, alphabet: lowerAlphanumeric },
   loadBalancerNumber: { prefix: '', length: 10, alphabet: decimal },
   // Recycle Bin.
   retentionRule: { prefix: '', length: 11, alphabet: alphanumeric },

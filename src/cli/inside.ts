@@ -8,6 +8,8 @@ import { AbsentFunctions } from '../planes/functions/absent-functions.ts';
 import { openLinuxFunctions } from '../planes/functions/linux-functions.ts';
 import { AbsentMachines } from '../planes/machines/absent-machines.ts';
 import { openLinuxMachines } from '../planes/machines/linux-machines.ts';
+import { AbsentCaches } from '../planes/caches/absent-caches.ts';
+import { LinuxCaches } from '../planes/caches/linux-caches.ts';
 import { AbsentProxy } from '../planes/proxy/absent-proxy.ts';
 import { LinuxProxy } from '../planes/proxy/linux-proxy.ts';
 import { AbsentVolumes } from '../planes/volumes/absent-volumes.ts';
@@ -80,6 +82,7 @@ function planesFor(inside: Inside | undefined, refusal: string | undefined): Clo
         machines: new AbsentMachines(reason),
         volumes: new AbsentVolumes(reason),
         proxy: new AbsentProxy(reason),
+        caches: new AbsentCaches(reason),
         functions: new AbsentFunctions(reason),
       };
     }
@@ -99,6 +102,7 @@ function planesFor(inside: Inside | undefined, refusal: string | undefined): Clo
         ? await openLinuxFunctions({ folder: path.resolve(folder, 'functions'), inside })
         : new AbsentFunctions(unavailable);
     const proxy = unavailable === undefined ? new LinuxProxy() : new AbsentProxy(unavailable);
-    return { fabric, machines, volumes, proxy, functions };
+    const caches = unavailable === undefined ? new LinuxCaches() : new AbsentCaches(unavailable);
+    return { fabric, machines, volumes, proxy, caches, functions };
   };
 }

@@ -21,6 +21,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   /** What `start` runs inside the namespaces; not for users. */
   inside: async () => (await import('./inside.ts')).inside,
   /** What runs as each node of a load balancer; not for users. */
+  'cache-node': async () => (await import('./cache-node.ts')).cacheNode,
   'proxy-node': async () => (await import('./proxy-node.ts')).proxyNode,
 };
 

@@ -9,6 +9,7 @@ import type { Blobs } from '../planes/blobs/types.ts';
 import type { Fabric } from '../planes/fabric/types.ts';
 import type { Functions } from '../planes/functions/types.ts';
 import type { Machines } from '../planes/machines/types.ts';
+import type { CacheNodes } from '../planes/caches/types.ts';
 import type { ProxyNodes } from '../planes/proxy/types.ts';
 import type { Volumes } from '../planes/volumes/types.ts';
 import type { Value } from '../store/store.ts';
@@ -139,6 +140,8 @@ export interface Parts {
   volumes: Volumes;
   /** Load balancer nodes. */
   proxy: ProxyNodes;
+  /** Nodes of caches in front of tables. */
+  caches: CacheNodes;
   /** Programs that run when they are called. */
   functions: Functions;
   /** Names: services register their zones here when they start. */
@@ -152,10 +155,30 @@ export interface Parts {
   certificates: CertificateAuthority;
   /** Zones that chaos has taken down. */
   zones: ZoneFaultView;
+  /** Knows who signed. */
+  proofs: SignatureProofs;
   /** Seals what must not lie readable in rows. */
   vault: Vault;
   /** Host names that users gave to what a service serves, and the name of the service. A service fills in its own when it starts, and keeps them. */
   webNames: Map<string, string>;
+}
+
+/** A signature of version 4 that came another way than by HTTP: in a protocol of a service's own. */
+export interface SignatureProof {
+  accessKeyId: string;
+  signature: string;
+  /** What was signed: algorithm, time, scope, and the hash of the request. */
+  stringToSign: string;
+  sessionToken?: string | undefined;
+  /** The request that its hash must be of, for the time that was signed. */
+  canonicalRequest: (time: string) => string;
+  /** Signing name of the service. */
+  service: string;
+}
+
+export interface SignatureProofs {
+  /** Whose signature it is; undefined when nobody's that holds now. */
+  identify(proof: SignatureProof): Promise<Identity | undefined>;
 }
 
 export interface Settings {

@@ -27,6 +27,7 @@ export const services: readonly ServiceEntry[] = [
   { name: 'sns', load: () => import('./sns/index.ts') },
   { name: 'sqs', load: () => import('./sqs/index.ts') },
   { name: 'dynamodb', load: () => import('./dynamodb/index.ts') },
+  { name: 'dax', load: () => import('./dax/index.ts'), eager: true },
   { name: 'cloudwatch-logs', load: () => import('./cloudwatch-logs/index.ts') },
   { name: 'cost-explorer', load: () => import('./cost-explorer/index.ts') },
   { name: 'glacier', load: () => import('./glacier/index.ts') },

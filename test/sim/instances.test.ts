@@ -23,6 +23,7 @@ import { FakeFabric } from '../../src/planes/fabric/fake-fabric.ts';
 import { FakeMachines } from '../../src/planes/machines/fake-machines.ts';
 import { AbsentVolumes } from '../../src/planes/volumes/absent-volumes.ts';
 import { AbsentFunctions } from '../../src/planes/functions/absent-functions.ts';
+import { AbsentCaches } from '../../src/planes/caches/absent-caches.ts';
 import { AbsentProxy } from '../../src/planes/proxy/absent-proxy.ts';
 
 type Step =
@@ -76,6 +77,7 @@ class World {
         machines,
         volumes: new AbsentVolumes('There is no host.'),
         proxy: new AbsentProxy('There is no host.'),
+        caches: new AbsentCaches('There is no host.'),
         functions: new AbsentFunctions('There is no host.'),
       }),
       validateOutput: true,

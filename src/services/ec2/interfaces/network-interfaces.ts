@@ -75,9 +75,9 @@ async function describeInterface(ctx: Context, row: InterfaceRow): Promise<Netwo
   };
 }
 
-/** A resolver endpoint's interface is a plain one to the API. */
+/** The interface of a resolver endpoint, or of a cache's node, is a plain one to the API. */
 const shownType = ({ interfaceType }: InterfaceRow): string =>
-  interfaceType === 'resolver_endpoint' ? 'interface' : interfaceType;
+  interfaceType === 'resolver_endpoint' || interfaceType === 'cache' ? 'interface' : interfaceType;
 
 const requesterOf = ({ interfaceType }: InterfaceRow): string =>
   interfaceType.endsWith('load_balancer') ? 'amazon-elb' : 'amazon-aws';

@@ -1,0 +1,145 @@
+/**
+ * Keeps nodes in line with rows: one reconciler key per cluster. A node is an interface in a subnet (EC2's) and a process that holds it (the plane's);
+ * the cluster is available once all of them listen. The first node that works takes the writes.
+ */
+import type { Context } from '../../kernel/context.ts';
+import type { ReconcileKey, Reconciler } from '../../kernel/service.ts';
+import type { CacheNodeSpec, CachePeer } from '../../planes/caches/types.ts';
+import type { Ec2Api } from '../ec2/api.ts';
+import { clusterHost, nodeHost, portOf } from './names.ts';
+import { note } from './events.ts';
+import { type ClusterRow, Clusters, Labels, NameLists, type NodeRow } from './state.ts';
+
+/** What each node holds: far below the memory of the real ones, as everything here shares one machine. */
+const bytesMax = 96 * 1024 * 1024;
+
+const holderOf = (row: ClusterRow, node: NodeRow): string => `dax/${row.label}/${node.id}`;
+export const groupKey = (ctx: Pick<Context, 'account' | 'region'>, name: string): string =>
+  `${ctx.account}/${ctx.region}/${name}`;
+
+export const clusters: Reconciler = {
+  async keys(ctx) {
+    const rows = await ctx.everywhere(Clusters);
+    const known = new Set(rows.flatMap(({ row }) => row.nodes.map(({ interfaceId }) => interfaceId)));
+    const strays: ReconcileKey[] = ctx
+      .part('caches')
+      .nodes()
+      .filter((key) => !known.has(key))
+      .map((key) => ({ account: '', region: '', key }));
+    return [...rows.map(({ scope, row }) => ({ ...scope, key: row.name })), ...strays];
+  },
+
+  async run({ key, account }, ctx) {
+    // A key without an account is a node that a reset left without its row.
+    if (account === '') return ctx.part('caches').removeNode(key);
+    const row = await ctx.table(Clusters).get(key);
+    if (row !== undefined) await (row.status === 'deleting' ? remove(ctx, row) : bringUp(ctx, row));
+  },
+};
+
+/** Of the nodes that stay, the first whose zone works; of none, the first. */
+export function primaryOf(ctx: Context, row: ClusterRow): string | undefined {
+  const staying = row.nodes.filter(({ status }) => status !== 'deleting');
+  const ready = staying.filter(({ status }) => status === 'available');
+  const zones = ctx.part('zones');
+  return (ready.find(({ zone }) => zones.downSince(zone) === undefined) ?? ready[0] ?? staying[0])?.id;
+}
+
+async function bringUp(ctx: Context, row: ClusterRow): Promise<void> {
+  const ec2 = await ctx.internal<Ec2Api>('ec2');
+  const caches = ctx.part('caches');
+  const staying = row.nodes.filter(({ status }) => status !== 'deleting');
+  const held: NodeRow[] = [];
+  for (const node of staying) {
+    const card = await ec2.holdInterface({
+      ...{ subnetId: node.subnetId, holder: holderOf(row, node), groups: row.groups, interfaceType: 'cache', publicIp: false },
+      description: `DAX ${row.name}`,
+    });
+    held.push({ ...node, interfaceId: card.id, address: card.address });
+  }
+  if (caches.unavailable !== undefined) return settle(ctx, row, held, caches.unavailable);
+  await ec2.applyNetwork(row.vpcId);
+  const tls = row.tls ? await certificateOf(ctx, row) : undefined;
+  const primary = primaryOf(ctx, row);
+  const peers = held.map((node) => peerOf(ctx, row, node, primary));
+  for (const node of held) if (node.status === 'rebooting') await caches.removeNode(node.interfaceId!);
+  await Promise.all(held.map((node) => caches.ensureNode(specOf(ctx, { row, node, peers, tls }))));
+  await settle(ctx, row, held, undefined);
+  // Last, so that clients learn of the others before these are gone.
+  for (const node of row.nodes) if (node.status === 'deleting') await release(ctx, row, node);
+}
+
+/** The cluster's certificate, made with its first nodes and kept: another one would cut the connections of clients. */
+async function certificateOf(ctx: Context, row: ClusterRow): Promise<CacheNodeSpec['tls']> {
+  const vault = ctx.part('vault');
+  const label = `dax.certificate/${row.label}`;
+  const known = row.certificate;
+  if (known !== undefined) return { chain: known.chain, privateKey: vault.open(known.sealedKey, label).toString() };
+  const host = clusterHost(ctx, row);
+  const names = [host, host.replace(`${row.name}.${row.label}.`, `*.${row.label}.nodes.`)];
+  const real = names.map((name) => name.replace(/\.localhost$/, '.amazonaws.com'));
+  const made = await ctx.part('certificates').issue({ names: [...names, ...real] });
+  const chain = `${made.certificate}\n${made.chain}`;
+  const certificate = { chain, sealedKey: vault.seal(Buffer.from(made.privateKey), label) };
+  await ctx.transact(async (tx) => {
+    const now = await tx.table(Clusters).get(row.name);
+    if (now?.label === row.label) await tx.table(Clusters).put({ ...now, certificate });
+  });
+  return { chain, privateKey: made.privateKey };
+}
+
+function peerOf(ctx: Context, row: ClusterRow, node: NodeRow, primary: string | undefined): CachePeer {
+  return {
+    id: node.id.charCodeAt(node.id.length - 1),
+    host: nodeHost(ctx, row, node),
+    address: node.address ?? '',
+    port: portOf(row),
+    primary: node.id === primary,
+    zone: node.zone,
+  };
+}
+
+function specOf(
+  ctx: Context,
+  { row, node, peers, tls }: { row: ClusterRow; node: NodeRow; peers: readonly CachePeer[]; tls: CacheNodeSpec['tls'] },
+): CacheNodeSpec {
+  return {
+    ...{ key: node.interfaceId!, machine: node.interfaceId!, group: groupKey(ctx, row.name), port: portOf(row), tls },
+    ...{ itemMillis: node.itemMillis, queryMillis: node.queryMillis, bytesMax, peers },
+  };
+}
+
+/** Writes what stands; does nothing when it stood so already, or when somebody wants something else meanwhile. */
+async function settle(ctx: Context, row: ClusterRow, held: readonly NodeRow[], refusal: string | undefined): Promise<void> {
+  const status = refusal === undefined ? 'available' : 'creation-failed';
+  const nodes = held.map((node): NodeRow => ({ ...node, status: refusal === undefined ? 'available' : node.status }));
+  if (row.status === status && JSON.stringify(row.nodes) === JSON.stringify(nodes)) return;
+  await ctx.transact(async (tx) => {
+    const known = await tx.table(Clusters).get(row.name);
+    if (known === undefined || known.label !== row.label || known.status === 'deleting') return;
+    await tx.table(Clusters).put({ ...known, status, nodes });
+    const message = refusal ?? 'Cluster is available.';
+    await note(tx, ctx, { source: row.name, type: 'CLUSTER', message });
+    // The primary may be another one now.
+    tx.hint('clusters', row.name);
+  });
+}
+
+async function release(ctx: Context, row: ClusterRow, node: NodeRow): Promise<void> {
+  const ec2 = await ctx.internal<Ec2Api>('ec2');
+  for (const { id } of await ec2.heldBy(holderOf(row, node))) {
+    await ctx.part('caches').removeNode(id);
+    await ec2.releaseInterface(id);
+  }
+}
+
+async function remove(ctx: Context, row: ClusterRow): Promise<void> {
+  for (const node of row.nodes) await release(ctx, row, node);
+  await ctx.transact(async (tx) => {
+    for (const list of await tx.table(NameLists).list({ prefix: [row.label] }))
+      await tx.table(NameLists).delete(list.label, list.number);
+    await tx.table(Labels).delete(row.label);
+    await tx.table(Clusters).delete(row.name);
+    await note(tx, ctx, { source: row.name, type: 'CLUSTER', message: 'Cluster deleted.' });
+  });
+}
