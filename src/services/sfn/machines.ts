@@ -59,6 +59,10 @@ function missingPart(workflow: Json | undefined): string | undefined {
     if (memberOf(state, 'Credentials') !== undefined) return 'Credentials of a Task';
     if (memberOf(memberOf(memberOf(state, 'ItemReader'), 'ReaderConfig'), 'InputType') === 'MANIFEST')
       return 'MANIFEST of an ItemReader';
+    const auth = memberOf(memberOf(state, 'Parameters') ?? memberOf(state, 'Arguments'), 'AuthType');
+    const resource = memberOf(state, 'Resource');
+    if (typeof resource === 'string' && resource.includes(':::apigateway:') && auth !== undefined && auth !== 'NO_AUTH')
+      return 'AuthType of apigateway:invoke';
     const branches = memberOf(state, 'Branches');
     const inner = [memberOf(state, 'ItemProcessor'), memberOf(state, 'Iterator'), ...(isList(branches) ? branches : [])];
     const found = inner.map(missingPart).find((part) => part !== undefined);

@@ -98,3 +98,41 @@ test('an endpoint is called with the credentials of a connection, if the role ma
     /The resource provided arn:aws:states:::http:invoke\.sync is not recognized/,
   );
 });
+
+test('a stage of an API is called at its name', { timeout: 60_000 }, async (context) => {
+  context.skip(machinesRefused() !== undefined, machinesRefused());
+  const all = flows();
+  const config = all.account.config();
+  const [gateway, lambda] = [new ApiGatewayV2(config), new Lambda(config)];
+  const fn = await makeFunction(all.account, echo);
+  await lambda.addPermission({
+    FunctionName: fn,
+    StatementId: 'api',
+    Action: 'lambda:InvokeFunction',
+    Principal: 'apigateway.amazonaws.com',
+  });
+  const { ApiId = '' } = await gateway.createApi({ Name: 'echo', ProtocolType: 'HTTP', Target: fn });
+  const ApiEndpoint = `${ApiId}.execute-api.us-east-1.amazonaws.com`;
+  const invoke = (Parameters: object) =>
+    only({
+      Type: 'Task',
+      Resource: 'arn:aws:states:::apigateway:invoke',
+      Parameters: { ApiEndpoint, Method: 'PUT', ...Parameters },
+    });
+  const role = await roleFor(all);
+  const run = await runOnce(
+    all,
+    await machineOf(all, role, invoke({ Path: '/x', QueryParameters: { 'n.$': 'States.Array($.n)' }, RequestBody: { a: 1 } })),
+    { n: 7 },
+  );
+  expect(run).toMatchObject({
+    status: 'SUCCEEDED',
+    output: { StatusCode: 200, StatusText: 'OK', ResponseBody: { query: { n: '7' }, body: '{"a":1}', method: 'PUT' } },
+  });
+  expect(await runOnce(all, await machineOf(all, role, invoke({ Path: '/missing' })))).toMatchObject({
+    status: 'FAILED',
+    error: 'ApiGateway.404',
+    cause: 'no such thing',
+  });
+  await refused(machineOf(all, role, invoke({ AuthType: 'IAM_ROLE' })), 'NotImplemented', /AuthType of apigateway:invoke/);
+});

@@ -9,7 +9,7 @@ import { isObject, jsonText, memberOf } from '../asl/values.ts';
 import { actBy } from '../lookup.ts';
 import type { Resource } from '../resources.ts';
 import { type Optimised, optimisedOf, sdkCallOf } from './catalogue.ts';
-import { invokeHttp } from './http.ts';
+import { invokeApi, invokeHttp } from './http.ts';
 import { ParameterError, toInput, toResult } from './convert.ts';
 
 export interface TaskCall {
@@ -30,6 +30,7 @@ export async function callTask(ctx: Context, call: TaskCall): Promise<Json> {
   }
   if (resource.sdk) return callSdk(acting, resource, call.parameters);
   if (resource.service === 'http') return invokeHttp(ctx, acting, call.machineArn, call.parameters);
+  if (resource.service === 'apigateway') return invokeApi(ctx, call.parameters);
   const optimised = optimisedOf(resource);
   if (optimised === undefined)
     throw new StateError('States.Runtime', `The resource ${resource.service}:${resource.action} is not supported.`);

@@ -19,7 +19,7 @@ export async function resourceProblem(text: string, type: MachineType): Promise<
     if (pattern === 'sync' || pattern === 'sync:2') return notRecognised(text);
     return (await sdkCallOf(resource)) === undefined ? notRecognised(text) : undefined;
   }
-  if (resource.service === 'http' && resource.action === 'invoke')
+  if ((resource.service === 'http' || resource.service === 'apigateway') && resource.action === 'invoke')
     return pattern === 'response' ? undefined : notRecognised(text);
   return optimisedOf(resource)?.patterns.includes(pattern) === true ? undefined : notRecognised(text);
 }

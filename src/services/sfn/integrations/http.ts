@@ -1,4 +1,5 @@
-/** `http:invoke`: any endpoint on the internet of the cloud, with an EventBridge connection's credentials. Source: "Call HTTPS APIs in Step Functions workflows". */
+/** Requests of tasks. `http:invoke`: any endpoint on the internet of the cloud, with an EventBridge connection's credentials. Source: "Call HTTPS APIs in Step Functions workflows". */
+import { STATUS_CODES } from 'node:http';
 import type { Context } from '../../../kernel/context.ts';
 import { AwsError } from '../../../kernel/errors.ts';
 import { sendHttp } from '../../../kernel/http-out.ts';
@@ -63,6 +64,44 @@ export async function invokeHttp(ctx: Context, acting: Context, machine: string,
     Headers: Object.fromEntries(headers),
     ResponseBody: readBody(answer.body, answer.headers?.['content-type']?.[0]),
     StatusCode: answer.status,
+  };
+}
+
+/**
+ * `apigateway:invoke`: a stage of an API, at its public name. APIs that ask for the role's signature are refused when the definition is made. Source:
+ * "Call API Gateway with Step Functions". Throws StateError, `ApiGateway.` with the status of a failure.
+ */
+export async function invokeApi(ctx: Context, parameters: Json): Promise<Json> {
+  const text = (name: string): string => {
+    const value = memberOf(parameters, name);
+    return typeof value === 'string' ? value : '';
+  };
+  const { inside } = ctx.part('endpoints');
+  if (inside === undefined) throw new StateError('ApiGateway.SdkClientException', 'This host has no network for APIs.');
+  const path = [text('Stage'), text('Path').replace(/^\//, '')].filter((part) => part !== '').join('/');
+  const url = new URL(`https://${text('ApiEndpoint')}:${new URL(inside).port}/${path}`);
+  for (const [name, value] of Object.entries(textsOf(memberOf(parameters, 'QueryParameters'))))
+    url.searchParams.append(name, value);
+  const body = memberOf(parameters, 'RequestBody');
+  const answer = await sendHttp(ctx, {
+    url: url.toString(),
+    method: text('Method') || 'GET',
+    headers: {
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...textsOf(memberOf(parameters, 'Headers')),
+    },
+    body: body === undefined ? '' : typeof body === 'string' ? body : jsonText(body),
+    timeoutMillis,
+  });
+  if (answer.status === 0) throw new StateError('ApiGateway.SdkClientException', answer.body);
+  if (answer.status >= 400) throw new StateError(`ApiGateway.${answer.status}`, answer.body);
+  const headers = Object.entries(answer.headers ?? {}).map(([name, values]) => [name, [...values]] as const);
+  const ResponseBody = readBody(answer.body, answer.headers?.['content-type']?.[0]);
+  return {
+    Headers: Object.fromEntries(headers),
+    ResponseBody,
+    StatusCode: answer.status,
+    StatusText: STATUS_CODES[answer.status] ?? '',
   };
 }
 
