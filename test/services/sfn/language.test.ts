@@ -98,7 +98,11 @@ describe('intrinsic functions', () => {
 });
 
 describe('paths', () => {
-  const input = { 'detail-type': 'x', a: { 'b c': [{ n: 1 }, { n: 5 }, { n: 9 }] } };
+  const input = {
+    'detail-type': 'x',
+    rows: [{ 'my-key': 'a.b-c' }, { 'my-key': 'z' }],
+    a: { 'b c': [{ n: 1 }, { n: 5 }, { n: 9 }] },
+  };
   test.each([
     ['$.detail-type', 'x'],
     ["$.a['b c'][0].n", 1],
@@ -107,6 +111,7 @@ describe('paths', () => {
     ["$.a['b c'][*].n", [1, 5, 9]],
     ["$.a['b c'][0:2].n", [1, 5]],
     ['$..n', [1, 5, 9]],
+    ["$.rows[?(@.my-key == 'a.b-c')].my-key", ['a.b-c']],
     ["$.a['b c'][?(@.n > 99)]", []],
     ['$$.State.Name', 'Only'],
     ['$$.Execution.Input.detail-type', 'x'],

@@ -3,9 +3,10 @@
  * in time, depth and length. Source: Developer Guide, "Transforming data with JSONata in Step Functions".
  */
 import { createHash } from 'node:crypto';
-import jsonata from 'jsonata';
+import type jsonata from 'jsonata';
 import type { Json } from '../../../model/types.ts';
 import { queryFailure } from './errors.ts';
+import { library } from './libraries.ts';
 import type { Chance } from './intrinsics.ts';
 import { isList, isObject, type JsonObject, objectOf } from './values.ts';
 
@@ -39,7 +40,7 @@ export function syntaxProblem(expression: string): string | undefined {
 function parsed(expression: string): jsonata.Expression {
   let found = parsedCache.get(expression);
   if (found === undefined) {
-    found = jsonata(expression, bounds);
+    found = library('jsonata')(expression, bounds);
     if (parsedCache.size >= parsedCacheMax) parsedCache.clear();
     parsedCache.set(expression, found);
   }

@@ -3,8 +3,8 @@
  * them, are read by this file; filters, wildcards, slices and descents go to json-p3 (RFC 9535), which parses filters and never runs text as
  * code. Names are AWS's (Jayway's): `$.detail-type` needs no brackets. Source: states-language.net, "Paths"; Developer Guide, "Using JSONPath".
  */
-import { jsonpath } from 'json-p3';
 import type { Json } from '../../../model/types.ts';
+import { library } from './libraries.ts';
 import { isList, isObject, type JsonObject, memberOf, objectOf } from './values.ts';
 
 export interface Path {
@@ -57,6 +57,7 @@ export function isReferencePath(text: string): boolean {
   return path.root === 'input' && path.steps !== undefined;
 }
 
+const dashedName = /'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\.([A-Za-z_]\w*-[\w-]*)/g;
 const plainStep = /\.([^\s.[\]()'"*?@,:;=<>&|!~]+)|\[(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|(-?\d+))\]/y;
 
 function parse(text: string): Path {
@@ -84,11 +85,11 @@ function plainName(text: string): string {
   return text.replace(/\\(.)/g, '$1');
 }
 
-/** Brackets names that RFC 9535 would not take after a dot, and has json-p3 parse the whole. */
+/** Brackets names that RFC 9535 would not take after a dot, texts in quotes aside, and has json-p3 parse the whole. */
 function checkedQuery(rest: string): string {
-  const query = `$${rest.replace(/((?:^|[^'"\w]|\w)\.)([A-Za-z_][\w]*-[\w-]*)(?![^[]*['"]\])/g, (_all, dot: string, name: string) => `${dot.slice(0, -1)}['${name}']`)}`;
+  const query = `$${rest.replace(dashedName, (found, name: string | undefined) => (name === undefined ? found : `['${name}']`))}`;
   try {
-    jsonpath.compile(query);
+    library('jsonpath').compile(query);
   } catch (error) {
     throw new PathSyntaxError(error instanceof Error ? error.message : String(error));
   }
@@ -100,7 +101,10 @@ export function readPath(path: Path, scope: Scope): Json | undefined {
   const root =
     path.root === 'input' ? scope.input : path.root === 'context' ? scope.context : memberOf(scope.variables, path.variable);
   if (root === undefined) return undefined;
-  if (path.steps === undefined) return jsonpath.query(path.query, root as never).values() as Json[];
+  if (path.steps === undefined)
+    return library('jsonpath')
+      .query(path.query, root as never)
+      .values() as Json[];
   let value: Json | undefined = root;
   for (const step of path.steps) {
     value = typeof step === 'string' ? memberOf(value, step) : isList(value) ? value.at(step) : undefined;

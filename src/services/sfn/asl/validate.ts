@@ -8,6 +8,7 @@ import { checkRule, checkTransitions } from './validate-flow.ts';
 import { checkFields, type Finding, Report } from './validate-fields.ts';
 import { checkMap } from './validate-map.ts';
 import type { QueryLanguage, State, StateType } from './definition.ts';
+import { loadLibraries } from './libraries.ts';
 import { languageNeeded, mayHave, stateTypes } from './fields.ts';
 import { isList, isObject, type JsonObject } from './values.ts';
 
@@ -32,6 +33,7 @@ interface Situation {
 
 /** All that is wrong with a definition; empty when it can be created. */
 export async function findProblems(text: string, type: 'STANDARD' | 'EXPRESS', checkResource: ResourceCheck): Promise<Finding[]> {
+  await loadLibraries();
   const report = new Report();
   if (text.trim() === '') {
     report.schema('Definition must be a valid JSON object', undefined);

@@ -11,6 +11,7 @@ import type { Context, Scope } from '../../../kernel/context.ts';
 import { AwsError } from '../../../kernel/errors.ts';
 import type { Json } from '../../../model/types.ts';
 import { runtimeError, StateError } from '../asl/errors.ts';
+import { loadLibraries } from '../asl/libraries.ts';
 import { definitionOf, workflowAt } from '../asl/definition.ts';
 import { atRest } from './failures.ts';
 import { dataDetails } from './join.ts';
@@ -63,6 +64,7 @@ export class Engine {
 
   /** Begins an execution: written with its first steps when this resolves. False when one of its name has just begun, written likewise. */
   async begin(scope: Scope, row: ExecutionRow): Promise<boolean> {
+    await loadLibraries();
     const ctx = this.contextIn(scope);
     const known = this.#boxes.get(keyOf(ctx, row));
     if (known !== undefined) {
@@ -92,6 +94,7 @@ export class Engine {
   /** Has an ended execution go on where it did not succeed. Resolves with the time; its row was found redrivable before. */
   async redrive(scope: Scope, row: ExecutionRow): Promise<number> {
     const ctx = this.contextIn(scope);
+    await loadLibraries();
     const now = ctx.clock.now();
     const frames = await ctx.table(Frames).list({ prefix: [row.machine, row.name] });
     const { stop: _stop, error: _error, cause: _cause, ...kept } = row;
@@ -236,6 +239,7 @@ export class Engine {
   }
 
   async #read(ctx: Context, machine: string, name: string): Promise<Run | undefined> {
+    await loadLibraries();
     const row = await ctx.table(Executions).get(machine, name);
     if (row === undefined || row.status !== 'RUNNING' || row.type !== 'STANDARD') return undefined;
     const frames = await ctx.table(Frames).list({ prefix: [machine, name] });
