@@ -8,7 +8,7 @@ export const services: readonly ServiceEntry[] = [
   { name: 'kms', load: () => import('./kms/index.ts') },
   { name: 'ec2-instance-connect', load: () => import('./ec2-instance-connect/index.ts') },
   { name: 'secrets-manager', load: () => import('./secrets-manager/index.ts') },
-  { name: 'ssm', load: () => import('./ssm/index.ts') },
+  { name: 'ssm', load: () => import('./ssm/index.ts'), subscribes: ['aws.ec2:EC2 Instance State-change Notification'] },
   { name: 'acm', load: () => import('./acm/index.ts') },
   { name: 'ec2', load: () => import('./ec2/index.ts'), eager: true, holds: 'network-paths' },
   {

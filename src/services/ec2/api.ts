@@ -6,11 +6,13 @@ import { cutLink, hangInstance, mendAll, type OrderedFaults, orderedFaults } fro
 import { heldInterfaces } from './interfaces/held.ts';
 import { subscribe } from './images/subscriptions.ts';
 import { type ConnectTarget, connectTarget, pushKey } from './key-pairs/pushed-keys.ts';
+import { type AgentFacts, agentFacts } from './instances/agent-facts.ts';
 import { recoverByAlarm } from './instances/recovery.ts';
 import { Occupants } from './placement/state.ts';
 import { Volumes } from './volumes/state.ts';
 import { stallVolume } from './volumes/stall.ts';
 
+export type { AgentFacts } from './instances/agent-facts.ts';
 export type { InstanceFacts } from './interfaces/held.ts';
 
 export interface Ec2Api extends ReturnType<typeof heldInterfaces> {
@@ -38,6 +40,8 @@ export interface Ec2Api extends ReturnType<typeof heldInterfaces> {
   subscribe(productCode: string): Promise<boolean>;
   /** Carries out the recover action of an alarm on an instance of the account and Region. Throws EC2's errors. */
   recoverInstance(instanceId: string): Promise<void>;
+  /** What the agent on an instance of the account and Region knows of it; undefined when there is none. */
+  agentFacts(instanceId: string): Promise<AgentFacts | undefined>;
   /** The provider's images of a Region, the newest of each kind, with the public parameters of Systems Manager that name them. */
   latestImages(region: string): readonly CatalogueImage[];
 }
@@ -60,6 +64,7 @@ export function ec2Api(ctx: Context): Ec2Api {
       (await ctx.table(EndpointServices).list()).filter(({ balancers }) => balancers.includes(arn)).map(({ id }) => id),
     subscribe: (productCode) => subscribe(ctx, productCode),
     recoverInstance: (instanceId) => recoverByAlarm(ctx, instanceId),
+    agentFacts: (instanceId) => agentFacts(ctx, instanceId),
     latestImages: catalogueImages,
   };
 }

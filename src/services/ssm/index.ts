@@ -1,5 +1,22 @@
-/** Systems Manager: Parameter Store. Its other capabilities answer 501. */
+/** Systems Manager: Parameter Store, documents, managed nodes and commands on them. Its other capabilities answer 501. */
 import { defineService } from '../../kernel/service.ts';
+import { informationHandlers } from './agent/information.ts';
+import { agentPing, onInstanceState } from './agent/nodes.ts';
+import { Nodes } from './agent/state.ts';
+import { readingCommandHandlers } from './commands/reading.ts';
+import {
+  cancelInvocation,
+  commandExpiry,
+  dispatchCommand,
+  forgetCommand,
+  runInvocation,
+  settleInterrupted,
+  stepTimeout,
+} from './commands/run.ts';
+import { sendChecks, sendHandlers } from './commands/send.ts';
+import { Commands, Invocations } from './commands/state.ts';
+import { documentChecks, documentHandlers } from './documents/documents.ts';
+import { Documents } from './documents/state.ts';
 import { parameterChecks } from './parameters/authorise.ts';
 import { listingHandlers } from './parameters/listing.ts';
 import { parameterPolicy } from './parameters/policies.ts';
@@ -9,9 +26,31 @@ import { writingHandlers } from './parameters/writing.ts';
 
 export default defineService({
   name: 'ssm',
-  uses: ['kms', 'ec2', 'secrets-manager'],
-  tables: [Parameters, Versions],
-  handlers: { ...readingHandlers, ...writingHandlers, ...listingHandlers },
-  authorise: parameterChecks,
-  tasks: { parameterPolicy },
+  uses: ['cloudwatch-logs', 'ec2', 'iam', 'kms', 's3', 'secrets-manager', 'sts'],
+  tables: [Parameters, Versions, Nodes, Documents, Commands, Invocations],
+  handlers: {
+    ...readingHandlers,
+    ...writingHandlers,
+    ...listingHandlers,
+    ...documentHandlers,
+    ...informationHandlers,
+    ...sendHandlers,
+    ...readingCommandHandlers,
+  },
+  authorise: { ...parameterChecks, ...documentChecks, ...sendChecks },
+  tasks: {
+    parameterPolicy,
+    agentPing,
+    dispatchCommand,
+    runInvocation,
+    stepTimeout,
+    cancelInvocation,
+    commandExpiry,
+    forgetCommand,
+  },
+  events: { 'aws.ec2:EC2 Instance State-change Notification': onInstanceState },
+  async start(ctx) {
+    await settleInterrupted(ctx);
+    return async () => {};
+  },
 });
