@@ -93,16 +93,16 @@ async function setUp({ permitted = true, fail = '' } = {}) {
     why: 'the function is there',
   });
   await secrets.createSecret({ Name: 's', SecretString: '1' });
-  const valueOf = async (VersionStage = 'AWSCURRENT') =>
+  const currentValue = async (VersionStage = 'AWSCURRENT') =>
     (await secrets.getSecretValue({ SecretId: 's', VersionStage })).SecretString;
-  return { account, secrets, lambda, FunctionName, FunctionArn, valueOf };
+  return { account, secrets, lambda, FunctionName, FunctionArn, currentValue };
 }
 
 test('SEC-004 a function rotates the secret in four steps, at once and again on its days', {
   timeout: 120_000,
 }, async (context) => {
   needsMachines(context);
-  const { account, secrets, lambda, FunctionName, FunctionArn, valueOf } = await setUp();
+  const { account, secrets, lambda, FunctionName, FunctionArn, currentValue } = await setUp();
   const queue = await rotationEvents(account);
   const ClientRequestToken = 'a'.repeat(36);
   const answer = await secrets.rotateSecret({
@@ -112,10 +112,10 @@ test('SEC-004 a function rotates the secret in four steps, at once and again on 
     RotationRules: { AutomaticallyAfterDays: 30 },
   });
   expect(answer).toMatchObject({ Name: 's', VersionId: ClientRequestToken });
-  await eventually(async () => expect(await valueOf()).toBe('2'), { timeoutMs: 60_000, why: 'the secret is rotated' });
+  await eventually(async () => expect(await currentValue()).toBe('2'), { timeoutMs: 60_000, why: 'the secret is rotated' });
   const read = await secrets.getSecretValue({ SecretId: 's' });
   expect(read).toMatchObject({ VersionId: ClientRequestToken, VersionStages: ['AWSCURRENT'] });
-  expect(await valueOf('AWSPREVIOUS')).toBe('1');
+  expect(await currentValue('AWSPREVIOUS')).toBe('1');
   const described = await eventually(
     async () => {
       const now = await secrets.describeSecret({ SecretId: 's' });
@@ -136,23 +136,23 @@ test('SEC-004 a function rotates the secret in four steps, at once and again on 
   expect((await secrets.listSecrets({})).SecretList?.[0]).toMatchObject({ RotationEnabled: true });
 
   await advanceClock(cloud.endpoint, 29 * day);
-  expect(await valueOf()).toBe('2');
+  expect(await currentValue()).toBe('2');
   await advanceClock(cloud.endpoint, 2 * day);
-  await eventually(async () => expect(await valueOf()).toBe('3'), { timeoutMs: 60_000, why: 'it is rotated again' });
-  expect(await valueOf('AWSPREVIOUS')).toBe('2');
+  await eventually(async () => expect(await currentValue()).toBe('3'), { timeoutMs: 60_000, why: 'it is rotated again' });
+  expect(await currentValue('AWSPREVIOUS')).toBe('2');
 
   // A value set by hand counts as a rotation: the days begin anew.
   await advanceClock(cloud.endpoint, 20 * day);
   await secrets.putSecretValue({ SecretId: 's', SecretString: '100' });
   await advanceClock(cloud.endpoint, 20 * day);
-  expect(await valueOf()).toBe('100');
+  expect(await currentValue()).toBe('100');
 
   await secrets.cancelRotateSecret({ SecretId: 's' });
   const cancelled = await secrets.describeSecret({ SecretId: 's' });
   expect(cancelled).toMatchObject({ RotationEnabled: false, RotationLambdaARN: FunctionArn });
   expect(cancelled.NextRotationDate).toBeUndefined();
   await advanceClock(cloud.endpoint, 60 * day);
-  expect(await valueOf()).toBe('100');
+  expect(await currentValue()).toBe('100');
   await lambda.deleteFunction({ FunctionName });
 });
 
@@ -186,7 +186,7 @@ test('a step that fails leaves the version pending, is tried again, and refuses 
   timeout: 120_000,
 }, async (context) => {
   needsMachines(context);
-  const { secrets, lambda, FunctionName, FunctionArn, valueOf, account } = await setUp({ fail: 'testSecret' });
+  const { secrets, lambda, FunctionName, FunctionArn, currentValue, account } = await setUp({ fail: 'testSecret' });
   const queue = await rotationEvents(account);
   const { VersionId } = await secrets.rotateSecret({
     SecretId: 's',
@@ -194,8 +194,8 @@ test('a step that fails leaves the version pending, is tried again, and refuses 
     RotationRules: { ScheduleExpression: 'rate(10 days)', Duration: '3h' },
   });
   expect(await queue()).toEqual(['RotationFailed', 'RotationStarted']);
-  expect(await valueOf()).toBe('1');
-  expect(await valueOf('AWSPENDING')).toBe('2');
+  expect(await currentValue()).toBe('1');
+  expect(await currentValue('AWSPENDING')).toBe('2');
   const { VersionIdsToStages } = await secrets.describeSecret({ SecretId: 's' });
   expect(VersionIdsToStages?.[VersionId ?? '']).toEqual(['AWSPENDING']);
   await refused(secrets.rotateSecret({ SecretId: 's' }), 'InvalidRequestException', unfinished);
@@ -205,7 +205,7 @@ test('a step that fails leaves the version pending, is tried again, and refuses 
     { why: 'the function is mended' },
   );
   await advanceClock(cloud.endpoint, 3_600_000);
-  await eventually(async () => expect(await valueOf()).toBe('2'), { timeoutMs: 60_000, why: 'the rotation is tried again' });
+  await eventually(async () => expect(await currentValue()).toBe('2'), { timeoutMs: 60_000, why: 'the rotation is tried again' });
   expect((await secrets.getSecretValue({ SecretId: 's' })).VersionId).toBe(VersionId);
 });
 
@@ -213,7 +213,7 @@ test('a rotation that is not to begin at once is only tested, and begins when it
   timeout: 120_000,
 }, async (context) => {
   needsMachines(context);
-  const { secrets, FunctionArn, valueOf } = await setUp();
+  const { secrets, FunctionArn, currentValue } = await setUp();
   const answer = await secrets.rotateSecret({
     SecretId: 's',
     RotationLambdaARN: FunctionArn,
@@ -226,9 +226,9 @@ test('a rotation that is not to begin at once is only tested, and begins when it
   expect(described.NextRotationDate?.getUTCDay()).toBe(1);
   expect(described.NextRotationDate?.toISOString()).toMatch(/T09:59:59/);
   expect(described.RotationRules).toMatchObject({ ScheduleExpression: 'cron(0 8 ? * MON *)', Duration: '2h' });
-  expect(await valueOf()).toBe('1');
+  expect(await currentValue()).toBe('1');
   await advanceClock(cloud.endpoint, 7 * day);
-  await eventually(async () => expect(await valueOf()).toBe('2'), { timeoutMs: 60_000, why: 'its Monday has come' });
+  await eventually(async () => expect(await currentValue()).toBe('2'), { timeoutMs: 60_000, why: 'its Monday has come' });
 });
 
 test('RotateSecret refuses functions that it may not call and rules that make no sense', { timeout: 60_000 }, async () => {

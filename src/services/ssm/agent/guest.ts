@@ -62,7 +62,7 @@ export async function waitInGuest(ctx: Context, machine: string, folder: string)
 
 /** Kills a script with all that it started. Safe to repeat. */
 export async function killInGuest(ctx: Context, machine: string, folder: string): Promise<void> {
-  await execIn(ctx, machine, ['sh', '-c', '[ -e "$1/pid" ] && kill -KILL -- "-$(cat "$1/pid")"; true', 'sh', folder]);
+  await execIn(ctx, machine, ['sh', '-c', '[ -e "$1/pid" ] && kill -KILL "-$(cat "$1/pid")"; true', 'sh', folder]);
 }
 
 /** The beginning of one of a script's two streams, at most so many bytes. */
