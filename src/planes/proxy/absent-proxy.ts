@@ -26,6 +26,8 @@ export class AbsentProxy implements ProxyNodes {
 
   async exchange(): Promise<undefined> {}
 
+  async draining(): Promise<undefined> {}
+
   async takeCounts(): Promise<undefined> {
     return undefined;
   }

@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { PilviError } from '../../base/errors.ts';
 import { machineNamespace } from '../../machine/netns.ts';
 import { startOwnProcess } from '../../machine/node-process.ts';
-import type { MessageExchange, Probe, ProbeResult, ProxyNodes, ProxyCounts, ProxyNodeSpec } from './types.ts';
+import type { DrainingTarget, MessageExchange, Probe, ProbeResult, ProxyNodes, ProxyCounts, ProxyNodeSpec } from './types.ts';
 import type { NodeAnswer, NodeQuestion } from './worker/main.ts';
 
 const memoryMiB = 192;
@@ -71,6 +71,12 @@ export class LinuxProxy implements ProxyNodes {
     const question = { ask: 'exchange' as const, exchange: { ...where, message: text } };
     const answer = await this.#ask(node, question, where.timeoutMillis + answerMillisMax).catch(() => undefined);
     return typeof answer === 'string' ? Buffer.from(answer, 'base64') : undefined;
+  }
+
+  async draining(key: string): Promise<readonly DrainingTarget[] | undefined> {
+    const node = this.#nodes.get(key);
+    if (node === undefined) return undefined;
+    return (await this.#ask(node, { ask: 'draining' }).catch(() => undefined)) as readonly DrainingTarget[] | undefined;
   }
 
   async takeCounts(key: string): Promise<ProxyCounts | undefined> {

@@ -201,6 +201,13 @@ export interface ProxyLogEntry {
   connection: string;
 }
 
+/** A target that a node sends nothing new to, and the requests or connections that it still has there. */
+export interface DrainingTarget {
+  pool: string;
+  target: string;
+  underWay: number;
+}
+
 export interface ProxyNodes {
   /** Why nodes cannot run on this host, or undefined when they can. */
   readonly unavailable: string | undefined;
@@ -213,6 +220,8 @@ export interface ProxyNodes {
   probe(key: string, probes: readonly Probe[]): Promise<readonly ProbeResult[]>;
   /** Sends a message from this node's address and gives the answer; undefined when none comes, or the node is gone. */
   exchange(key: string, exchange: MessageExchange): Promise<Uint8Array | undefined>;
+  /** The draining targets of the spec in force; undefined when there is no such node. */
+  draining(key: string): Promise<readonly DrainingTarget[] | undefined>;
   /** Counts since the last time; undefined when there is no such node. */
   takeCounts(key: string): Promise<ProxyCounts | undefined>;
   close(): Promise<void>;

@@ -13,7 +13,7 @@ import { policyHandlers } from './ssl-policies.ts';
 import { BalancerNames, Listeners, tables } from './state.ts';
 import { tagHandlers } from './tags.ts';
 import { groupHandlers } from './target-groups.ts';
-import { finishDraining, onInstanceChange, targetHandlers } from './targets.ts';
+import { finishDraining, lookAtDraining, onInstanceChange, targetHandlers } from './targets.ts';
 
 export default defineService({
   name: 'elastic-load-balancing-v2',
@@ -31,7 +31,7 @@ export default defineService({
   authorise: authorisations,
   api: createApi,
   reconcilers: { balancers },
-  tasks: { checkHealth, finishDraining, publishMetrics },
+  tasks: { checkHealth, finishDraining, lookAtDraining, publishMetrics },
   events: {
     'aws.ec2:EC2 Instance State-change Notification': async ({ detail }, ctx) => {
       const { 'instance-id': id, state } = detail as { 'instance-id': string; state: string };

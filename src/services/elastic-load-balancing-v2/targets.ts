@@ -82,6 +82,9 @@ function checkList(targets: readonly TargetDescription[] | undefined): readonly 
   return targets;
 }
 
+/** Time between two looks at what is still under way on draining targets. */
+const lookMillis = 1000;
+
 /** Takes a target out, once its delay is over. */
 export const finishDraining: Task = async (job, ctx) => {
   const { group, id, port } = job.payload as { group: string; id: string; port: number };
@@ -90,6 +93,40 @@ export const finishDraining: Task = async (job, ctx) => {
     if (row?.state !== 'draining') return;
     await tx.table(Targets).delete(group, id, port);
     await hintUsers(tx, group);
+  });
+};
+
+/**
+ * Ends the draining of a group's targets on which nothing is under way any more ("Deregistration delay": a target without requests in flight and
+ * connections need not wait for it). Looks every second of the cloud's time while there are any. `key` is the group.
+ */
+export const lookAtDraining: Task = async ({ key: arn }, ctx) => {
+  const rows = (await ctx.table(Targets).list({ prefix: [arn] })).filter(({ state }) => state === 'draining');
+  if (rows.length === 0) return;
+  const proxy = ctx.part('proxy');
+  const balancers = await Promise.all((await balancersOf(ctx, arn)).map((balancer) => ctx.table(Balancers).get(balancer)));
+  const nodes = balancers.flatMap((row) => row?.nodes ?? []);
+  const seen = await Promise.all(nodes.map(({ interfaceId }) => proxy.draining(interfaceId)));
+  // A node that does not know of the draining yet may send something still; one that is gone has nothing.
+  const isDone = ({ id, port }: TargetRow): boolean =>
+    seen.every((targets) => {
+      if (targets === undefined) return true;
+      const own = targets.filter(({ pool, target }) => pool === arn && target.split('@')[0] === `${id}:${port}`);
+      return own.length > 0 && own.every(({ underWay }) => underWay === 0);
+    });
+  await ctx.transact(async (tx) => {
+    let left = 0;
+    for (const row of rows) {
+      const latest = await tx.table(Targets).get(row.group, row.id, row.port);
+      if (latest?.state !== 'draining') continue;
+      left += 1;
+      if (!isDone(row)) continue;
+      left -= 1;
+      await tx.table(Targets).delete(row.group, row.id, row.port);
+      await tx.unschedule('finishDraining', `${row.group} ${row.id} ${row.port}`);
+    }
+    if (left < rows.length) await hintUsers(tx, arn);
+    if (left > 0) await tx.schedule({ task: 'lookAtDraining', key: arn, due: ctx.clock.now() + lookMillis });
   });
 };
 
@@ -178,6 +215,7 @@ export const targetHandlers: HandlersOf<ElasticLoadBalancingV2> = {
           const { group: arn, id, port } = row;
           const payload = { group: arn, id, port };
           await tx.schedule({ task: 'finishDraining', key: `${arn} ${id} ${port}`, due: ctx.now + delay, payload });
+          await tx.schedule({ task: 'lookAtDraining', key: arn, due: ctx.now + lookMillis });
         }
       }
       await hintUsers(tx, group.arn);

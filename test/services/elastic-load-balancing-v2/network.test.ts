@@ -116,6 +116,13 @@ test('ELB-030 when the delay is over an ALB cuts what is left, an NLB only when 
   expect(Date.now() - began).toBeLessThan(15_000);
   expect(await site.health(http)).toEqual({});
 
+  // With nothing under way it need not wait for its delay.
+  await setGroup(http, { [delay]: '3600' });
+  await site.elb.send(new RegisterTargetsCommand({ TargetGroupArn: http, Targets: [{ Id: servers[0]! }] }));
+  await site.all(http, 'healthy');
+  await out(http);
+  await eventually(async () => expect(await site.health(http)).toEqual({}), { why: 'an idle target leaves early' });
+
   const tcp = await site.group('keep', { Protocol: 'TCP', HealthCheckPath: undefined, HealthCheckTimeoutSeconds: undefined }, [
     servers[0]!,
   ]);

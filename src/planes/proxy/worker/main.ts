@@ -10,6 +10,7 @@ export type NodeQuestion =
   | { id: number; ask: 'apply'; spec: ProxyNodeSpec }
   | { id: number; ask: 'probe'; probes: readonly Probe[] }
   | { id: number; ask: 'exchange'; exchange: Omit<MessageExchange, 'message'> & { message: string } }
+  | { id: number; ask: 'draining' }
   | { id: number; ask: 'counts' };
 
 export interface NodeAnswer {
@@ -24,6 +25,7 @@ export function runNode(): Promise<void> {
   const listeners = new Listeners(state);
   const answer = async (question: NodeQuestion): Promise<unknown> => {
     if (question.ask === 'counts') return state.counts.take();
+    if (question.ask === 'draining') return state.draining();
     if (question.ask === 'probe') return Promise.all(question.probes.map((probe) => probeTarget(probe, state.address)));
     if (question.ask === 'exchange') return exchangeMessage(question.exchange, state.address);
     state.update(question.spec);

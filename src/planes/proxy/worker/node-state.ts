@@ -3,7 +3,7 @@ import { Counts } from './counts.ts';
 import { sealingKey } from './cookies.ts';
 import { type CompiledRule, compileRules } from './match.ts';
 import { LivePool } from './pools.ts';
-import type { HttpOptions, ListenerSpec, ProxyNodeSpec } from '../types.ts';
+import type { DrainingTarget, HttpOptions, ListenerSpec, ProxyNodeSpec } from '../types.ts';
 
 /** Real milliseconds between looks at silent connections. */
 const sweepMillis = 250;
@@ -53,6 +53,15 @@ export class NodeState {
       if (known === undefined) this.pools.set(pool.key, new LivePool(pool, spec.zone));
       else known.update(pool, spec.zone);
     }
+  }
+
+  /** Targets that get nothing new, with what is under way on them. */
+  draining(): DrainingTarget[] {
+    return [...this.pools.values()].flatMap((pool) =>
+      [...pool.targets.values()]
+        .filter(({ spec }) => spec.state === 'draining')
+        .map(({ spec, outstanding }) => ({ pool: pool.spec.key, target: spec.key, underWay: outstanding })),
+    );
   }
 
   listener(spec: ListenerSpec): LiveListener {
