@@ -148,6 +148,22 @@ test('executions go on after the cloud was killed: a wait, a callback, and branc
       OutputPath: '$.Status',
     }),
   );
+  const distributed = {
+    ProcessorConfig: { Mode: 'DISTRIBUTED', ExecutionType: 'STANDARD' },
+    StartAt: 'Rest',
+    States: { Rest: { Type: 'Wait', Seconds: 86_400, End: true } },
+  };
+  const spread = await start(only({ Type: 'Map', ItemsPath: '$.list', MaxConcurrency: 2, ItemProcessor: distributed }));
+  await eventually(
+    async () => {
+      const { mapRuns = [] } = await before.sfn.listMapRuns({ executionArn: spread });
+      expect((await before.sfn.describeMapRun({ mapRunArn: mapRuns[0]?.mapRunArn })).itemCounts).toMatchObject({
+        running: 2,
+        pending: 1,
+      });
+    },
+    { why: 'two children run' },
+  );
   const tokens = await take(sqs, QueueUrl, 3);
   await before.sfn.sendTaskSuccess({ taskToken: tokens[0], output: '"one"' });
   await eventually(async () => expect((await historyOf(before, outer)).map(({ type }) => type)).toContain('TaskSubmitted'), {
@@ -167,6 +183,19 @@ test('executions go on after the cloud was killed: a wait, a callback, and branc
     await advanceClock(second_.endpoint, day + second);
     expect(await ended(after, waiting)).toMatchObject({ status: 'SUCCEEDED', output: { a: 1 } });
     expect(await ended(after, outer)).toMatchObject({ status: 'SUCCEEDED', output: 'SUCCEEDED' });
+    // The third child of the distributed Map begins when the first have ended.
+    await eventually(
+      async () => {
+        const { mapRuns = [] } = await after.sfn.listMapRuns({ executionArn: spread });
+        expect((await after.sfn.describeMapRun({ mapRunArn: mapRuns[0]?.mapRunArn })).itemCounts).toMatchObject({
+          running: 1,
+          succeeded: 2,
+        });
+      },
+      { why: 'the last child runs' },
+    );
+    await advanceClock(second_.endpoint, day + second);
+    expect(await ended(after, spread)).toMatchObject({ status: 'SUCCEEDED', output: [1, 2, 3] });
     const ids = (await historyOf(after, waiting)).map(({ id }) => id);
     expect(ids).toEqual(ids.map((_id, at) => at + 1));
   } finally {
