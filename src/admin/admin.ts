@@ -39,6 +39,8 @@ export interface AdminOptions {
   /** Instances that can be made to hang, interfaces and paths that can be cut. */
   links: {
     hang: (id: string, down: boolean) => Promise<boolean>;
+    /** Gives a Spot Instance notice of its interruption, or what it was interrupted for back. */
+    interrupt: (id: string, down: boolean) => Promise<boolean>;
     cut: (ends: readonly [string] | readonly [string, string], down: boolean) => Promise<boolean>;
     list: () => Promise<{
       instances: readonly string[];
@@ -373,6 +375,7 @@ function linkRoutes({
   });
   return [
     route('instance', ({ instance }, down) => links.hang(String(instance), down)),
+    route('spot', ({ spot }, down) => links.interrupt(String(spot), down)),
     route('interface', ({ interface: id }, down) => links.cut([String(id)], down)),
     route('path', ({ from, to }, down) => links.cut([String(from), String(to)], down)),
   ];

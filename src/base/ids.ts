@@ -48,6 +48,7 @@ export const idKinds = {
   launchTemplate: long('lt-'),
   placementGroup: long('pg-'),
   dedicatedHost: long('h-'),
+  spotRequest: { prefix: 'sir-', length: 8, alphabet: lowerAlphanumeric },
   vpcCidrAssociation: long('vpc-cidr-assoc-'),
   subnetCidrAssociation: long('subnet-cidr-assoc-'),
   natGateway: long('nat-'),

@@ -2,6 +2,7 @@
  * Which zone gets the next instance, and which instance leaves: pure. Sources: Auto Scaling User Guide, "Auto Scaling benefits" (zones), "Control which
  * instances terminate during scale in" (policies, in their order; the zone with the most instances comes first).
  */
+import { capacityOf } from './members.ts';
 import type { GroupRow, MemberRow } from './state.ts';
 
 /** Zone with the fewest instances, of those where launches have not just failed; all again when they failed everywhere. */
@@ -51,14 +52,14 @@ const narrowers: Readonly<Record<string, readonly Narrow[]>> = {
   ],
   OldestLaunchTemplate: [byTemplate],
   ClosestToNextInstanceHour: [byHour],
-  // Instances of one purchase option are all alike here: the strategies choose among pools that only AWS has.
+  // Within a purchase option the strategies choose by what pools have to spare, which only AWS knows.
   AllocationStrategy: [],
   Default: [byTemplate, byHour],
 };
 
 /** The instance that leaves at a scale-in; undefined when all are protected. */
 export function memberToEnd(
-  { terminationPolicies, zones }: Pick<GroupRow, 'terminationPolicies' | 'zones'>,
+  { terminationPolicies, zones, launch }: Pick<GroupRow, 'terminationPolicies' | 'zones' | 'launch'>,
   members: readonly MemberRow[],
   now: number,
 ): MemberRow | undefined {
@@ -66,18 +67,35 @@ export function memberToEnd(
   const count = (zone: string) =>
     zones.includes(zone) ? members.filter((member) => member.zone === zone).length : Number.MAX_SAFE_INTEGER;
   const most = Math.max(...candidates.map(({ zone }) => count(zone)));
-  let left: readonly MemberRow[] = candidates.filter(({ zone }) => count(zone) === most);
+  const inZone = candidates.filter(({ zone }) => count(zone) === most);
+  let left = ofSurplusOption(launch, members, inZone);
   for (const policy of terminationPolicies)
     for (const narrow of narrowers[policy] ?? []) if (left.length > 1) left = narrow(left, now);
   return left[0];
 }
 
-/** Whether the next instance of a mixed policy is to be a Spot Instance ("OnDemandPercentageAboveBaseCapacity": rounded up in favour of On-Demand). */
-export function spotNext(launch: GroupRow['launch'], members: readonly Pick<MemberRow, 'spot'>[]): boolean {
-  const distribution = launch.mixed?.InstancesDistribution;
-  if (distribution === undefined) return false;
-  const { OnDemandBaseCapacity: base = 0, OnDemandPercentageAboveBaseCapacity: percentage = 100 } = distribution;
-  const total = members.length + 1;
-  const wanted = Math.min(total, base) + Math.ceil((Math.max(0, total - base) * percentage) / 100);
-  return members.filter(({ spot }) => !spot).length >= wanted;
+const onDemand = (members: readonly Pick<MemberRow, 'spot' | 'weight'>[]) => capacityOf(members.filter(({ spot }) => !spot));
+
+/** On-Demand capacity that a launch choice wants among a total ("OnDemandPercentageAboveBaseCapacity": rounded up in favour of On-Demand). */
+function onDemandWanted({ mixed }: GroupRow['launch'], total: number): number {
+  const { OnDemandBaseCapacity: base = 0, OnDemandPercentageAboveBaseCapacity: percentage = 100 } =
+    mixed?.InstancesDistribution ?? {};
+  return Math.min(total, base) + Math.ceil((Math.max(0, total - base) * percentage) / 100);
+}
+
+/** Of a mixed policy's instances those of the purchase option that there are too many of ("Termination policies: mixed instances groups"). */
+function ofSurplusOption(
+  launch: GroupRow['launch'],
+  all: readonly MemberRow[],
+  left: readonly MemberRow[],
+): readonly MemberRow[] {
+  if (launch.mixed === undefined) return left;
+  const tooMany = onDemand(all) > onDemandWanted(launch, capacityOf(all) - 1);
+  const narrowed = left.filter(({ spot }) => spot !== tooMany);
+  return narrowed.length === 0 ? left : narrowed;
+}
+
+/** Whether the next instance is to be a Spot Instance. */
+export function spotNext(launch: GroupRow['launch'], members: readonly Pick<MemberRow, 'spot' | 'weight'>[]): boolean {
+  return onDemand(members) >= onDemandWanted(launch, capacityOf(members) + 1);
 }

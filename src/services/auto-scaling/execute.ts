@@ -7,7 +7,7 @@ import type { AlarmAction, AlarmReceiver } from '../cloudwatch/api.ts';
 import { stamp } from './activities.ts';
 import { activityInProgress, validationError } from './errors.ts';
 import { putDesired, requireGroup } from './groups.ts';
-import { counts } from './members.ts';
+import { capacityOf, counts } from './members.ts';
 import { findPolicy } from './policies.ts';
 import { type GroupRow, Groups, Members, type MemberRow, Policies, type PolicyRow } from './state.ts';
 
@@ -24,10 +24,14 @@ function warmupMillis(group: GroupRow, policy: PolicyRow): number {
 
 /** Members that an earlier run of a policy launched and that do not count yet ("instance warmup"). */
 function warming(ctx: Context, group: GroupRow, policy: PolicyRow, members: readonly MemberRow[]): number {
-  return members.filter(
-    (member) =>
-      counts(member) && member.policy !== undefined && ctx.now < (member.inService ?? ctx.now + 1) + warmupMillis(group, policy),
-  ).length;
+  return capacityOf(
+    members.filter(
+      (member) =>
+        counts(member) &&
+        member.policy !== undefined &&
+        ctx.now < (member.inService ?? ctx.now + 1) + warmupMillis(group, policy),
+    ),
+  );
 }
 
 /** The capacity that a policy wants; undefined for no change. */
@@ -43,7 +47,7 @@ function wanted(
   const bounded = (capacity: number) => Math.min(group.max, Math.max(group.min, floor, capacity));
   if (policy.type === 'SimpleScaling') return bounded(adjust(group.desired, settings.ScalingAdjustment ?? 0, settings));
   const cold = warming(ctx, group, policy, members);
-  const pending = Math.max(0, group.desired - members.filter(counts).length);
+  const pending = Math.max(0, group.desired - capacityOf(members.filter(counts)));
   const warm = Math.max(0, group.desired - cold - (group.causePolicy === undefined ? 0 : pending));
   let aim: number | undefined;
   if (policy.type === 'StepScaling') {

@@ -48,17 +48,28 @@ async function checkMixed(ctx: Context, operation: string, given: MixedInstances
   const specification = given.LaunchTemplate?.LaunchTemplateSpecification;
   if (specification === undefined) throw validationError('Launch template must be specified in MixedInstancesPolicy.');
   const template = await findTemplate(ctx, specification);
-  const overrides = given.LaunchTemplate?.Overrides ?? [];
+  const overrides = (given.LaunchTemplate?.Overrides ?? []).map((one) => ({ ...one }));
   for (const one of overrides) {
-    for (const name of ['WeightedCapacity', 'InstanceRequirements', 'ImageId', 'LaunchTemplateSpecification'] as const)
+    for (const name of ['InstanceRequirements', 'ImageId'] as const)
       if (one[name] !== undefined) throw parameterNotImplemented(operation, `Overrides.${name}`);
+    const { WeightedCapacity: weight, LaunchTemplateSpecification: own } = one;
+    if (weight !== undefined && !/^[1-9]\d{0,2}$/.test(weight))
+      throw validationError(`WeightedCapacity must be a number between 1 and 999: ${weight}`);
+    if (own !== undefined) {
+      const { id, name, version } = await findTemplate(ctx, own);
+      one.LaunchTemplateSpecification = { LaunchTemplateId: id, LaunchTemplateName: name, Version: version };
+    }
   }
+  if (overrides.some((one) => one.WeightedCapacity !== undefined) && overrides.some((one) => one.WeightedCapacity === undefined))
+    throw validationError('WeightedCapacity must be given for all of the overrides or for none.');
   const distribution = given.InstancesDistribution ?? {};
-  for (const name of ['DistributionSegments', 'SpotMaxPrice'] as const)
-    if (distribution[name] !== undefined) throw parameterNotImplemented(operation, name);
-  // Prices of types are not compared: the first override is the first choice.
-  if (distribution.OnDemandAllocationStrategy === 'lowest-price')
-    throw parameterNotImplemented(operation, 'OnDemandAllocationStrategy lowest-price');
+  if (distribution.DistributionSegments !== undefined) throw parameterNotImplemented(operation, 'DistributionSegments');
+  const { SpotMaxPrice: maxPrice = '' } = distribution;
+  if (maxPrice !== '' && !(Number(maxPrice) > 0)) throw validationError(`Invalid SpotMaxPrice: ${maxPrice}.`);
+  const { SpotInstancePools: pools } = distribution;
+  if (pools !== undefined && (pools < 1 || pools > 20)) throw validationError('SpotInstancePools must be between 1 and 20.');
+  if (pools !== undefined && (distribution.SpotAllocationStrategy ?? 'lowest-price') !== 'lowest-price')
+    throw validationError('SpotInstancePools is only supported with the SpotAllocationStrategy lowest-price.');
   const {
     OnDemandAllocationStrategy = 'prioritized',
     OnDemandBaseCapacity = 0,

@@ -6,8 +6,9 @@ import type { RunInstancesRequest } from '@aws-sdk/client-ec2';
 import type { Context, Transaction } from '../../kernel/context.ts';
 import { AwsError } from '../../kernel/errors.ts';
 import { endActivity, updateActivity } from './activities.ts';
-import { resolveVersion, templateOf } from './launch-choice.ts';
+import { resolveVersion } from './launch-choice.ts';
 import { inWarmPool } from './members.ts';
+import { chooseLaunch } from './mixed.ts';
 import { Configurations, type ConfigurationRow, type GroupRow, Groups, type MemberRow, Members } from './state.ts';
 
 /** How long a zone in which a launch failed is passed over. */
@@ -49,18 +50,21 @@ function network(member: MemberRow, configuration: ConfigurationRow | undefined)
   return { SubnetId, ...(groups === undefined ? {} : { SecurityGroupIds: groups }) };
 }
 
+/** The Spot part of a launch, with the most that the policy pays. */
+function spotOptions({ launch }: GroupRow): RunInstancesRequest['InstanceMarketOptions'] {
+  const { SpotMaxPrice: MaxPrice = '' } = launch.mixed?.InstancesDistribution ?? {};
+  return { MarketType: 'spot', ...(MaxPrice === '' ? {} : { SpotOptions: { MaxPrice } }) };
+}
+
 async function requestOf(ctx: Context, group: GroupRow, member: MemberRow): Promise<RunInstancesRequest> {
   const name = member.configuration;
   const configuration = name === undefined ? undefined : await ctx.table(Configurations).get(name);
   const base = configuration === undefined ? {} : fromConfiguration(configuration);
   const { template } = member;
-  const override = group.launch.mixed?.LaunchTemplate?.Overrides?.[0];
   return {
     ...base,
     ...(template === undefined ? {} : { LaunchTemplate: { LaunchTemplateId: template.id, Version: template.version } }),
-    ...(override?.InstanceType === undefined
-      ? {}
-      : { InstanceType: override.InstanceType as RunInstancesRequest['InstanceType'] }),
+    ...(member.chosenType === undefined ? {} : { InstanceType: member.chosenType as RunInstancesRequest['InstanceType'] }),
     ...network(member, configuration),
     MinCount: 1,
     MaxCount: 1,
@@ -70,7 +74,7 @@ async function requestOf(ctx: Context, group: GroupRow, member: MemberRow): Prom
       AvailabilityZone: member.zone,
       ...(group.placementGroup === undefined ? {} : { GroupName: group.placementGroup }),
     },
-    ...(member.spot ? { InstanceMarketOptions: { MarketType: 'spot' as const } } : {}),
+    ...(member.spot ? { InstanceMarketOptions: spotOptions(group) } : {}),
     TagSpecifications: [
       {
         ResourceType: 'instance',
@@ -83,9 +87,15 @@ async function requestOf(ctx: Context, group: GroupRow, member: MemberRow): Prom
   };
 }
 
-/** A new member's row for a zone, with what it is launched from settled. */
-export async function newMember(ctx: Context, group: GroupRow, zone: string, more: Partial<MemberRow>): Promise<MemberRow> {
-  const template = templateOf(group);
+/** A new member's row for a zone beside the others, with what it is launched from settled. */
+export async function newMember(
+  ctx: Context,
+  group: GroupRow,
+  zone: string,
+  more: Partial<MemberRow>,
+  others: readonly MemberRow[] = [],
+): Promise<MemberRow> {
+  const { template, ...chosen } = await chooseLaunch(ctx, group, zone, more.spot === true, others);
   const subnets = group.subnets.filter((subnet) => subnet.zone === zone);
   const version = template === undefined ? undefined : await resolveVersion(ctx, template);
   return {
@@ -99,6 +109,7 @@ export async function newMember(ctx: Context, group: GroupRow, zone: string, mor
     template: template === undefined ? undefined : { ...template, version: version ?? template.version },
     configuration: group.launch.configuration,
     spot: false,
+    ...chosen,
     launched: ctx.now,
     registered: [],
     ...more,

@@ -23,12 +23,18 @@ export function describeMember(row: MemberRow): Instance {
         : { LaunchTemplateId: row.template.id, LaunchTemplateName: row.template.name, Version: row.template.version },
     ImageId: row.imageId,
     ProtectedFromScaleIn: row.protected,
+    WeightedCapacity: row.weight === undefined ? undefined : String(row.weight),
   };
 }
 
 /** Whether a member counts towards the desired capacity. */
 export function counts({ state }: Pick<MemberRow, 'state'>): boolean {
   return state.startsWith('Pending') || state === 'InService';
+}
+
+/** Capacity of members in the group's unit: their number, or the sum of their weights. */
+export function capacityOf(members: readonly Pick<MemberRow, 'weight'>[]): number {
+  return members.reduce((sum, { weight = 1 }) => sum + weight, 0);
 }
 
 /** Whether a member is in the warm pool, or on its way there or out of it to its end. */
@@ -162,7 +168,7 @@ export const memberHandlers: HandlersOf<AutoScaling> = {
       const found = await membersOf(tx, group, ids);
       const rows: ActivityRow[] = [];
       for (const member of found) {
-        if (shrink === true && counts(member)) group = await decrement(tx, group, 1);
+        if (shrink === true && counts(member)) group = await decrement(tx, group, capacityOf([member]));
         const row = await record(tx, ctx, group, member, {
           description: 'Detaching EC2 instance',
           did: 'detached',
@@ -184,7 +190,7 @@ export const memberHandlers: HandlersOf<AutoScaling> = {
       for (const member of await membersOf(tx, group, ids)) {
         if (member.state !== 'InService')
           throw validationError(`The instance ${member.instanceId} is not in InService or Standby state.`);
-        if (shrink === true) group = await decrement(tx, group, 1);
+        if (shrink === true) group = await decrement(tx, group, capacityOf([member]));
         const row = await record(tx, ctx, group, member, {
           description: 'Moving EC2 instance to Standby',
           did: 'moved to standby',
@@ -204,7 +210,8 @@ export const memberHandlers: HandlersOf<AutoScaling> = {
     const activities = await ctx.transact(async (tx) => {
       const group = await requireGroup(tx, name);
       const found = await membersOf(tx, group, ids);
-      if (group.desired + found.length > group.max)
+      const capacity = capacityOf(found);
+      if (group.desired + capacity > group.max)
         throw validationError(
           `AutoScalingGroup ${group.name} has min-size=${group.min}, max-size=${group.max}, and desired-size=${group.desired}. To bring ${found.length} instance(s) back into service, please update the AutoScalingGroup sizes appropriately.`,
         );
@@ -218,7 +225,7 @@ export const memberHandlers: HandlersOf<AutoScaling> = {
         await tx.table(Members).put({ ...member, state: 'Pending', activity: row.id });
         rows.push(row);
       }
-      await tx.table(Groups).put({ ...group, desired: group.desired + found.length });
+      await tx.table(Groups).put({ ...group, desired: group.desired + capacity });
       tx.hint('groups', group.name);
       return rows;
     });
@@ -262,7 +269,7 @@ export const memberHandlers: HandlersOf<AutoScaling> = {
       if (member === undefined || (named !== undefined && named !== member.group)) throw instanceNotFound(id);
       const found = await requireGroup(tx, member.group);
       if (member.state.includes('Terminating')) throw validationError(`Instance ${id} is already terminating.`);
-      const group = shrink === true && counts(member) ? await decrement(tx, found, 1) : found;
+      const group = shrink === true && counts(member) ? await decrement(tx, found, capacityOf([member])) : found;
       await endActivity(tx, ctx, member.activity, 'Cancelled');
       const row = await record(tx, ctx, group, member, {
         description: 'Terminating EC2 instance',

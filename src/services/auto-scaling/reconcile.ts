@@ -12,7 +12,7 @@ import { forgetGroup, lookMillis } from './groups.ts';
 import { beginHooks } from './hooks.ts';
 import { launchMember, newMember } from './launch.ts';
 import { asLinkedRole } from './linked-role.ts';
-import { counts, inWarmPool } from './members.ts';
+import { capacityOf, counts, inWarmPool } from './members.ts';
 import { publishMetrics } from './metrics.ts';
 import { illnessOf, observe, type Sight } from './observe.ts';
 import { stepRefresh } from './refresh-step.ts';
@@ -135,11 +135,11 @@ function launchCause(ctx: Context, group: GroupRow, from: number): string {
 /** Writes the rows of the launches that are missing; false when there are none or nowhere to go. */
 async function launchMissing(ctx: Context, group: GroupRow, members: readonly MemberRow[], extra: boolean): Promise<boolean> {
   const live = members.filter(counts);
-  const missing = extra ? 1 : group.desired - live.filter((member) => member.extra !== true).length;
+  const missing = extra ? 1 : group.desired - capacityOf(live.filter((member) => member.extra !== true));
   if (missing <= 0 || group.suspended.includes('Launch')) return false;
   const planned: MemberRow[] = [];
   const warm = extra ? [] : members.filter((member) => isReady(member));
-  for (let index = 0; index < missing; index += 1) {
+  while (capacityOf(planned) < missing) {
     const together = [...live, ...planned];
     const zone = zoneForLaunch(group, together, ctx.now);
     if (zone === undefined) break;
@@ -150,11 +150,13 @@ async function launchMissing(ctx: Context, group: GroupRow, members: readonly Me
       continue;
     }
     planned.push(
-      await newMember(ctx, group, zone, {
-        spot: spotNext(group.launch, together),
-        policy: group.causePolicy,
-        extra: extra || undefined,
-      }),
+      await newMember(
+        ctx,
+        group,
+        zone,
+        { spot: spotNext(group.launch, together), policy: group.causePolicy, extra: extra || undefined },
+        together,
+      ),
     );
   }
   if (planned.length === 0) return false;
@@ -166,7 +168,7 @@ async function launchMissing(ctx: Context, group: GroupRow, members: readonly Me
       if (member.moving === 'fromPool' && !isReady(await tx.table(Members).get(group.name, member.slot))) continue;
       const cause = extra
         ? `At ${stamp(ctx.now)} instances were launched to balance instances in zones ${group.zones.join(' ')} with other zones resulting in more than desired number of instances in the group.`
-        : launchCause(ctx, group, live.length);
+        : launchCause(ctx, group, capacityOf(live));
       const activity = await beginActivity(tx, ctx, group, {
         description: `Launching a new EC2 instance${member.moving === 'fromPool' ? ` from warm pool: ${member.instanceId}` : ''}`,
         cause,
@@ -186,11 +188,12 @@ async function endSurplus(ctx: Context, group: GroupRow, members: readonly Membe
   if (group.suspended.includes('Terminate')) return;
   // What is still being launched to even out the zones takes nobody's place yet.
   let live = members.filter((member) => counts(member) && !(member.extra === true && member.state !== 'InService'));
-  const from = live.length;
-  while (live.length > group.desired) {
+  const from = capacityOf(live);
+  while (capacityOf(live) > group.desired) {
     const candidates = live.filter(({ instanceId }) => instanceId !== undefined);
     const chosen = group.deleting === true ? candidates[0] : memberToEnd(group, candidates, ctx.now);
-    if (chosen === undefined) return;
+    // With weights the group rather has too much than too little.
+    if (chosen === undefined || capacityOf(live) - capacityOf([chosen]) < group.desired) return;
     const words = `At ${stamp(ctx.now)} an instance was taken out of service in response to a difference between desired and actual capacity, shrinking the capacity from ${from} to ${group.desired}.  At ${stamp(ctx.now)} instance ${chosen.instanceId} was selected for termination.`;
     const cause = group.cause === '' ? words : `${group.cause}  ${words}`;
     if (await hasRoomInPool(ctx, group, chosen)) await returnToPool(ctx, group, chosen, cause);
@@ -209,7 +212,8 @@ async function scale(ctx: Context, name: string): Promise<void> {
   if (await launchMissing(ctx, group, members, false)) return;
   await endSurplus(ctx, group, members);
   const settled = members.every((member) => inWarmPool(member) || member.state === 'InService' || member.state === 'Standby');
-  if (!settled || live.length !== group.desired) return;
+  const weighted = live.some(({ weight }) => weight !== undefined);
+  if (!settled || (weighted ? capacityOf(live) < group.desired : live.length !== group.desired)) return;
   if (live.some(({ extra }) => extra) || group.cause !== '' || group.replacements > 0)
     await ctx.transact(async (tx) => {
       const row = await tx.table(Groups).get(name);

@@ -6,7 +6,7 @@
 import type { InstanceRefreshStatus } from '@aws-sdk/client-auto-scaling';
 import type { Context, Transaction } from '../../kernel/context.ts';
 import { stamp } from './activities.ts';
-import { counts, inWarmPool } from './members.ts';
+import { capacityOf, counts, inWarmPool } from './members.ts';
 import { type GroupRow, Groups, type LaunchChoice, type MemberRow, Members, type RefreshRow, Refreshes } from './state.ts';
 
 /** Cloud time without progress after which a refresh fails ("it waits up to an hour"). */
@@ -39,7 +39,7 @@ function progressOf(row: RefreshRow, group: Pick<GroupRow, 'desired'>, members: 
   const leaving = members.filter((member) => old.has(member.slot) && !left.includes(member));
   const fresh = members.filter((member) => !old.has(member.slot) && counts(member));
   const cold = fresh.filter(({ state, inService }) => state !== 'InService' || now < (inService ?? now) + row.warmupMillis);
-  const missing = Math.max(0, group.desired - left.filter(counts).length - fresh.length);
+  const missing = Math.max(0, group.desired - capacityOf(left.filter(counts)) - capacityOf(fresh));
   const underWay = Math.min(row.total - left.length, Math.max(leaving.length, missing + cold.length));
   return { left, underWay, done: Math.max(0, row.total - left.length - underWay) };
 }

@@ -118,6 +118,9 @@ export interface MemberRow {
   template?: TemplateChoice | undefined;
   configuration?: string | undefined;
   spot: boolean;
+  /** Type and weight of the mixed policy's override that it was launched by. */
+  chosenType?: string | undefined;
+  weight?: number | undefined;
   launched: Millis;
   inService?: Millis | undefined;
   /** The activity that is under way for it. */

@@ -9,6 +9,8 @@ import { type ConnectTarget, connectTarget, pushKey } from './key-pairs/pushed-k
 import { type AgentFacts, agentFacts } from './instances/agent-facts.ts';
 import { recoverByAlarm } from './instances/recovery.ts';
 import { Occupants } from './placement/state.ts';
+import { onDemandPrice } from './spot/prices.ts';
+import { orderInterruption } from './spot/lifecycle.ts';
 import { Volumes } from './volumes/state.ts';
 import { stallVolume } from './volumes/stall.ts';
 
@@ -22,6 +24,10 @@ export interface Ec2Api extends ReturnType<typeof heldInterfaces> {
   stallVolume(id: string, stalled: boolean): Promise<boolean>;
   /** Lets a running instance of any account hang, or go on; false when there is none. */
   hangInstance(id: string, down: boolean): Promise<boolean>;
+  /** Gives a running Spot Instance of any account notice of its interruption, or starts one that was stopped by it; false when there is none. */
+  interruptSpot(id: string, down: boolean): Promise<boolean>;
+  /** USD per hour of a type, On-Demand; undefined where it is not known. */
+  onDemandPrice(type: string): number | undefined;
   /** Cuts an interface, or the path between two (or their instances), or mends it; false when an end does not exist. */
   cutLink(ends: readonly [string] | readonly [string, string], down: boolean): Promise<boolean>;
   /** Instances, interfaces and paths that are broken by order. */
@@ -53,6 +59,8 @@ export function ec2Api(ctx: Context): Ec2Api {
     placeOf: async (id) => (await ctx.table(Occupants).get(id))?.place,
     stallVolume: (id, stalled) => stallVolume(ctx, id, stalled),
     hangInstance: (id, down) => hangInstance(ctx, id, down),
+    interruptSpot: (id, down) => orderInterruption(ctx, id, down),
+    onDemandPrice,
     cutLink: (ends, down) => cutLink(ctx, ends, down),
     orderedFaults: () => orderedFaults(ctx),
     mendAll: () => mendAll(ctx),

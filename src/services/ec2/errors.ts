@@ -50,6 +50,7 @@ const nouns = {
   volume: { stem: 'InvalidVolume', text: (ids) => `The volume '${ids}' does not exist.` },
   placementGroup: { stem: 'InvalidPlacementGroup', text: (ids) => `The Placement Group '${ids}' is unknown.` },
   dedicatedHost: { stem: 'InvalidHostID', text: (ids) => `The host ID '${ids}' does not exist` },
+  spotRequest: { stem: 'InvalidSpotInstanceRequestID', text: idNamed('spot instance request') },
   launchTemplate: { stem: 'InvalidLaunchTemplateId', text: idNamed('launchTemplate') },
   snapshot: { stem: 'InvalidSnapshot', text: (ids) => `The snapshot '${ids}' does not exist.` },
 } as const satisfies Partial<Record<IdSort, NounWords>>;

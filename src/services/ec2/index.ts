@@ -54,6 +54,8 @@ import {
 import { securityGroupRuleAuthorisations, securityGroupRuleHandlers } from './security-groups/rules.ts';
 import { securityGroupAuthorisations, securityGroupHandlers } from './security-groups/security-groups.ts';
 import { SecurityGroupRules, SecurityGroups } from './security-groups/state.ts';
+import { spotAuthorisations, spotHandlers, spotTasks } from './spot/requests.ts';
+import { SpotRequests } from './spot/state.ts';
 import { tagAuthorisations, tagHandlers, withTagging } from './tags.ts';
 import { attachmentAuthorisations, attachmentHandlers } from './volumes/attachments.ts';
 import { encryptionHandlers } from './volumes/encryption.ts';
@@ -97,7 +99,7 @@ export default defineService({
     ],
     ...networkingTables,
     ...[Addresses, PublicIps, Instances, LaunchTokens, Images, KeyPairs, ZoneGroups],
-    ...[Volumes, Snapshots, EbsSettings, LinkFaults],
+    ...[Volumes, Snapshots, EbsSettings, LinkFaults, SpotRequests],
   ],
   handlers: {
     ...accountAttributeHandlers,
@@ -140,6 +142,7 @@ export default defineService({
     ...recycleBinHandlers,
     ...snapshotHandlers,
     ...snapshotTierHandlers,
+    ...spotHandlers,
     ...tagHandlers,
   },
   authorise: withTagging({
@@ -178,6 +181,7 @@ export default defineService({
     ...placementAuthorisations,
     ...dedicatedHostAuthorisations,
     ...securityGroupRuleAuthorisations,
+    ...spotAuthorisations,
   }),
   paths: { pathOf },
   reconcilers: { links, networks, machines, images, volumes, snapshots, ...networkingReconcilers },
@@ -187,6 +191,7 @@ export default defineService({
     forgetPushedKeys,
     sampleInstance,
     recoverInstance,
+    ...spotTasks,
     ...networkingTasks,
   },
   start: async (ctx) => {

@@ -29,6 +29,7 @@ import { KeyPairs } from './key-pairs/state.ts';
 import { LaunchTemplates } from './launch-templates/state.ts';
 import { PlacementGroups } from './placement/state.ts';
 import { SecurityGroupRules, SecurityGroups } from './security-groups/state.ts';
+import { SpotRequests } from './spot/state.ts';
 import { Snapshots, Volumes } from './volumes/state.ts';
 import { DhcpOptions, InternetGateways, NetworkAcls, RouteTables, Subnets, type TagMap, Vpcs } from './vpc/state.ts';
 
@@ -92,6 +93,7 @@ const kinds: readonly TaggedKind[] = [
   kind('launch-template', 'launchTemplate', LaunchTemplates),
   kind('placement-group', 'placementGroup', PlacementGroups, 'byId'),
   kind('dedicated-host', 'dedicatedHost', DedicatedHosts),
+  kind('spot-instances-request', 'spotRequest', SpotRequests),
 ];
 
 function kindOf(id: string): TaggedKind | undefined {

@@ -31,6 +31,8 @@ export const rowFilters = (ctx: Context): FilterValues<InstanceRow> => ({
   'root-device-type': () => 'ebs',
   'root-device-name': (row) => row.rootDeviceName,
   tenancy: (row) => row.tenancy,
+  'instance-lifecycle': (row) => (row.spot === undefined ? undefined : 'spot'),
+  'spot-instance-request-id': (row) => row.spot?.requestId,
   'placement-group-name': (row) => row.placement.groupName,
   'placement-partition-number': (row) => row.placement.partition,
   'host-id': (row) => row.placement.hostId,

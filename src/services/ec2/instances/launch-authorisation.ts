@@ -82,7 +82,7 @@ export async function checkLaunch(given: RunInstancesRequest, ctx: Context): Pro
     ...common,
     'ec2:InstanceType': input.InstanceType ?? 'm1.small',
     'ec2:InstanceProfile': profile?.arn,
-    'ec2:InstanceMarketType': 'on-demand',
+    'ec2:InstanceMarketType': input.InstanceMarketOptions?.MarketType ?? 'on-demand',
     'ec2:AvailabilityZone': input.Placement?.AvailabilityZone,
     'ec2:Tenancy': input.Placement?.Tenancy ?? 'default',
     'ec2:EbsOptimized': String(input.EbsOptimized === true),

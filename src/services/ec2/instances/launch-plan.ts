@@ -10,6 +10,8 @@ import { KeyPairs } from '../key-pairs/state.ts';
 import type { MergedLaunch } from '../launch-templates/data.ts';
 import { requireRow } from '../lookup.ts';
 import { parseTags } from '../tags.ts';
+import { planSpot } from '../spot/plan.ts';
+import type { SpotPlan } from '../spot/state.ts';
 import { type SubnetRow, Subnets, type TagMap, Vpcs } from '../vpc/state.ts';
 import { checkHibernation } from './hibernation.ts';
 import { type CardPlan, planCards } from './launch-cards.ts';
@@ -36,24 +38,18 @@ export interface LaunchPlan {
   place: PlacementPlan;
   disks: DiskPlan;
   hibernation: boolean;
+  spot: SpotPlan | undefined;
   cpuCredits: InstanceRow['cpuCredits'];
   metadata: InstanceRow['metadata'];
   shutdownBehaviour: InstanceRow['shutdownBehaviour'];
-  tags: { instance: TagMap; card: TagMap; volume: TagMap };
+  tags: { instance: TagMap; card: TagMap; volume: TagMap; spot: TagMap };
   fingerprint: string;
 }
 
 /** Parameters whose only accepted value is the one that changes nothing. */
 function refuseUnimplemented(input: RunInstancesRequest): void {
   const plain: (keyof RunInstancesRequest)[] = [
-    ...([
-      'KernelId',
-      'RamdiskId',
-      'AdditionalInfo',
-      'InstanceMarketOptions',
-      'LicenseSpecifications',
-      'ElasticGpuSpecification',
-    ] as const),
+    ...(['KernelId', 'RamdiskId', 'AdditionalInfo', 'LicenseSpecifications', 'ElasticGpuSpecification'] as const),
     ...([
       'ElasticInferenceAccelerators',
       'CpuOptions',
@@ -145,11 +141,13 @@ function planCredits(wanted: string | undefined, type: InstanceTypeInfo): Instan
 
 /** Of an instance from a launch template two more tags name the template and its version, which only AWS can write. */
 function planTags(input: RunInstancesRequest, template: MergedLaunch['template'], { caller }: Context): LaunchPlan['tags'] {
-  const tags = { instance: {} as TagMap, card: {} as TagMap, volume: {} as TagMap };
+  const tags = { instance: {} as TagMap, card: {} as TagMap, volume: {} as TagMap, spot: {} as TagMap };
   for (const { ResourceType, Tags } of input.TagSpecifications ?? []) {
     if (ResourceType === 'instance') tags.instance = { ...tags.instance, ...parseTags(Tags, caller) };
     else if (ResourceType === 'network-interface') tags.card = { ...tags.card, ...parseTags(Tags, caller) };
     else if (ResourceType === 'volume') tags.volume = { ...tags.volume, ...parseTags(Tags, caller) };
+    else if (ResourceType === 'spot-instances-request' && input.InstanceMarketOptions?.MarketType === 'spot')
+      tags.spot = { ...tags.spot, ...parseTags(Tags, caller) };
     else if (ResourceType === 'spot-instances-request')
       throw invalidParameterCombination('Tags for spot-instances-request need the market option spot.');
     else throw invalidParameterValue(`'${ResourceType ?? ''}' is not a valid taggable resource type for this operation.`);
@@ -194,6 +192,7 @@ export async function planLaunch({ input, template }: MergedLaunch, ctx: Context
     place: await planPlacement(input, ctx, type),
     disks,
     hibernation,
+    spot: planSpot(input, ctx),
     cpuCredits: planCredits(input.CreditSpecification?.CpuCredits, type),
     metadata: planMetadata(input.MetadataOptions, image),
     shutdownBehaviour: input.InstanceInitiatedShutdownBehavior ?? 'stop',

@@ -3,12 +3,16 @@ import type { EC2, RunInstancesRequest } from '@aws-sdk/client-ec2';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError } from '../../../kernel/errors.ts';
 import type { HandlersOf } from '../../../kernel/service.ts';
+import type { Value } from '../../../store/store.ts';
 import { assignPublicIp, insufficientAddresses, removeInterface } from '../interfaces/lifecycle.ts';
 import { Interfaces } from '../interfaces/state.ts';
 import { mergeTemplate } from '../launch-templates/data.ts';
 import { requireRow } from '../lookup.ts';
 import { leavePlace, zoneOfCluster } from '../placement/place.ts';
 import { PlacementGroups } from '../placement/state.ts';
+import { serveRequest } from '../spot/lifecycle.ts';
+import { checkMarket } from '../spot/plan.ts';
+import { type SpotRequestRow, SpotRequests } from '../spot/state.ts';
 import { Volumes } from '../volumes/state.ts';
 import type { SubnetRow } from '../vpc/state.ts';
 import { checkCapacity } from '../capacity.ts';
@@ -132,7 +136,9 @@ async function launch(
   plan: LaunchPlan,
   input: RunInstancesRequest,
   profile: ProfileUse | undefined,
+  request?: SpotRequestRow,
 ): Promise<string> {
+  const spot = request ?? plan.spot;
   const earlier = await earlierLaunch(tx, input.ClientToken, plan.fingerprint);
   if (earlier !== undefined) return earlier;
   if (plan.max > 1 && plan.cards.some((card) => card.privateIp !== undefined || card.existingId !== undefined)) {
@@ -152,12 +158,14 @@ async function launch(
       : undefined;
   const subnet = await chooseSubnet(tx, ctx, clusterZone === undefined ? plan : { ...plan, zone: clusterZone }, subnetId);
   checkCapacity(ctx, subnet.zone, plan.type.name);
+  if (spot !== undefined) checkMarket(spot, plan.type.name, subnet.zone, ctx.now);
   const reservationId = ctx.id('reservation');
   const tenancy = await tenancyIn(tx, subnet.vpcId, plan.place.tenancy);
   for (let index = 0; index < plan.max; index += 1) {
     const wanted = newInstance(ctx, plan, input, subnet, reservationId, index, profile, tenancy);
-    const instance = await settleNext(tx, ctx, wanted, index >= plan.min);
-    if (instance === undefined) break;
+    const settled = await settleNext(tx, ctx, wanted, index >= plan.min);
+    if (settled === undefined) break;
+    let instance = settled;
     const room = await placeCards(tx, ctx, plan, instance, subnet);
     // As many as there is room for, as long as that is the least asked for.
     if (!room) {
@@ -165,6 +173,8 @@ async function launch(
       await leavePlace(tx, instance.id);
       break;
     }
+    if (spot !== undefined)
+      instance = await serveRequest(tx, ctx, instance, { plan: spot, launch: plainLaunch(input), tags: plan.tags.spot, request });
     await tx.table(Instances).put(instance);
     await announceState(tx, ctx, instance, 'pending');
     await tx.table(Volumes).put({
@@ -184,6 +194,20 @@ async function launch(
   if (input.ClientToken !== undefined)
     await tx.table(LaunchTokens).put({ token: input.ClientToken, reservationId, fingerprint: plan.fingerprint });
   return reservationId;
+}
+
+/** A launch as a Spot request keeps it, to be served again: for one instance, with nothing that is used once. */
+function plainLaunch({ ClientToken: _token, DryRun: _dryRun, ...input }: RunInstancesRequest): Value {
+  return JSON.parse(JSON.stringify({ ...input, MinCount: 1, MaxCount: 1 })) as Value;
+}
+
+/** Launches the instance of a Spot request. Throws what RunInstances throws. */
+export async function launchSpot(ctx: Context, plan: LaunchPlan, request: SpotRequestRow): Promise<void> {
+  const input = request.launch as unknown as RunInstancesRequest;
+  const profile = await requireProfile(ctx, input.IamInstanceProfile);
+  await ctx.transact(async (tx) => {
+    if ((await tx.table(SpotRequests).get(request.id))?.state === 'open') await launch(tx, ctx, plan, input, profile, request);
+  });
 }
 
 export const launchHandlers: HandlersOf<EC2> = {

@@ -8,6 +8,7 @@ import { missingParameter } from '../errors.ts';
 import { assignPublicIp } from '../interfaces/lifecycle.ts';
 import { Interfaces } from '../interfaces/state.ts';
 import { rowsByIds } from '../lookup.ts';
+import { checkStartable, checkStoppable, endSpot, markStarted, markStopped } from '../spot/lifecycle.ts';
 import { checkTagged } from '../tags.ts';
 import { describeState } from './describe.ts';
 import { checkCanHibernate, hibernated, resumed, shutDown } from './hibernation.ts';
@@ -62,11 +63,12 @@ export async function terminateInstance(
   row: InstanceRow,
   reason: { code: string; message: string },
 ): Promise<void> {
+  await endSpot(tx, ctx, row);
   await move(tx, ctx, row, {
     intent: 'terminated',
     state: 'shutting-down',
     stateReason: reason,
-    transitionReason: `User initiated (${gmt(ctx.now)})`,
+    transitionReason: reason.code.startsWith('Server.') ? reason.message : `User initiated (${gmt(ctx.now)})`,
   });
 }
 
@@ -77,6 +79,7 @@ export const lifecycleHandlers: HandlersOf<EC2> = {
     const changes = await ctx.transact(async (tx) => {
       const rows = await instancesOf(tx, input.InstanceIds);
       for (const row of rows) if (!['stopped', 'running', 'pending'].includes(row.state)) throw incorrectState(row, 'started');
+      for (const row of rows) checkStartable(row);
       for (const row of rows) {
         if (row.state !== 'stopped') continue;
         checkCapacity(ctx, row.zone, row.type);
@@ -91,6 +94,7 @@ export const lifecycleHandlers: HandlersOf<EC2> = {
           stateReason: undefined,
           transitionReason: '',
         });
+        await markStarted(tx, ctx, row);
       }
       return rows.map((row) => change(row, row.state === 'stopped' ? 'pending' : row.state));
     });
@@ -103,6 +107,7 @@ export const lifecycleHandlers: HandlersOf<EC2> = {
       const rows = await instancesOf(tx, input.InstanceIds);
       for (const row of rows) {
         if (!['running', 'pending', 'stopping', 'stopped'].includes(row.state)) throw incorrectState(row, 'stopped');
+        checkStoppable(row);
         if (hibernate) checkCanHibernate(row);
         if (row.stopProtection) {
           throw new AwsError(
@@ -114,6 +119,7 @@ export const lifecycleHandlers: HandlersOf<EC2> = {
       for (const row of rows) {
         if (row.state === 'running' || row.state === 'pending') {
           await stopInstance(tx, ctx, hibernate ? { ...row, hibernatedAt: ctx.now } : row, hibernate ? hibernated : shutDown);
+          await markStopped(tx, ctx, row);
         }
       }
       return rows.map((row) => change(row, row.state === 'stopped' ? 'stopped' : 'stopping'));

@@ -74,6 +74,16 @@ export interface InstanceRow {
   hibernation?: boolean | undefined;
   /** When it was asked to hibernate; gone when it is started, or when hibernating failed. */
   hibernatedAt?: Millis | undefined;
+  /** Of a Spot Instance: the request that it serves, and the notice of its interruption. */
+  spot?:
+    | {
+        requestId: string;
+        type: 'one-time' | 'persistent';
+        behaviour: 'terminate' | 'stop' | 'hibernate';
+        maxPrice?: number | undefined;
+        notice?: { at: Millis; because: 'capacity' | 'price' } | undefined;
+      }
+    | undefined;
   rootDeviceName: string;
   /** Local disks that a mapping named (`ephemeral0` is index 0), for types whose disks are not NVMe. */
   localMappings?: readonly { index: number; device: string }[] | undefined;

@@ -82,6 +82,16 @@ function iamNode(row: InstanceRow, role: RoleCredentials | undefined): MetadataN
   };
 }
 
+/** The notice of an interruption ("spot/instance-action", "spot/termination-time"); nothing before it. */
+function spotNode({ spot }: InstanceRow): MetadataNode | undefined {
+  if (spot?.notice === undefined) return undefined;
+  const time = `${new Date(spot.notice.at).toISOString().slice(0, 19)}Z`;
+  return {
+    'instance-action': JSON.stringify({ action: spot.behaviour, time }),
+    'termination-time': spot.behaviour === 'terminate' ? time : undefined,
+  };
+}
+
 /** Everything under /latest for one instance. */
 export async function metadataTree(ctx: Context, row: InstanceRow, role: RoleCredentials | undefined): Promise<MetadataNode> {
   const cards = await ctx.table(Interfaces).byIndex('byInstance', [row.id]);
@@ -114,7 +124,7 @@ export async function metadataTree(ctx: Context, row: InstanceRow, role: RoleCre
       iam: iamNode(row, role),
       'instance-action': 'none',
       'instance-id': row.id,
-      'instance-life-cycle': 'on-demand',
+      'instance-life-cycle': row.spot === undefined ? 'on-demand' : 'spot',
       'instance-type': row.type,
       'local-hostname': privateDnsName(ctx, localIp),
       'local-ipv4': localIp,
@@ -139,6 +149,7 @@ export async function metadataTree(ctx: Context, row: InstanceRow, role: RoleCre
       'reservation-id': row.reservationId,
       'security-groups': primary === undefined ? undefined : await groupNames(ctx, primary),
       services: { domain: 'amazonaws.com', partition: 'aws' },
+      spot: spotNode(row),
       tags: row.metadata.tags === 'enabled' ? { instance: { ...row.tags } } : undefined,
     },
     'user-data': row.userData === undefined ? undefined : Buffer.from(row.userData, 'base64').toString('latin1'),
