@@ -21,6 +21,10 @@ export class AbsentFunctions implements Functions {
     return Promise.resolve(false);
   }
 
+  codeBytes(): Promise<number> {
+    return Promise.resolve(0);
+  }
+
   installed(): Promise<string[]> {
     return Promise.resolve([]);
   }

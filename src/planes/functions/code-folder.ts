@@ -3,7 +3,7 @@
  * links that do, and contents that are larger than they may be are refused before anything of them is seen by a program.
  */
 import { createWriteStream } from 'node:fs';
-import { access, chmod, mkdir, readdir, rename, rm, symlink } from 'node:fs/promises';
+import { access, chmod, mkdir, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
 import path from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -43,6 +43,13 @@ export class CodeFolder {
       () => true,
       () => false,
     );
+  }
+
+  /** Bytes of all files of it. */
+  async bytes(name: string): Promise<number> {
+    const entries = await readdir(this.pathOf(name), { recursive: true, withFileTypes: true }).catch(() => []);
+    const sizes = entries.map(async (entry) => (entry.isFile() ? (await stat(path.join(entry.parentPath, entry.name))).size : 0));
+    return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
   }
 
   async list(): Promise<string[]> {

@@ -119,6 +119,10 @@ class LinuxFunctions implements Functions {
     return this.#code.has(name);
   }
 
+  codeBytes(name: string): Promise<number> {
+    return this.#code.bytes(name);
+  }
+
   installed(): Promise<string[]> {
     return this.#code.list();
   }

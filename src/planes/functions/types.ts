@@ -129,6 +129,8 @@ export interface Functions {
    */
   install(name: string, archive: Uint8Array, bytesMax: number): Promise<InstalledCode>;
   hasCode(name: string): Promise<boolean>;
+  /** Bytes of installed code; zero when it is not there. */
+  codeBytes(name: string): Promise<number>;
   /** Names of the code that is installed. */
   installed(): Promise<string[]>;
   removeCode(name: string): Promise<void>;

@@ -6,7 +6,7 @@ import type { Context, Scope } from '../../kernel/context.ts';
 import type { WebRequest } from '../../kernel/web.ts';
 import type { WireResponse } from '../../model/types.ts';
 import { readCode } from './code.ts';
-import { type VersionRow, Versions } from './state.ts';
+import { type LayerVersionRow, LayerVersions, type VersionRow, Versions } from './state.ts';
 
 /** "The URL is valid for 10 minutes" (GetFunction, API Reference). */
 const validMillis = 600_000;
@@ -14,18 +14,31 @@ const codeHosts = /^awslambda-[a-z0-9-]+-tasks\.localhost$/;
 const label = 'lambda.code-download';
 
 interface Ticket extends Scope {
-  function: string;
+  /** Whose code: a function's or a layer's version. */
+  kind: 'function' | 'layer';
+  name: string;
   number: number;
   code: string;
   expires: number;
 }
 
-/** The link to a version's archive. */
+/** The link to the archive of a function's version. */
 export function codeLocation(ctx: Context, scope: Scope, { function: name, number, code }: VersionRow): string {
-  const { account, region } = scope;
-  const ticket: Ticket = { account, region, function: name, number, code: code.name, expires: ctx.clock.now() + validMillis };
+  return location(ctx, { ...placeOf(scope), kind: 'function', name, number, code: code.name });
+}
+
+/** The same for a layer's. */
+export function layerLocation(ctx: Context, scope: Scope, { layer: name, number, code }: LayerVersionRow): string {
+  return location(ctx, { ...placeOf(scope), kind: 'layer', name, number, code: code.name });
+}
+
+const placeOf = ({ account, region }: Scope): Scope => ({ account, region });
+
+function location(ctx: Context, what: Omit<Ticket, 'expires'>): string {
+  const { account, region, name, code } = what;
+  const ticket: Ticket = { ...what, expires: ctx.clock.now() + validMillis };
   const sealed = Buffer.from(ctx.part('vault').seal(Buffer.from(JSON.stringify(ticket)), label)).toString('base64url');
-  return `http://awslambda-${region}-tasks.localhost:${ctx.part('endpoints').port}/snapshots/${account}/${name}-${code.name}?ticket=${sealed}`;
+  return `http://awslambda-${region}-tasks.localhost:${ctx.part('endpoints').port}/snapshots/${account}/${name}-${code}?ticket=${sealed}`;
 }
 
 /** Answers a download; undefined for other hosts. */
@@ -44,7 +57,11 @@ export async function answerDownload(web: WebRequest): Promise<WireResponse | un
     return refuse();
   }
   if (ticket.expires < web.ctx.clock.now()) return refuse();
-  const version = await web.ctx.inScope(ticket).table(Versions).get(ticket.function, ticket.number);
+  const at = web.ctx.inScope({ account: ticket.account, region: ticket.region });
+  const { name, number } = ticket;
+  const version = await (ticket.kind === 'layer'
+    ? at.table(LayerVersions).get(name, number)
+    : at.table(Versions).get(name, number));
   if (version === undefined || version.code.name !== ticket.code) return refuse();
   const body = await readCode(web.ctx, version.code);
   return { status: 200, headers: { 'content-type': 'application/zip' }, body };

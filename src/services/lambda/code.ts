@@ -4,7 +4,7 @@ import type { Context } from '../../kernel/context.ts';
 import { AwsError } from '../../kernel/errors.ts';
 import { CodeRefused } from '../../planes/functions/types.ts';
 import { codeTooLarge, invalidParameter } from './errors.ts';
-import type { CodeSpec } from './state.ts';
+import { type CodeSpec, LayerVersions, Versions } from './state.ts';
 
 /** "50 MB (zipped, when uploaded through the Lambda API)": 70,167,211 bytes is what the request may have, base64 included. */
 const requestBytesMax = 70_167_211;
@@ -83,6 +83,14 @@ export async function readCode(ctx: Context, code: CodeSpec): Promise<Uint8Array
 /** Makes sure that the code lies unpacked on the host. */
 export async function ensureUnpacked(ctx: Context, code: CodeSpec): Promise<void> {
   if (!(await ctx.part('functions').hasCode(code.name))) await unpack(ctx, code.name, await readCode(ctx, code));
+}
+
+/** Removes unpacked code that no version and no layer has any more. */
+export async function sweepCode(ctx: Context): Promise<void> {
+  const rows = [...(await ctx.everywhere(Versions)), ...(await ctx.everywhere(LayerVersions))];
+  const needed = new Set(rows.map(({ row }) => row.code.name));
+  const functions = ctx.part('functions');
+  for (const name of await functions.installed()) if (!needed.has(name)) await functions.removeCode(name);
 }
 
 async function unpack(ctx: Context, name: string, archive: Uint8Array): Promise<void> {

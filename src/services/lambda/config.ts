@@ -6,6 +6,7 @@ import { RequestCheck } from '../../kernel/request-check.ts';
 import type { StsApi } from '../sts/api.ts';
 import { sealVariables } from './describe.ts';
 import { invalidParameter } from './errors.ts';
+import { readLayers } from './layers.ts';
 import { readNetwork } from './networks.ts';
 import { runtimeNames, toolchainOf } from './runtimes.ts';
 import type { LoggingSpec, VersionRow } from './state.ts';
@@ -121,13 +122,13 @@ export async function configured(
   operation: string,
   input: ConfigInput,
   before: VersionConfig,
+  codeName?: string,
 ): Promise<VersionConfig> {
   const runtime = input.Runtime ?? before.runtime;
   const toolchain = toolchainOf(runtime);
   const problem = toolchain === undefined ? undefined : ctx.part('functions').toolchainProblem(toolchain);
   if (input.Runtime !== undefined && problem !== undefined)
     throw invalidParameter(`The runtime ${runtime} cannot be used here: ${problem}`);
-  if ((input.Layers?.length ?? 0) > 0) throw parameterNotImplemented(operation, 'Layers');
   if (input.KMSKeyArn) throw parameterNotImplemented(operation, 'KMSKeyArn');
   const { Variables } = input.Environment ?? {};
   return {
@@ -138,7 +139,7 @@ export async function configured(
     timeout: input.Timeout ?? before.timeout,
     memory: input.MemorySize ?? before.memory,
     disk: input.EphemeralStorage?.Size ?? before.disk,
-    layers: before.layers,
+    layers: input.Layers === undefined ? before.layers : await readLayers(ctx, input.Layers, codeName),
     environment:
       input.Environment === undefined
         ? before.environment

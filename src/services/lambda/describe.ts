@@ -15,7 +15,7 @@ export function openVariables(ctx: Context, row: VersionRow): Record<string, str
 }
 
 /** As AWS prints times of functions: `2024-01-31T12:00:00.000+0000`. */
-function shownTime(millis: number): string {
+export function shownTime(millis: number): string {
   return new Date(millis).toISOString().replace('Z', '+0000');
 }
 

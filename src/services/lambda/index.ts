@@ -5,9 +5,11 @@ import { createApi } from './api.ts';
 import { attempt } from './asynchronous/calls.ts';
 import { eventInvokeChecks, eventInvokeHandlers } from './asynchronous/configs.ts';
 import { answerDownload } from './code-downloads.ts';
+import { sweepCode } from './code.ts';
 import { concurrencyChecks, concurrencyHandlers } from './concurrency.ts';
 import { functionChecks, functionHandlers, settle } from './functions.ts';
 import { invokeChecks, invokeHandlers } from './invoke.ts';
+import { layerChecks, layerHandlers } from './layers.ts';
 import { mappingChecks, mappingHandlers, settleMapping } from './mappings/mappings.ts';
 import { pollers, stopPollers } from './mappings/pollers.ts';
 import { permissionChecks, permissionHandlers } from './permissions.ts';
@@ -31,6 +33,7 @@ export default defineService({
     ...tagHandlers,
     ...concurrencyHandlers,
     ...eventInvokeHandlers,
+    ...layerHandlers,
     ...mappingHandlers,
     ...urlHandlers,
     ...invokeHandlers,
@@ -43,6 +46,7 @@ export default defineService({
     ...tagChecks,
     ...concurrencyChecks,
     ...eventInvokeChecks,
+    ...layerChecks,
     ...mappingChecks,
     ...urlChecks,
     ...invokeChecks,
@@ -50,7 +54,10 @@ export default defineService({
   dataOperations: ['Invoke'],
   tasks: { settle, attempt, settleMapping },
   reconcilers: { pollers },
-  start: async (ctx) => () => stopPollers(ctx),
+  start: async (ctx) => {
+    await sweepCode(ctx);
+    return () => stopPollers(ctx);
+  },
   web: async (request) => (await answerUrl(request)) ?? (await answerDownload(request)),
   api: createApi,
 });

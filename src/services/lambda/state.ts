@@ -96,6 +96,34 @@ export const Aliases = defineTable<AliasRow>()({
   key: (row) => [row.function, row.name],
 });
 
+export interface LayerRow {
+  name: string;
+  /** Number of its last version. */
+  last: number;
+}
+
+export const Layers = defineTable<LayerRow>()({ name: 'lambda.layers', scope: 'region', key: (row) => [row.name] });
+
+export interface LayerVersionRow {
+  layer: string;
+  number: number;
+  description: string;
+  license?: string | undefined;
+  runtimes: readonly string[];
+  architectures: readonly string[];
+  code: CodeSpec;
+  created: Millis;
+  /** Its policy. */
+  statements: readonly string[];
+  revision: string;
+}
+
+export const LayerVersions = defineTable<LayerVersionRow>()({
+  name: 'lambda.layer-versions',
+  scope: 'region',
+  key: (row) => [row.layer, row.number],
+});
+
 /** Resource policy of a function (`qualifier` empty), a version or an alias. */
 export interface PolicyRow {
   function: string;
@@ -228,6 +256,8 @@ export const tables = [
   Versions,
   Aliases,
   Policies,
+  Layers,
+  LayerVersions,
   EventInvokes,
   AsyncCalls,
   Urls,

@@ -58,7 +58,7 @@ export const updateHandlers: HandlersOf<Lambda> = {
     await changeable(ctx, ref, input.RevisionId);
     if (input.Role !== undefined) await checkRole(ctx, input.Role);
     const before = await changeable(ctx, ref, input.RevisionId);
-    const config = await configured(ctx, 'UpdateFunctionConfiguration', input as ConfigInput, before);
+    const config = await configured(ctx, 'UpdateFunctionConfiguration', input as ConfigInput, before, before.code.name);
     const row = await change(ctx, ref, input.RevisionId, (now) => ({ ...now, ...config }));
     return describeVersion(ctx, row, ref);
   },

@@ -7,6 +7,7 @@ import { ensureUnpacked } from '../code.ts';
 import { openVariables } from '../describe.ts';
 import { invalidParameter } from '../errors.ts';
 import { versionName } from '../names.ts';
+import { layerCode } from '../layers.ts';
 import { attach } from '../networks.ts';
 import { clientOf, toolchainOf } from '../runtimes.ts';
 import type { VersionRow } from '../state.ts';
@@ -48,7 +49,7 @@ export async function specOf(ctx: Context, row: VersionRow): Promise<FunctionSpe
     toolchain: toolchainOf(row.runtime) ?? 'none',
     client: clientOf(row.runtime),
     code: row.code.name,
-    layers: [],
+    layers: await layerCode(ctx, row.layers),
     memoryMiB: row.memory,
     diskMiB: row.disk,
     cpuPercent: (row.memory * 100) / memoryPerProcessor,

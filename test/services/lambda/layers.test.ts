@@ -1,0 +1,69 @@
+import { Lambda } from '@aws-sdk/client-lambda';
+import { expect, test } from 'vitest';
+import { freshAccount, machinesRefused, refused } from '../../support/cloud.ts';
+import { ask, serverless, zipOf } from './support.ts';
+
+test('layers are shown at /opt, the last one on top, and found by imports', async (context) => {
+  context.skip(machinesRefused() !== undefined, machinesRefused());
+  const { account, lambda, make, call, settled } = await serverless();
+  const publish = async (LayerName: string, files: Record<string, string>) => {
+    const made = await lambda.publishLayerVersion({
+      LayerName,
+      Content: { ZipFile: zipOf(files) },
+      CompatibleRuntimes: ['nodejs20.x'],
+    });
+    return { arn: made.LayerVersionArn ?? '', made };
+  };
+  const low = await publish('low', { 'nodejs/node_modules/thing/index.js': 'module.exports = "low";', 'both.txt': 'low' });
+  const high = await publish('high', { 'both.txt': 'high', 'python/snake.py': 'word = "snake"\n' });
+  expect(low.arn).toBe(`arn:aws:lambda:us-east-1:${account.id}:layer:low:1`);
+  expect((await publish('low', { x: 'y' })).made.Version).toBe(2);
+  const source =
+    "import fs from 'node:fs'; import { createRequire } from 'node:module'; export const handler = async () => [createRequire(import.meta.url)('thing'), fs.readFileSync('/opt/both.txt', 'utf8')];";
+  await make('layered', source, { Layers: [low.arn, high.arn] });
+  expect((await call('layered')).body).toEqual(['low', 'high']);
+  await lambda.updateFunctionConfiguration({ FunctionName: 'layered', Layers: [high.arn, low.arn] });
+  await settled('layered');
+  expect((await call('layered')).body).toEqual(['low', 'low']);
+  await make('snake', 'from snake import word\ndef handler(event, context):\n    return word\n', {
+    Runtime: 'python3.12',
+    Layers: [high.arn],
+  });
+  expect((await call('snake')).body).toBe('snake');
+  const { Content } = await lambda.getLayerVersion({ LayerName: 'low', VersionNumber: 1 });
+  expect((await ask(Content?.Location ?? '')).headers['content-length']).toBe(String(Content?.CodeSize));
+  expect(
+    (await lambda.listLayers({})).Layers?.map(({ LayerName, LatestMatchingVersion }) => [
+      LayerName,
+      LatestMatchingVersion?.Version,
+    ]),
+  ).toEqual([
+    ['high', 1],
+    ['low', 2],
+  ]);
+  const other = freshAccount();
+  const stranger = new Lambda(other.config());
+  await refused(
+    stranger.getLayerVersionByArn({ Arn: high.arn }),
+    'AccessDeniedException',
+    /no resource-based policy allows the lambda:GetLayerVersion action/,
+  );
+  await lambda.addLayerVersionPermission({
+    LayerName: 'high',
+    VersionNumber: 1,
+    StatementId: 'all',
+    Action: 'lambda:GetLayerVersion',
+    Principal: '*',
+  });
+  expect((await stranger.getLayerVersionByArn({ Arn: high.arn })).Version).toBe(1);
+  const invalid = 'InvalidParameterValueException';
+  const layers = (Layers: string[]) => lambda.updateFunctionConfiguration({ FunctionName: 'layered', Layers });
+  await refused(layers([`${low.arn}9`]), invalid, `Layer version ${low.arn}9 does not exist.`);
+  await refused(layers(Array.from({ length: 6 }, () => low.arn)), invalid, 'Function can have at most 5 layers.');
+  await refused(
+    lambda.getLayerVersion({ LayerName: 'none', VersionNumber: 1 }),
+    'ResourceNotFoundException',
+    'The resource you requested does not exist.',
+    404,
+  );
+});
