@@ -206,8 +206,8 @@ done &
     // One of the two zones burns its processors, the other is idle.
     const oneZone = `#!/bin/bash
 url=http://169.254.169.254/latest
-token=$(curl -s -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' $url/api/token)
-zone=$(curl -s -H "X-aws-ec2-metadata-token: $token" $url/meta-data/placement/availability-zone)
+token=$(curl -s --retry 5 --retry-all-errors -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' $url/api/token)
+zone=$(curl -s --retry 5 --retry-all-errors -H "X-aws-ec2-metadata-token: $token" $url/meta-data/placement/availability-zone)
 if [ "$zone" = us-east-1a ]; then timeout 60 sh -c 'while :; do :; done' > /dev/null 2>&1 & fi
 `;
     await detailed.template({ Monitoring: { Enabled: true }, UserData: base64(oneZone) });
