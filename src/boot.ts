@@ -22,6 +22,7 @@ import { createServer, type Router } from './gateway/server.ts';
 import { createUpgrader } from './gateway/web.ts';
 import { createWelcome } from './gateway/welcome.ts';
 import { CertificateAuthority } from './kernel/certificate-authority.ts';
+import type { WebName } from './kernel/context.ts';
 import { Kernel } from './kernel/kernel.ts';
 import { createLog, type Log } from './kernel/log.ts';
 import { openVault } from './kernel/vault.ts';
@@ -143,12 +144,14 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     routers: [proxy.route, pages, admin, signers, createWelcome(version)],
     upgrade: (request, socket, head) => proxy.upgrade(request, socket, head) || upgrader(request, socket, head),
   });
-  const closeServer = addFront(server, certificates);
+  const find = async (name: string) => kernel.webNames.get(name)?.certificate();
+  const closeServer = addFront(server, certificates, { find });
   await listen(server, options.listen);
   const closeInside = await listenInside(
     fabric.hostAddress,
     createServer({ kernel, pipeline, routers: [signers], upgrade: upgrader }),
     certificates,
+    find,
   );
   const forward = fabric.unavailable === undefined ? await listenForward(path.join(options.data, forwardSocketName)) : undefined;
   const resolver =
@@ -179,9 +182,10 @@ async function listenInside(
   address: string | undefined,
   server: ReturnType<typeof createServer>,
   certificates: CertificateAuthority,
+  find: (name: string) => ReturnType<WebName['certificate']>,
 ): Promise<(() => Promise<void>) | undefined> {
   if (address === undefined) return undefined;
-  const close = addFront(server, certificates, address);
+  const close = addFront(server, certificates, { address, find });
   // Doors of networks have addresses of their own; the fabric lets in what may come.
   await listen(server, { host: '0.0.0.0', port: insidePort });
   return close;

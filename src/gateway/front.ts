@@ -33,11 +33,28 @@ const ownName =
 /** Hands a connection to the HTTP server as if it had accepted it itself. */
 type Accept = (socket: Socket) => void;
 
+/** A certificate that users brought, in PEM. */
+interface Given {
+  certificate: string;
+  chain?: string | undefined;
+  privateKey: string;
+}
+
+interface FrontOptions {
+  /** One more address that clients use. */
+  address?: string | undefined;
+  /** Certificates of names that users gave (custom domains). */
+  find?: (name: string) => Promise<Given | undefined>;
+}
+
 /**
- * Puts itself before an HTTP server that is not listening yet: its requests then come over plain or encrypted sockets. `address` is one more
- * address that clients use. Returns how to end all connections and stop listening.
+ * Puts itself before an HTTP server that is not listening yet: its requests then come over plain or encrypted sockets. Returns how to end all connections and stop listening.
  */
-export function addFront(http: HttpServer, authority: CertificateAuthority, address?: string): () => Promise<void> {
+export function addFront(
+  http: HttpServer,
+  authority: CertificateAuthority,
+  { address, find = async () => undefined }: FrontOptions = {},
+): () => Promise<void> {
   const names = address === undefined ? defaultNames : [...defaultNames, address];
   const early = new Set<Socket>();
   // Node's own listener does what a connection needs; it is called once it is known what the connection carries.
@@ -69,7 +86,11 @@ export function addFront(http: HttpServer, authority: CertificateAuthority, addr
       socket.setTimeout(0);
       socket.off('timeout', quit).off('end', quit);
       if (chunk[0] === handshakeByte) {
-        secure().then((tls) => tls.emit('connection', socket), quit);
+        const name = serverNameOf(chunk);
+        const own = name === undefined || ownName.test(name) ? Promise.resolve(undefined) : find(name);
+        own
+          .then(async (given) => (given === undefined ? await secure() : await createGiven(accept, given)))
+          .then((tls) => tls.emit('connection', socket), quit);
         return;
       }
       if (chunk.toString('latin1', 0, http2Preface.length) === http2Preface) {
@@ -132,4 +153,43 @@ async function createTls(accept: Accept, authority: CertificateAuthority, names:
   // A client that does not trust us, or speaks something else, has ended its own connection.
   server.on('tlsClientError', (_error, socket) => socket.destroy());
   return server;
+}
+
+/**
+ * A server that shows one certificate only. Node's SNICallback does not do: it adds a certificate to the usual one, and of two with keys of different kinds
+ * the client may get the wrong one.
+ */
+async function createGiven(accept: Accept, { certificate, chain = '', privateKey }: Given): Promise<TlsServer> {
+  const tls = await import('node:tls');
+  const server = tls.createServer({
+    cert: certificate + chain,
+    key: privateKey,
+    ALPNProtocols: ['http/1.1'],
+    handshakeTimeout: greetingMillisMax,
+  });
+  server.on('secureConnection', accept);
+  server.on('tlsClientError', (_error, socket) => socket.destroy());
+  return server;
+}
+
+/** The name that a client asks for in the first bytes of its handshake (RFC 8446, 4.1.2; RFC 6066, 3); undefined when there is none, or more must come. */
+function serverNameOf(hello: Buffer): string | undefined {
+  try {
+    // Record and handshake heads, version, random.
+    let at = 5 + 4 + 2 + 32;
+    at += 1 + hello.readUInt8(at);
+    at += 2 + hello.readUInt16BE(at);
+    at += 1 + hello.readUInt8(at);
+    const end = at + 2 + hello.readUInt16BE(at);
+    for (at += 2; at + 4 <= end; ) {
+      const type = hello.readUInt16BE(at);
+      const length = hello.readUInt16BE(at + 2);
+      // Extension 0: a list with one name, its type and its length before it.
+      if (type === 0) return hello.toString('latin1', at + 9, at + 4 + length).toLowerCase();
+      at += 4 + length;
+    }
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
+  return undefined;
 }

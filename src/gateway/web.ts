@@ -79,7 +79,7 @@ function finder(kernel: Kernel): (exchange: Exchange) => readonly string[] {
   return (exchange) => {
     const host = hostName(exchange);
     const given = kernel.webNames.get(host);
-    if (given !== undefined) return [given];
+    if (given !== undefined) return [given.service];
     const path = exchange.head.rawPath;
     const serving = entries.filter(({ webHosts, webPaths }) => webHosts?.test(host) === true || webPaths?.test(path) === true);
     return serving.length === 0 ? none : serving.map(({ name }) => name);

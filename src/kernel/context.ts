@@ -160,7 +160,14 @@ export interface Parts {
   /** Seals what must not lie readable in rows. */
   vault: Vault;
   /** Host names that users gave to what a service serves, and the name of the service. A service fills in its own when it starts, and keeps them. */
-  webNames: Map<string, string>;
+  webNames: Map<string, WebName>;
+}
+
+/** What a host name that a user gave leads to. */
+export interface WebName {
+  service: string;
+  /** What is shown to clients of TLS, in PEM; asked again for each new handshake that is not remembered. */
+  certificate: () => Promise<{ certificate: string; chain?: string | undefined; privateKey: string } | undefined>;
 }
 
 /** A signature of version 4 that came another way than by HTTP: in a protocol of a service's own. */

@@ -12,7 +12,7 @@ import { Bus, deliveryTask } from './bus.ts';
 import { isOwnService, serviceCaller, viaService } from './caller.ts';
 import { ApiChaos } from './chaos.ts';
 import type { ServiceClients } from './clients.generated.ts';
-import type { Context, Parts, Scope, ServiceCaller } from './context.ts';
+import type { Context, Parts, Scope, ServiceCaller, WebName } from './context.ts';
 import { AwsError, notImplemented } from './errors.ts';
 import type { Log } from './log.ts';
 import { actionOf } from './policy/operations.ts';
@@ -59,7 +59,7 @@ export class Kernel {
   readonly traces: Traces;
   readonly zones: ZoneFaults;
   /** Host names that users gave to what a service serves (custom domains), and that service. A cache: services fill it from their rows. */
-  readonly webNames = new Map<string, string>();
+  readonly webNames = new Map<string, WebName>();
   readonly #stops: (() => Promise<void>)[] = [];
   readonly #settingUp = new Map<string, Promise<void>>();
 

@@ -50,6 +50,7 @@ export const services: readonly ServiceEntry[] = [
   {
     name: 'api-gateway',
     load: () => import('./api-gateway/index.ts'),
+    eager: true,
     webHosts: /^[a-z0-9]+\.execute-api\./,
     webPaths: /^\/_aws\/execute-api\/|^\/restapis\/[^/]+\/[^/]+\/_user_request_/,
   },

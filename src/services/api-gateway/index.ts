@@ -9,6 +9,8 @@ import { accountHandlers } from './rest/account.ts';
 import { apiHandlers } from './rest/apis.ts';
 import { authorizerHandlers } from './rest/authorizers.ts';
 import { deploymentHandlers } from './rest/deployments.ts';
+import { serveDomains } from './rest/domain-rows.ts';
+import { domainHandlers } from './rest/domains.ts';
 import { integrationHandlers } from './rest/integrations.ts';
 import { keyHandlers } from './rest/keys.ts';
 import { planHandlers } from './rest/plans.ts';
@@ -50,6 +52,7 @@ const handlers: HandlersOf<APIGateway> = {
   ...keyHandlers,
   ...planHandlers,
   ...accountHandlers,
+  ...domainHandlers,
   ...testHandlers,
   ...tagHandlers,
 };
@@ -63,7 +66,7 @@ const check = checkByRoute('api-gateway', async ([kind, id = ''], ctx) => {
 
 export default defineService({
   name: 'api-gateway',
-  uses: ['cloudwatch', 'cloudwatch-logs', 'firehose', 'lambda', 'sts'],
+  uses: ['acm', 'cloudwatch', 'cloudwatch-logs', 'firehose', 'lambda', 'sts'],
   tables: [
     ...[RestApis, Definitions, Deployments, Snapshots, Stages, ApiKeys, UsagePlans, PlanKeys, Usages],
     ...[Domains, Mappings, Addresses, Accounts, ClientCertificates],
@@ -73,6 +76,9 @@ export default defineService({
   tasks: { publishMetrics },
   web: answerWeb,
   upgrade: answerUpgrade,
-  start: startSockets,
+  async start(ctx) {
+    await serveDomains(ctx);
+    return startSockets(ctx);
+  },
   onReset: forgetAccount,
 });

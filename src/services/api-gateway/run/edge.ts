@@ -29,8 +29,9 @@ export async function answerUpgrade(upgrade: WebUpgrade): Promise<boolean> {
 
 /** Addresses belong to the cloud and are given back before an account's rows go. */
 export async function forgetAccount(account: string | undefined, ctx: Context): Promise<void> {
-  if (account === undefined) return;
+  const rows = (await ctx.table(Addresses).list()).filter((row) => account === undefined || row.account === account);
+  for (const { name, kind } of rows) if (kind === 'domain') ctx.part('webNames').delete(name);
   await ctx.transact(async (tx) => {
-    for (const row of await tx.table(Addresses).list()) if (row.account === account) await tx.table(Addresses).delete(row.name);
+    for (const { name } of rows) await tx.table(Addresses).delete(name);
   });
 }

@@ -4,6 +4,7 @@ import { type AuthorisationsOf, defineService, type HandlersOf } from '../../../
 import { checkByRoute } from '../authorise.ts';
 import { apiHandlers } from './apis.ts';
 import { authorizerHandlers } from './authorizers.ts';
+import { domainHandlers } from './domains.ts';
 import { integrationHandlers } from './integrations.ts';
 import { routeHandlers } from './routes.ts';
 import { stageHandlers } from './stages.ts';
@@ -16,6 +17,7 @@ const handlers: HandlersOf<ApiGatewayV2> = {
   ...integrationHandlers,
   ...authorizerHandlers,
   ...stageHandlers,
+  ...domainHandlers,
   ...tagHandlers,
 };
 
