@@ -48,6 +48,8 @@ export interface Exchange {
   output?: Shape;
   // serialise
   response?: WireResponse;
+  /** Code of the error that was answered. */
+  failure?: string;
 }
 
 /** A step of the pipeline: adds to the exchange, or throws an `AwsError`, `ParseError` or `SignatureError`, which `serialise` turns into an answer. */

@@ -19,6 +19,7 @@ const fallbackProtocol: Protocol = 'restJson1';
 /** Puts any error of any stage on the wire; what is not the caller's fault goes to the log with its causes. */
 export function serialiseFailure(exchange: Exchange, error: unknown, log: Log): void {
   const wire = wireErrorOf(exchange, error);
+  exchange.failure = wire.code;
   if (wire.status >= 500 && wire.status !== 501 && !(error instanceof AwsError)) {
     log('error', 'A request failed by a bug of Pilvi.', { requestId: exchange.requestId, cause: describeError(error) });
   }

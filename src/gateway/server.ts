@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { WireRequest, WireResponse } from '../model/types.ts';
 import type { Exchange } from './exchange.ts';
+import { tellAnswered } from './answered.ts';
 import { RequestBody } from './request-body.ts';
 import { httpHead } from './signature/signature.ts';
 
@@ -62,6 +63,7 @@ export function createServer({ kernel, pipeline, routers, upgrade }: ServerOptio
   });
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const began = performance.now();
     toOriginForm(request);
     for (const router of routers) {
       const taken = router(request, response);
@@ -73,7 +75,8 @@ export function createServer({ kernel, pipeline, routers, upgrade }: ServerOptio
     if (exchange.response === undefined) throw new Error('The pipeline left no answer.');
     // Nobody will read what is still to come: it is not the next request of this connection.
     if (!body.isFinished) exchange.response.headers['connection'] = 'close';
-    await send(exchange.response, exchange.requestId, request, response, body);
+    const bytesSent = await send(exchange.response, exchange.requestId, request, response, body);
+    tellAnswered(kernel, exchange, request, bytesSent, performance.now() - began);
   }
   return server;
 }
@@ -150,31 +153,35 @@ async function send(
   request: IncomingMessage,
   response: ServerResponse,
   body: RequestBody,
-): Promise<void> {
-  if (response.destroyed) return;
+): Promise<number> {
+  if (response.destroyed) return 0;
   const headers: Record<string, string | number> = { 'x-amzn-requestid': requestId, ...answer.headers };
   if (typeof answer.body === 'string' || answer.body instanceof Uint8Array) {
     headers['content-length'] ??= Buffer.byteLength(answer.body);
     response.writeHead(answer.status, headers);
     const content = request.method === 'HEAD' ? undefined : answer.body;
+    const bytesSent = content === undefined ? 0 : Buffer.byteLength(content);
     if (body.isFinished) {
       response.end(content);
-      return;
+      return bytesSent;
     }
     response.write(content ?? '');
     await body.drain();
     response.end();
-    return;
+    return bytesSent;
   }
   response.writeHead(answer.status, headers);
-  if (request.method !== 'HEAD') await sendPieces(answer.body, response);
+  const bytesSent = request.method === 'HEAD' ? 0 : await sendPieces(answer.body, response);
   response.end();
+  return bytesSent;
 }
 
-/** Writes no faster than the client reads. A client that goes away ends the loop, which lets the source go. */
-async function sendPieces(pieces: AsyncIterable<Uint8Array>, response: ServerResponse): Promise<void> {
+/** Writes no faster than the client reads, and resolves with how much. A client that goes away ends the loop, which lets the source go. */
+async function sendPieces(pieces: AsyncIterable<Uint8Array>, response: ServerResponse): Promise<number> {
+  let bytesSent = 0;
   for await (const piece of pieces) {
-    if (response.destroyed) return;
+    if (response.destroyed) return bytesSent;
+    bytesSent += piece.byteLength;
     if (response.write(piece)) continue;
     await new Promise<void>((resolve) => {
       const done = (): void => {
@@ -183,6 +190,7 @@ async function sendPieces(pieces: AsyncIterable<Uint8Array>, response: ServerRes
       };
       response.on('drain', done).on('close', done);
     });
-    if (response.destroyed) return;
+    if (response.destroyed) return bytesSent;
   }
+  return bytesSent;
 }

@@ -142,6 +142,32 @@ export interface CallRecord {
   invokedBy?: string | undefined;
 }
 
+/** One request as it came over the wire, and its answer: what access logs tell. */
+export interface AnsweredRequest {
+  /** Cloud time when it had been answered, and real milliseconds from its arrival. */
+  at: Millis;
+  totalMillis: number;
+  requestId: string;
+  operation: string;
+  /** Undefined where the request could not be read. */
+  input?: Readonly<Record<string, unknown>> | undefined;
+  /** Undefined for unsigned requests, and for signatures that were refused. */
+  identity?: Identity | undefined;
+  /** How it was signed. */
+  signature?: { version: 'SigV2' | 'SigV4'; place: 'AuthHeader' | 'QueryString' } | undefined;
+  method: string;
+  /** Path and query as sent. */
+  target: string;
+  headers: Readonly<Record<string, string>>;
+  sourceIp: string;
+  tls?: { version: string; cipher: string } | undefined;
+  status: number;
+  errorCode?: string | undefined;
+  answerHeaders: Readonly<Record<string, string>>;
+  /** Bytes of the answer's body. */
+  bytesSent: number;
+}
+
 export interface ServiceDefinition<Name extends keyof ServiceClients = keyof ServiceClients> {
   name: Name;
   /** Rows live once per account, not per Region; the model's own requests go to us-east-1. */
@@ -185,6 +211,8 @@ export interface ServiceDefinition<Name extends keyof ServiceClients = keyof Ser
    * no Region.
    */
   onReset?: (account: string | undefined, ctx: Context) => Promise<void>;
+  /** Told of each request for one of its operations once it was answered, whatever the answer; nobody waits for it. */
+  answered?: (answer: AnsweredRequest, ctx: Context) => Promise<void>;
   /** Answers requests of browsers that are for no operation; undefined for those that are not for it either. */
   web?: (request: WebRequest) => Promise<WireResponse | undefined>;
   /** Takes over a connection that asks for another protocol (WebSocket); false when it is not for this service. */

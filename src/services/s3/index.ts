@@ -19,6 +19,8 @@ import { attributeChecks, attributeHandlers } from './objects/attributes.ts';
 import { copyChecks, copyHandlers } from './objects/copy.ts';
 import { lifecycleChecks, lifecycleHandlers } from './buckets/lifecycle.ts';
 import { tieringChecks, tieringHandlers } from './buckets/tiering.ts';
+import { deliverLogs, noteRequest } from './later/access-logs.ts';
+import { loggingChecks, loggingHandlers } from './buckets/logging.ts';
 import { meterRequests } from './later/metering.ts';
 import { measure } from './later/storage-metrics.ts';
 import { replicationChecks, replicationHandlers } from './buckets/replication.ts';
@@ -45,6 +47,7 @@ import {
   Configs,
   Contents,
   Garbage,
+  LogLines,
   Objects,
   Parts,
   Uploads,
@@ -96,7 +99,7 @@ export default defineService({
   uses: ['cloudwatch', 'cost-explorer', 'kms', 'lambda', 'sns', 'sqs', 'sts'],
   unsigned: true,
   api: createApi,
-  tables: [Buckets, Configs, Objects, Versions, Contents, Garbage, Uploads, Parts, Accounts, AccessPoints, Sessions],
+  tables: [Buckets, Configs, Objects, Versions, Contents, Garbage, Uploads, Parts, Accounts, AccessPoints, Sessions, LogLines],
   handlers: {
     ...directoryHandlers,
     ...sessionHandlers,
@@ -105,6 +108,7 @@ export default defineService({
     ...websiteHandlers,
     ...corsHandlers,
     ...requestHandlers,
+    ...loggingHandlers,
     ...notificationHandlers,
     ...lifecycleHandlers,
     ...restoreHandlers,
@@ -132,6 +136,7 @@ export default defineService({
     ...websiteChecks,
     ...corsChecks,
     ...requestChecks,
+    ...loggingChecks,
     ...notificationChecks,
     ...lifecycleChecks,
     ...restoreChecks,
@@ -158,7 +163,8 @@ export default defineService({
   },
   credentials: sessionCredentials,
   records: meterRequests,
-  tasks: { notify, lifecycle: sweep, measure, replicate, restored, restoreExpired },
+  answered: noteRequest,
+  tasks: { deliverLogs, notify, lifecycle: sweep, measure, replicate, restored, restoreExpired },
   reconcilers: { [s3Contents.reconciler]: garbageReconciler(s3Contents) },
   web: answerBrowser,
   answerHeaders: corsHeaders,

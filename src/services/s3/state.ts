@@ -88,6 +88,24 @@ export type ConfigKind =
   | 'tiering'
   | 'ended-tiering';
 
+/** Where requests for a bucket are logged. */
+export interface LoggingConfig {
+  target: string;
+  prefix: string;
+  /** By whose date objects are filed in folders; they lie side by side when absent. */
+  partition?: 'EventTime' | 'DeliveryTime' | undefined;
+  /** Whether that was asked for, or is the default. */
+  simple: boolean;
+}
+
+/** A request that was logged and is not delivered yet. */
+export interface LogLineRow {
+  bucket: string;
+  at: Millis;
+  id: string;
+  line: string;
+}
+
 /** Whom a bucket tells of its changes. */
 export interface NotificationConfig {
   rules: readonly NotificationRule[];
@@ -350,6 +368,12 @@ export const Configs = defineTable<ConfigRow>()({
   name: 's3.configs',
   scope: 'cloud',
   key: (row) => [row.bucket, row.kind, row.id],
+});
+
+export const LogLines = defineTable<LogLineRow>()({
+  name: 's3.logLines',
+  scope: 'cloud',
+  key: (row) => [row.bucket, row.at, row.id],
 });
 
 export const Objects = defineTable<ObjectRow>()({ name: 's3.objects', scope: 'cloud', key: (row) => [row.bucket, row.key] });

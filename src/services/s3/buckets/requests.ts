@@ -35,12 +35,6 @@ export const requestHandlers: HandlersOf<S3> = {
     await changeBucket(ctx, input, (row) => ({ ...row, acceleration: status }));
     return {};
   },
-
-  /** Access logs are not delivered; a bucket has none, and asking for them (PutBucketLogging) is refused. */
-  async GetBucketLogging(input, ctx) {
-    await requireBucket(ctx, input);
-    return {};
-  },
 };
 
 /** Refuses a request at the accelerated endpoint of a bucket that has none. Throws InvalidRequest ("Requirements for using Transfer Acceleration"). */
@@ -60,5 +54,4 @@ export const requestChecks: AuthorisationsOf<S3> = {
   GetBucketRequestPayment: async (input, ctx) => [await bucketCheck(ctx, input)],
   PutBucketAccelerateConfiguration: async (input, ctx) => [await bucketCheck(ctx, input)],
   GetBucketAccelerateConfiguration: async (input, ctx) => [await bucketCheck(ctx, input)],
-  GetBucketLogging: async (input, ctx) => [await bucketCheck(ctx, input)],
 };
