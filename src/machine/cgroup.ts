@@ -255,6 +255,11 @@ export async function freezeCgroup(layout: CgroupLayout, path: string): Promise<
   }
 }
 
+/** Asks the kernel to stop all processes of a group, and waits for nothing. What cannot be frozen here goes on. */
+export function askToFreeze(layout: CgroupLayout, path: string): void {
+  if (freezingUnavailable(layout) === undefined) writeControl(`${freezerRoot(layout)}/${path}/cgroup.freeze`, '1');
+}
+
 /** Lets the processes of a group go on. Safe to repeat. */
 export function thawCgroup(layout: CgroupLayout, path: string): void {
   writeControl(`${freezerRoot(layout)}/${path}/cgroup.freeze`, '0');

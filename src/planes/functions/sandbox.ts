@@ -4,7 +4,14 @@
  */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
-import { limitProcessor, readCgroupMemory, removeCgroup } from '../../machine/cgroup.ts';
+import {
+  askToFreeze,
+  freezingUnavailable,
+  limitProcessor,
+  readCgroupMemory,
+  removeCgroup,
+  thawCgroup,
+} from '../../machine/cgroup.ts';
 import { runCommand } from '../../machine/command.ts';
 import { signalProcess, waitGone } from '../../machine/process.ts';
 import { removeContainer, startContainer, type RuntimeOptions, type StartedContainer } from '../../machine/runtime.ts';
@@ -127,10 +134,15 @@ export class Sandbox {
   }
 
   /** Lets its processes go on. */
-  wake(): void {}
+  wake(): void {
+    const { cgroups } = this.#parts.host;
+    if (freezingUnavailable(cgroups) === undefined) thawCgroup(cgroups, this.#cgroup);
+  }
 
-  /** Makes its processes stand still. */
-  rest(): void {}
+  /** Makes its processes stand still until they are woken ("Lambda freezes the execution environment"). */
+  rest(): void {
+    askToFreeze(this.#parts.host.cgroups, this.#cgroup);
+  }
 
   /** Mebibytes in use now, without what the kernel keeps of files. */
   memoryMiB(): number {

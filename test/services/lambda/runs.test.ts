@@ -264,6 +264,21 @@ export const handler = async ({ put }) => {
   expect((await call('counter')).body).toEqual([1, 'kept']);
 });
 
+test('between calls an environment stands still', async () => {
+  const { make, call } = await serverless();
+  await make(
+    'ticker',
+    'let ticks = 0; setInterval(() => { ticks += 1; }, 20).unref(); export const handler = async ({ wait }) => { const before = ticks; await new Promise((r) => setTimeout(r, wait)); return [before, ticks]; };',
+    { MemorySize: 1769 },
+  );
+  const [, during = 0] = (await call('ticker', { wait: 400 })).body as number[];
+  expect(during).toBeGreaterThan(5);
+  const paused = performance.now();
+  await eventually(() => expect(performance.now() - paused).toBeGreaterThan(1500), { why: 'some time has passed' });
+  const [after = 0] = (await call('ticker', { wait: 1 })).body as number[];
+  expect(after - during).toBeLessThan(10);
+});
+
 test('a call that ends its process reports it, and the next one gets a fresh environment', async () => {
   const { make, call } = await serverless();
   await make(
