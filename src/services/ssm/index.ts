@@ -1,8 +1,16 @@
-/** Systems Manager: Parameter Store, documents, managed nodes and commands on them. Its other capabilities answer 501. */
+/** Systems Manager: Parameter Store, documents, managed nodes, commands on them, associations and inventory. Its other capabilities answer 501. */
 import { defineService } from '../../kernel/service.ts';
 import { informationHandlers } from './agent/information.ts';
 import { agentPing, onInstanceState } from './agent/nodes.ts';
 import { Nodes } from './agent/state.ts';
+import {
+  associationChecks,
+  associationDue,
+  associationHandlers,
+  associationOnce,
+  associationsOfNode,
+} from './associations/associations.ts';
+import { Associations } from './associations/state.ts';
 import { readingCommandHandlers } from './commands/reading.ts';
 import {
   cancelInvocation,
@@ -17,6 +25,8 @@ import { sendChecks, sendHandlers } from './commands/send.ts';
 import { Commands, Invocations } from './commands/state.ts';
 import { documentChecks, documentHandlers } from './documents/documents.ts';
 import { Documents } from './documents/state.ts';
+import { inventoryChecks, inventoryHandlers } from './inventory/inventory.ts';
+import { Inventory } from './inventory/state.ts';
 import { parameterChecks } from './parameters/authorise.ts';
 import { listingHandlers } from './parameters/listing.ts';
 import { parameterPolicy } from './parameters/policies.ts';
@@ -27,7 +37,7 @@ import { writingHandlers } from './parameters/writing.ts';
 export default defineService({
   name: 'ssm',
   uses: ['cloudwatch-logs', 'ec2', 'iam', 'kms', 's3', 'secrets-manager', 'sts'],
-  tables: [Parameters, Versions, Nodes, Documents, Commands, Invocations],
+  tables: [Parameters, Versions, Nodes, Documents, Commands, Invocations, Associations, Inventory],
   handlers: {
     ...readingHandlers,
     ...writingHandlers,
@@ -36,8 +46,10 @@ export default defineService({
     ...informationHandlers,
     ...sendHandlers,
     ...readingCommandHandlers,
+    ...associationHandlers,
+    ...inventoryHandlers,
   },
-  authorise: { ...parameterChecks, ...documentChecks, ...sendChecks },
+  authorise: { ...parameterChecks, ...documentChecks, ...sendChecks, ...associationChecks, ...inventoryChecks },
   tasks: {
     parameterPolicy,
     agentPing,
@@ -47,6 +59,9 @@ export default defineService({
     cancelInvocation,
     commandExpiry,
     forgetCommand,
+    associationDue,
+    associationOnce,
+    associationsOfNode,
   },
   events: { 'aws.ec2:EC2 Instance State-change Notification': onInstanceState },
   async start(ctx) {

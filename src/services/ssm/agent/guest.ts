@@ -13,8 +13,7 @@ const deliveredBytesMax = 2_500_000;
 
 /** Puts the script of standard input into folder $1 and runs it in folder $2, in a session of its own. */
 const startScript = `
-umask 077
-mkdir -p "$1" && cat >"$1/_script.sh" && chmod 700 "$1/_script.sh" || exit 1
+(umask 077; mkdir -p "$1" && cat >"$1/_script.sh" && chmod 700 "$1/_script.sh") || exit 1
 cd "$2" 2>"$1/stderr" || { echo 1 >"$1/status"; exit 0; }
 setsid sh -c 'echo $$ >"$0/pid"; sh -c "$0/_script.sh" >"$0/stdout" 2>"$0/stderr" </dev/null; echo $? >"$0/status.new"; mv "$0/status.new" "$0/status"' "$1" >/dev/null 2>&1 </dev/null &
 `;

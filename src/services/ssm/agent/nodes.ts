@@ -93,6 +93,7 @@ export const agentPing: Task = async ({ key: id }, ctx) => {
       return;
     }
     await tx.table(Nodes).put({ ...told, status: 'Online', registered: old?.registered ?? now });
+    if (old === undefined) await tx.schedule({ task: 'associationsOfNode', key: id, due: now });
     for (const { command, status } of await tx.table(Invocations).byIndex('byInstance', [id]))
       if (status === 'Pending') await tx.schedule({ task: 'dispatchCommand', key: command, due: now });
   });

@@ -121,7 +121,7 @@ export const readingCommandHandlers: HandlersOf<SSM> = {
     new RequestCheck().range('maxResults', input.MaxResults, 1, pageItemsMax).done();
     const shown: Command[] = [];
     for (const row of newestFirst(await ctx.table(Commands).list(), ({ id }) => id)) {
-      if (input.CommandId !== undefined && row.id !== input.CommandId) continue;
+      if (row.association !== undefined || (input.CommandId !== undefined && row.id !== input.CommandId)) continue;
       const invocations = await ctx.table(Invocations).list({ prefix: [row.id] });
       if (input.InstanceId !== undefined && !invocations.some(({ instance }) => instance === input.InstanceId)) continue;
       const one = describeCommand(row, invocations);
@@ -145,7 +145,8 @@ export const readingCommandHandlers: HandlersOf<SSM> = {
     const shown: CommandInvocation[] = [];
     for (const row of newestFirst(rows, (row) => `${row.command} ${row.instance}`)) {
       const command = await ctx.table(Commands).get(row.command);
-      if (command === undefined || (instance !== undefined && row.instance !== instance)) continue;
+      if (command === undefined || command.association !== undefined || (instance !== undefined && row.instance !== instance))
+        continue;
       const values = { Status: row.status, DocumentName: row.document };
       if (passes(input.Filters, row.requested, values)) shown.push(describeInvocation(ctx, command, row, input.Details === true));
     }

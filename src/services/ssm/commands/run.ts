@@ -8,17 +8,17 @@ import type { Millis } from '../../../base/clock.ts';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import type { Task } from '../../../kernel/service.ts';
 import type { AgentFacts } from '../../ec2/api.ts';
-import { killInGuest, readOutput, startInGuest, stderrCharsMax, stdoutCharsMax, waitInGuest } from '../agent/guest.ts';
+import { killInGuest, readOutput, stderrCharsMax, stdoutCharsMax } from '../agent/guest.ts';
 import { factsOf } from '../agent/nodes.ts';
 import { Nodes } from '../agent/state.ts';
 import { type Step, readParameters, substitute } from '../documents/content.ts';
 import { requireDocument } from '../documents/documents.ts';
 import { deliverOutput } from './delivery.ts';
 import { countOf, outputFolder, stateOf } from './rules.ts';
+import { perform } from './steps.ts';
 import { type CommandRow, Commands, type InvocationRow, Invocations, type PluginRow } from './state.ts';
 
 const executionSecondsDefault = 3600;
-const workingDirectoryDefault = '/usr/bin';
 
 const keyOf = (command: string, instance: string): string => `${command} ${instance}`;
 
@@ -29,6 +29,8 @@ export function folderOf(invocation: InvocationRow, { name, action }: Pick<Plugi
 
 /** Announces an invocation's state, and the command's when `command` is given ("Monitoring … Run Command events using EventBridge"). */
 async function announce(ctx: Context, tx: Transaction, command: CommandRow, invocation?: InvocationRow): Promise<void> {
+  // State Manager's runs are told of as associations, not as commands.
+  if (command.association !== undefined) return;
   const all = await tx.table(Invocations).list({ prefix: [command.id] });
   const detail = {
     'command-id': command.id,
@@ -124,13 +126,7 @@ async function runStep(
   let done: PluginRow;
   try {
     if (facts === undefined) throw new Error('The instance is gone.');
-    const workingDirectory = String(inputs['workingDirectory'] ?? '') || workingDirectoryDefault;
-    const lines = inputs['runCommand'];
-    const script = `${(Array.isArray(lines) ? lines : [lines ?? '']).map(String).join('\n')}\n`;
-    await startInGuest(ctx, facts.machine, { folder, workingDirectory, script });
-    const code = await waitInGuest(ctx, facts.machine, folder);
-    const stdout = await readOutput(ctx, facts.machine, folder, 'stdout');
-    const stderr = await readOutput(ctx, facts.machine, folder, 'stderr');
+    const { code, stdout, stderr } = await perform(ctx, { facts, step, folder });
     await deliverOutput(ctx, command, invocation, { facts, plugin, stdout, stderr });
     done = outcome(plugin, code, stdout, stderr);
   } catch (error) {

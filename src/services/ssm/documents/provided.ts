@@ -40,7 +40,34 @@ function script(name: string, action: string, platforms: ProvidedDocument['platf
   };
 }
 
+const gathered = ['applications', 'networkConfig', 'instanceDetailedInformation', 'windowsUpdates', 'windowsRoles'];
+const onOff = (subject: string): ParameterSpec => ({
+  type: 'String',
+  default: 'Enabled',
+  description: `Whether ${subject} is collected.`,
+  allowedValues: ['Enabled', 'Disabled'],
+});
+
 export const providedDocuments: readonly ProvidedDocument[] = [
+  {
+    name: 'AWS-GatherSoftwareInventory',
+    type: 'Command',
+    platforms: ['Linux', 'MacOS', 'Windows'],
+    content: {
+      schemaVersion: '2.0',
+      description: 'Collects software inventory.',
+      parameters: Object.fromEntries(gathered.map((name) => [name, onOff(name)])),
+      steps: [
+        {
+          name: 'collectSoftwareInventoryItems',
+          action: 'aws:softwareInventory',
+          inputs: Object.fromEntries(gathered.map((name) => [name, `{{ ${name} }}`])),
+          rest: {},
+        },
+      ],
+      outputs: [],
+    },
+  },
   script('AWS-RunPowerShellScript', 'aws:runPowerShellScript', ['Windows'], 'Runs PowerShell commands.'),
   script('AWS-RunShellScript', 'aws:runShellScript', ['Linux', 'MacOS'], 'Runs shell commands.'),
 ];
