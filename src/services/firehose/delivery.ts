@@ -14,11 +14,13 @@ import { accessKeyLabel } from './destinations.ts';
 import { actBy, streamArn } from './lookup.ts';
 import { evaluatePrefix, type Occasion, suffix } from './prefixes.ts';
 import { hintsOf } from './records.ts';
+import { transform } from './transform.ts';
 import {
   type BufferRow,
   Buffers,
   type HttpSpec,
   type LoggingSpec,
+  type Piece,
   type RecordRow,
   Records,
   type StreamRow,
@@ -38,11 +40,11 @@ const batchRecordsMax = 10_000;
 /** Deliveries to endpoints that run in this process: after a crash there are none, and their jobs fire again. Rebuildable, by cloud. */
 const runningCache = new WeakMap<object, Set<string>>();
 
-/** Delivers what is due of a stream. `key` is its name. An endpoint may take its time, which no job waits for. */
+/** Delivers what is due of a stream. `key` is its name. An endpoint or a function may take its time, which no job waits for. */
 export async function flush({ key: name }: FiredJob, ctx: Context): Promise<void> {
   const stream = await ctx.table(Streams).get(name);
   if (stream === undefined) return;
-  if (stream.http === undefined) return deliverDue(ctx, name);
+  if (stream.http === undefined && stream.processing === undefined) return deliverDue(ctx, name);
   await ctx.transact((tx) => tx.schedule({ task: 'flush', key: name, due: ctx.clock.now() + leaseMillis }));
   const running = runningCache.get(ctx.clock) ?? new Set();
   runningCache.set(ctx.clock, running);
@@ -61,6 +63,11 @@ async function deliverDue(ctx: Context, name: string): Promise<void> {
     const done = await ctx.transact((tx) => settleWait(ctx, tx, stream));
     if (done) return;
     const batch = await batchOf(ctx, stream);
+    const raw = stream.processing === undefined ? [] : batch.filter(({ outcome }) => outcome === undefined);
+    if (raw.length > 0) {
+      await keepOutcomes(ctx, stream, await transform(ctx, stream, raw));
+      continue;
+    }
     const failure = await attempt(ctx, stream, buffer, batch);
     if (failure === undefined) await ctx.transact((tx) => remove(tx, stream, batch));
     else {
@@ -106,6 +113,40 @@ async function remove(tx: Transaction, stream: StreamRow, batch: readonly Record
     .update([stream.id], ({ failing: _over, ...old }) => ({ ...old, bytes: old.bytes - bytes, oldest: first?.at }));
 }
 
+/** Keeps what processing made of records, so that a function gets each once, and forgets those that it dropped. */
+async function keepOutcomes(ctx: Context, stream: StreamRow, outcomes: ReadonlyMap<number, readonly Piece[]>): Promise<void> {
+  await ctx.transact(async (tx) => {
+    const dropped: RecordRow[] = [];
+    for (const [index, outcome] of outcomes) {
+      const row = await tx.table(Records).get(stream.id, index);
+      if (row === undefined) continue;
+      if (outcome.length === 0) dropped.push(row);
+      else await tx.table(Records).put({ ...row, outcome });
+    }
+    await remove(tx, stream, dropped);
+  });
+}
+
+/** What is to be delivered of a batch: pieces of records, each with its record. */
+interface Parcel {
+  row: RecordRow;
+  piece: Piece;
+}
+
+function parcelsOf(batch: readonly RecordRow[]): Parcel[] {
+  return batch.flatMap((row) => (row.outcome ?? [{ data: row.data }]).map((piece) => ({ row, piece })));
+}
+
+/** Forgets pieces that were delivered, for the case that the rest of the batch is not. */
+async function forgetPieces(ctx: Context, done: readonly Parcel[]): Promise<void> {
+  const pieces = new Set(done.map(({ piece }) => piece));
+  const rows = new Set(done.map(({ row }) => row));
+  await ctx.transact(async (tx) => {
+    for (const row of rows)
+      await tx.table(Records).put({ ...row, outcome: (row.outcome ?? []).filter((piece) => !pieces.has(piece)) });
+  });
+}
+
 /** Sees to the next attempt, or drops what S3 has refused for a day. True when the next batch may be tried at once. */
 async function noteFailure(ctx: Context, tx: Transaction, stream: StreamRow, batch: readonly RecordRow[]): Promise<boolean> {
   const buffer = await tx.table(Buffers).get(stream.id);
@@ -140,26 +181,77 @@ async function attempt(
   buffer: BufferRow,
   batch: readonly RecordRow[],
 ): Promise<Failure | undefined> {
-  const { http } = stream;
-  const whole = Buffer.concat(batch.map(({ data }) => data));
-  if (http === undefined) return putObject(ctx, stream, batch, whole);
-  const { failing } = buffer;
+  const parcels = parcelsOf(batch);
+  const failed = parcels.filter(({ piece }) => piece.failure !== undefined);
+  const fine = parcels.filter(({ piece }) => piece.failure === undefined);
+  if (failed.length > 0) {
+    const lines = unprocessedLines(ctx, failed);
+    const refusal = await putObject(ctx, stream, failed, lines, { errorType: 'processing-failed' });
+    if (refusal !== undefined) return refusal;
+    await forgetPieces(ctx, failed);
+    const { code, message } = failed[0]!.piece.failure!;
+    await report(ctx, stream, { code, message, logging: (stream.http ?? stream.s3).logging, role: stream.s3.role });
+  }
+  if (fine.length === 0) return undefined;
+  return stream.http === undefined ? toBucket(ctx, stream, fine) : toEndpoint(ctx, stream, stream.http, buffer, fine);
+}
+
+/** Puts one object, or one for each partition. */
+async function toBucket(ctx: Context, stream: StreamRow, parcels: readonly Parcel[]): Promise<Failure | undefined> {
+  const groups = new Map<string, Parcel[]>();
+  for (const parcel of parcels) {
+    const key = stream.partitioning === undefined ? '' : JSON.stringify(parcel.piece.keys ?? {});
+    groups.set(key, [...(groups.get(key) ?? []), parcel]);
+  }
+  for (const group of groups.values()) {
+    const whole = Buffer.concat(group.map(({ piece }) => piece.data));
+    const refusal = await putObject(ctx, stream, group, whole, { keys: group[0]?.piece.keys });
+    if (refusal !== undefined) return refusal;
+    if (groups.size > 1) await forgetPieces(ctx, group);
+  }
+  return undefined;
+}
+
+async function toEndpoint(
+  ctx: Context,
+  stream: StreamRow,
+  http: HttpSpec,
+  { failing }: BufferRow,
+  parcels: readonly Parcel[],
+): Promise<Failure | undefined> {
   if (http.backup === 'AllData' && failing === undefined) {
-    const unkept = await putObject(ctx, stream, batch, whole);
+    const unkept = await putObject(ctx, stream, parcels, Buffer.concat(parcels.map(({ piece }) => piece.data)));
     if (unkept !== undefined) return unkept;
   }
-  const refusal = await postBatch(ctx, stream, http, batch);
+  const refusal = await postBatch(ctx, stream, http, parcels);
   if (refusal === undefined) return undefined;
   const since = failing?.since ?? ctx.clock.now();
   if (ctx.clock.now() < since + http.retrySeconds * 1000) return refusal;
   await report(ctx, stream, refusal);
   if (http.backup === 'AllData') return undefined;
-  return putObject(ctx, stream, batch, failedLines(ctx, batch, refusal, (failing?.attempts ?? 0) + 1), 'http-endpoint-failed');
+  const lines = failedLines(ctx, parcels, refusal, (failing?.attempts ?? 0) + 1);
+  return putObject(ctx, stream, parcels, lines, { errorType: 'http-endpoint-failed' });
+}
+
+/** What the bucket gets of records that could not be processed ("Handle failure in data transformation"). */
+function unprocessedLines(ctx: Context, parcels: readonly Parcel[]): Uint8Array {
+  const lines = parcels.map(({ row, piece: { data, failure } }) =>
+    JSON.stringify({
+      attemptsMade: failure?.attempts,
+      arrivalTimestamp: row.at,
+      errorCode: failure?.code,
+      errorMessage: failure?.message,
+      attemptEndingTimestamp: ctx.clock.now(),
+      rawData: Buffer.from(data).toString('base64'),
+      lambdaArn: failure?.arn,
+    }),
+  );
+  return Buffer.from(`${lines.join('\n')}\n`);
 }
 
 /** What the backup bucket gets of records that an endpoint refused: a line of JSON each. */
-function failedLines(ctx: Context, batch: readonly RecordRow[], { code, message }: Failure, attempts: number): Uint8Array {
-  const lines = batch.map(({ data, at }) =>
+function failedLines(ctx: Context, parcels: readonly Parcel[], { code, message }: Failure, attempts: number): Uint8Array {
+  const lines = parcels.map(({ row: { at }, piece: { data } }) =>
     JSON.stringify({
       attemptsMade: attempts,
       arrivalTimestamp: at,
@@ -172,9 +264,13 @@ function failedLines(ctx: Context, batch: readonly RecordRow[], { code, message 
   return Buffer.from(`${lines.join('\n')}\n`);
 }
 
+/** What an object's key tells. */
+type Place = Pick<Occasion, 'errorType' | 'keys'>;
+
 /** Where an object goes: by the prefix, or for what failed by the error prefix. */
-function keyOf(ctx: Context, { name, version, s3 }: StreamRow, at: Millis, errorType: string | undefined): string {
-  const occasion: Occasion = { at, timeZone: s3.timeZone, random: Buffer.from(ctx.bytes(12)).toString('base64url'), errorType };
+function keyOf(ctx: Context, { name, version, s3 }: StreamRow, at: Millis, { errorType, keys }: Place): string {
+  const random = Buffer.from(ctx.bytes(12)).toString('base64url');
+  const occasion: Occasion = { at, timeZone: s3.timeZone, random, errorType, keys };
   const failed = s3.errorPrefix ?? s3.prefix ?? '';
   const prefix = errorType === undefined ? (s3.prefix ?? '') : failed.includes('!{') ? failed : `${failed}${errorType}/`;
   const extension = s3.extension === undefined || s3.extension === '' ? extensions[s3.compression] : s3.extension;
@@ -184,12 +280,12 @@ function keyOf(ctx: Context, { name, version, s3 }: StreamRow, at: Millis, error
 async function putObject(
   ctx: Context,
   stream: StreamRow,
-  batch: readonly RecordRow[],
+  parcels: readonly Parcel[],
   bytes: Uint8Array,
-  errorType?: string,
+  place: Place = {},
 ): Promise<Failure | undefined> {
   const { s3 } = stream;
-  const Key = keyOf(ctx, stream, batch[0]?.at ?? ctx.clock.now(), errorType);
+  const Key = keyOf(ctx, stream, parcels[0]?.row.at ?? ctx.clock.now(), place);
   try {
     const sender = await actBy(ctx, s3.role);
     await sender.call('s3').putObject({
@@ -211,13 +307,13 @@ async function postBatch(
   ctx: Context,
   stream: StreamRow,
   http: HttpSpec,
-  batch: readonly RecordRow[],
+  parcels: readonly Parcel[],
 ): Promise<Failure | undefined> {
   const requestId = ctx.uuid();
   const text = JSON.stringify({
     requestId,
     timestamp: ctx.clock.now(),
-    records: batch.map(({ data }) => ({ data: Buffer.from(data).toString('base64') })),
+    records: parcels.map(({ piece: { data } }) => ({ data: Buffer.from(data).toString('base64') })),
   });
   const common = Object.fromEntries(http.attributes.map(({ name, value }) => [name, value]));
   const answer = await sendHttp(ctx, {

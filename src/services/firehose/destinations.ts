@@ -6,19 +6,20 @@ import type {
   ExtendedS3DestinationDescription,
   HttpEndpointDestinationConfiguration,
   HttpEndpointDestinationDescription,
-  ProcessingConfiguration,
 } from '@aws-sdk/client-firehose';
 import type { Context } from '../../kernel/context.ts';
 import { parameterNotImplemented } from '../../kernel/errors.ts';
 import { RequestCheck } from '../../kernel/request-check.ts';
 import { invalidArgument } from './errors.ts';
-import { checkPrefixes } from './prefixes.ts';
+import { checkPrefixes, partitionKeysOf } from './prefixes.ts';
 import type { HttpSpec, LoggingSpec, S3Spec } from './state.ts';
 
 const defaultSizeMb = 5;
 const defaultIntervalSeconds = 300;
 const intervalSecondsMax = 900;
 const s3SizeMbMax = 128;
+/** "The minimum buffer size is 64 MiB when dynamic partitioning is enabled." */
+const partitionedSizeMbMin = 64;
 const httpSizeMbMax = 64;
 const retrySecondsMax = 7200;
 const commonAttributesMax = 50;
@@ -40,11 +41,6 @@ function showLogging({ enabled, group, stream }: LoggingSpec): CloudWatchLogging
   return { Enabled: enabled, LogGroupName: group, LogStreamName: stream };
 }
 
-function refuseProcessing(operation: string, processing: ProcessingConfiguration | undefined): void {
-  if (processing?.Enabled === true || (processing?.Processors ?? []).length > 0)
-    throw parameterNotImplemented(operation, 'ProcessingConfiguration');
-}
-
 function readKey(given: EncryptionConfiguration | undefined, old: string | undefined): string | undefined {
   if (given === undefined || (given.NoEncryptionConfig === undefined && given.KMSEncryptionConfig === undefined)) return old;
   if (given.NoEncryptionConfig !== undefined && given.KMSEncryptionConfig !== undefined)
@@ -54,17 +50,14 @@ function readKey(given: EncryptionConfiguration | undefined, old: string | undef
 
 /** Throws 501 for parts of S3 destinations that nothing here would follow. */
 function refuseS3(operation: string, config: S3Config): void {
-  refuseProcessing(operation, config.ProcessingConfiguration);
   if (config.S3BackupMode === 'Enabled') throw parameterNotImplemented(operation, 'S3BackupMode');
   if (config.S3BackupConfiguration !== undefined) throw parameterNotImplemented(operation, 'S3BackupConfiguration');
   if (config.DataFormatConversionConfiguration !== undefined && config.DataFormatConversionConfiguration.Enabled !== false)
     throw parameterNotImplemented(operation, 'DataFormatConversionConfiguration');
-  if (config.DynamicPartitioningConfiguration?.Enabled === true)
-    throw parameterNotImplemented(operation, 'DynamicPartitioningConfiguration');
 }
 
 /** An S3 destination after this request; members that it leaves out stay as in `old`, or take defaults. Throws InvalidArgumentException. */
-export function readS3(operation: string, config: S3Config, old?: S3Spec): S3Spec {
+export function readS3(operation: string, config: S3Config, old?: S3Spec, partitioned = false): S3Spec {
   refuseS3(operation, config);
   const role = config.RoleARN ?? old?.role ?? '';
   const bucketArn = config.BucketARN ?? old?.bucketArn ?? '';
@@ -93,7 +86,13 @@ export function readS3(operation: string, config: S3Config, old?: S3Spec): S3Spe
     extension: config.FileExtension ?? old?.extension,
     timeZone: config.CustomTimeZone ?? old?.timeZone ?? 'UTC',
   };
-  checkPrefixes(spec.prefix, spec.errorPrefix, spec.timeZone);
+  checkPrefixes(spec.prefix, spec.errorPrefix, spec.timeZone, partitioned);
+  if (partitioned && partitionKeysOf(spec.prefix).length === 0)
+    throw invalidArgument('Prefix must contain a partition key expression when dynamic partitioning is enabled.');
+  if (partitioned && spec.sizeMb < partitionedSizeMbMin)
+    throw invalidArgument(
+      `BufferingHints.SizeInMBs must be at least ${partitionedSizeMbMin} when dynamic partitioning is enabled.`,
+    );
   return spec;
 }
 
@@ -103,7 +102,6 @@ export function accessKeyLabel(id: string): string {
 
 /** An HTTP destination after this request. `id` is the stream's, for the seal of its access key. Throws InvalidArgumentException. */
 export function readHttp(ctx: Context, operation: string, id: string, config: HttpConfig, old?: HttpSpec): HttpSpec {
-  refuseProcessing(operation, config.ProcessingConfiguration);
   if (config.SecretsManagerConfiguration?.Enabled === true)
     throw parameterNotImplemented(operation, 'SecretsManagerConfiguration');
   const { Url: url = old?.url ?? '', Name: name = old?.name, AccessKey } = config.EndpointConfiguration ?? {};

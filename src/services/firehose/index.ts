@@ -8,7 +8,7 @@ import { settle, streamChecks, streamHandlers } from './streams.ts';
 
 export default defineService({
   name: 'firehose',
-  uses: ['cloudwatch-logs', 'kinesis', 's3', 'sts'],
+  uses: ['cloudwatch-logs', 'kinesis', 'lambda', 's3', 'sts'],
   tables,
   handlers: { ...streamHandlers, ...recordHandlers },
   authorise: { ...streamChecks, ...recordChecks },

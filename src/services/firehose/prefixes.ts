@@ -84,10 +84,12 @@ export interface Occasion {
   timeZone: string;
   random: string;
   errorType?: string | undefined;
+  /** Keys of the partition. */
+  keys?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The prefix on one occasion. Without a time of its own it gets `yyyy/MM/dd/HH/`. Throws InvalidArgumentException. */
-export function evaluatePrefix(prefix: string, { at, timeZone, random, errorType }: Occasion): string {
+export function evaluatePrefix(prefix: string, { at, timeZone, random, errorType, keys }: Occasion): string {
   const time = zoned(at, timeZone);
   let dated = false;
   const text = prefix.replaceAll(expressionForm, (_whole, namespace: string, value: string) => {
@@ -96,14 +98,23 @@ export function evaluatePrefix(prefix: string, { at, timeZone, random, errorType
       return formatTime(time, value);
     }
     if (namespace === 'firehose' && value === 'random-string') return random.slice(0, randomLetters);
-    return errorType ?? '';
+    if (namespace === 'firehose') return errorType ?? '';
+    // "Custom prefix you specify will override the default prefix": keys of partitions stand in for the time.
+    dated = true;
+    return keys?.[value] ?? '';
   });
   return dated ? text : `${text}${formatTime(time, 'yyyy/MM/dd/HH/')}`;
+}
+
+/** Names of the partition keys in a prefix. */
+export function partitionKeysOf(prefix = ''): string[] {
+  return [...prefix.matchAll(/!\{partitionKeyFrom(?:Query|Lambda):([^{}]*)\}/g)].map(([, name = '']) => name);
 }
 
 function checkExpressions(prefix: string, allowed: readonly string[], timeZone: string): void {
   for (const [whole, namespace = '', value = ''] of prefix.matchAll(expressionForm)) {
     if (namespace === 'timestamp') formatTime(zoned(0, timeZone), value);
+    else if (/^partitionKeyFrom(Query|Lambda)$/.test(namespace) && allowed.includes('partition keys')) continue;
     else if (namespace !== 'firehose' || !allowed.includes(value))
       throw invalidArgument(`The expression ${whole} is not valid in this prefix.`);
   }
@@ -112,13 +123,18 @@ function checkExpressions(prefix: string, allowed: readonly string[], timeZone: 
 }
 
 /** Throws InvalidArgumentException for prefixes that break the "Semantic rules" of custom prefixes. */
-export function checkPrefixes(prefix: string | undefined, errorPrefix: string | undefined, timeZone: string): void {
+export function checkPrefixes(
+  prefix: string | undefined,
+  errorPrefix: string | undefined,
+  timeZone: string,
+  partitioned: boolean,
+): void {
   try {
     zoned(0, timeZone);
   } catch {
     throw invalidArgument(`CustomTimeZone ${timeZone} is not valid.`);
   }
-  checkExpressions(prefix ?? '', ['random-string'], timeZone);
+  checkExpressions(prefix ?? '', partitioned ? ['random-string', 'partition keys'] : ['random-string'], timeZone);
   checkExpressions(errorPrefix ?? '', ['random-string', 'error-output-type'], timeZone);
   const withExpression = prefix?.includes('!{') === true;
   if (withExpression && (errorPrefix ?? '') === '')

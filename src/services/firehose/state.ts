@@ -45,6 +45,29 @@ export interface HttpSpec {
   logging: LoggingSpec;
 }
 
+/** A function that records go through. */
+export interface LambdaStep {
+  type: 'Lambda';
+  arn: string;
+  role?: string | undefined;
+  retries: number;
+  sizeMb: number;
+  intervalSeconds: number;
+}
+
+/** What is done to records before they are delivered. */
+export type ProcessingStep =
+  | LambdaStep
+  | { type: 'AppendDelimiterToRecord'; delimiter: string }
+  /** Without a delimiter: JSON objects on end. */
+  | { type: 'RecordDeAggregation'; delimiter: string | undefined }
+  | { type: 'MetadataExtraction'; query: string; keys: Readonly<Record<string, readonly string[]>> }
+  | { type: 'Decompression' };
+
+export interface PartitioningSpec {
+  retrySeconds: number;
+}
+
 export interface StreamRow {
   name: string;
   id: string;
@@ -57,6 +80,10 @@ export interface StreamRow {
   /** Where records go, or what could not be delivered to `http`. */
   s3: S3Spec;
   http?: HttpSpec | undefined;
+  /** In the order in which they run. */
+  processing?: readonly ProcessingStep[] | undefined;
+  /** Objects by the keys of their records. */
+  partitioning?: PartitioningSpec | undefined;
   tags: TagMap;
 }
 
@@ -81,6 +108,17 @@ export interface RecordRow {
   index: number;
   data: Uint8Array;
   at: Millis;
+  /** What the stream's processing made of it and is not delivered yet; absent before. */
+  outcome?: readonly Piece[] | undefined;
+}
+
+/** What is delivered of a record. */
+export interface Piece {
+  data: Uint8Array;
+  /** Keys of its partition. */
+  keys?: Readonly<Record<string, string>> | undefined;
+  /** Why it could not be processed; `data` is then as it was put. */
+  failure?: { code: string; message: string; attempts: number; arn?: string | undefined } | undefined;
 }
 
 export const Records = defineTable<RecordRow>()({

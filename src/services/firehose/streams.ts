@@ -8,6 +8,7 @@ import { readHttp, readS3, showExtendedS3, showHttp, showS3 } from './destinatio
 import { invalidArgument, limitExceeded, streamBusy, streamExists, streamNotFound, versionMismatch } from './errors.ts';
 import { actBy, checkRole, onStream, passRoles, requireActive, requireStream, streamArn } from './lookup.ts';
 import { pullMillis } from './source.ts';
+import { readPartitioning, readProcessing, showProcessing } from './processing.ts';
 import { Buffers, Positions, Records, type StreamRow, Streams, type TagMap } from './state.ts';
 
 /** Cloud milliseconds from CREATING to ACTIVE, and to the end of DELETING. */
@@ -64,6 +65,7 @@ function readCreate(ctx: Context, input: CreateDeliveryStreamInput): StreamRow {
     throw invalidArgument('Exactly one destination configuration is supported for a Firehose');
   const id = ctx.id('messageShelf');
   const config = extended ?? s3 ?? http?.S3Configuration ?? {};
+  const partitioning = readPartitioning(extended?.DynamicPartitioningConfiguration, undefined, true);
   return {
     name,
     id,
@@ -72,14 +74,17 @@ function readCreate(ctx: Context, input: CreateDeliveryStreamInput): StreamRow {
     source: source && { arn: source.KinesisStreamARN ?? '', role: source.RoleARN ?? '' },
     created: ctx.now,
     version: 1,
-    s3: readS3('CreateDeliveryStream', config),
+    s3: readS3('CreateDeliveryStream', config, undefined, partitioning !== undefined),
+    processing: readProcessing('CreateDeliveryStream', (extended ?? http)?.ProcessingConfiguration, undefined),
+    partitioning,
     http: http && readHttp(ctx, 'CreateDeliveryStream', id, http),
     tags: Tags === undefined ? {} : readTags(Tags),
   };
 }
 
-function rolesOf({ s3, http, source }: Pick<StreamRow, 's3' | 'http' | 'source'>): string[] {
-  return [s3.role, http?.role, source?.role].filter((role) => role !== undefined);
+function rolesOf({ s3, http, source, processing = [] }: StreamRow): string[] {
+  const functions = processing.map((step) => (step.type === 'Lambda' ? step.role : undefined));
+  return [s3.role, http?.role, source?.role, ...functions].filter((role) => role !== undefined);
 }
 
 /** Throws InvalidArgumentException when the source cannot be read by its role. */
@@ -115,11 +120,29 @@ function describe(ctx: Context, row: StreamRow): DeliveryStreamDescription {
       {
         DestinationId: destinationId,
         ...(row.http === undefined
-          ? { S3DestinationDescription: showS3(row.s3), ExtendedS3DestinationDescription: showExtendedS3(row.s3) }
-          : { HttpEndpointDestinationDescription: showHttp(row.http, row.s3) }),
+          ? {
+              S3DestinationDescription: showS3(row.s3),
+              ExtendedS3DestinationDescription: { ...showExtendedS3(row.s3), ...showMore(row) },
+            }
+          : {
+              HttpEndpointDestinationDescription: {
+                ...showHttp(row.http, row.s3),
+                ProcessingConfiguration: showProcessing(row.processing),
+              },
+            }),
       },
     ],
     HasMoreDestinations: false,
+  };
+}
+
+function showMore({ processing, partitioning }: StreamRow) {
+  return {
+    ProcessingConfiguration: showProcessing(processing),
+    DynamicPartitioningConfiguration: {
+      Enabled: partitioning !== undefined,
+      RetryOptions: partitioning && { DurationInSeconds: partitioning.retrySeconds },
+    },
   };
 }
 
@@ -196,11 +219,14 @@ export const streamHandlers: HandlersOf<Firehose> = {
     const { S3BackupUpdate, ...extendedRest } = extended ?? {};
     if (S3BackupUpdate !== undefined) throw parameterNotImplemented('UpdateDestination', 'S3BackupUpdate');
     const config = extended === undefined ? (s3 ?? http?.S3Update ?? {}) : extendedRest;
+    const partitioning = readPartitioning(extended?.DynamicPartitioningConfiguration, row.partitioning, false);
     const changed: StreamRow = {
       ...row,
       version: row.version + 1,
       updated: ctx.now,
-      s3: readS3('UpdateDestination', config, row.s3),
+      s3: readS3('UpdateDestination', config, row.s3, partitioning !== undefined),
+      processing: readProcessing('UpdateDestination', (extended ?? http)?.ProcessingConfiguration, row.processing),
+      partitioning,
       http: http && readHttp(ctx, 'UpdateDestination', row.id, http, row.http),
     };
     for (const role of rolesOf(changed)) await checkRole(ctx, role);

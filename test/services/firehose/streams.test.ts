@@ -234,7 +234,7 @@ test('requests that AWS refuses', async () => {
     `Firehose is unable to assume role ${RoleARN}. Please check the role provided.`,
   );
   const ProcessingConfiguration = { Enabled: true, Processors: [{ Type: 'Lambda' as const }] };
-  await refused(s3({ ProcessingConfiguration }), 'NotImplemented', undefined, 501);
+  await refused(s3({ ProcessingConfiguration }), 'InvalidArgumentException');
   const RedshiftDestinationConfiguration = {
     RoleARN,
     ClusterJDBCURL: 'jdbc:redshift://x:5439/d',
