@@ -94,7 +94,9 @@ test('FH-001 records put, and those of a Kinesis stream, arrive within the buffe
   await firehose.putRecordBatch({ DeliveryStreamName: 'direct', Records });
   await firehose.putRecordBatch({ DeliveryStreamName: 'plain', Records });
   await kinesis.putRecord({ StreamName: 'source', PartitionKey: 'k', Data: Buffer.from('three\n') });
-  await advanceClock(cloud.endpoint, 50_000);
+  // The source is read every second.
+  await advanceClock(cloud.endpoint, 3000);
+  await advanceClock(cloud.endpoint, 47_000);
   expect(await keys()).toEqual([]);
   await advanceClock(cloud.endpoint, 15_000);
   const found = Object.fromEntries((await objects(lake, 3)).map(([key, body]) => [key.split('/')[0], body]));
