@@ -13,6 +13,7 @@ import { serveDomains } from './rest/domain-rows.ts';
 import { domainHandlers } from './rest/domains.ts';
 import { integrationHandlers } from './rest/integrations.ts';
 import { keyHandlers } from './rest/keys.ts';
+import { openApiHandlers } from './rest/openapi.ts';
 import { planHandlers } from './rest/plans.ts';
 import { methodHandlers } from './rest/methods.ts';
 import { modelHandlers } from './rest/models.ts';
@@ -52,6 +53,7 @@ const handlers: HandlersOf<APIGateway> = {
   ...keyHandlers,
   ...planHandlers,
   ...accountHandlers,
+  ...openApiHandlers,
   ...domainHandlers,
   ...testHandlers,
   ...tagHandlers,
