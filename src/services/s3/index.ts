@@ -21,6 +21,8 @@ import { lifecycleChecks, lifecycleHandlers } from './buckets/lifecycle.ts';
 import { tieringChecks, tieringHandlers } from './buckets/tiering.ts';
 import { deliverLogs, noteRequest } from './later/access-logs.ts';
 import { loggingChecks, loggingHandlers } from './buckets/logging.ts';
+import { inventoryChecks, inventoryHandlers } from './buckets/inventories.ts';
+import { makeInventory } from './later/inventory.ts';
 import { meterRequests } from './later/metering.ts';
 import { measure } from './later/storage-metrics.ts';
 import { replicationChecks, replicationHandlers } from './buckets/replication.ts';
@@ -109,6 +111,7 @@ export default defineService({
     ...corsHandlers,
     ...requestHandlers,
     ...loggingHandlers,
+    ...inventoryHandlers,
     ...notificationHandlers,
     ...lifecycleHandlers,
     ...restoreHandlers,
@@ -137,6 +140,7 @@ export default defineService({
     ...corsChecks,
     ...requestChecks,
     ...loggingChecks,
+    ...inventoryChecks,
     ...notificationChecks,
     ...lifecycleChecks,
     ...restoreChecks,
@@ -164,7 +168,7 @@ export default defineService({
   credentials: sessionCredentials,
   records: meterRequests,
   answered: noteRequest,
-  tasks: { deliverLogs, notify, lifecycle: sweep, measure, replicate, restored, restoreExpired },
+  tasks: { inventory: makeInventory, deliverLogs, notify, lifecycle: sweep, measure, replicate, restored, restoreExpired },
   reconcilers: { [s3Contents.reconciler]: garbageReconciler(s3Contents) },
   web: answerBrowser,
   answerHeaders: corsHeaders,

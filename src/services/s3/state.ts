@@ -82,6 +82,7 @@ export type ConfigKind =
   | 'website'
   | 'notification'
   | 'logging'
+  | 'inventory'
   | 'lifecycle'
   | 'replication'
   | 'accelerate'
@@ -96,6 +97,23 @@ export interface LoggingConfig {
   partition?: 'EventTime' | 'DeliveryTime' | undefined;
   /** Whether that was asked for, or is the default. */
   simple: boolean;
+}
+
+/** What a bucket lists of itself, how often and where. */
+export interface InventoryConfig {
+  enabled: boolean;
+  target: string;
+  /** The account that must own it, where that was said. */
+  targetAccount?: string | undefined;
+  targetPrefix: string;
+  /** Empty for every key. */
+  prefix: string;
+  allVersions: boolean;
+  /** Optional columns, in the order of the file. */
+  fields: readonly string[];
+  weekly: boolean;
+  /** In the API's form. */
+  asked: Value;
 }
 
 /** A request that was logged and is not delivered yet. */
