@@ -41,6 +41,10 @@ export class AbsentFunctions implements Functions {
     return Promise.resolve({ ready: 0, problem: this.unavailable });
   }
 
+  unprovision(): Promise<void> {
+    return Promise.resolve();
+  }
+
   discard(): void {}
 
   close(): Promise<void> {

@@ -59,6 +59,8 @@ export class Environment implements RuntimeDesk {
   /** Set when it takes no more calls after the one it has. */
   retired = false;
   idleSince = performance.now();
+  /** Set when it was started before anybody called. */
+  prepared = false;
 
   constructor(spec: FunctionSpec, opened: OpenedEnvironment, sandbox: Sandbox, onIdle: (environment: Environment) => void) {
     this.spec = spec;
@@ -114,7 +116,7 @@ export class Environment implements RuntimeDesk {
 
   /** Runs one call. Only while it is ready and has none. */
   run(invocation: Invocation): Promise<Outcome> {
-    const cold = this.#calls === 0;
+    const cold = this.#calls === 0 && !this.prepared;
     this.#calls += 1;
     const environment: EnvironmentFacts = { label: this.label, cold, initMillis: cold ? this.initMillis : 0 };
     this.#sandbox.wake();
@@ -137,6 +139,11 @@ export class Environment implements RuntimeDesk {
       this.#call = call;
       this.#deliver();
     });
+  }
+
+  /** Makes it stand still until its first call. */
+  rest(): void {
+    this.#sandbox.rest();
   }
 
   /** Takes a line that was printed. */

@@ -3,11 +3,9 @@
  * unpacked code: when Pilvi dies its pid namespace takes every sandbox along.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, statSync } from 'node:fs';
-import { chmod, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { PilviError } from '../../base/errors.ts';
-import { runCommand, tryCommand } from '../../machine/command.ts';
 import type { Inside } from '../../machine/launch.ts';
 import { probeOverlay } from '../../machine/overlay.ts';
 import { probeRuntime, type RuntimeOptions } from '../../machine/runtime.ts';
@@ -18,17 +16,9 @@ import { CodeFolder } from './code-folder.ts';
 import { Environment, initMillisMax } from './environment.ts';
 import { serveRuntimeApi } from './runtime-api.ts';
 import { Sandbox } from './sandbox.ts';
+import { buildRoot, makeTemplate, probeDisk } from './sandbox-root.ts';
 import { apiInside, SandboxNetworks, type Slot } from './sandbox-network.ts';
-import {
-  clientFiles,
-  commandOf,
-  hostBinds,
-  hostLinks,
-  packagesFolder,
-  runtimeFolder,
-  sdkFolder,
-  toolchainProblem,
-} from './toolchains.ts';
+import { commandOf, hostBinds, packagesFolder, runtimeFolder, sdkFolder, toolchainProblem } from './toolchains.ts';
 import type {
   Functions,
   FunctionSpec,
@@ -162,8 +152,11 @@ class LinuxFunctions implements Functions {
         if (!(made instanceof Environment)) problem = made.kind === 'unavailable' ? made.reason : made.kind;
         else {
           const failure = await made.waitReady(initMillisMax);
-          if (failure === undefined) this.#keep(made);
-          else {
+          if (failure === undefined) {
+            made.prepared = true;
+            made.rest();
+            this.#keep(made);
+          } else {
             problem = failure.kind;
             await this.#end(made);
           }
@@ -171,6 +164,10 @@ class LinuxFunctions implements Functions {
       }),
     );
     return { ready: this.#living.get(spec.key)?.size ?? 0, problem };
+  }
+
+  async unprovision(key: string): Promise<void> {
+    this.#provisioned.delete(key);
   }
 
   discard(group: string, keep: readonly string[]): void {
@@ -389,67 +386,6 @@ function isGoodFor(environment: Environment, call: Invocation): boolean {
   return !environment.retired && environment.validUntil >= call.now + call.timeoutMillis;
 }
 
-async function makeTemplate(
-  folder: string,
-  mebibytes: number,
-  { user, group }: { user: number; group: number },
-): Promise<string> {
-  const file = `${folder}/${mebibytes}-${user}.ext4`;
-  if ((await readdir(folder)).includes(`${mebibytes}-${user}.ext4`)) return file;
-  const draft = `${file}.new`;
-  await rm(draft, { force: true });
-  const options = [
-    '-q',
-    '-O',
-    '^has_journal',
-    '-m',
-    '0',
-    '-i',
-    '65536',
-    '-E',
-    `root_owner=${user}:${group},lazy_itable_init=1,nodiscard`,
-  ];
-  await runCommand(['mkfs.ext4', ...options, draft, `${mebibytes + 4}M`]);
-  await runCommand(['debugfs', '-w', '-R', 'rmdir /lost+found', draft]);
-  await rename(draft, file);
-  return file;
-}
-
-/** The part of the root that is the same in every sandbox: mount points and the few files of a system. */
-async function buildRoot(
-  folder: string,
-  binds: ReadonlyMap<string, string>,
-  ids: { user: number; group: number },
-): Promise<void> {
-  const root = `${folder}/root`;
-  await rm(root, { recursive: true, force: true });
-  for (const name of ['proc', 'dev', 'sys', 'tmp', 'opt', 'var/task', 'var/runtime', 'var/lang', 'etc', 'run', 'dev/shm'])
-    await mkdir(`${root}/${name}`, { recursive: true, mode: 0o755 });
-  await chmod(`${root}/tmp`, 0o1777);
-  const { user, group } = ids;
-  await Promise.all([
-    ...clientFiles.map((name) => writeFile(`${root}${runtimeFolder}/${name}`, '')),
-    writeFile(
-      `${root}/etc/passwd`,
-      `root:x:0:0:root:/root:/sbin/nologin\nsbx_user1051:x:${user}:${group}::/home/sbx_user1051:/sbin/nologin\n`,
-    ),
-    writeFile(`${root}/etc/group`, `root:x:0:\nsbx_user1051:x:${group}:\n`),
-    writeFile(`${root}/etc/hosts`, '127.0.0.1 localhost\n'),
-    writeFile(`${root}/etc/nsswitch.conf`, 'passwd: files\ngroup: files\nhosts: files dns\n'),
-    writeFile(`${root}/etc/resolv.conf`, ''),
-  ]);
-  for (const [name, target] of hostLinks()) await symlink(target, `${root}${name}`);
-  // ES modules are looked for in folders above the code only.
-  await symlink(packagesFolder, `${root}/node_modules`);
-  // Mount points of what is shown: the runtime cannot make them in a root that nothing is written to.
-  for (const [inside, outside] of binds) {
-    const place = `${root}${inside}`;
-    await mkdir(place.slice(0, place.lastIndexOf('/')), { recursive: true });
-    if (statSync(outside).isDirectory()) await mkdir(place, { recursive: true });
-    else if (!existsSync(place)) await writeFile(place, '');
-  }
-}
-
 /** Opens the plane. A host that refuses is an answer, not an error: then the plane is one that says why. */
 export async function openLinuxFunctions({ folder, inside }: LinuxFunctionsOptions): Promise<Functions> {
   if (inside === undefined) return new AbsentFunctions('Functions need namespaces of their own.');
@@ -481,15 +417,4 @@ export async function openLinuxFunctions({ folder, inside }: LinuxFunctionsOptio
     return new AbsentFunctions(`Functions cannot run: ${(error as Error).message}.`);
   }
   return functions;
-}
-
-/** Why /tmp cannot be a disk of its own; undefined when it can. */
-async function probeDisk(folder: string, ids: { user: number; group: number }): Promise<string | undefined> {
-  try {
-    const file = await makeTemplate(folder, 512, ids);
-    const tried = await tryCommand(['unshare', '--mount', '--', 'mount', '-o', 'loop,ro,nosuid,nodev', file, '/mnt']);
-    return tried.status === 0 ? undefined : `a disk cannot be mounted (${tried.stderr.trim()})`;
-  } catch (error) {
-    return (error as Error).message;
-  }
 }

@@ -138,6 +138,8 @@ export interface Functions {
   invoke(spec: FunctionSpec, call: Invocation): Promise<Outcome>;
   /** Makes environments ready before they are called, up to this many of the key; they are not let go while it is so. */
   provision(spec: FunctionSpec, count: number): Promise<{ ready: number; problem?: string | undefined }>;
+  /** They are as any others of the key from now on. Safe to repeat. */
+  unprovision(key: string): Promise<void>;
   /** Lets go of environments of a group, but those of the keys to be kept: idle ones now, others after their call. */
   discard(group: string, keep: readonly string[]): void;
   close(): Promise<void>;

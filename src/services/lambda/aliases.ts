@@ -105,6 +105,7 @@ export const aliasHandlers: HandlersOf<Lambda> = {
         revision: ctx.uuid(),
       };
       await tx.table(Aliases).put(after);
+      tx.hint('provisioned', `${ref.name} ${name}`);
       return after;
     });
     return describe(ref, row);

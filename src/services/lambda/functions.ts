@@ -12,7 +12,18 @@ import { joinNetwork, releaseNetworks } from './networks.ts';
 import { checkOn, onFunction, requireFunction, requireTarget, versionNumber } from './lookup.ts';
 import { type FunctionRef, functionArn, latest, readFunction, versionName } from './names.ts';
 import { page } from './paging.ts';
-import { Aliases, type CodeSpec, EventInvokes, Functions, Policies, UrlHosts, Urls, type VersionRow, Versions } from './state.ts';
+import {
+  Aliases,
+  type CodeSpec,
+  EventInvokes,
+  Functions,
+  Policies,
+  Provisioned,
+  UrlHosts,
+  Urls,
+  type VersionRow,
+  Versions,
+} from './state.ts';
 import { checkTags } from './tags.ts';
 import { publish } from './versions.ts';
 
@@ -169,6 +180,8 @@ async function deleteAll(tx: Transaction, name: string): Promise<CodeSpec[]> {
   for (const { qualifier } of await tx.table(Policies).list({ prefix: [name] })) await tx.table(Policies).delete(name, qualifier);
   for (const { qualifier } of await tx.table(EventInvokes).list({ prefix: [name] }))
     await tx.table(EventInvokes).delete(name, qualifier);
+  for (const { qualifier } of await tx.table(Provisioned).list({ prefix: [name] }))
+    await tx.table(Provisioned).delete(name, qualifier);
   for (const { qualifier, id } of await tx.table(Urls).list({ prefix: [name] })) {
     await tx.table(Urls).delete(name, qualifier);
     await tx.table(UrlHosts).delete(id);

@@ -13,6 +13,7 @@ import { layerChecks, layerHandlers } from './layers.ts';
 import { mappingChecks, mappingHandlers, settleMapping } from './mappings/mappings.ts';
 import { pollers, stopPollers } from './mappings/pollers.ts';
 import { permissionChecks, permissionHandlers } from './permissions.ts';
+import { provisioned, provisionedChecks, provisionedHandlers } from './provisioned.ts';
 import { tables } from './state.ts';
 import { tagChecks, tagHandlers } from './tags.ts';
 import { updateHandlers } from './updates.ts';
@@ -32,6 +33,7 @@ export default defineService({
     ...permissionHandlers,
     ...tagHandlers,
     ...concurrencyHandlers,
+    ...provisionedHandlers,
     ...eventInvokeHandlers,
     ...layerHandlers,
     ...mappingHandlers,
@@ -45,6 +47,7 @@ export default defineService({
     ...permissionChecks,
     ...tagChecks,
     ...concurrencyChecks,
+    ...provisionedChecks,
     ...eventInvokeChecks,
     ...layerChecks,
     ...mappingChecks,
@@ -53,7 +56,7 @@ export default defineService({
   },
   dataOperations: ['Invoke'],
   tasks: { settle, attempt, settleMapping },
-  reconcilers: { pollers },
+  reconcilers: { pollers, provisioned },
   start: async (ctx) => {
     await sweepCode(ctx);
     return () => stopPollers(ctx);

@@ -251,6 +251,23 @@ export const Positions = defineTable<PositionRow>()({
   key: (row) => [row.mapping, row.shard],
 });
 
+/** Environments that are to wait ready, of a version or alias. */
+export interface ProvisionedRow {
+  function: string;
+  qualifier: string;
+  requested: number;
+  ready: number;
+  status: 'IN_PROGRESS' | 'READY' | 'FAILED';
+  reason?: string | undefined;
+  modified: Millis;
+}
+
+export const Provisioned = defineTable<ProvisionedRow>()({
+  name: 'lambda.provisioned',
+  scope: 'region',
+  key: (row) => [row.function, row.qualifier],
+});
+
 export const tables = [
   Functions,
   Versions,
@@ -264,4 +281,5 @@ export const tables = [
   UrlHosts,
   Mappings,
   Positions,
+  Provisioned,
 ] as const;

@@ -279,6 +279,47 @@ test('between calls an environment stands still', async () => {
   expect(after - during).toBeLessThan(10);
 });
 
+test('provisioned environments are started before anybody calls', async () => {
+  const { lambda, make, call } = await serverless();
+  await make(
+    'ready',
+    'const begun = Date.now(); export const handler = async () => [process.env.AWS_LAMBDA_INITIALIZATION_TYPE, Date.now() - begun];',
+    { MemorySize: 512 },
+  );
+  await lambda.publishVersion({ FunctionName: 'ready' });
+  const config = { FunctionName: 'ready', Qualifier: '1' };
+  await refused(
+    lambda.putProvisionedConcurrencyConfig({ FunctionName: 'ready', Qualifier: '$LATEST', ProvisionedConcurrentExecutions: 1 }),
+    'InvalidParameterValueException',
+    'Provisioned Concurrency Configs cannot be applied to unpublished function versions.',
+  );
+  await refused(
+    lambda.getProvisionedConcurrencyConfig(config),
+    'ProvisionedConcurrencyConfigNotFoundException',
+    'No Provisioned Concurrency Config found for this function',
+    404,
+  );
+  expect((await lambda.putProvisionedConcurrencyConfig({ ...config, ProvisionedConcurrentExecutions: 2 })).Status).toBe(
+    'IN_PROGRESS',
+  );
+  await eventually(
+    async () =>
+      expect(await lambda.getProvisionedConcurrencyConfig(config)).toMatchObject({
+        Status: 'READY',
+        AvailableProvisionedConcurrentExecutions: 2,
+      }),
+    { why: 'two environments are ready' },
+  );
+  const answers = await Promise.all([call('ready:1'), call('ready:1')]);
+  for (const { body, log } of answers) {
+    expect(body).toEqual(['provisioned-concurrency', expect.any(Number)]);
+    expect(log).not.toMatch(initLine);
+  }
+  expect((await call('ready')).body).toEqual(['on-demand', expect.any(Number)]);
+  await lambda.deleteProvisionedConcurrencyConfig(config);
+  await refused(lambda.getProvisionedConcurrencyConfig(config), 'ProvisionedConcurrencyConfigNotFoundException');
+});
+
 test('a call that ends its process reports it, and the next one gets a fresh environment', async () => {
   const { make, call } = await serverless();
   await make(

@@ -41,7 +41,11 @@ function streamOf(row: VersionRow, environment: string, day: number): string {
  * The spec of a version. Throws InvalidParameterValueException when the role cannot be assumed, which shows
  * when a new environment is needed.
  */
-export async function specOf(ctx: Context, row: VersionRow): Promise<FunctionSpec> {
+export async function specOf(
+  ctx: Context,
+  row: VersionRow,
+  initialization: 'on-demand' | 'provisioned-concurrency' = 'on-demand',
+): Promise<FunctionSpec> {
   await ensureUnpacked(ctx, row.code);
   return {
     key: keyOf(ctx, row),
@@ -54,11 +58,16 @@ export async function specOf(ctx: Context, row: VersionRow): Promise<FunctionSpe
     diskMiB: row.disk,
     cpuPercent: (row.memory * 100) / memoryPerProcessor,
     attach: row.vpc === undefined ? undefined : () => attach(ctx, row),
-    open: (environment) => openEnvironment(ctx, row, environment),
+    open: (environment) => openEnvironment(ctx, row, environment, initialization),
   };
 }
 
-async function openEnvironment(ctx: Context, row: VersionRow, environment: string): Promise<OpenedEnvironment> {
+async function openEnvironment(
+  ctx: Context,
+  row: VersionRow,
+  environment: string,
+  initialization: string,
+): Promise<OpenedEnvironment> {
   const [, , , , account = '', resource = ''] = row.role.split(':');
   const sts = await ctx.internal<StsApi>('sts');
   const credentials = await sts
@@ -82,7 +91,7 @@ async function openEnvironment(ctx: Context, row: VersionRow, environment: strin
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(row.memory),
     AWS_LAMBDA_LOG_GROUP_NAME: row.logging.group,
     AWS_LAMBDA_LOG_STREAM_NAME: label,
-    AWS_LAMBDA_INITIALIZATION_TYPE: 'on-demand',
+    AWS_LAMBDA_INITIALIZATION_TYPE: initialization,
     AWS_EXECUTION_ENV: `AWS_Lambda_${row.runtime}`,
     AWS_REGION: ctx.region,
     AWS_DEFAULT_REGION: ctx.region,
