@@ -10,6 +10,7 @@ import type { Context } from '../../kernel/context.ts';
 import type { AwsError } from '../../kernel/errors.ts';
 import { countThrottle, countUnits } from './consumption.ts';
 import { throttled, throughputExceeded } from './errors.ts';
+import { requireReplicas } from './quorum.ts';
 import type { IndexRow, TableRow } from './state.ts';
 import type { Value } from './values.ts';
 
@@ -87,6 +88,8 @@ export interface Use {
   index?: IndexRow | undefined;
   /** The partition key, when one is known. */
   hash?: Value | undefined;
+  /** A read that any one replica may answer. */
+  eventual?: boolean | undefined;
 }
 
 function bucketId({ kind, table, index }: Use): string {
@@ -97,8 +100,10 @@ function partitionId(use: Use, hash: Value): string {
   return `${bucketId(use)}/${hash.S ?? hash.N ?? hash.B ?? ''}`;
 }
 
-/** Throws ProvisionedThroughputExceededException, or ThrottlingException for on-demand tables, when nothing is left for it. */
+/** Throws ProvisionedThroughputExceededException, or ThrottlingException for on-demand tables, when nothing is left for it,
+ * and InternalServerError when too many of its replicas are down. */
 export function admit(ctx: Context, use: Use): void {
+  requireReplicas(ctx, use.kind === 'read' && use.eventual === true);
   const refusal = refusalOf(ctx, use);
   if (refusal === undefined) return;
   countThrottle(ctx, use);

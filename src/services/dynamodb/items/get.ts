@@ -33,7 +33,7 @@ export async function readOne(
   consistent: boolean,
 ): Promise<{ stored: StoredItem | undefined; units: number }> {
   const hash = key[table.hash]!;
-  admit(ctx, { kind: 'read', table, hash });
+  admit(ctx, { kind: 'read', table, hash, eventual: !consistent });
   const stored = await readStored(ctx, scope, itemKey(table.space, key, table));
   const units = readUnits(stored?.size ?? 0, consistent);
   charge(ctx, { kind: 'read', table, hash }, units);

@@ -278,7 +278,7 @@ export const queryHandlers: HandlersOf<DynamoDB> = {
     const { countOnly, fetch } = readSelect(input, index, paths);
     checkProjected(open, index, paths);
     if (filter !== undefined) checkKeyPaths(table, pathsOf(filter));
-    admit(ctx, { kind: 'read', table, index, hash: query.hash });
+    admit(ctx, { kind: 'read', table, index, hash: query.hash, eventual: input.ConsistentRead !== true });
     const source: PageSource = {
       open,
       index,
@@ -302,7 +302,7 @@ export const queryHandlers: HandlersOf<DynamoDB> = {
     checkProjected(open, index, paths);
     if (paths !== undefined) checkKeyPaths(table, paths);
     if (filter !== undefined) checkKeyPaths(table, pathsOf(filter));
-    admit(ctx, { kind: 'read', table, index });
+    admit(ctx, { kind: 'read', table, index, eventual: input.ConsistentRead !== true });
     const space = index?.space ?? table.space;
     const { low, high } = segmentBounds(space, input.Segment ?? 0, input.TotalSegments ?? 1);
     const source: PageSource = {

@@ -140,7 +140,7 @@ async function runSelect(ctx: Context, statement: Select, { consistent, limit, t
   };
   const start = token === undefined ? undefined : parsePageToken(tokenScope, token)?.[0];
   if (token !== undefined && typeof start !== 'string') throw validation('Invalid NextToken');
-  admit(ctx, { kind: 'read', table, index, hash });
+  admit(ctx, { kind: 'read', table, index, hash, eventual: !consistent });
   const page = await readPage(ctx, source, {
     limit,
     start: start === undefined ? undefined : (JSON.parse(start as string) as Item),
