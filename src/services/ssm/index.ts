@@ -1,4 +1,4 @@
-/** Systems Manager: Parameter Store, documents, managed nodes, commands on them, associations and inventory. Its other capabilities answer 501. */
+/** Systems Manager: Parameter Store, documents, managed nodes, commands on them, associations, inventory and automation. Its other capabilities answer 501. */
 import { defineService } from '../../kernel/service.ts';
 import { informationHandlers } from './agent/information.ts';
 import { agentPing, onInstanceState } from './agent/nodes.ts';
@@ -11,6 +11,9 @@ import {
   associationsOfNode,
 } from './associations/associations.ts';
 import { Associations } from './associations/state.ts';
+import { automationChecks, automationHandlers } from './automation/automation.ts';
+import { automationStep } from './automation/engine.ts';
+import { Automations } from './automation/state.ts';
 import { readingCommandHandlers } from './commands/reading.ts';
 import {
   cancelInvocation,
@@ -37,7 +40,7 @@ import { writingHandlers } from './parameters/writing.ts';
 export default defineService({
   name: 'ssm',
   uses: ['cloudwatch-logs', 'ec2', 'iam', 'kms', 's3', 'secrets-manager', 'sts'],
-  tables: [Parameters, Versions, Nodes, Documents, Commands, Invocations, Associations, Inventory],
+  tables: [Parameters, Versions, Nodes, Documents, Commands, Invocations, Associations, Inventory, Automations],
   handlers: {
     ...readingHandlers,
     ...writingHandlers,
@@ -48,8 +51,16 @@ export default defineService({
     ...readingCommandHandlers,
     ...associationHandlers,
     ...inventoryHandlers,
+    ...automationHandlers,
   },
-  authorise: { ...parameterChecks, ...documentChecks, ...sendChecks, ...associationChecks, ...inventoryChecks },
+  authorise: {
+    ...parameterChecks,
+    ...documentChecks,
+    ...sendChecks,
+    ...associationChecks,
+    ...inventoryChecks,
+    ...automationChecks,
+  },
   tasks: {
     parameterPolicy,
     agentPing,
@@ -62,6 +73,7 @@ export default defineService({
     associationDue,
     associationOnce,
     associationsOfNode,
+    automationStep,
   },
   events: { 'aws.ec2:EC2 Instance State-change Notification': onInstanceState },
   async start(ctx) {

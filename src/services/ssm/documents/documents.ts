@@ -25,7 +25,21 @@ const pageItemsMax = 50;
 /** Actions that run here, by type of document. A document with another is refused when it is made, not when it is used. */
 const actions: Readonly<Record<DocumentRow['type'], readonly string[]>> = {
   Command: ['aws:runShellScript'],
-  Automation: [],
+  Automation: [
+    'aws:assertAwsResourceProperty',
+    'aws:branch',
+    'aws:changeInstanceState',
+    'aws:createImage',
+    'aws:executeAwsApi',
+    'aws:runCommand',
+    'aws:sleep',
+    'aws:waitForAwsResourceProperty',
+  ],
+};
+/** Properties of steps beside name, action and inputs that are carried out here. */
+const properties: Readonly<Record<DocumentRow['type'], readonly string[]>> = {
+  Command: ['onFailure'],
+  Automation: ['description', 'isEnd', 'maxAttempts', 'nextStep', 'onFailure', 'outputs', 'timeoutSeconds'],
 };
 
 /** A document as what uses it knows it. */
@@ -122,9 +136,12 @@ function checked(content: string | undefined, format: string | undefined, type: 
   const read = readContent(content ?? '', format ?? 'JSON');
   if ((read.schemaVersion === '0.3') !== (type === 'Automation'))
     throw invalidDocumentContent(`The schemaVersion ${read.schemaVersion} is not one of documents of type ${type}.`);
-  for (const { name, action } of read.steps)
+  for (const { name, action, rest } of read.steps) {
+    const odd = Object.keys(rest).find((key) => !properties[type].includes(key));
+    if (odd !== undefined) throw invalidDocumentContent(`The property ${odd} of step ${name} is not supported here.`);
     if (!actions[type].includes(action))
       throw invalidDocumentContent(`The action ${action} of step ${name} is not supported here.`);
+  }
   return format ?? 'JSON';
 }
 
@@ -222,9 +239,9 @@ export const documentHandlers: HandlersOf<SSM> = {
     const name = nameOf(input.Name ?? '');
     const provided = providedDocuments.find((one) => one.name === name);
     if (provided !== undefined) {
-      const { schemaVersion, description, parameters, steps } = provided.content;
+      const { schemaVersion, description, assumeRole, parameters, steps, outputs } = provided.content;
       const mainSteps = steps.map(({ name: step, action, inputs }) => ({ name: step, action, inputs }));
-      const Content = JSON.stringify({ schemaVersion, description, parameters, mainSteps });
+      const Content = JSON.stringify({ schemaVersion, description, assumeRole, parameters, mainSteps, outputs });
       return { Name: name, DocumentVersion: '1', Status: 'Active', Content, DocumentType: provided.type, DocumentFormat: 'JSON' };
     }
     const row = await requireOwn(ctx, name);

@@ -40,6 +40,42 @@ function script(name: string, action: string, platforms: ProvidedDocument['platf
   };
 }
 
+const role: ParameterSpec = { type: 'String', default: '', description: 'Role by which the runbook acts.' };
+const instances: ParameterSpec = { type: 'StringList', description: 'Ids of instances.' };
+
+function runbook(
+  name: string,
+  description: string,
+  steps: Content['steps'],
+  parameters: Content['parameters'] = {},
+): ProvidedDocument {
+  return {
+    name,
+    type: 'Automation',
+    platforms: ['Linux', 'Windows', 'MacOS'],
+    content: {
+      schemaVersion: '0.3',
+      description,
+      assumeRole: '{{ AutomationAssumeRole }}',
+      parameters: { InstanceId: instances, AutomationAssumeRole: role, ...parameters },
+      steps,
+      outputs: steps.flatMap((step) =>
+        step.action === 'aws:createImage' ? [`${step.name}.ImageId`] : [`${step.name}.InstanceStates`],
+      ),
+    },
+  };
+}
+
+function changeState(name: string, DesiredState: string): Content['steps'][number] {
+  return { name, action: 'aws:changeInstanceState', inputs: { InstanceIds: '{{ InstanceId }}', DesiredState }, rest: {} };
+}
+
+const imageInputs = {
+  InstanceId: '{{ InstanceId }}',
+  ImageName: '{{ InstanceId }}_{{ global:DATE_TIME }}',
+  NoReboot: '{{ NoReboot }}',
+};
+
 const gathered = ['applications', 'networkConfig', 'instanceDetailedInformation', 'windowsUpdates', 'windowsRoles'];
 const onOff = (subject: string): ParameterSpec => ({
   type: 'String',
@@ -68,6 +104,21 @@ export const providedDocuments: readonly ProvidedDocument[] = [
       outputs: [],
     },
   },
+  runbook(
+    'AWS-CreateImage',
+    'Makes an image of an instance.',
+    [{ name: 'createImage', action: 'aws:createImage', inputs: imageInputs, rest: {} }],
+    {
+      InstanceId: { type: 'String', description: 'Id of the instance.' },
+      NoReboot: { type: 'Boolean', default: false, description: 'Whether the instance stays up meanwhile.' },
+    },
+  ),
+  runbook('AWS-RestartEC2Instance', 'Stops and starts instances.', [
+    changeState('stopInstances', 'stopped'),
+    changeState('startInstances', 'running'),
+  ]),
   script('AWS-RunPowerShellScript', 'aws:runPowerShellScript', ['Windows'], 'Runs PowerShell commands.'),
   script('AWS-RunShellScript', 'aws:runShellScript', ['Linux', 'MacOS'], 'Runs shell commands.'),
+  runbook('AWS-StartEC2Instance', 'Starts instances.', [changeState('startInstances', 'running')]),
+  runbook('AWS-StopEC2Instance', 'Stops instances.', [changeState('stopInstances', 'stopped')]),
 ];
