@@ -121,7 +121,7 @@ test('a runbook calls operations, waits by the clock, branches, and fails with t
   ]);
   const failed = await ended(ssm, bad);
   expect(failed?.AutomationExecutionStatus).toBe('Failed');
-  expect(failed?.FailureMessage).toMatch(/^Step break failed: .*queue/i);
+  expect(failed?.FailureMessage).toMatch(/^Step break failed: .* The address http:\/\/x\/nothing is not valid/);
   const { AutomationExecutionMetadataList } = await ssm.describeAutomationExecutions({
     Filters: [{ Key: 'ExecutionStatus', Values: ['Failed'] }],
   });
