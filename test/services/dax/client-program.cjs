@@ -49,7 +49,10 @@ http
           },
         }))
         .then((answer) => {
-          const text = JSON.stringify(answer, (_key, value) => (value instanceof Set ? [...value] : value));
+          const text = JSON.stringify(answer, (_key, value) => (value instanceof Set ? [...value] : value)).replace(
+            /[\u0080-\uffff]/g,
+            (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, '0')}`,
+          );
           response.writeHead(200, { connection: 'close', 'content-length': Buffer.byteLength(text) });
           response.end(text);
         });

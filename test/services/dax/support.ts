@@ -41,6 +41,10 @@ interface Call {
 const insideEndpoint = 'http://198.18.0.1:4566';
 const zones = ['us-east-1a', 'us-east-1b', 'us-east-1c'];
 
+/** Characters beyond ASCII as escapes of JSON: what carries it counts characters. */
+const ascii = (json: string): string =>
+  json.replace(/[\u0080-\uffff]/g, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
 export class DaxLab {
   readonly lab: Lab;
   readonly dax: DAXClient;
@@ -158,7 +162,7 @@ NODE_EXTRA_CA_CERTS=/ca.pem ${node} /client.cjs > /var/log/client.log 2>&1 &
 
   async perform(call: Call): Promise<Performed> {
     const answer = await get(this.address, '/', {
-      ...{ port: 8080, method: 'POST', body: JSON.stringify(call) },
+      ...{ port: 8080, method: 'POST', body: ascii(JSON.stringify(call)) },
       ...(this.data === undefined ? {} : { data: this.data }),
     });
     return JSON.parse(answer.body) as Performed;
