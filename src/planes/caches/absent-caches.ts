@@ -20,6 +20,8 @@ export class AbsentCaches implements CacheNodes {
     return Promise.reject(new PilviError('NotPermitted', this.unavailable));
   }
 
+  async retireNode(): Promise<void> {}
+
   async removeNode(): Promise<void> {}
 
   nodes(): readonly string[] {

@@ -28,6 +28,8 @@ interface RunningNode {
 export class LinuxCaches implements CacheNodes {
   readonly unavailable = undefined;
   readonly #nodes = new Map<string, RunningNode>();
+  /** Processes of nodes that go, until they have gone. */
+  readonly #retired = new Set<ChildProcess>();
   readonly #tails = new Map<string, Promise<void>>();
   #source: CacheSource | undefined;
   #time: ClockState | undefined;
@@ -60,6 +62,16 @@ export class LinuxCaches implements CacheNodes {
     });
   }
 
+  retireNode(key: string): Promise<void> {
+    return this.#inTurn(key, async () => {
+      const node = this.#nodes.get(key);
+      if (node === undefined) return;
+      this.#nodes.delete(key);
+      this.#retired.add(node.child);
+      await this.#ask(node, { ask: 'retire' }).catch(() => node.child.kill('SIGKILL'));
+    });
+  }
+
   removeNode(key: string): Promise<void> {
     return this.#inTurn(key, async () => this.#end(key));
   }
@@ -77,6 +89,7 @@ export class LinuxCaches implements CacheNodes {
   async close(): Promise<void> {
     this.#closed = true;
     for (const key of [...this.#nodes.keys()]) this.#end(key);
+    for (const child of this.#retired) child.kill('SIGKILL');
   }
 
   #start(spec: CacheNodeSpec): RunningNode {
@@ -116,6 +129,7 @@ export class LinuxCaches implements CacheNodes {
   #onExit(node: RunningNode): void {
     for (const { reject } of node.waiting.values()) reject(new PilviError('CommandFailed', 'The node ended.'));
     node.waiting.clear();
+    this.#retired.delete(node.child);
     if (this.#nodes.get(node.spec.key) !== node) return;
     this.#nodes.delete(node.spec.key);
     if (this.#closed || node.applied === '') return;
@@ -134,7 +148,10 @@ export class LinuxCaches implements CacheNodes {
     if (node.child.connected) node.child.send(message, () => {});
   }
 
-  #ask(node: RunningNode, question: { ask: 'apply'; spec: CacheNodeSpec } | { ask: 'counts' }): Promise<unknown> {
+  #ask(
+    node: RunningNode,
+    question: { ask: 'apply'; spec: CacheNodeSpec } | { ask: 'counts' } | { ask: 'retire' },
+  ): Promise<unknown> {
     this.#number += 1;
     const id = this.#number;
     return new Promise((resolve, reject) => {

@@ -91,6 +91,11 @@ export interface CacheNodes {
   setTime(state: ClockState): void;
   /** Makes the node so; resolves when it listens. Safe to repeat. A node that dies is started again, empty. */
   ensureNode(spec: CacheNodeSpec): Promise<void>;
+  /**
+   * Lets the node go in good order: it listens no longer, and closes each connection at the next request on it. Resolves when its port is free; the
+   * key is then unknown. Clients that keep idle connections notice one that is closed under them only when they ask on it.
+   */
+  retireNode(key: string): Promise<void>;
   /** Ends the node at once. Safe to repeat. */
   removeNode(key: string): Promise<void>;
   nodes(): readonly string[];

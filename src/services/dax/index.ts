@@ -5,7 +5,7 @@ import { clusterHandlers } from './clusters.ts';
 import { eventHandlers } from './events.ts';
 import { publishMetrics } from './metrics.ts';
 import { clusterZone } from './names.ts';
-import { clusters } from './nodes.ts';
+import { clusters, releaseNode } from './nodes.ts';
 import { parameterHandlers } from './parameters.ts';
 import { createSource } from './source.ts';
 import { Labels, tables } from './state.ts';
@@ -19,7 +19,7 @@ export default defineService({
   handlers: { ...clusterHandlers, ...subnetGroupHandlers, ...parameterHandlers, ...eventHandlers, ...tagHandlers },
   authorise: authorisations,
   reconcilers: { clusters },
-  tasks: { publishMetrics },
+  tasks: { publishMetrics, releaseNode },
   start: async (ctx) => {
     const caches = ctx.part('caches');
     const undo = [

@@ -59,6 +59,6 @@ export const publishMetrics: Task = async (job, ctx) => {
   await ctx.transact(async (tx) => {
     await tx.schedule({ task: 'publishMetrics', key: row.name, due });
     // A zone that went down may have taken the node that takes writes.
-    if (primaryOf(ctx, row) !== row.nodes.find(({ status }) => status === 'available')?.id) tx.hint('clusters', row.name);
+    if (primaryOf(ctx, row) !== row.primary) tx.hint('clusters', row.name);
   });
 };

@@ -1,9 +1,9 @@
 /**
  * Keeps nodes in line with rows: one reconciler key per cluster. A node is an interface in a subnet (EC2's) and a process that holds it (the plane's);
- * the cluster is available once all of them listen. The first node that works takes the writes.
+ * the cluster is available once all of them listen. One node takes the writes, and stays it while it can.
  */
 import type { Context } from '../../kernel/context.ts';
-import type { ReconcileKey, Reconciler } from '../../kernel/service.ts';
+import type { ReconcileKey, Reconciler, Task } from '../../kernel/service.ts';
 import type { CacheNodeSpec, CachePeer } from '../../planes/caches/types.ts';
 import type { Ec2Api } from '../ec2/api.ts';
 import { clusterHost, nodeHost, portOf } from './names.ts';
@@ -12,8 +12,10 @@ import { type ClusterRow, Clusters, Labels, NameLists, type NodeRow } from './st
 
 /** What each node holds: far below the memory of the real ones, as everything here shares one machine. */
 const bytesMax = 96 * 1024 * 1024;
+/** Clients look for changes of the cluster every four seconds; until then a removed node's address still refuses them. */
+const farewellMillis = 6000;
 
-const holderOf = (row: ClusterRow, node: NodeRow): string => `dax/${row.label}/${node.id}`;
+const holderOf = (row: Pick<ClusterRow, 'label'>, node: Pick<NodeRow, 'id'>): string => `dax/${row.label}/${node.id}`;
 export const groupKey = (ctx: Pick<Context, 'account' | 'region'>, name: string): string =>
   `${ctx.account}/${ctx.region}/${name}`;
 
@@ -37,12 +39,11 @@ export const clusters: Reconciler = {
   },
 };
 
-/** Of the nodes that stay, the first whose zone works; of none, the first. */
+/** The node that takes writes: the one that did, else the first, of those that stay in zones that work. */
 export function primaryOf(ctx: Context, row: ClusterRow): string | undefined {
   const staying = row.nodes.filter(({ status }) => status !== 'deleting');
-  const ready = staying.filter(({ status }) => status === 'available');
-  const zones = ctx.part('zones');
-  return (ready.find(({ zone }) => zones.downSince(zone) === undefined) ?? ready[0] ?? staying[0])?.id;
+  const working = staying.filter(({ zone }) => ctx.part('zones').downSince(zone) === undefined);
+  return (working.find(({ id }) => id === row.primary) ?? working[0] ?? staying[0])?.id;
 }
 
 async function bringUp(ctx: Context, row: ClusterRow): Promise<void> {
@@ -57,16 +58,15 @@ async function bringUp(ctx: Context, row: ClusterRow): Promise<void> {
     });
     held.push({ ...node, interfaceId: card.id, address: card.address });
   }
-  if (caches.unavailable !== undefined) return settle(ctx, row, held, caches.unavailable);
+  if (caches.unavailable !== undefined) return settle(ctx, row, { held, refusal: caches.unavailable });
   await ec2.applyNetwork(row.vpcId);
   const tls = row.tls ? await certificateOf(ctx, row) : undefined;
   const primary = primaryOf(ctx, row);
   const peers = held.map((node) => peerOf(ctx, row, node, primary));
-  for (const node of held) if (node.status === 'rebooting') await caches.removeNode(node.interfaceId!);
+  for (const node of held) if (node.status === 'rebooting') await caches.retireNode(node.interfaceId!);
   await Promise.all(held.map((node) => caches.ensureNode(specOf(ctx, { row, node, peers, tls }))));
-  await settle(ctx, row, held, undefined);
-  // Last, so that clients learn of the others before these are gone.
-  for (const node of row.nodes) if (node.status === 'deleting') await release(ctx, row, node);
+  for (const node of row.nodes) if (node.status === 'deleting') await caches.retireNode(node.interfaceId!);
+  await settle(ctx, row, { held, primary });
 }
 
 /** The cluster's certificate, made with its first nodes and kept: another one would cut the connections of clients. */
@@ -110,22 +110,33 @@ function specOf(
 }
 
 /** Writes what stands; does nothing when it stood so already, or when somebody wants something else meanwhile. */
-async function settle(ctx: Context, row: ClusterRow, held: readonly NodeRow[], refusal: string | undefined): Promise<void> {
+async function settle(
+  ctx: Context,
+  row: ClusterRow,
+  { held, primary, refusal }: { held: readonly NodeRow[]; primary?: string | undefined; refusal?: string | undefined },
+): Promise<void> {
   const status = refusal === undefined ? 'available' : 'creation-failed';
   const nodes = held.map((node): NodeRow => ({ ...node, status: refusal === undefined ? 'available' : node.status }));
-  if (row.status === status && JSON.stringify(row.nodes) === JSON.stringify(nodes)) return;
+  if (row.status === status && row.primary === primary && JSON.stringify(row.nodes) === JSON.stringify(nodes)) return;
   await ctx.transact(async (tx) => {
     const known = await tx.table(Clusters).get(row.name);
     if (known === undefined || known.label !== row.label || known.status === 'deleting') return;
-    await tx.table(Clusters).put({ ...known, status, nodes });
-    const message = refusal ?? 'Cluster is available.';
-    await note(tx, ctx, { source: row.name, type: 'CLUSTER', message });
-    // The primary may be another one now.
-    tx.hint('clusters', row.name);
+    await tx.table(Clusters).put({ ...known, status, nodes, primary });
+    await note(tx, ctx, { source: row.name, type: 'CLUSTER', message: refusal ?? 'Cluster is available.' });
+    const due = ctx.clock.now() + farewellMillis;
+    for (const node of row.nodes)
+      if (node.status === 'deleting')
+        await tx.schedule({ task: 'releaseNode', key: holderOf(row, node), due, payload: { label: row.label, id: node.id } });
   });
 }
 
-async function release(ctx: Context, row: ClusterRow, node: NodeRow): Promise<void> {
+/** Gives back what a removed node held. */
+export const releaseNode: Task = async (job, ctx) => {
+  const { label, id } = job.payload as { label: string; id: string };
+  await release(ctx, { label }, { id });
+};
+
+async function release(ctx: Context, row: Pick<ClusterRow, 'label'>, node: Pick<NodeRow, 'id'>): Promise<void> {
   const ec2 = await ctx.internal<Ec2Api>('ec2');
   for (const { id } of await ec2.heldBy(holderOf(row, node))) {
     await ctx.part('caches').removeNode(id);

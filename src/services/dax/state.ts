@@ -39,6 +39,8 @@ export interface ClusterRow {
   certificate?: { chain: string; sealedKey: Uint8Array } | undefined;
   created: Millis;
   nodes: readonly NodeRow[];
+  /** The node that takes writes: stays the same while it can. */
+  primary?: string | undefined;
   tags: TagMap;
 }
 

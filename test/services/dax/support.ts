@@ -17,7 +17,7 @@ import { build } from 'esbuild';
 import { expect, inject } from 'vitest';
 import { eventually } from '../../support/cloud.ts';
 import { base64, Lab } from '../ec2/support.ts';
-import { get } from '../elastic-load-balancing-v2/support.ts';
+import { connectInside, parseAnswer, readAll } from '../elastic-load-balancing-v2/support.ts';
 
 export interface Performed {
   output?: Record<string, unknown>;
@@ -161,10 +161,10 @@ NODE_EXTRA_CA_CERTS=/ca.pem ${node} /client.cjs > /var/log/client.log 2>&1 &
   }
 
   async perform(call: Call): Promise<Performed> {
-    const answer = await get(this.address, '/', {
-      ...{ port: 8080, method: 'POST', body: ascii(JSON.stringify(call)) },
-      ...(this.data === undefined ? {} : { data: this.data }),
-    });
+    const body = ascii(JSON.stringify(call));
+    const socket = await connectInside(this.address, 8080, this.data);
+    socket.write(`POST / HTTP/1.1\r\nhost: client\r\nconnection: close\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+    const answer = parseAnswer(await readAll(socket, () => false, 40_000));
     return JSON.parse(answer.body) as Performed;
   }
 

@@ -19,6 +19,7 @@ export interface RefusalMessage {
 export type ToNode =
   | { tell: 'question'; id: number; ask: 'apply'; spec: CacheNodeSpec }
   | { tell: 'question'; id: number; ask: 'counts' }
+  | { tell: 'question'; id: number; ask: 'retire' }
   | { tell: 'answer'; id: number; result: unknown }
   | { tell: 'answer'; id: number; refusal: RefusalMessage }
   | { tell: 'written'; entries: readonly WrittenEntry[] }

@@ -13,6 +13,8 @@ import { batchWriteItem, deleteItem, putItem, transactWriteItems, updateItem } f
 const requestBytesMax = 17 * 1024 * 1024;
 /** Values of the greeting: a name, a number, the session, facts about the client, a number. */
 const greetingValues = 5;
+/** Real milliseconds in which a client must have greeted. */
+const greetingMillisMax = 10_000;
 
 type Method = (node: CacheNode, args: readonly Buffer[], session: Session) => Promise<Buffer>;
 
@@ -74,23 +76,34 @@ export class ClientConnection {
   #arrived: Buffer = Buffer.alloc(0);
   #greeted = false;
   #busy = false;
+  #retired = false;
 
   constructor(node: CacheNode, socket: Socket) {
     this.#node = node;
     this.#socket = socket;
     socket.setNoDelay(true);
     socket.on('error', () => socket.destroy());
+    const patience = setTimeout(() => {
+      if (!this.#greeted) socket.destroy();
+    }, greetingMillisMax);
+    socket.on('close', () => clearTimeout(patience));
     socket.on('data', (piece: Buffer) => {
+      if (this.#retired && !this.#busy) return socket.destroy();
       this.#arrived = this.#arrived.length === 0 ? piece : Buffer.concat([this.#arrived, piece]);
       if (!this.#busy) void this.#serve();
     });
+  }
+
+  /** What is under way is answered; the next request closes the connection. */
+  retire(): void {
+    this.#retired = true;
   }
 
   async #serve(): Promise<void> {
     this.#busy = true;
     this.#socket.cork();
     try {
-      while (await this.#next()) if (this.#socket.destroyed) break;
+      while (await this.#next()) if (this.#socket.destroyed || this.#retired) break;
       if (this.#arrived.length > requestBytesMax) throw new ProtocolError('A request beyond all bounds');
     } catch {
       // What is not the protocol has no answer in it.

@@ -8,6 +8,8 @@ import { CacheNode } from './node.ts';
 
 /** Connections of clients at one time. */
 const connectionsMax = 40_000;
+/** Real milliseconds after which a retired node ends, whatever still hangs on it. */
+const retiredMillisMax = 30_000;
 
 /** Serves until the channel to the parent closes. */
 export function runCacheNode(): Promise<void> {
@@ -18,6 +20,7 @@ export function runCacheNode(): Promise<void> {
   const door = new Door(node);
   const question = async (message: Extract<ToNode, { tell: 'question' }>): Promise<unknown> => {
     if (message.ask === 'counts') return { ...node.takeCounts(), connections: door.connections };
+    if (message.ask === 'retire') return door.retire();
     node.apply(message.spec);
     await door.open(message.spec);
     return undefined;
@@ -42,7 +45,7 @@ export function runCacheNode(): Promise<void> {
 /** The port on which clients come. */
 class Door {
   readonly #node: CacheNode;
-  readonly #sockets = new Set<Socket>();
+  readonly #sockets = new Map<Socket, ClientConnection>();
   #server: Server | undefined;
   #opened = '';
 
@@ -54,15 +57,21 @@ class Door {
     return this.#sockets.size;
   }
 
+  /** Closes the port at once, connections when they are used, and ends the process when none is left. */
+  retire(): void {
+    this.#server?.close(() => process.exit(0));
+    for (const connection of this.#sockets.values()) connection.retire();
+    setTimeout(() => process.exit(0), retiredMillisMax);
+  }
+
   async open({ port, tls }: CacheNodeSpec): Promise<void> {
     const wanted = JSON.stringify({ port, tls });
     if (this.#opened === wanted) return;
     this.#server?.close();
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#sockets.keys()) socket.destroy();
     const serve = (socket: Socket): void => {
-      this.#sockets.add(socket);
+      this.#sockets.set(socket, new ClientConnection(this.#node, socket));
       socket.on('close', () => this.#sockets.delete(socket));
-      new ClientConnection(this.#node, socket);
     };
     const server = tls === undefined ? createServer(serve) : createTlsServer({ cert: tls.chain, key: tls.privateKey }, serve);
     server.maxConnections = connectionsMax;
