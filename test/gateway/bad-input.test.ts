@@ -267,7 +267,7 @@ describe('bytes that are no proper HTTP', () => {
 
   test('a body that turns out too large is refused, and the client sees the answer', async () => {
     const piece = `100000\r\n${'a'.repeat(0x100000)}\r\n`;
-    const answer = await sendBytes(`${head}Transfer-Encoding: chunked\r\n\r\n${piece.repeat(66)}0\r\n\r\n`);
+    const answer = await sendBytes(`${head}Transfer-Encoding: chunked\r\n\r\n${piece.repeat(74)}0\r\n\r\n`);
     expect(statusOf(answer)).toBe(413);
     expect(answer).toMatch(/connection: close/i);
   });

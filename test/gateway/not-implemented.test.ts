@@ -3,7 +3,7 @@ import { CloudFrontClient, ListDistributionsCommand } from '@aws-sdk/client-clou
 import { CloudWatchClient, ListMetricStreamsCommand } from '@aws-sdk/client-cloudwatch';
 import { DynamoDBClient, ListContributorInsightsCommand } from '@aws-sdk/client-dynamodb';
 import { DescribeFleetsCommand, EC2Client } from '@aws-sdk/client-ec2';
-import { LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
+import { EKSClient, ListClustersCommand } from '@aws-sdk/client-eks';
 import { DescribeDBInstancesCommand, RDSClient } from '@aws-sdk/client-rds';
 import { ListBucketMetricsConfigurationsCommand, S3Client } from '@aws-sdk/client-s3';
 import { expect, inject, test } from 'vitest';
@@ -24,7 +24,7 @@ const calls: Readonly<Record<string, [string, string, (config: ClientConfig) => 
     'ListContributorInsights',
     (config) => new DynamoDBClient(config).send(new ListContributorInsightsCommand({})),
   ],
-  restJson1: ['lambda', 'ListFunctions', (config) => new LambdaClient(config).send(new ListFunctionsCommand({}))],
+  restJson1: ['eks', 'ListClusters', (config) => new EKSClient(config).send(new ListClustersCommand({}))],
   restXml: ['cloudfront', 'ListDistributions', (config) => new CloudFrontClient(config).send(new ListDistributionsCommand({}))],
   'restXml of S3': [
     's3',

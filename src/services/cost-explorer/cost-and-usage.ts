@@ -3,7 +3,7 @@ import type { CostExplorer, Expression, GetCostAndUsageCommandInput, ResultByTim
 import { parsePageToken, formatPageToken } from '../../base/paging.ts';
 import type { Context } from '../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../kernel/errors.ts';
-import type { HandlersOf } from '../../kernel/service.ts';
+import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
 import { priceOf } from './prices.ts';
 import { Usage, type UsageRow } from './usage.ts';
 
@@ -124,6 +124,11 @@ function check(input: GetCostAndUsageCommandInput): void {
   }
   if (input.BillingViewArn !== undefined) throw parameterNotImplemented('GetCostAndUsage', 'BillingViewArn');
 }
+
+/** Without a view of its own, a request is about the account's primary one ("Actions, resources, and condition keys for AWS Cost Explorer"). */
+export const costChecks: AuthorisationsOf<CostExplorer> = {
+  GetCostAndUsage: (_input, ctx) => [{ resource: `arn:aws:billing::${ctx.account}:billingview/primary` }],
+};
 
 export const costHandlers: HandlersOf<CostExplorer> = {
   /** Days end at midnight UTC; storage is known once a day, requests within a moment. */

@@ -1,7 +1,7 @@
 /** Cost Explorer: what services say was used, at list price. So far S3 alone says so, and what nobody says costs nothing here. */
 import { defineService } from '../../kernel/service.ts';
 import { createApi } from './api.ts';
-import { costHandlers } from './cost-and-usage.ts';
+import { costChecks, costHandlers } from './cost-and-usage.ts';
 import { Usage } from './usage.ts';
 
 export default defineService({
@@ -9,5 +9,6 @@ export default defineService({
   global: true,
   tables: [Usage],
   handlers: costHandlers,
+  authorise: costChecks,
   api: createApi,
 });

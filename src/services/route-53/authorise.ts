@@ -38,6 +38,8 @@ export const authorisations: AuthorisationsOf<Route53> = {
   ChangeResourceRecordSets: (input) => on('hostedzone', input.HostedZoneId, changeConditions(input.ChangeBatch?.Changes ?? [])),
   ListResourceRecordSets: (input) => on('hostedzone', input.HostedZoneId),
   CreateQueryLoggingConfig: (input) => on('hostedzone', input.HostedZoneId),
+  ListQueryLoggingConfigs: (input) =>
+    input.HostedZoneId === undefined ? [{ resource: '*' }] : on('hostedzone', input.HostedZoneId),
   GetQueryLoggingConfig: (input) => on('queryloggingconfig', input.Id),
   DeleteQueryLoggingConfig: (input) => on('queryloggingconfig', input.Id),
   CreateTrafficPolicyInstance: (input) => [

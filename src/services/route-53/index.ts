@@ -45,7 +45,7 @@ export default defineService({
   api: createApi,
   start: async (ctx) => {
     await loadPlaces(ctx);
-    if (ctx.part('fabric').unavailable === undefined) await ctx.part('dns').serveRegistry();
+    if (ctx.part('fabric').hostAddress !== undefined) await ctx.part('dns').serveRegistry();
     const forget = ctx.part('dns').register(nameServerNames);
     const stopLogs = keepQueryLogs(ctx);
     return async () => {

@@ -39,6 +39,8 @@ const checks: AuthorisationsOf<Route53Resolver> = {
   DeleteResolverRule: onRule,
   AssociateResolverRule: onRule,
   DisassociateResolverRule: onRule,
+  GetResolverRuleAssociation: async ({ ResolverRuleAssociationId: id = '' }, ctx) =>
+    onRule({ ResolverRuleId: (await ctx.table(Associations).get(id))?.rule }, ctx),
   TagResource: (input) => [{ resource: input.ResourceArn ?? '*', conditions: wanted(input.Tags) }],
   UntagResource: (input) => [{ resource: input.ResourceArn ?? '*', conditions: { 'aws:TagKeys': input.TagKeys ?? [] } }],
   ListTagsForResource: (input) => [{ resource: input.ResourceArn ?? '*' }],
