@@ -2,6 +2,7 @@ import { createSocket } from 'node:dgram';
 import { decode, encode } from 'dns-packet';
 import { expect, test } from 'vitest';
 import { DnsServer } from './dns-server.ts';
+import type { ZoneSpec } from './hosted/types.ts';
 import type { DnsRecord, DnsType, ZoneAnswer, ZoneSource } from './types.ts';
 
 const soa = {
@@ -99,6 +100,56 @@ test('over UDP a large answer is cut to what the asker takes, and odd messages a
     status.writeUInt8(0x10, 2);
     expect((await exchange(port, status)).readUInt8(3)).toBe(4);
     expect((await exchange(port, query('www.a.com').subarray(0, 20))).readUInt8(3) & 15).toBe(1);
+  } finally {
+    await close();
+  }
+});
+
+test('plain answers of hosted zones are kept as bytes, until a zone, a source or a domain changes; logged and chosen ones never', async () => {
+  const server = serverOf();
+  const set = (name: string, ...addresses: string[]) => ({
+    name,
+    type: 'A' as const,
+    ttl: 60,
+    values: addresses.map((data) => ({ type: 'A' as const, data })),
+  });
+  const book = (spec: Partial<ZoneSpec>) =>
+    server.hosted.ensureZone({ key: 'z', apex: 'a.com', servers: [], soa, soaTtl: 900, rank: 1, sets: [], ...spec });
+  const { port, close } = await server.listen({ kind: 'authoritative', address: '127.0.0.1', port: 0 });
+  const ask = async (name: string, id: number) => {
+    const answer = decode(await exchange(port, query(name, { id })));
+    expect([answer.id, answer.questions?.[0]?.name]).toEqual([id, name]);
+    return (answer.answers ?? []).map((one) => ('data' in one ? one.data : undefined));
+  };
+  let queries = 0;
+  server.hosted.onQuery(() => {
+    queries += 1;
+  });
+  try {
+    book({ sets: [set('www.a.com', '10.0.0.1')] });
+    expect([await ask('www.a.com', 1), await ask('www.a.com', 2), await ask('WWW.a.com', 3)]).toEqual([
+      ['10.0.0.1'],
+      ['10.0.0.1'],
+      ['10.0.0.1'],
+    ]);
+    book({ sets: [set('www.a.com', '10.0.0.2')] });
+    expect([await ask('www.a.com', 4), await ask('www.a.com', 5)]).toEqual([['10.0.0.2'], ['10.0.0.2']]);
+    const forget = server.register(zone('www.a.com', a('www.a.com', '10.0.0.9')));
+    expect([await ask('www.a.com', 6), await ask('www.a.com', 7)]).toEqual([['10.0.0.9'], ['10.0.0.9']]);
+    forget();
+    expect(await ask('www.a.com', 8)).toEqual(['10.0.0.2']);
+    server.registry.setDomain({ name: 'www.a.com', servers: [] });
+    expect(await ask('www.a.com', 9)).toEqual([]);
+    server.registry.removeDomain('www.a.com');
+    book({ logged: true, sets: [set('www.a.com', '10.0.0.2')] });
+    for (const id of [10, 11, 12]) await ask('www.a.com', id);
+    expect(queries).toBe(3);
+    book({ sets: [set('many.a.com', '10.0.0.1', '10.0.0.2', '10.0.0.3')] });
+    const firsts = new Set<unknown>();
+    for (let id = 20; id < 80; id += 1) firsts.add((await ask('many.a.com', id))[0]);
+    expect(firsts.size).toBe(3);
+    server.hosted.removeZone('z');
+    expect((await exchange(port, query('many.a.com'))).readUInt8(3) & 15).toBe(5);
   } finally {
     await close();
   }

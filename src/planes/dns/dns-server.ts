@@ -9,6 +9,7 @@ import type { Millis } from '../../base/clock.ts';
 import { type ForwardTarget, forwardQuestion } from './forward.ts';
 import { rootAddress, topLevelAddress } from '../fabric/addresses.ts';
 import { ZoneBook } from './hosted/zone-book.ts';
+import { ReadyAnswers } from './ready-answers.ts';
 import { NameRegistry } from './registry.ts';
 import { isInZone, plainName, resolveQuestion } from './resolve.ts';
 import type { Dns, DnsAsker, DnsListener, DnsQuestion, DnsReply, ForwardRule, ZoneSource } from './types.ts';
@@ -29,12 +30,20 @@ export interface DnsServerOptions {
   now?: (() => Millis) | undefined;
 }
 
+/** What tells apart listeners that answer the same question differently. */
+function doorOf({ source, address }: DnsListener): string {
+  return source === undefined ? '' : `${source.name} ${address} `;
+}
+
 export class DnsServer implements Dns {
   readonly #sources: ZoneSource[] = [];
   readonly #identify: DnsServerOptions['identify'];
   readonly hosted: ZoneBook;
   readonly registry: NameRegistry;
   readonly #forwarding = new Map<string, readonly ForwardRule[]>();
+  readonly #ready: ReadyAnswers;
+  /** Rises when a source comes or goes. */
+  #sourcesVersion = 0;
   readonly #serving = new Map<string, Promise<{ close(): Promise<void> }>>();
 
   constructor({ identify, now = () => 0 }: DnsServerOptions) {
@@ -43,6 +52,11 @@ export class DnsServer implements Dns {
     this.hosted = new ZoneBook({ now, follow, domainOf: (name) => this.registry.domainOf(name) });
     this.registry = new NameRegistry({ root: rootAddress, top: topLevelAddress, zones: this.hosted, follow });
     this.#sources.push(this.hosted, this.registry);
+    this.#ready = new ReadyAnswers(() => this.#version());
+  }
+
+  #version(): number {
+    return this.#sourcesVersion + this.hosted.version + this.registry.version;
   }
 
   async serveAt(addresses: readonly string[]): Promise<void> {
@@ -91,7 +105,9 @@ export class DnsServer implements Dns {
 
   register(source: ZoneSource): () => void {
     this.#sources.push(source);
+    this.#sourcesVersion += 1;
     return () => {
+      this.#sourcesVersion += 1;
       const at = this.#sources.indexOf(source);
       if (at >= 0) this.#sources.splice(at, 1);
     };
@@ -121,6 +137,7 @@ export class DnsServer implements Dns {
 
   /** Bytes to send back, or undefined when nothing is to be said. */
   async #answer(message: Buffer, listener: DnsListener, address: string, tcp: boolean): Promise<Buffer | undefined> {
+    const version = this.#version();
     const query = readQuery(message);
     if (query === undefined || Buffer.isBuffer(query)) return query;
     const asker = this.#askerOf(query, listener, address, tcp ? 'tcp' : 'udp');
@@ -134,7 +151,16 @@ export class DnsServer implements Dns {
           asker,
           'REFUSED',
         );
-    return writeReply(query, reply, { recursive, bytesMax: tcp ? tcpBytesMax : query.bytesMax });
+    const answer = writeReply(query, reply, { recursive, bytesMax: tcp ? tcpBytesMax : query.bytesMax });
+    if (!recursive && !tcp && this.#isPlain(query.question, asker, listener))
+      this.#ready.keep(doorOf(listener), message, answer, version);
+    return answer;
+  }
+
+  #isPlain(question: DnsQuestion, asker: DnsAsker, { source }: DnsListener): boolean {
+    if (!this.hosted.isPlain(question, asker)) return false;
+    if (source !== undefined) return source === this.hosted;
+    return this.#sources.every((one) => one === this.hosted || one.mayAnswer?.(question.name) === false);
   }
 
   /** A resolver's way: forwarded where the network's rules say so, else our sources, and on to the servers of a zone that was handed on. */
@@ -172,8 +198,16 @@ export class DnsServer implements Dns {
 
   #listenUdp(listener: DnsListener): Promise<ReturnType<typeof createSocket>> {
     const { address, port, sockets } = listener;
-    const socket = createSocket(net.isIPv6(address) ? 'udp6' : 'udp4');
+    const family = net.isIPv6(address) ? 6 : 4;
+    // Answers go to addresses only: nothing is looked up, and nothing waits for a turn of the event loop.
+    const socket = createSocket({ type: `udp${family}`, lookup: (name, _options, done) => done(null, name, family) });
+    const door = listener.kind === 'authoritative' ? doorOf(listener) : undefined;
     socket.on('message', (message, from) => {
+      const ready = door === undefined ? undefined : this.#ready.find(door, message);
+      if (ready !== undefined) {
+        socket.send(ready, from.port, from.address);
+        return;
+      }
       // An answer that cannot be made or sent is lost, as any datagram may be; the asker asks again.
       this.#answer(message, listener, from.address, false).then(
         (answer) => answer !== undefined && socket.send(answer, from.port, from.address, () => {}),

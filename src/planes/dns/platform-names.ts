@@ -16,6 +16,7 @@ export interface PlatformNames {
 export function platformNames({ apexes, addressOf }: PlatformNames): ZoneSource {
   return {
     name: 'platform',
+    mayAnswer: (name) => isInZone(name, localhost) || apexes.some((one) => isInZone(name, one)),
     answer(question) {
       if (isInZone(question.name, localhost)) return answerAddress(question, localhost, '127.0.0.1', '::1');
       const apex = apexes.find((one) => isInZone(question.name, one));

@@ -62,11 +62,20 @@ export class NameRegistry implements Registry, ZoneSource {
     this.#options = options;
   }
 
+  /** Rises with each change. */
+  version = 0;
+
+  mayAnswer(name: string): boolean {
+    return !name.includes('.') || name === rootServer || name === topServer || this.domainOf(name) !== undefined;
+  }
+
   setDomain(domain: RegisteredDomain): void {
+    this.version += 1;
     this.#domains.set(domain.name, domain);
   }
 
   removeDomain(name: string): void {
+    this.version += 1;
     this.#domains.delete(name);
   }
 

@@ -60,6 +60,8 @@ export interface ZoneSource {
   name: string;
   /** The deepest zone of this source that the name lies in and that this asker may see; undefined when there is none. Must not throw for odd names. */
   answer(question: DnsQuestion, asker: DnsAsker): ZoneAnswer | undefined | Promise<ZoneAnswer | undefined>;
+  /** Whether it may ever answer this name to somebody on the internet: if no source but the hosted zones may, plain answers are kept. Absent: it may. */
+  mayAnswer?(name: string): boolean;
 }
 
 export type DnsStatus = 'NOERROR' | 'NXDOMAIN' | 'SERVFAIL' | 'REFUSED';

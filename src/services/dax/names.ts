@@ -7,6 +7,7 @@ import type { DnsRecord, ZoneSource } from '../../planes/dns/types.ts';
 import { type ClusterRow, Clusters, Labels, type NodeRow } from './state.ts';
 
 const ttlSeconds = 15;
+const form = /^([a-z0-9-]+)\.([a-z0-9]+)(\.nodes)?\.(dax-clusters\.([a-z0-9-]+)\.(?:localhost|amazonaws\.com))$/;
 
 /** Ports of plain and of encrypted clusters ("DAX encryption in transit"). */
 export const portOf = ({ tls }: ClusterRow): number => (tls ? 9111 : 8111);
@@ -21,10 +22,9 @@ export const nodeHost = ({ region }: Pick<Context, 'region'>, { label }: Cluster
 export function clusterZone(ctx: Context): ZoneSource {
   return {
     name: 'dax',
+    mayAnswer: (name) => form.test(name),
     async answer(question, asker) {
-      const match = /^([a-z0-9-]+)\.([a-z0-9]+)(\.nodes)?\.(dax-clusters\.([a-z0-9-]+)\.(?:localhost|amazonaws\.com))$/.exec(
-        question.name,
-      );
+      const match = form.exec(question.name);
       if (match === null) return undefined;
       const [, first = '', label = '', nodes, apex = ''] = match;
       const known = await ctx.table(Labels).get(label);

@@ -31,6 +31,7 @@ function ownForm(name: string): { own: string; apex: string } | undefined {
 export function balancerZone(ctx: Context): ZoneSource {
   return {
     name: 'elastic-load-balancing',
+    mayAnswer: (name) => ownForm(name) !== undefined,
     async answer(question: DnsQuestion, asker: DnsAsker): Promise<ZoneAnswer | undefined> {
       const form = ownForm(question.name);
       if (form === undefined) return undefined;

@@ -63,6 +63,7 @@ export function parseSoa(text: string): SoaData {
 /** The servers' own names. */
 export const nameServerNames: ZoneSource = {
   name: 'name-servers',
+  mayAnswer: (name) => form.test(name),
   answer({ name, type }: DnsQuestion): ZoneAnswer | undefined {
     const apex = form.exec(name)?.[2];
     const address = serverAddress(name);

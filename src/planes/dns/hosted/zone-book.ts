@@ -74,9 +74,13 @@ export class ZoneBook implements HostedZones {
     this.#options = options;
   }
 
+  /** Rises with each change of a zone. */
+  version = 0;
+
   ensureZone(spec: ZoneSpec): void {
     this.#drop(spec.key);
     const zone = build(spec);
+    this.version += 1;
     this.#zones.set(spec.key, zone);
     const beside = [...(this.#byApex.get(spec.apex) ?? []), zone];
     this.#byApex.set(
@@ -117,7 +121,20 @@ export class ZoneBook implements HostedZones {
     return this.#askAsResolver(zone, question, asker);
   }
 
+  /**
+   * Whether a question of somebody on the internet has one answer, the same for all until a zone changes: one value of a plain set, which nobody
+   * logs, and which is no alias that is to be followed.
+   */
+  isPlain(question: DnsQuestion, asker: DnsAsker): boolean {
+    const zone = asker.network === undefined ? this.#zoneOf(question.name, asker) : undefined;
+    if (zone === undefined || zone.spec.logged === true || zone.delegates || question.type === 'ANY') return false;
+    const [only, another] = setsFor(nodeOf(zone, question.name) ?? new Map(), question);
+    if (only === undefined || another !== undefined || only.type !== question.type) return false;
+    return only.rule === undefined && only.alias === undefined && only.values.length === 1;
+  }
+
   #drop(key: string): void {
+    this.version += 1;
     const zone = this.#zones.get(key);
     if (zone === undefined) return;
     this.#zones.delete(key);

@@ -62,6 +62,7 @@ async function tableOf(own: Context, { subnetId, vpcId }: InterfaceRow): Promise
 export function endpointZone(ctx: Context): ZoneSource {
   return {
     name: 'ec2 endpoints',
+    mayAnswer: (name) => name.endsWith('.vpce.amazonaws.com'),
     async answer(question, asker) {
       const { name } = question;
       if (name.endsWith('.vpce.amazonaws.com')) return answerEndpoint(ctx, question);

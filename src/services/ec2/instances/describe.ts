@@ -125,8 +125,7 @@ async function describeInstance(ctx: Context, row: InstanceRow): Promise<ShownIn
     AmiLaunchIndex: row.launchIndex,
     ClientToken: row.clientToken ?? '',
     KeyName: row.keyName,
-    InstanceLifecycle: row.spot === undefined ? undefined : 'spot',
-    SpotInstanceRequestId: row.spot?.requestId,
+    ...(row.spot === undefined ? {} : { InstanceLifecycle: 'spot', SpotInstanceRequestId: row.spot.requestId }),
     Placement: {
       AvailabilityZone: row.zone,
       GroupName: row.placement.groupName ?? '',

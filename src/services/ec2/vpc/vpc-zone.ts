@@ -42,6 +42,8 @@ export function vpcZone(ctx: Context): ZoneSource {
   };
   return {
     name: 'ec2',
+    mayAnswer: (name) =>
+      name.endsWith('.internal') || publicForm.test(name) || name === reverseApex || name.endsWith(`.${reverseApex}`),
     async answer(question, asker) {
       const { name } = question;
       if (name.endsWith('.internal')) return answerPrivate(question, await vpcOf(asker));
