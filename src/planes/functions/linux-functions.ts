@@ -25,6 +25,7 @@ import type {
   InstalledCode,
   Invocation,
   LogLine,
+  NetworkAttachment,
   OpenedEnvironment,
   Outcome,
   Toolchain,
@@ -125,7 +126,8 @@ class LinuxFunctions implements Functions {
     for (;;) {
       const idle = this.#takeIdle(spec, call) ?? (await this.#awaitIdle(spec, call));
       if (idle !== undefined) return idle.run(call);
-      const made = await this.#start(spec);
+      // Many starts wait for their turn: one that was called meanwhile and has answered is as good.
+      const made = await this.#start(spec, () => this.#takeIdle(spec, call));
       if (!(made instanceof Environment)) return made;
       const failure = await made.waitReady(initMillisMax);
       if (failure === undefined) return made.run(call);
@@ -220,20 +222,32 @@ class LinuxFunctions implements Functions {
     });
   }
 
-  async #start(spec: FunctionSpec): Promise<Environment | Outcome> {
-    const opened = await spec.open(crypto.randomUUID().replaceAll('-', ''));
+  async #start(spec: FunctionSpec, other: () => Environment | undefined = () => undefined): Promise<Environment | Outcome> {
+    /** What the caller's own parts throw is the caller's to know. */
+    let refusal: unknown;
+    const refused = (error: unknown): never => {
+      refusal = error;
+      throw error;
+    };
     try {
-      await this.#makeRoom(spec.memoryMiB);
-      return await this.#starts.run(() => this.#boot(spec, opened));
+      return await this.#starts.run(async () => {
+        const found = other();
+        if (found !== undefined) return found;
+        const opened = await spec.open(crypto.randomUUID().replaceAll('-', '')).catch(refused);
+        const attachment = await spec.attach?.().catch(refused);
+        await this.#makeRoom(spec.memoryMiB);
+        return this.#boot(spec, opened, attachment);
+      });
     } catch (error) {
+      if (error === refusal) throw error;
       return { kind: 'unavailable', reason: (error as Error).message, millis: 0, memoryUsedMiB: 0 };
     }
   }
 
-  async #boot(spec: FunctionSpec, opened: OpenedEnvironment): Promise<Environment> {
+  async #boot(spec: FunctionSpec, opened: OpenedEnvironment, attachment: NetworkAttachment | undefined): Promise<Environment> {
     if (this.#closed) throw new PilviError('CommandFailed', 'The cloud is being stopped.');
     const { host, runtime, binds, user, group, disks } = this.#ready;
-    const slot = await this.#networks.take(await spec.attach?.());
+    const slot = await this.#networks.take(attachment);
     const name = `f-${++this.#number}`;
     let environment: Environment | undefined;
     const early: LogLine[] = [];
