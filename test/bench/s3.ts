@@ -11,7 +11,7 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { S3 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
-import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { GetObjectCommand, PutObjectCommand, UploadPartCommand } from '@aws-sdk/client-s3';
 
 interface Measurement {
   name: string;
@@ -122,22 +122,62 @@ async function memoryOf(pid: number): Promise<number> {
   return Math.round(most);
 }
 
-async function throughput(s3: S3, bytes: number): Promise<{ put: number; get: number }> {
+/** Puts a body that is made as it goes; resolves with its entity tag. */
+function stream(url: string, bytes: number): Promise<string> {
   const piece = Buffer.alloc(Math.min(bytes, mebibyte), 'abcdefgh');
-  const Key = `large/${bytes}`;
-  const put = await getSignedUrl(s3, new PutObjectCommand({ Bucket, Key }));
-  const began = performance.now();
-  await new Promise<void>((resolve, reject) => {
-    const request = http.request(put, { method: 'PUT', agent, headers: { 'content-length': bytes } }, (answer) => {
-      answer.resume().on('end', () => (answer.statusCode === 200 ? resolve() : reject(new Error(String(answer.statusCode)))));
+  return new Promise((resolve, reject) => {
+    const request = http.request(url, { method: 'PUT', agent, headers: { 'content-length': bytes } }, (answer) => {
+      answer
+        .resume()
+        .on('end', () =>
+          answer.statusCode === 200 ? resolve(String(answer.headers.etag)) : reject(new Error(String(answer.statusCode))),
+        );
     });
     request.on('error', reject);
     Readable.from(Array.from({ length: bytes / piece.length }, () => piece)).pipe(request);
   });
+}
+
+interface Speed {
+  put: number;
+  get: number;
+}
+
+/** MiB a second of what `put` writes and of reading it back. */
+async function speedOf(s3: S3, Key: string, bytes: number, put: () => Promise<unknown>): Promise<Speed> {
+  const began = performance.now();
+  await put();
   const middle = performance.now();
   await send(await getSignedUrl(s3, new GetObjectCommand({ Bucket, Key })));
   const speed = (millis: number): number => Math.round((bytes / mebibyte / millis) * 1000);
   return { put: speed(middle - began), get: speed(performance.now() - middle) };
+}
+
+async function throughput(s3: S3, bytes: number): Promise<Speed> {
+  const Key = `large/${bytes}`;
+  const url = await getSignedUrl(s3, new PutObjectCommand({ Bucket, Key }));
+  return speedOf(s3, Key, bytes, () => stream(url, bytes));
+}
+
+/** An object in parts, four at a time. */
+async function inParts(s3: S3, bytes: number, partBytes: number): Promise<Speed> {
+  const Key = `parts/${bytes}`;
+  const { UploadId = '' } = await s3.createMultipartUpload({ Bucket, Key });
+  const numbers = Array.from({ length: bytes / partBytes }, (_, index) => index + 1);
+  const urls = await Promise.all(
+    numbers.map((PartNumber) => getSignedUrl(s3, new UploadPartCommand({ Bucket, Key, UploadId, PartNumber }))),
+  );
+  const Parts: { PartNumber: number; ETag: string }[] = [];
+  return speedOf(s3, Key, bytes, async () => {
+    const waiting = [...numbers];
+    const sender = async (): Promise<void> => {
+      for (let number = waiting.shift(); number !== undefined; number = waiting.shift())
+        Parts.push({ PartNumber: number, ETag: await stream(urls[number - 1] ?? '', partBytes) });
+    };
+    await Promise.all(Array.from({ length: 4 }, sender));
+    Parts.sort((left, right) => left.PartNumber - right.PartNumber);
+    await s3.completeMultipartUpload({ Bucket, Key, UploadId, MultipartUpload: { Parts } });
+  });
 }
 
 async function pageMillis(s3: S3, count: number): Promise<number> {
@@ -206,7 +246,10 @@ export async function bench(): Promise<Measurement[]> {
       add(`PUT ${name}`, speed.put, 'MiB/s');
       add(`GET ${name}`, speed.get, 'MiB/s');
     }
-    add('most memory after the gigabyte', await memoryOf(cloud.pid), 'MiB');
+    const parts = await inParts(s3, 5 * 1024 * mebibyte, 64 * mebibyte);
+    add('PUT 5 GiB in parts of 64 MiB', parts.put, 'MiB/s');
+    add('GET 5 GiB', parts.get, 'MiB/s');
+    add('most memory after the gigabytes', await memoryOf(cloud.pid), 'MiB');
     const keys = Number(process.env['S3_BENCH_KEYS'] ?? keysMax);
     await fill(s3, 0, 1000);
     add('page of 100 keys, bucket of 1,000', await pageMillis(s3, 1000), 'ms');

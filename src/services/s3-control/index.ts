@@ -1,13 +1,17 @@
-/** S3 Control: Block Public Access for a whole account, and access points. The rows are S3's, which asks them at every request. */
+/** S3 Control: Block Public Access for a whole account and access points, whose rows are S3's, which asks them at every request; and batch jobs. */
 import type { S3Control } from '@aws-sdk/client-s3-control';
 import { AwsError } from '../../kernel/errors.ts';
 import { type AuthorisationsOf, defineService, type HandlersOf } from '../../kernel/service.ts';
 import type { S3Api } from '../s3/api.ts';
 import { accessPointChecks, accessPointHandlers } from './access-points.ts';
+import { jobChecks, jobHandlers } from './jobs/jobs.ts';
+import { prepareJob, runJobs } from './jobs/run.ts';
+import { BatchEntries, BatchJobs } from './jobs/state.ts';
 import { readBlock, requireOwn } from './requests.ts';
 
 const handlers: HandlersOf<S3Control> = {
   ...accessPointHandlers,
+  ...jobHandlers,
   async PutPublicAccessBlock(input, ctx) {
     const account = requireOwn(ctx, input.AccountId);
     const s3 = await ctx.internal<S3Api>('s3');
@@ -33,9 +37,17 @@ const handlers: HandlersOf<S3Control> = {
 
 const authorise: AuthorisationsOf<S3Control> = {
   ...accessPointChecks,
+  ...jobChecks,
   PutPublicAccessBlock: () => [{ action: 's3:PutAccountPublicAccessBlock', resource: '*' }],
   GetPublicAccessBlock: () => [{ action: 's3:GetAccountPublicAccessBlock', resource: '*' }],
   DeletePublicAccessBlock: () => [{ action: 's3:PutAccountPublicAccessBlock', resource: '*' }],
 };
 
-export default defineService({ name: 's3-control', uses: ['s3'], tables: [], handlers, authorise });
+export default defineService({
+  name: 's3-control',
+  uses: ['lambda', 's3', 'sts'],
+  tables: [BatchJobs, BatchEntries],
+  handlers,
+  authorise,
+  tasks: { prepareJob, runJobs },
+});
