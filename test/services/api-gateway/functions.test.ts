@@ -1,3 +1,4 @@
+import { Lambda } from '@aws-sdk/client-lambda';
 import { beforeEach, expect, test } from 'vitest';
 import { machinesRefused } from '../../support/cloud.ts';
 import { functionUri, makeFunction, role } from './functions.ts';
@@ -81,6 +82,15 @@ test('APIGW-003 a Lambda function answers an API: it gets the whole request and 
   const bytes = await call(hostUrl(id, '/prod/q?do=bytes'), { headers: { accept: 'image/png' } });
   expect([...bytes.bytes]).toEqual([1, 2, 255]);
   expect((await call(hostUrl(id, '/prod/q?do=bytes'))).text).toBe('AQL/');
+  // Let in by the function's own policy, for this API and method.
+  const lambda = new Lambda(account.config());
+  const permission = { FunctionName: arn, StatementId: 'api', Action: 'lambda:InvokeFunction', Principal: 'apigateway.amazonaws.com' };
+  await lambda.addPermission({ ...permission, SourceArn: `arn:aws:execute-api:us-east-1:${account.id}:other/*/GET/*` });
+  expect((await call(hostUrl(id, '/prod/closed'))).status).toBe(500);
+  await lambda.removePermission({ FunctionName: arn, StatementId: 'api' });
+  await lambda.addPermission({ ...permission, SourceArn: `arn:aws:execute-api:us-east-1:${account.id}:${id}/*/GET/closed` });
+  expect((await call(hostUrl(id, '/prod/closed'))).status).toBe(201);
+  await lambda.removePermission({ FunctionName: arn, StatementId: 'api' });
   for (const [path, status] of [
     ['/prod/q?do=throw', 502],
     ['/prod/q?do=text', 502],

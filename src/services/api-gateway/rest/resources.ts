@@ -11,7 +11,7 @@ const resourcesMax = 300;
 const partForm = /^(?:\{[a-zA-Z0-9._:-]+\+?\}|[a-zA-Z0-9._\-:$~@!*'(),;=%+ ]+)$/;
 
 /** A resource as the service answers it: methods with their contents when they are embedded, else by name only. */
-export function describeResource(row: ResourceDef, embed: boolean): Resource {
+function describeResource(row: ResourceDef, embed: boolean): Resource {
   const verbs = Object.keys(row.methods);
   return {
     id: row.id,
@@ -29,7 +29,7 @@ function embedsMethods(embed: readonly string[] | undefined): boolean {
 }
 
 /** Whether a path part takes whatever stands there (`{id}`, `{proxy+}`). */
-export function isVariable(part: string): boolean {
+function isVariable(part: string): boolean {
   return part.startsWith('{');
 }
 

@@ -42,7 +42,7 @@ const hopHeaders = new Set([
 ]);
 
 /** Headers without those of the connection. */
-export function endToEnd(headers: Multi): Multi {
+function endToEnd(headers: Multi): Multi {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !hopHeaders.has(name.toLowerCase())));
 }
 

@@ -134,7 +134,7 @@ function errorMessage(body: Buffer): string {
 }
 
 /** Headers of a call with those that the gateway adds. */
-export function forwardedHeaders(call: Pick<Call, 'headers' | 'web' | 'requestId'>): Multi {
+function forwardedHeaders(call: Pick<Call, 'headers' | 'web' | 'requestId'>): Multi {
   const headers: Multi = { ...call.headers };
   const port = /:(\d+)$/.exec(call.web.request.headers['host'] ?? '')?.[1] ?? (call.web.secure ? '443' : '80');
   setHeader(headers, 'X-Forwarded-For', [[...(valuesOf(call.headers, 'x-forwarded-for') ?? []), call.web.sourceIp].join(', ')]);

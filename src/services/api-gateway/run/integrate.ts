@@ -159,7 +159,7 @@ async function backendAnswer(
 }
 
 /** The verb for the backend; ANY takes the caller's. */
-export function backendMethod(call: Call, { httpMethod = 'POST' }: Integration): string {
+function backendMethod(call: Call, { httpMethod = 'POST' }: Integration): string {
   return httpMethod === 'ANY' ? call.method : httpMethod;
 }
 
@@ -259,6 +259,6 @@ function convertResponse(call: Call, { contentHandling }: IntegrationResponse, a
 }
 
 /** The beginning of a body, for logs. */
-export function shorten(body: Buffer): string {
+function shorten(body: Buffer): string {
   return body.byteLength > 1024 ? `${body.toString('utf8', 0, 1024)} [TRUNCATED]` : body.toString('utf8');
 }

@@ -75,7 +75,7 @@ export function dayOf(at: number): string {
 }
 
 /** First day of the quota's period that a time lies in. */
-export function periodStart(quota: { period?: string | undefined; offset?: number | undefined }, at: number): string {
+function periodStart(quota: { period?: string | undefined; offset?: number | undefined }, at: number): string {
   const date = new Date(at);
   const offset = quota.offset ?? 0;
   if (quota.period === 'DAY') return dayOf(at);

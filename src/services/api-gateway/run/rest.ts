@@ -113,7 +113,7 @@ async function admit(call: Call, method: Method): Promise<Answer> {
 }
 
 /** An answer on the wire, with the gateway's own headers. */
-export function toWire({ status, headers, body }: Answer, requestId: string, extendedId?: string): WireResponse {
+function toWire({ status, headers, body }: Answer, requestId: string, extendedId?: string): WireResponse {
   const all = { ...headers };
   setHeader(all, 'x-amzn-RequestId', [requestId]);
   if (extendedId !== undefined) setHeader(all, 'x-amz-apigw-id', [extendedId]);

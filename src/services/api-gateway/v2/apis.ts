@@ -11,7 +11,7 @@ import { type ApiRow, Apis, type Definition, Definitions, Deployments, Snapshots
 import { newStage } from './stages.ts';
 
 /** An API as the service answers it. */
-export function describeApi(ctx: Context, row: ApiRow): Api {
+function describeApi(ctx: Context, row: ApiRow): Api {
   const { port } = ctx.part('endpoints');
   const scheme = row.protocol === 'HTTP' ? 'http' : 'ws';
   return {

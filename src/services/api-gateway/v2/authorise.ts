@@ -27,7 +27,7 @@ export async function authoriseHttp(call: HttpCall, route: RouteDef): Promise<vo
 }
 
 /** ARN of what is called. */
-export function routeArn({ ctx, api, stage, method, path }: HttpCall): string {
+function routeArn({ ctx, api, stage, method, path }: HttpCall): string {
   return `arn:aws:execute-api:${ctx.region}:${ctx.account}:${api.id}/${stage.name}/${method}${path}`;
 }
 
