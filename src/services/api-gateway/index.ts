@@ -28,7 +28,6 @@ import {
   Accounts,
   Addresses,
   ApiKeys,
-  ClientCertificates,
   Definitions,
   Deployments,
   Domains,
@@ -71,7 +70,7 @@ export default defineService({
   uses: ['acm', 'cloudwatch', 'cloudwatch-logs', 'firehose', 'lambda', 'sts'],
   tables: [
     ...[RestApis, Definitions, Deployments, Snapshots, Stages, ApiKeys, UsagePlans, PlanKeys, Usages],
-    ...[Domains, Mappings, Addresses, Accounts, ClientCertificates],
+    ...[Domains, Mappings, Addresses, Accounts],
   ],
   handlers,
   authorise: Object.fromEntries(Object.keys(handlers).map((operation) => [operation, check])) as AuthorisationsOf<APIGateway>,

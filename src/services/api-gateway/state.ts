@@ -110,11 +110,9 @@ export interface StageRow {
   /** By `resource path/METHOD`, with `*` for all. */
   methodSettings: Record<string, MethodSetting>;
   variables?: Record<string, string> | undefined;
-  documentationVersion?: string | undefined;
   accessLogSettings?: AccessLogSettings | undefined;
   canarySettings?: CanarySettings | undefined;
   tracingEnabled: boolean;
-  clientCertificateId?: string | undefined;
   tags: TagMap;
   created: Millis;
   updated: Millis;
@@ -242,18 +240,3 @@ export interface AccountRow {
 }
 
 export const Accounts = defineTable<AccountRow>()({ name: 'apigateway.account', scope: 'region', key: () => ['account'] });
-
-export interface ClientCertificateRow {
-  id: string;
-  description?: string | undefined;
-  pem: string;
-  created: Millis;
-  expires: Millis;
-  tags: TagMap;
-}
-
-export const ClientCertificates = defineTable<ClientCertificateRow>()({
-  name: 'apigateway.clientcertificates',
-  scope: 'region',
-  key: (row) => [row.id],
-});

@@ -1,3 +1,4 @@
+import { gunzipSync } from 'node:zlib';
 import { DynamoDB } from '@aws-sdk/client-dynamodb';
 import { Kinesis } from '@aws-sdk/client-kinesis';
 import { S3 } from '@aws-sdk/client-s3';
@@ -7,7 +8,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { eventually, machinesRefused } from '../../support/cloud.ts';
 import { fetchInside } from '../../support/inside.ts';
 import { base64, Lab } from '../ec2/support.ts';
-import { role } from './functions.ts';
+import { functionUri, makeFunction, role } from './functions.ts';
 import { answers, call, deploy, hostUrl, method, mock, type Rest, resource, restApi } from './rest.ts';
 
 beforeEach((context) => context.skip(machinesRefused() !== undefined, machinesRefused()));
@@ -203,21 +204,28 @@ test('APIGW-004 web servers and services of the cloud stand behind methods, and 
 test("a backend that is silent ends with the integration's time, one that nobody serves at once", {
   timeout: 60_000,
 }, async () => {
-  const rest = await restApi();
-  const { id } = rest;
+  const rest = await restApi({ minimumCompressionSize: 100 });
+  const { id, account } = rest;
+  const arn = await makeFunction(account, 'export const handler = () => new Promise((resolve) => setTimeout(resolve, 8000));');
+  const credentials = await role(account, 'apigateway', 'lambda:InvokeFunction', arn);
   await method(
     rest,
     { resourceId: await resource(rest, 'silent'), httpMethod: 'GET' },
-    { type: 'HTTP_PROXY', integrationHttpMethod: 'GET', uri: 'http://198.18.255.254/', timeoutInMillis: 300 },
+    { type: 'AWS_PROXY', integrationHttpMethod: 'POST', uri: functionUri(arn), credentials, timeoutInMillis: 300 },
   );
   await method(
     rest,
     { resourceId: await resource(rest, 'unknown'), httpMethod: 'GET' },
     { type: 'HTTP_PROXY', integrationHttpMethod: 'GET', uri: 'http://nobody.invalid/' },
   );
+  await mock(rest, await resource(rest, 'long'), 'GET', 'x'.repeat(200));
   await deploy(rest);
   const silent = await call(hostUrl(id, '/prod/silent'));
-  expect([504, 500]).toContain(silent.status);
+  expect([silent.status, silent.text]).toEqual([504, '{"message":"Endpoint request timed out"}']);
   const unknown = await call(hostUrl(id, '/prod/unknown'));
   expect([unknown.status, unknown.text]).toEqual([500, '{"message":"Internal server error"}']);
+  // Answers from a size on are compressed for who takes that.
+  const long = await call(hostUrl(id, '/prod/long'), { headers: { 'accept-encoding': 'gzip' } });
+  expect([long.headers['content-encoding'], gunzipSync(long.bytes).toString()]).toEqual(['gzip', 'x'.repeat(200)]);
+  expect((await call(hostUrl(id, '/prod/long'))).text).toBe('x'.repeat(200));
 });

@@ -84,7 +84,12 @@ test('APIGW-003 a Lambda function answers an API: it gets the whole request and 
   expect((await call(hostUrl(id, '/prod/q?do=bytes'))).text).toBe('AQL/');
   // Let in by the function's own policy, for this API and method.
   const lambda = new Lambda(account.config());
-  const permission = { FunctionName: arn, StatementId: 'api', Action: 'lambda:InvokeFunction', Principal: 'apigateway.amazonaws.com' };
+  const permission = {
+    FunctionName: arn,
+    StatementId: 'api',
+    Action: 'lambda:InvokeFunction',
+    Principal: 'apigateway.amazonaws.com',
+  };
   await lambda.addPermission({ ...permission, SourceArn: `arn:aws:execute-api:us-east-1:${account.id}:other/*/GET/*` });
   expect((await call(hostUrl(id, '/prod/closed'))).status).toBe(500);
   await lambda.removePermission({ FunctionName: arn, StatementId: 'api' });

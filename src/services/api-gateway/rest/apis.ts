@@ -42,8 +42,10 @@ export function checkEndpoint(config: EndpointConfiguration | undefined): Endpoi
   const types = config?.types ?? [];
   if (types.length > 1) throw badRequest('Only one endpoint type is supported');
   const [type = 'EDGE'] = types;
-  if (!['EDGE', 'REGIONAL', 'PRIVATE'].includes(type)) throw badRequest(`Invalid endpoint type specified: ${String(type)}`);
-  if (config?.vpcEndpointIds !== undefined && config.vpcEndpointIds.length > 0 && type !== 'PRIVATE')
+  // A private API must not answer outside its VPC endpoints, and does not know them here.
+  if (type === 'PRIVATE') throw parameterNotImplemented('CreateRestApi', 'endpointConfiguration.types PRIVATE');
+  if (!['EDGE', 'REGIONAL'].includes(type)) throw badRequest(`Invalid endpoint type specified: ${String(type)}`);
+  if (config?.vpcEndpointIds !== undefined && config.vpcEndpointIds.length > 0)
     throw badRequest('VPCEndpoints can only be specified with PRIVATE apis.');
   return { ...config, types: [type] };
 }

@@ -57,7 +57,6 @@ export const domainHandlers: HandlersOf<APIGateway> = {
   async CreateDomainName(input, ctx) {
     for (const name of refusedMembers) if (input[name] !== undefined) throw parameterNotImplemented('CreateDomainName', name);
     const endpoint = checkEndpoint(input.endpointConfiguration);
-    if (endpoint.types?.[0] === 'PRIVATE') throw parameterNotImplemented('CreateDomainName', 'endpointConfiguration PRIVATE');
     const row = await createDomain(ctx, {
       name: input.domainName ?? '',
       certificateArn: input.certificateArn,

@@ -74,8 +74,6 @@ function setting(member: keyof MethodSetting, kind: 'text' | 'number' | 'boolean
 const rules: PatchRules<StageRow> = {
   '/deploymentId': 'text',
   '/description': 'text',
-  '/documentationVersion': 'text',
-  '/clientCertificateId': 'text',
   '/cacheClusterEnabled': 'boolean',
   '/cacheClusterSize': 'text',
   '/tracingEnabled'(_draft, { value }) {
@@ -150,6 +148,7 @@ export const stageHandlers: HandlersOf<APIGateway> = {
   async CreateStage(input, ctx) {
     const { restApiId: api = '', stageName: name = '' } = input;
     if (input.tracingEnabled === true) throw parameterNotImplemented('CreateStage', 'tracingEnabled');
+    if (input.documentationVersion !== undefined) throw parameterNotImplemented('CreateStage', 'documentationVersion');
     checkStageName(name);
     const tags = checkTags(input.tags);
     return ctx.transact(async (tx) => {
@@ -163,7 +162,6 @@ export const stageHandlers: HandlersOf<APIGateway> = {
         cacheClusterEnabled: input.cacheClusterEnabled ?? false,
         cacheClusterSize: input.cacheClusterSize ?? (input.cacheClusterEnabled === true ? '0.5' : undefined),
         variables: input.variables,
-        documentationVersion: input.documentationVersion,
         canarySettings: input.canarySettings,
         tags,
       });

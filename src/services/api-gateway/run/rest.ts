@@ -2,12 +2,13 @@
  * REST APIs at work. A call passes, in this order: resource and method, who may call, API key, throttles and quota, validation, integration. Each step may
  * refuse it, and then nothing behind it has seen it.
  */
+import { gunzipSync, gzipSync } from 'node:zlib';
 import type { WebRequest } from '../../../kernel/web.ts';
 import type { WireResponse } from '../../../model/types.ts';
 import { RestApis, type StageRow, Stages } from '../state.ts';
 import { splitStage, type Target } from './address.ts';
 import { authoriseCall } from './authorise.ts';
-import { type Answer, type Call, multiHeaders, multiQuery, Refusal, setHeader } from './call.ts';
+import { type Answer, type Call, multiHeaders, multiQuery, Refusal, setHeader, valuesOf } from './call.ts';
 import { throughCache } from './cache.ts';
 import { integrate } from './integrate.ts';
 import { countUse, requireKey, throttle } from './keys.ts';
@@ -55,7 +56,10 @@ export async function answerRest(web: WebRequest, target: Target): Promise<WireR
     pathParameters: {},
     query: multiQuery(request.query),
     headers: multiHeaders(web.rawHeaders),
-    body: Buffer.from(request.body),
+    body: decompressed(
+      request.body,
+      served.facts.minimumCompressionSize === undefined ? undefined : request.headers['content-encoding'],
+    ),
     extendedRequestId: Buffer.from(ctx.bytes(11)).toString('base64').slice(0, 15),
     domainName: web.host,
     identity: { sourceIp: web.sourceIp, userAgent: request.headers['user-agent'] ?? '' },
@@ -64,7 +68,7 @@ export async function answerRest(web: WebRequest, target: Target): Promise<WireR
   };
   const answer = await perform(call);
   await recordRest(call, { answer, latency: Math.max(0, ctx.clock.now() - ctx.now) }, api.name, lines);
-  return toWire(answer, requestId, call.extendedRequestId);
+  return toWire(compressed(call, answer), requestId, call.extendedRequestId);
 }
 
 function isCanary({ canarySettings }: StageRow, chance: Uint8Array): boolean {
@@ -76,6 +80,25 @@ function isCanary({ canarySettings }: StageRow, chance: Uint8Array): boolean {
 function fullPath({ domain }: Target, stage: string, rest: string): string {
   if (domain === undefined) return `/${stage}${rest}`;
   return domain.basePath === '' ? rest : `/${domain.basePath}${rest === '/' ? '' : rest}`;
+}
+
+/** "Enable payload compression": answers from a size on are compressed for callers that take gzip. */
+function compressed({ served, headers }: Call, answer: Answer): Answer {
+  const least = served.facts.minimumCompressionSize;
+  const takes = valuesOf(headers, 'accept-encoding')?.some((value) => /\bgzip\b/.test(value)) ?? false;
+  if (least === undefined || !takes || answer.body.byteLength < least || answer.body.byteLength === 0) return answer;
+  if (valuesOf(answer.headers, 'content-encoding') !== undefined) return answer;
+  return { ...answer, headers: { ...answer.headers, 'Content-Encoding': ['gzip'] }, body: gzipSync(answer.body) };
+}
+
+/** A body that came compressed, as it was ("decompress the payload before applying mapping templates"). */
+function decompressed(body: Uint8Array, encoding: string | undefined): Buffer {
+  const plain = Buffer.from(body);
+  try {
+    return encoding === 'gzip' ? gunzipSync(plain, { maxOutputLength: bodyBytesMax + 1 }) : plain;
+  } catch {
+    return plain;
+  }
 }
 
 /** Takes a call through all its steps to an answer. */

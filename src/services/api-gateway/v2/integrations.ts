@@ -66,6 +66,8 @@ export const integrationHandlers: HandlersOf<ApiGatewayV2> = {
     if (input.ConnectionType === 'VPC_LINK' || input.ConnectionId !== undefined)
       throw parameterNotImplemented('CreateIntegration', 'ConnectionType VPC_LINK');
     if (input.TlsConfig !== undefined) throw parameterNotImplemented('CreateIntegration', 'TlsConfig');
+    if (input.ContentHandlingStrategy !== undefined)
+      throw parameterNotImplemented('CreateIntegration', 'ContentHandlingStrategy');
     const integration: IntegrationDef = {
       ...(given(input, ['ApiId']) as Integration),
       IntegrationId: ctx.id('gatewayPart'),
@@ -103,6 +105,8 @@ export const integrationHandlers: HandlersOf<ApiGatewayV2> = {
     if (input.ConnectionType === 'VPC_LINK' || (input.ConnectionId ?? '') !== '')
       throw parameterNotImplemented('UpdateIntegration', 'ConnectionType VPC_LINK');
     if (input.TlsConfig !== undefined) throw parameterNotImplemented('UpdateIntegration', 'TlsConfig');
+    if (input.ContentHandlingStrategy !== undefined)
+      throw parameterNotImplemented('UpdateIntegration', 'ContentHandlingStrategy');
     return changeDefinition(ctx, input.ApiId, (draft) => {
       const integration = requirePart(draft.integrations, 'Integration', input.IntegrationId);
       const changed: IntegrationDef = { ...integration, ...(given(input, ['ApiId', 'IntegrationId']) as Partial<Integration>) };
@@ -129,7 +133,8 @@ export const integrationHandlers: HandlersOf<ApiGatewayV2> = {
   async CreateIntegrationResponse(input, ctx) {
     const { protocol } = await requireApi(ctx, input.ApiId);
     if (protocol !== 'WEBSOCKET') throw badRequest('Integration responses are not supported for HTTP APIs');
-    if (input.ResponseParameters !== undefined) throw parameterNotImplemented('CreateIntegrationResponse', 'ResponseParameters');
+    for (const name of ['ResponseParameters', 'ContentHandlingStrategy'] as const)
+      if (input[name] !== undefined) throw parameterNotImplemented('CreateIntegrationResponse', name);
     const response = {
       ...given(input, ['ApiId', 'IntegrationId']),
       IntegrationResponseId: ctx.id('gatewayPart'),

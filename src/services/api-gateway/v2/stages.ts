@@ -1,6 +1,7 @@
 /** Stages and deployments of HTTP and WebSocket APIs. */
 import type { ApiGatewayV2, Deployment, RouteSettings, Stage } from '@aws-sdk/client-apigatewayv2';
 import type { Context, Transaction } from '../../../kernel/context.ts';
+import { parameterNotImplemented } from '../../../kernel/errors.ts';
 import type { HandlersOf } from '../../../kernel/service.ts';
 import { badRequest, conflict, notFound } from '../errors.ts';
 import { checkTags } from '../rest/tags.ts';
@@ -26,7 +27,6 @@ function describeStage(row: StageRow): Stage {
     StageName: row.name,
     AccessLogSettings: row.accessLogSettings,
     AutoDeploy: row.autoDeploy,
-    ClientCertificateId: row.clientCertificateId,
     CreatedDate: new Date(row.created),
     LastUpdatedDate: new Date(row.updated),
     LastDeploymentStatusMessage: row.lastDeployment,
@@ -63,11 +63,33 @@ async function definitionOf(tx: Transaction, api: string): Promise<Definition> {
 
 function checkSettings(settings: readonly (RouteSettings | undefined)[], protocol: string): void {
   for (const setting of settings) {
+    if (protocol === 'WEBSOCKET') checkSocketSetting(setting ?? {});
     if (setting?.LoggingLevel !== undefined && setting.LoggingLevel !== 'OFF' && protocol === 'HTTP')
       throw badRequest('Execution logs are not supported on protocolType HTTP');
     if (setting?.DataTraceEnabled === true && protocol === 'HTTP')
       throw badRequest('Data trace is not supported on protocolType HTTP');
   }
+}
+
+/** Connections leave no logs and no metrics here. */
+function checkSocketSetting({
+  LoggingLevel: level = 'OFF',
+  DataTraceEnabled: traced,
+  DetailedMetricsEnabled: detailed,
+}: RouteSettings): void {
+  if (level !== 'OFF') throw parameterNotImplemented('CreateStage', 'LoggingLevel');
+  if (traced === true) throw parameterNotImplemented('CreateStage', 'DataTraceEnabled');
+  if (detailed === true) throw parameterNotImplemented('CreateStage', 'DetailedMetricsEnabled');
+}
+
+/** Refuses what a stage of either kind cannot do. */
+function checkStageInput(
+  input: { ClientCertificateId?: string | undefined; AccessLogSettings?: object | undefined },
+  protocol: string,
+): void {
+  if (input.ClientCertificateId !== undefined) throw parameterNotImplemented('CreateStage', 'ClientCertificateId');
+  if (input.AccessLogSettings !== undefined && protocol === 'WEBSOCKET')
+    throw parameterNotImplemented('CreateStage', 'AccessLogSettings');
 }
 
 function checkLogs(settings: { DestinationArn?: string | undefined; Format?: string | undefined } | undefined) {
@@ -101,6 +123,7 @@ export const stageHandlers: HandlersOf<ApiGatewayV2> = {
     return ctx.transact(async (tx) => {
       const { protocol } = await requireApi(tx, api);
       checkName(name, protocol);
+      checkStageInput(input, protocol);
       checkSettings([input.DefaultRouteSettings, ...Object.values(input.RouteSettings ?? {})], protocol);
       if ((await tx.table(Stages).get(api, name)) !== undefined) throw conflict('Stage already exists');
       if (input.DeploymentId !== undefined) await requireDeployment(tx, api, input.DeploymentId);
@@ -114,7 +137,6 @@ export const stageHandlers: HandlersOf<ApiGatewayV2> = {
         accessLogSettings: checkLogs(input.AccessLogSettings),
         defaultRouteSettings: { DetailedMetricsEnabled: false, ...input.DefaultRouteSettings },
         routeSettings: { ...input.RouteSettings },
-        clientCertificateId: input.ClientCertificateId,
         tags: checkTags(input.Tags),
       });
       await tx.table(Stages).put(row);
@@ -140,6 +162,7 @@ export const stageHandlers: HandlersOf<ApiGatewayV2> = {
     return ctx.transact(async (tx) => {
       const { protocol } = await requireApi(tx, api);
       const row = await requireStage(tx, api, input.StageName);
+      checkStageInput(input, protocol);
       checkSettings([input.DefaultRouteSettings, ...Object.values(input.RouteSettings ?? {})], protocol);
       if (input.DeploymentId !== undefined) {
         if (input.AutoDeploy ?? row.autoDeploy)
@@ -155,7 +178,6 @@ export const stageHandlers: HandlersOf<ApiGatewayV2> = {
         accessLogSettings: checkLogs(input.AccessLogSettings) ?? row.accessLogSettings,
         defaultRouteSettings: { ...row.defaultRouteSettings, ...input.DefaultRouteSettings },
         routeSettings: { ...row.routeSettings, ...input.RouteSettings },
-        clientCertificateId: input.ClientCertificateId ?? row.clientCertificateId,
         updated: ctx.now,
       };
       await tx.table(Stages).put(changed);

@@ -96,7 +96,6 @@ export interface StageRow {
   accessLogSettings?: AccessLogSettings | undefined;
   defaultRouteSettings: RouteSettings;
   routeSettings: Record<string, RouteSettings>;
-  clientCertificateId?: string | undefined;
   tags: TagMap;
   created: Millis;
   updated: Millis;
