@@ -16,8 +16,7 @@ const bytesMax = 96 * 1024 * 1024;
 const farewellMillis = 6000;
 
 const holderOf = (row: Pick<ClusterRow, 'label'>, node: Pick<NodeRow, 'id'>): string => `dax/${row.label}/${node.id}`;
-export const groupKey = (ctx: Pick<Context, 'account' | 'region'>, name: string): string =>
-  `${ctx.account}/${ctx.region}/${name}`;
+const groupKey = (ctx: Pick<Context, 'account' | 'region'>, name: string): string => `${ctx.account}/${ctx.region}/${name}`;
 
 export const clusters: Reconciler = {
   async keys(ctx) {

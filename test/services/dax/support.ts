@@ -22,7 +22,7 @@ import { connectInside, parseAnswer, readAll } from '../elastic-load-balancing-v
 export interface Performed {
   output?: Record<string, unknown>;
   error?: { name: string; code: string; message: string; reasons?: { Code?: string; Item?: unknown }[] };
-  /** Median microseconds of a call, as the client saw it, and calls in a second. */
+  /** Microseconds that the faster tenth of the calls stayed below, as the client saw them, and calls in a second. */
   micros: number;
   perSecond: number;
 }
@@ -56,9 +56,10 @@ export class DaxLab {
   subnets: string[] = [];
   address = '';
 
-  /** In the shared cloud, or in one of its own: by its endpoint and data folder. */
-  constructor(endpoint?: string, data?: string) {
-    this.lab = new Lab(endpoint);
+  /** In the shared cloud, or in one of its own: by its endpoint and data folder, and what stood there before it was started again. */
+  constructor(endpoint?: string, data?: string, before?: DaxLab) {
+    this.lab = new Lab(endpoint, before?.lab.account);
+    if (before !== undefined) Object.assign(this, { group: before.group, subnets: before.subnets, roleArn: before.roleArn });
     this.data = data;
     const config = this.lab.account.config(endpoint === undefined ? {} : { endpoint });
     this.dax = new DAXClient(config);
