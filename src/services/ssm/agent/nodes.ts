@@ -17,7 +17,7 @@ import { execIn } from './guest.ts';
 import { type NodeRow, Nodes } from './state.ts';
 
 const pingMillis = 300_000;
-/** An instance that runs and has not reported is tried again sooner: its role may just have been made. */
+/** An instance with a role that has not reported is tried again sooner, and then ever later up to the above: its role may just have been made. */
 const retryMillis = 30_000;
 
 /** Fails when $1 does not answer on port 443; else says what system it is. */
@@ -80,14 +80,17 @@ async function report(ctx: Context, facts: AgentFacts): Promise<Omit<NodeRow, 'r
 }
 
 /** A node that is there again gets what waits for it. */
-export const agentPing: Task = async ({ key: id }, ctx) => {
+export const agentPing: Task = async ({ key: id, payload }, ctx) => {
   const facts = await factsOf(ctx, id);
   if (facts?.state !== 'running') return;
   const told = await report(ctx, facts);
   await ctx.transact(async (tx) => {
     const old = await tx.table(Nodes).get(id);
     const now = ctx.clock.now();
-    await tx.schedule({ task: 'agentPing', key: id, due: now + (told === undefined ? retryMillis : pingMillis) });
+    const failures = told === undefined ? Number(payload ?? 0) + 1 : 0;
+    const retries = told === undefined && facts.profileArn !== undefined;
+    const pause = retries ? Math.min(retryMillis * failures, pingMillis) : pingMillis;
+    await tx.schedule({ task: 'agentPing', key: id, due: now + pause, payload: failures });
     if (told === undefined) {
       if (old !== undefined) await tx.table(Nodes).put({ ...old, status: 'ConnectionLost' });
       return;
