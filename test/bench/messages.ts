@@ -1,5 +1,5 @@
 /**
- * Queues and topics under load, beside moto's server where it is on the machine: the same signed requests to both in one run. Then a queue with a million
+ * Queues, topics and streams under load, beside moto's server where it is on the machine: the same signed requests to both in one run. Then a queue with a million
  * messages: what a send and a receive take there, and what the process weighs.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -45,6 +45,13 @@ class Caller {
   sns(operation: string, input: Record<string, string>): Promise<string> {
     const headers = { 'content-type': 'application/x-www-form-urlencoded' };
     return this.#call('sns', headers, new URLSearchParams({ Action: operation, Version: '2010-03-31', ...input }).toString());
+  }
+
+  kinesis(operation: string, input: object): Promise<Record<string, unknown>> {
+    const headers = { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': `Kinesis_20131202.${operation}` };
+    return this.#call('kinesis', headers, JSON.stringify(input)).then((text) =>
+      text === '' ? {} : (JSON.parse(text) as Record<string, unknown>),
+    );
   }
 
   close(): void {
@@ -118,6 +125,24 @@ async function consumeOne(caller: Caller, QueueUrl: string): Promise<void> {
   for (const { ReceiptHandle } of Messages) await caller.sqs('DeleteMessage', { QueueUrl, ReceiptHandle });
 }
 
+/** A stream of so many shards that none of them is full, and 100 records of 1 KB for a call. */
+async function streamCall(caller: Caller): Promise<() => Promise<unknown>> {
+  const StreamName = 'bench';
+  await caller.kinesis('CreateStream', { StreamName, ShardCount: 100 });
+  for (;;) {
+    const answer = (await caller.kinesis('DescribeStreamSummary', { StreamName })) as {
+      StreamDescriptionSummary: { StreamStatus: string };
+    };
+    if (answer.StreamDescriptionSummary.StreamStatus === 'ACTIVE') break;
+  }
+  const Data = Buffer.alloc(1000, 'x').toString('base64');
+  let key = 0;
+  return () => {
+    const Records = Array.from({ length: 100 }, () => ({ Data, PartitionKey: String(key++) }));
+    return caller.kinesis('PutRecords', { StreamName, Records });
+  };
+}
+
 async function makeQueue(caller: Caller, QueueName: string, Attributes?: object): Promise<string> {
   return ((await caller.sqs('CreateQueue', { QueueName, Attributes })) as { QueueUrl: string }).QueueUrl;
 }
@@ -141,6 +166,8 @@ async function measureServer(add: Add, who: string, caller: Caller, count: numbe
     );
     note(`ReceiveMessage and DeleteMessage, ${clients}`, await measure(count, together, () => consumeOne(caller, QueueUrl)));
   }
+  const putRecords = await streamCall(caller);
+  note('PutRecords of 100 records, 10 clients', await measure(Math.floor(count / 10), 10, putRecords));
   const topic = /<TopicArn>([^<]+)/.exec(await caller.sns('CreateTopic', { Name: 'bench' }))?.[1] ?? '';
   const urls: string[] = [];
   for (let n = 0; n < 10; n++) {

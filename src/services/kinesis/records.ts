@@ -1,7 +1,7 @@
 /** Records: put by partition key, read by iterators. Source: Kinesis Data Streams API Reference, PutRecords, GetShardIterator, GetRecords. */
 import type { ChildShard, Kinesis, PutRecordsRequestEntry, _Record } from '@aws-sdk/client-kinesis';
 import { formatPageToken, parsePageToken } from '../../base/paging.ts';
-import type { Context } from '../../kernel/context.ts';
+import type { Context, Transaction } from '../../kernel/context.ts';
 import { AwsError } from '../../kernel/errors.ts';
 import { RequestCheck } from '../../kernel/request-check.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
@@ -11,7 +11,7 @@ import { expiredIterator, invalidArgument, rateExceeded, shardNotFound } from '.
 import { onStream, requireStream } from './lookup.ts';
 import { count, countShard } from './metrics.ts';
 import { hashKeyOf, indexOf, sequenceNumber, shardId, shardNumber } from './numbers.ts';
-import { shardFor } from './shards.ts';
+import { shardFinder } from './shards.ts';
 import { Records, type RecordRow, type ShardRow, Shards, type StreamRow, Streams } from './state.ts';
 import { noteRead, takeRead, takeWrite } from './throughput.ts';
 
@@ -52,13 +52,15 @@ async function write(
     entries.map(({ Data = new Uint8Array() }) => Data),
   );
   // Shares are taken before the transaction, which may run again.
+  const shardOf = shardFinder(shards);
   const targets = entries.map((entry, i) => {
-    const shard = shardFor(shards, keys[i]!);
+    const shard = shardOf(keys[i]!);
     return { shard, taken: takeWrite(ctx.clock, `${stream.id} ${shard.number}`, bytesOf(entry)) };
   });
   const results = await ctx.transact(async (tx) => {
     const at = ctx.clock.now();
     const done: (Written | { full: ShardRow })[] = [];
+    const touched = new Map<number, ShardRow>();
     for (const [i, { PartitionKey = '' }] of entries.entries()) {
       const { shard, taken } = targets[i]!;
       if (!taken) {
@@ -66,24 +68,31 @@ async function write(
         if (stream.mode === 'ON_DEMAND') await tx.schedule({ task: 'scaleOut', key: `${stream.name} ${shard.number}`, due: at });
         continue;
       }
-      const known = (await tx.table(Shards).get(stream.id, shard.number)) ?? shard;
-      // The shard may have been split meanwhile: then its child takes the record.
-      const open =
-        known.closed === undefined
-          ? known
-          : shardFor(
-              (await tx.table(Shards).list({ prefix: [stream.id] })).filter(({ closed }) => closed === undefined),
-              keys[i]!,
-            );
+      const open = await openShard(tx, touched, shard, keys[i]!);
       const index = open.last + 1;
-      await tx.table(Shards).put({ ...open, last: index });
+      touched.set(open.number, { ...open, last: index });
       await tx.table(Records).put({ stream: stream.id, shard: open.number, index, key: PartitionKey, ...sealed[i]!, at });
       done.push({ shard: open, index });
     }
+    for (const row of touched.values()) await tx.table(Shards).put(row);
     return done;
   });
   noteWritten(ctx, stream, entries, results);
   return results;
+}
+
+/** The row of the shard that takes a record now. It may have been split since it was chosen: then a child takes the record. */
+async function openShard(
+  tx: Transaction,
+  touched: ReadonlyMap<number, ShardRow>,
+  chosen: ShardRow,
+  key: bigint,
+): Promise<ShardRow> {
+  const known = touched.get(chosen.number) ?? (await tx.table(Shards).get(chosen.stream, chosen.number)) ?? chosen;
+  if (known.closed === undefined) return known;
+  const rows = await tx.table(Shards).list({ prefix: [chosen.stream] });
+  const child = shardFinder(rows.filter(({ closed }) => closed === undefined))(key);
+  return touched.get(child.number) ?? child;
 }
 
 /** Counts what was put, and tells who waits for it. */

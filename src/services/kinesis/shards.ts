@@ -7,7 +7,7 @@ import { RequestCheck } from '../../kernel/request-check.ts';
 import type { AuthorisationsOf, FiredJob, HandlersOf } from '../../kernel/service.ts';
 import { invalidArgument, limitExceeded, shardNotFound, streamNotFound } from './errors.ts';
 import { onStream, requireActive, requireStream, type StreamName, streamArn } from './lookup.ts';
-import { equalRanges, hashKeyMax, sequenceNumber, shardId, shardNumber } from './numbers.ts';
+import { equalRanges, sequenceNumber, shardId, shardNumber } from './numbers.ts';
 import { type ShardRow, Shards, type StreamRow, Streams } from './state.ts';
 
 const shardsPerPageMax = 10_000;
@@ -272,9 +272,18 @@ export const shardChecks: AuthorisationsOf<Kinesis> = {
   UpdateShardCount: onStream,
 };
 
-/** The shard that takes a hash key. */
-export function shardFor(open: readonly ShardRow[], key: bigint): ShardRow {
-  const found = open.find(({ from, to }) => BigInt(from) <= key && key <= BigInt(to));
-  if (found === undefined) throw new Error(`No open shard takes the hash key ${key} of ${hashKeyMax}.`);
-  return found;
+/** Finds the shard that takes a hash key, among open ones, whose ranges are read once. */
+export function shardFinder(open: readonly ShardRow[]): (key: bigint) => ShardRow {
+  const ranges = open.map((shard) => ({ shard, to: BigInt(shard.to) })).sort((a, b) => (a.to < b.to ? -1 : 1));
+  return (key) => {
+    let [low, high] = [0, ranges.length - 1];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (ranges[middle]!.to < key) low = middle + 1;
+      else high = middle;
+    }
+    const found = ranges[low]?.shard;
+    if (found === undefined) throw new Error(`No open shard takes the hash key ${key}.`);
+    return found;
+  };
 }
