@@ -104,8 +104,7 @@ async function formatLine(ctx: Context, bucket: BucketRow, told: AnsweredRequest
 }
 
 /** The bucket of a request, and the access point by which it is named. */
-async function bucketOf(ctx: Context, name: unknown): Promise<{ bucket: BucketRow; pointArn?: string } | undefined> {
-  if (typeof name !== 'string') return undefined;
+async function bucketOf(ctx: Context, name: string): Promise<{ bucket: BucketRow; pointArn?: string } | undefined> {
   const found = await ctx.table(Buckets).get(name);
   if (found !== undefined) return { bucket: found };
   const [, region = '', account = '', point = ''] = /^arn:aws:s3:([^:]*):(\d*):accesspoint[/:](.+)$/.exec(name) ?? [];
@@ -118,7 +117,11 @@ async function bucketOf(ctx: Context, name: unknown): Promise<{ bucket: BucketRo
 
 /** Notes a request for a bucket whose requests are logged. */
 export async function noteRequest(told: AnsweredRequest, ctx: Context): Promise<void> {
-  const found = await bucketOf(ctx, told.input?.['Bucket']);
+  const name = told.input?.['Bucket'];
+  // Nearly all requests end here, after one read.
+  const byPoint = typeof name === 'string' && (name.startsWith('arn:') || name.endsWith('-s3alias'));
+  if (typeof name !== 'string' || (!byPoint && (await ctx.table(Configs).get(name, 'logging', '')) === undefined)) return;
+  const found = await bucketOf(ctx, name);
   if (found === undefined) return;
   const { bucket, pointArn } = found;
   if ((await ctx.table(Configs).get(bucket.name, 'logging', '')) === undefined) return;

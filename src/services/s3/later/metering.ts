@@ -8,9 +8,9 @@ import type { Context } from '../../../kernel/context.ts';
 import { AwsError } from '../../../kernel/errors.ts';
 import type { CallRecord } from '../../../kernel/service.ts';
 import type { CostExplorerApi, UsageLine } from '../../cost-explorer/api.ts';
-import { currentVersion, findVersion } from '../lookup.ts';
+import { findVersion } from '../lookup.ts';
 import { readRange } from '../objects/get.ts';
-import { AccessPoints, type BucketRow, Buckets, type VersionRow } from '../state.ts';
+import { AccessPoints, type BucketRow, Buckets, Objects, type VersionRow } from '../state.ts';
 import { parseArn } from '../../../base/arn.ts';
 
 const service = 'Amazon Simple Storage Service';
@@ -64,6 +64,9 @@ export async function meterStorage(
   await (await ctx.internal<CostExplorerApi>('cost-explorer')).addUsage(lines);
 }
 
+/** What is known of an object that was asked for. */
+type Held = Pick<VersionRow, 'bytes' | 'storageClass'>;
+
 interface Named {
   Bucket?: string;
   Key?: string;
@@ -103,7 +106,7 @@ function rangeBytes(range: string | undefined, bytes: number): number {
 }
 
 /** Bytes retrieved at a charge, as a usage type and how many. */
-function retrievalOf(operation: string, input: Named, row: VersionRow): [usageType: string, bytes: number] | undefined {
+function retrievalOf(operation: string, input: Named, row: Held): [usageType: string, bytes: number] | undefined {
   const code = classCodes[row.storageClass];
   if (operation === 'RestoreObject') {
     const tier = input.RestoreRequest?.GlacierJobParameters?.Tier ?? input.RestoreRequest?.Tier ?? 'Standard';
@@ -114,21 +117,49 @@ function retrievalOf(operation: string, input: Named, row: VersionRow): [usageTy
   return [`Retrieval-${code}`, rangeBytes(input.Range, row.bytes)];
 }
 
-async function linesOf(ctx: Context, record: CallRecord): Promise<UsageLine[]> {
+/** What is found while one batch is counted: requests of a moment are often for the same things. */
+class Found {
+  readonly #ctx: Context;
+  readonly #buckets = new Map<string, Promise<BucketRow | undefined>>();
+  readonly #objects = new Map<string, Promise<Held | undefined>>();
+
+  constructor(ctx: Context) {
+    this.#ctx = ctx;
+  }
+
+  bucket(name: string): Promise<BucketRow | undefined> {
+    const known = this.#buckets.get(name) ?? bucketOf(this.#ctx, name);
+    this.#buckets.set(name, known);
+    return known;
+  }
+
+  object(bucket: string, key: string, version: string | undefined): Promise<Held | undefined> {
+    const name = JSON.stringify([bucket, key, version]);
+    const known = this.#objects.get(name) ?? this.#read(bucket, key, version);
+    this.#objects.set(name, known);
+    return known;
+  }
+
+  async #read(bucket: string, key: string, version: string | undefined): Promise<Held | undefined> {
+    if (version === undefined) return this.#ctx.table(Objects).get(bucket, key);
+    const row = await findVersion(this.#ctx, bucket, key, version);
+    return row?.marker === true ? undefined : row;
+  }
+}
+
+async function linesOf(found: Found, record: CallRecord): Promise<UsageLine[]> {
   const input = (record.input ?? {}) as Named;
   const tier = tierOf(record.operation);
-  const bucket = input.Bucket === undefined || tier === undefined ? undefined : await bucketOf(ctx, input.Bucket);
+  const bucket = input.Bucket === undefined || tier === undefined ? undefined : await found.bucket(input.Bucket);
   if (bucket === undefined || bucket.zone !== undefined) return [];
   const { Key: key, VersionId: version } = input;
-  const find = (name: string) =>
-    version === undefined ? currentVersion(ctx, bucket.name, name) : findVersion(ctx, bucket.name, name, version);
-  const row = key === undefined ? undefined : await find(key);
+  const row = key === undefined ? undefined : await found.object(bucket.name, key, version);
   const code = classCodes[input.StorageClass ?? row?.storageClass ?? ''];
   const account = bucket.requesterPays && record.identity.account !== '' ? record.identity.account : bucket.account;
   const { operation, at } = record;
   const line = { account, region: bucket.region, at, service, operation };
   const request = { ...line, usageType: code === undefined ? `Requests-Tier${tier}` : `Requests-${code}-Tier${tier}`, amount: 1 };
-  const retrieved = row?.marker === true || row === undefined ? undefined : retrievalOf(operation, input, row);
+  const retrieved = row === undefined ? undefined : retrievalOf(operation, input, row);
   if (retrieved === undefined) return [request];
   const [usageType, bytes] = retrieved;
   return [request, { ...line, usageType, amount: bytes / gigabyte }];
@@ -137,9 +168,10 @@ async function linesOf(ctx: Context, record: CallRecord): Promise<UsageLine[]> {
 /** Counts a batch of finished calls. */
 export async function meterRequests(batch: readonly CallRecord[], ctx: Context): Promise<void> {
   const sums = new Map<string, UsageLine>();
+  const found = new Found(ctx);
   for (const record of batch) {
     if (record.service !== 's3' || record.errorCode !== undefined) continue;
-    for (const line of await linesOf(ctx, record)) {
+    for (const line of await linesOf(found, record)) {
       const kind = [line.account, line.region, line.usageType, line.operation, Math.floor(line.at / 86_400_000)].join(' ');
       sums.set(kind, { ...line, amount: line.amount + (sums.get(kind)?.amount ?? 0) });
     }
