@@ -1,7 +1,7 @@
 /** Who waits for records of a shard, in this process: told when some were put. Nobody polls; after a restart nobody waits. */
 import type { Clock, Millis } from '../../base/clock.ts';
 
-export class Arrivals {
+class Arrivals {
   readonly #clock: Clock;
   readonly #waiters = new Map<string, Set<() => void>>();
 

@@ -24,7 +24,7 @@ export function streamArn({ account, region }: Scope, name: string): string {
 }
 
 /** The same context in the account and Region of what an ARN in the input names: streams are shared by their policies ("Cross-account access"). */
-export function homeOf(ctx: Context, input: Readonly<Record<string, unknown>>): Context {
+function homeOf(ctx: Context, input: Readonly<Record<string, unknown>>): Context {
   const arn = input['StreamARN'] ?? input['ConsumerARN'] ?? input['ResourceARN'];
   if (typeof arn !== 'string') return ctx;
   const [, region = '', account = ''] = /^arn:aws:kinesis:([a-z0-9-]+):(\d{12}):/.exec(arn) ?? [];

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { invalidArgument } from './errors.ts';
 import type { ShardRow } from './state.ts';
 
-export const hashKeyMax = 2n ** 128n - 1n;
+const hashKeyMax = 2n ** 128n - 1n;
 const indexDigits = 30;
 
 export function shardId(number: number): string {

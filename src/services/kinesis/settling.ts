@@ -6,7 +6,7 @@ import { Consumers, Records, Shards, type StreamRow, Streams } from './state.ts'
 
 /** Cloud milliseconds from CREATING or UPDATING to ACTIVE, and to the end of DELETING. */
 export const settleMillis = 200;
-export const trimMillis = 3_600_000;
+const trimMillis = 3_600_000;
 const pieceRows = 500;
 
 /** Changes an active stream, which is UPDATING for a while. */
