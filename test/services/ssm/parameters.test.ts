@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
+import { EventBridge } from '@aws-sdk/client-eventbridge';
 import { EC2 } from '@aws-sdk/client-ec2';
 import { IAM } from '@aws-sdk/client-iam';
 import { KMS } from '@aws-sdk/client-kms';
 import { SecretsManager } from '@aws-sdk/client-secrets-manager';
+import { SQS } from '@aws-sdk/client-sqs';
 import { SSM } from '@aws-sdk/client-ssm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { advanceClock, freshAccount, type OwnCloud, refused, startOwnCloud } from '../../support/cloud.ts';
+import { advanceClock, eventually, freshAccount, type OwnCloud, refused, startOwnCloud } from '../../support/cloud.ts';
 
 const day = 86_400_000;
 
@@ -271,4 +273,37 @@ test('a parameter expires when its policy says so', async () => {
   expect(Parameters?.[0]?.Policies?.map(({ PolicyStatus }) => PolicyStatus)).toEqual(['Pending', 'Finished', 'Pending']);
   await advanceClock(cloud.endpoint, 3 * day);
   await refused(ssm.getParameter({ Name: 'p' }), 'ParameterNotFound');
+});
+
+test('policies tell EventBridge before a parameter expires, when it did not change, and when it is gone', async () => {
+  const { ssm, account } = rooted(cloud.endpoint);
+  const [events, sqs] = [new EventBridge(account.config()), new SQS(account.config())];
+  const { QueueUrl } = await sqs.createQueue({ QueueName: 'told' });
+  const statement = { Effect: 'Allow', Principal: { Service: 'events.amazonaws.com' }, Action: 'sqs:SendMessage', Resource: '*' };
+  const Policy = JSON.stringify({ Version: '2012-10-17', Statement: [statement] });
+  await sqs.setQueueAttributes({ QueueUrl, Attributes: { Policy } });
+  const { Attributes } = await sqs.getQueueAttributes({ QueueUrl, AttributeNames: ['QueueArn'] });
+  await events.putRule({ Name: 'r', EventPattern: JSON.stringify({ source: ['aws.ssm'] }) });
+  await events.putTargets({ Rule: 'r', Targets: [{ Id: 't', Arn: Attributes?.['QueueArn'] }] });
+  await ssm.putParameter({ Name: 'now', Value: 'v', Type: 'String' });
+  const now = (await ssm.getParameter({ Name: 'now' })).Parameter?.LastModifiedDate?.getTime() ?? 0;
+  const Timestamp = new Date(now + 30 * day).toISOString();
+  const policies = [
+    { Type: 'Expiration', Version: '1.0', Attributes: { Timestamp } },
+    { Type: 'ExpirationNotification', Version: '1.0', Attributes: { Before: '15', Unit: 'Days' } },
+    { Type: 'NoChangeNotification', Version: '1.0', Attributes: { After: '20', Unit: 'Days' } },
+  ];
+  await ssm.putParameter({ Name: 'p', Value: 'v', Type: 'String', Tier: 'Advanced', Policies: JSON.stringify(policies) });
+  await advanceClock(cloud.endpoint, 31 * day);
+  await eventually(
+    async () => {
+      const { Messages = [] } = await sqs.receiveMessage({ QueueUrl, MaxNumberOfMessages: 10, VisibilityTimeout: 0 });
+      const told = Messages.map(({ Body }) => JSON.parse(Body ?? '{}') as { detail: Record<string, string> });
+      const actions = told.map(({ detail }) => detail['policy-type']).filter((type) => type !== undefined);
+      expect(actions.sort()).toEqual(['Expiration', 'ExpirationNotification', 'NoChangeNotification']);
+      const changes = told.filter(({ detail }) => detail['name'] === 'p').map(({ detail }) => detail['operation']);
+      expect(changes).toContain('Delete');
+    },
+    { why: 'the notices have come' },
+  );
 });
