@@ -83,7 +83,9 @@ export async function advanceTerminating(ctx: Context, group: GroupRow, member: 
   const ended = sight.state === 'terminated' || sight.state === 'shutting-down';
   const before = inWarmPool(member) ? 'Warmed:' : '';
   if (member.state === 'Terminating' || member.state === 'Warmed:Terminating') {
-    if (!ended && !(await drained(ctx, member))) return;
+    // What has ended already has nothing to drain, but must not be sent anything more.
+    if (ended) for (const arn of member.registered) await deregisterMember(ctx, arn, member.instanceId ?? '');
+    else if (!(await drained(ctx, member))) return;
     await step(ctx, member, async (row, tx) => {
       const hurried = group.deleting === true || (inWarmPool(row) && group.warmPool?.deleting === 'forced');
       const actions = hurried ? [] : await beginHooks(tx, ctx, row, 'autoscaling:EC2_INSTANCE_TERMINATING');
