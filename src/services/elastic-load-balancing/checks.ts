@@ -104,14 +104,27 @@ export function readCheck(given: HealthCheck | undefined): CheckRow {
   return check;
 }
 
-type Attributes = Pick<BalancerRow, 'crossZone' | 'draining' | 'idleSeconds'>;
+type Attributes = Pick<BalancerRow, 'crossZone' | 'draining' | 'idleSeconds' | 'desync'>;
+
+/** The one additional attribute there is (API_AdditionalAttribute): what happens to requests that servers may read in two ways. */
+export const desyncKey = 'elb.http.desyncmitigationmode';
+
+function readDesync(known: Attributes['desync'], given: LoadBalancerAttributes['AdditionalAttributes']): Attributes['desync'] {
+  let desync = known;
+  for (const { Key, Value } of given ?? []) {
+    if (Key !== desyncKey) throw invalidConfiguration(`Load balancer attribute key '${Key}' is not recognized`);
+    if (Value === 'monitor') throw parameterNotImplemented('ModifyLoadBalancerAttributes', `${desyncKey} monitor`);
+    if (Value !== 'defensive' && Value !== 'strictest')
+      throw invalidConfiguration(`The value '${Value}' of the attribute '${desyncKey}' is not valid`);
+    desync = Value;
+  }
+  return desync;
+}
 
 /** Attributes after a change; what is not named stays. */
 export function readAttributes(known: Attributes, given: LoadBalancerAttributes | undefined): Attributes {
   const { CrossZoneLoadBalancing: cross, ConnectionDraining: drain, ConnectionSettings: settings, AccessLog: log } = given ?? {};
   if (log?.Enabled === true) throw parameterNotImplemented('ModifyLoadBalancerAttributes', 'AccessLog');
-  if ((given?.AdditionalAttributes ?? []).length > 0)
-    throw parameterNotImplemented('ModifyLoadBalancerAttributes', 'AdditionalAttributes');
   const seconds = drain?.Timeout ?? known.draining.seconds;
   if (seconds < 1 || seconds > 3600) throw validationError('ConnectionDraining Timeout must be between 1 and 3600');
   const idleSeconds = settings?.IdleTimeout ?? known.idleSeconds;
@@ -120,5 +133,6 @@ export function readAttributes(known: Attributes, given: LoadBalancerAttributes 
     crossZone: cross?.Enabled ?? known.crossZone,
     draining: { enabled: drain?.Enabled ?? known.draining.enabled, seconds },
     idleSeconds,
+    desync: readDesync(known.desync, given?.AdditionalAttributes),
   };
 }

@@ -9,7 +9,7 @@ import type { Context, Transaction } from '../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../kernel/errors.ts';
 import type { HandlersOf } from '../../kernel/service.ts';
 import type { Ec2Api } from '../ec2/api.ts';
-import { addListeners, defaultCheck, readAttributes, readCheck, readListeners, requireCertificate } from './checks.ts';
+import { addListeners, defaultCheck, desyncKey, readAttributes, readCheck, readListeners, requireCertificate } from './checks.ts';
 import { balancerNotFound, invalidConfiguration, validationError } from './errors.ts';
 import { type BalancerRow, Balancers, Members, Names } from './state.ts';
 
@@ -322,12 +322,12 @@ function listenerNotFound(name: string, port: number | undefined): AwsError {
   return new AwsError('ListenerNotFound', `Load balancer ${name} has no listener on port ${port}`);
 }
 
-function attributesOf({ crossZone, draining, idleSeconds }: BalancerRow) {
+function attributesOf({ crossZone, draining, idleSeconds, desync = 'defensive' }: BalancerRow) {
   return {
     CrossZoneLoadBalancing: { Enabled: crossZone },
     AccessLog: { Enabled: false },
     ConnectionDraining: { Enabled: draining.enabled, Timeout: draining.seconds },
     ConnectionSettings: { IdleTimeout: idleSeconds },
-    AdditionalAttributes: [{ Key: 'elb.http.desyncmitigationmode', Value: 'defensive' }],
+    AdditionalAttributes: [{ Key: desyncKey, Value: desync }],
   };
 }

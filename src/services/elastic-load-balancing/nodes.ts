@@ -63,7 +63,7 @@ async function sharedSpec(ctx: Context, row: BalancerRow): Promise<Omit<ProxyNod
     pools: await poolSpecs(ctx, row),
     http: {
       ...{ idleMillis: row.idleSeconds * 1000, keepAliveMillis: row.idleSeconds * 1000, http2: false },
-      ...{ dropInvalidHeaders: false, desync: 'defensive', preserveHost: true, forwardedFor: 'append' },
+      ...{ dropInvalidHeaders: false, desync: row.desync ?? 'defensive', preserveHost: true, forwardedFor: 'append' },
       ...{ forwardedForPort: false, tlsHeaders: false, log: false, logConnections: false },
     },
     secret: row.secret,

@@ -42,6 +42,8 @@ export interface BalancerRow {
   crossZone: boolean;
   draining: { enabled: boolean; seconds: number };
   idleSeconds: number;
+  /** Desync mitigation; defensive where absent. */
+  desync?: 'defensive' | 'strictest' | undefined;
   created: Millis;
   tags: Readonly<Record<string, string>>;
   dnsName: string;

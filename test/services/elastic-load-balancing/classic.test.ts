@@ -4,7 +4,7 @@ import { DescribeNetworkInterfacesCommand, DescribeVpcsCommand } from '@aws-sdk/
 import { ElasticLoadBalancing, type Listener } from '@aws-sdk/client-elastic-load-balancing';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { eventually, machinesRefused, refused } from '../../support/cloud.ts';
-import { connectInside, echo, get, parseAnswer, readAll, Site } from '../elastic-load-balancing-v2/support.ts';
+import { connectInside, echo, get, parseAnswer, raw, readAll, Site } from '../elastic-load-balancing-v2/support.ts';
 import { makePair, opensslRefused, presented, shake } from '../elastic-load-balancing-v2/tls.ts';
 import { nextBytes } from '../elastic-load-balancing-v2/websocket.ts';
 
@@ -240,6 +240,32 @@ test('CLB-009 draining is off until it is turned on, and then what is under way 
   expect((await slow('/slow?3')).status).toBe(200);
   await eventually(async () => expect((await get(address, '/')).status).toBe(503), { why: 'new requests find nobody' });
 }, 90_000);
+
+test('desync mitigation is set as an additional attribute, and the strictest mode refuses doubtful requests', async () => {
+  const key = 'elb.http.desyncmitigationmode';
+  const set = (Key: string, Value: string) =>
+    elb.modifyLoadBalancerAttributes({
+      LoadBalancerName: name,
+      LoadBalancerAttributes: { AdditionalAttributes: [{ Key, Value }] },
+    });
+  const doubtful = 'GET / HTTP/1.1\r\nHost: x.example.com\r\nContent-Length: 2\r\n\r\nab';
+  // Terraform's aws_elb sends the default with every creation.
+  await set(key, 'defensive');
+  expect((await raw(node, 80, doubtful)).status).toBe(200);
+  const { LoadBalancerAttributes } = await set(key, 'strictest');
+  expect(LoadBalancerAttributes!.AdditionalAttributes).toEqual([{ Key: key, Value: 'strictest' }]);
+  await eventually(async () => expect((await raw(node, 80, doubtful)).status).toBe(400), { why: 'the mode is in force' });
+  await elb.modifyLoadBalancerAttributes({
+    LoadBalancerName: name,
+    LoadBalancerAttributes: { ConnectionSettings: { IdleTimeout: 60 } },
+  });
+  const known = await elb.describeLoadBalancerAttributes({ LoadBalancerName: name });
+  expect(known.LoadBalancerAttributes!.AdditionalAttributes).toEqual([{ Key: key, Value: 'strictest' }]);
+  await set(key, 'defensive');
+  await refused(set(key, 'lax'), 'InvalidConfigurationRequest', `The value 'lax' of the attribute '${key}' is not valid`);
+  await refused(set(key, 'monitor'), 'NotImplemented');
+  await refused(set('no.such', 'x'), 'InvalidConfigurationRequest', "Load balancer attribute key 'no.such' is not recognized");
+});
 
 test('a deleted load balancer leaves nothing behind', async () => {
   const address = await serving('gone', [http(80)], [servers[0]!]);
