@@ -225,7 +225,6 @@ describe('what a launch names must exist and fit', () => {
 describe('what is not built is refused by name, never ignored', () => {
   const cases: [string, Partial<RunInstancesCommandInput>][] = [
     ['KernelId', { KernelId: 'aki-1' }],
-    ['InstanceMarketOptions', { InstanceMarketOptions: { MarketType: 'spot' } }],
     ['CpuOptions', { CpuOptions: { CoreCount: 1 } }],
     ['EnclaveOptions', { EnclaveOptions: { Enabled: true } }],
     ['Placement.SpreadDomain', { Placement: { SpreadDomain: 'x' } }],
