@@ -85,17 +85,15 @@ export async function scaleTo(ctx: Context, row: TargetRow, from: number, to: nu
     failure = error;
   }
   await ctx.transact(async (tx) => {
-    await tx
-      .table(Activities)
-      .put(
-        failure === undefined
-          ? activity
-          : {
-              ...activity,
-              status: 'Failed',
-              message: `Failed to set ${what} capacity units to ${to}. Reason: ${failure.message}`,
-            },
-      );
+    await tx.table(Activities).put(
+      failure === undefined
+        ? activity
+        : {
+            ...activity,
+            status: 'Failed',
+            message: `Failed to set ${what} capacity units to ${to}. Reason: ${failure.message}`,
+          },
+    );
     const current = await tx.table(Targets).get(row.namespace, row.resource, row.dimension);
     if (failure === undefined && current !== undefined)
       await tx.table(Targets).put(to > from ? { ...current, scaledOut: ctx.now } : { ...current, scaledIn: ctx.now });

@@ -26,7 +26,7 @@ import {
   UpdateSubnetGroupCommand,
 } from '@aws-sdk/client-dax';
 import { CreateRoleCommand, IAMClient } from '@aws-sdk/client-iam';
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { eventually, freshAccount, machinesRefused, refused } from '../../support/cloud.ts';
 
 /** An account with a client, a role that DAX may assume, and one that it may not. */
@@ -86,7 +86,8 @@ describe('what CreateCluster refuses', () => {
   });
 });
 
-describe.skipIf(machinesRefused() !== undefined)('the life of a cluster', () => {
+describe('the life of a cluster', () => {
+  beforeEach((context) => context.skip(machinesRefused() !== undefined, machinesRefused()));
   it('is made in the default VPC, grows, shrinks, changes and goes', { timeout: 90_000 }, async () => {
     const { account, dax, create, available } = await start();
     const made = (await create({ ClusterName: 'Web', ReplicationFactor: 2, Tags: [{ Key: 'team', Value: 'x' }] })).Cluster!;

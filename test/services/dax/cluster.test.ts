@@ -10,18 +10,18 @@ import {
 import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { CreateAccessKeyCommand, CreateUserCommand, PutUserPolicyCommand } from '@aws-sdk/client-iam';
 import { DescribeNetworkInterfacesCommand, DescribeSubnetsCommand } from '@aws-sdk/client-ec2';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { advanceClock, eventually, machinesRefused, type OwnCloud, refused, startOwnCloud } from '../../support/cloud.ts';
 import { DaxLab } from './support.ts';
 
-const refusal = machinesRefused();
-
-describe.skipIf(refusal !== undefined)('a cluster of three nodes', () => {
+describe('a cluster of three nodes', () => {
+  beforeEach((context) => context.skip(machinesRefused() !== undefined, machinesRefused()));
   const lab = new DaxLab();
   const table = 'things';
   const zones = ['us-east-1a', 'us-east-1b', 'us-east-1c'];
 
   beforeAll(async () => {
+    if (machinesRefused() !== undefined) return;
     await lab.build('10.61');
     await lab.table(table);
     const cluster = await lab.cluster('web', { ReplicationFactor: 3, AvailabilityZones: zones });
@@ -168,11 +168,13 @@ describe.skipIf(refusal !== undefined)('a cluster of three nodes', () => {
   });
 });
 
-describe.skipIf(refusal !== undefined)('a cluster over time', () => {
+describe('a cluster over time', () => {
+  beforeEach((context) => context.skip(machinesRefused() !== undefined, machinesRefused()));
   let cloud: OwnCloud;
   let lab: DaxLab;
 
   beforeAll(async () => {
+    if (machinesRefused() !== undefined) return;
     cloud = await startOwnCloud();
     lab = new DaxLab(cloud.endpoint, cloud.data);
     await lab.build('10.63');

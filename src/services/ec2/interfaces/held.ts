@@ -79,37 +79,39 @@ async function makePublic(
   return (await tx.table(Interfaces).get(card.id))!;
 }
 
+async function hold(ctx: Context, wanted: HeldInterfaceRequest): Promise<HeldInterface> {
+  return ctx.transact(async (tx) => {
+    const known = (await tx.table(Interfaces).byIndex('bySubnet', [wanted.subnetId])).find(
+      ({ holder }) => holder?.resourceId === wanted.holder,
+    );
+    if (known !== undefined) {
+      const { groups, passagesUnchecked = false } = wanted;
+      const same = known.groups.join() === groups.join() && (known.passagesUnchecked ?? false) === passagesUnchecked;
+      if (same) return factsOf(known);
+      const changed = { ...known, groups, passagesUnchecked };
+      await tx.table(Interfaces).put(changed);
+      tx.hint('networks', known.vpcId);
+      return factsOf(changed);
+    }
+    const subnet = await requireRow(tx, Subnets, 'subnet', wanted.subnetId);
+    const card = await addInterface(tx, ctx, {
+      subnet,
+      groups: wanted.groups.length === 0 ? undefined : wanted.groups,
+      privateIp: wanted.privateIp,
+      description: wanted.description,
+      holder: { interfaceType: wanted.interfaceType, resourceId: wanted.holder },
+    });
+    const held = { ...card, passagesUnchecked: wanted.passagesUnchecked };
+    await tx.table(Interfaces).put(held);
+    return factsOf(await makePublic(tx, ctx, held, wanted));
+  });
+}
+
 /** What load balancers ask of EC2, in the account and Region of `ctx`. */
 export function heldInterfaces(ctx: Context) {
   return {
     /** The holder's interface in the subnet, made when there is none. Throws EC2's own errors. */
-    async holdInterface(wanted: HeldInterfaceRequest): Promise<HeldInterface> {
-      return ctx.transact(async (tx) => {
-        const known = (await tx.table(Interfaces).byIndex('bySubnet', [wanted.subnetId])).find(
-          ({ holder }) => holder?.resourceId === wanted.holder,
-        );
-        if (known !== undefined) {
-          const { groups, passagesUnchecked = false } = wanted;
-          const same = known.groups.join() === groups.join() && (known.passagesUnchecked ?? false) === passagesUnchecked;
-          if (same) return factsOf(known);
-          const changed = { ...known, groups, passagesUnchecked };
-          await tx.table(Interfaces).put(changed);
-          tx.hint('networks', known.vpcId);
-          return factsOf(changed);
-        }
-        const subnet = await requireRow(tx, Subnets, 'subnet', wanted.subnetId);
-        const card = await addInterface(tx, ctx, {
-          subnet,
-          groups: wanted.groups.length === 0 ? undefined : wanted.groups,
-          privateIp: wanted.privateIp,
-          description: wanted.description,
-          holder: { interfaceType: wanted.interfaceType, resourceId: wanted.holder },
-        });
-        const held = { ...card, passagesUnchecked: wanted.passagesUnchecked };
-        await tx.table(Interfaces).put(held);
-        return factsOf(await makePublic(tx, ctx, held, wanted));
-      });
-    },
+    holdInterface: (wanted: HeldInterfaceRequest): Promise<HeldInterface> => hold(ctx, wanted),
 
     async heldBy(holder: string): Promise<readonly HeldInterface[]> {
       const rows = await ctx.table(Interfaces).list();

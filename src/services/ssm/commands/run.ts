@@ -22,7 +22,7 @@ const executionSecondsDefault = 3600;
 
 const keyOf = (command: string, instance: string): string => `${command} ${instance}`;
 
-export function folderOf(invocation: InvocationRow, { name, action }: Pick<PluginRow, 'name' | 'action'>): string {
+function folderOf(invocation: InvocationRow, { name, action }: Pick<PluginRow, 'name' | 'action'>): string {
   const { instance, command } = invocation;
   return `/var/lib/amazon/ssm/${instance}/document/orchestration/${command}/${outputFolder(name, action)}`;
 }

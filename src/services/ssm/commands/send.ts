@@ -139,7 +139,7 @@ export const sendHandlers: HandlersOf<SSM> = {
 };
 
 /** The check on an instance that a command goes to. */
-export async function onInstance(ctx: Context, id: string): Promise<Check> {
+async function onInstance(ctx: Context, id: string): Promise<Check> {
   const tags = Object.entries((await factsOf(ctx, id))?.tags ?? {}).flatMap(([key, value]) => [
     [`aws:ResourceTag/${key}`, value],
     [`ssm:resourceTag/${key}`, value],
