@@ -84,7 +84,7 @@ import { ZoneGroups, zoneHandlers } from './zones.ts';
 
 export default defineService({
   name: 'ec2',
-  uses: ['cloudwatch', 'cloudwatch-logs', 'elastic-load-balancing-v2', 'iam', 'kms', 'rbin', 's3', 'sts'],
+  uses: ['cloudwatch', 'cloudwatch-logs', 'elastic-load-balancing-v2', 'iam', 'kms', 'rbin', 's3', 'ssm', 'sts'],
   tables: [
     ...[Vpcs, Subnets, RouteTables, InternetGateways, NetworkAcls, DhcpOptions, Interfaces, SecurityGroups, SecurityGroupRules],
     ...[

@@ -165,7 +165,9 @@ describe('one instance', () => {
       await eventually(async () => expect(await lab.run(at(it), 'cat /sys/class/net/eth1/address')).toBe(card.MacAddress), {
         why: 'the card appears in the guest',
       });
-      expect(await lab.run(at(it), 'hostname -I')).toContain('10.30.1.77');
+      await eventually(async () => expect(await lab.run(at(it), 'hostname -I')).toContain('10.30.1.77'), {
+        why: 'the card has its address',
+      });
       const holder = async () =>
         (await ec2.send(new DescribeAddressesCommand({ AllocationIds: [AllocationId!] }))).Addresses![0]!.InstanceId;
       expect(await holder()).toBe(it.InstanceId);

@@ -13,6 +13,7 @@ import {
   RunInstancesCommand,
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
+import { SSM } from '@aws-sdk/client-ssm';
 import { beforeAll, expect, test } from 'vitest';
 import { refused } from '../../support/cloud.ts';
 import { base64, Lab } from './support.ts';
@@ -213,4 +214,30 @@ test('AMI-001 a launch needs an image, named directly or by a template', async (
   const data = await ec2.send(new GetLaunchTemplateDataCommand({ InstanceId: instance.InstanceId! }));
   expect(data.LaunchTemplateData).toMatchObject({ ImageId: image, InstanceType: 't2.micro' });
   await ec2.send(new TerminateInstancesCommand({ InstanceIds: [instance.InstanceId!, plain.Instances![0]!.InstanceId!] }));
+});
+
+test('an image may be named by a parameter, in a template and at launch', async () => {
+  const ssm = new SSM(lab.account.config());
+  await ssm.putParameter({ Name: '/golden', Type: 'String', Value: image });
+  await ec2.send(
+    new CreateLaunchTemplateCommand({
+      LaunchTemplateName: 'golden',
+      LaunchTemplateData: { ImageId: 'resolve:ssm:/golden:1', InstanceType: 't2.micro' },
+    }),
+  );
+  const launch = async (input: object) =>
+    (await ec2.send(new RunInstancesCommand({ MinCount: 1, MaxCount: 1, ...input }))).Instances![0]!;
+  const latest = 'resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64';
+  const started = [
+    await launch({ LaunchTemplate: { LaunchTemplateName: 'golden' } }),
+    await launch({ ImageId: latest, InstanceType: 't2.micro' }),
+  ];
+  expect(started[0]!.ImageId).toBe(image);
+  expect(started[1]!.ImageId).toMatch(/^ami-[0-9a-f]{17}$/);
+  await ec2.send(new TerminateInstancesCommand({ InstanceIds: started.map(({ InstanceId }) => InstanceId!) }));
+  await refused(
+    launch({ ImageId: 'resolve:ssm:/nobody', InstanceType: 't2.micro' }),
+    'InvalidParameterValue',
+    "The parameter '/nobody' does not exist.",
+  );
 });

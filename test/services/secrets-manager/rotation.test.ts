@@ -113,8 +113,13 @@ test('SEC-004 a function rotates the secret in four steps, at once and again on 
   });
   expect(answer).toMatchObject({ Name: 's', VersionId: ClientRequestToken });
   await eventually(async () => expect(await currentValue()).toBe('2'), { timeoutMs: 60_000, why: 'the secret is rotated' });
-  const read = await secrets.getSecretValue({ SecretId: 's' });
-  expect(read).toMatchObject({ VersionId: ClientRequestToken, VersionStages: ['AWSCURRENT'] });
+  await eventually(
+    async () => {
+      const read = await secrets.getSecretValue({ SecretId: 's' });
+      expect(read).toMatchObject({ VersionId: ClientRequestToken, VersionStages: ['AWSCURRENT'] });
+    },
+    { why: 'the function has taken the label away' },
+  );
   expect(await currentValue('AWSPREVIOUS')).toBe('1');
   const described = await eventually(
     async () => {

@@ -195,6 +195,7 @@ export const networkInterfaceHandlers: HandlersOf<EC2> = {
       'association.association-id': (row) => row.shown.Association?.AssociationId,
       'ipv6-addresses.ipv6-address': (row) => row.addresses6 ?? [],
       'attachment.attachment-id': (row) => row.attachment?.id,
+      'attachment.instance-owner-id': (row) => row.shown.Attachment?.InstanceOwnerId,
       'attachment.instance-id': (row) => row.attachment?.instanceId,
       'attachment.device-index': (row) => row.attachment?.deviceIndex,
       'attachment.status': (row) => (row.attachment === undefined ? undefined : 'attached'),

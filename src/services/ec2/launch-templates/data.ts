@@ -69,6 +69,24 @@ export interface MergedLaunch {
  * name and index, tags by resource type and key ("Launch an instance from a launch template"). Throws what finding the template throws.
  */
 export async function mergeTemplate(input: RunInstancesRequest, ctx: Context): Promise<MergedLaunch> {
+  const merged = await fillIn(input, ctx);
+  return { ...merged, input: await resolveImage(merged.input, ctx) };
+}
+
+/**
+ * `resolve:ssm:/golden/ami`, also with `:version` or `:label`: the image that a parameter names, read with the caller's rights ("Use a Systems Manager
+ * parameter to find an AMI"). Throws InvalidParameterValue, and what Systems Manager refuses with.
+ */
+async function resolveImage(input: RunInstancesRequest, ctx: Context): Promise<RunInstancesRequest> {
+  const name = /^resolve:ssm:(.+)$/.exec(input.ImageId ?? '')?.[1];
+  if (name === undefined) return input;
+  const { Parameters = [] } = await ctx.call('ssm').getParameters({ Names: [name] });
+  const ImageId = Parameters[0]?.Value;
+  if (ImageId === undefined) throw new AwsError('InvalidParameterValue', `The parameter '${name}' does not exist.`);
+  return { ...input, ImageId };
+}
+
+async function fillIn(input: RunInstancesRequest, ctx: Context): Promise<MergedLaunch> {
   const { LaunchTemplate: named, ...own } = input;
   if (named === undefined) return { input: own };
   const row = await requireTemplate(ctx, named);
