@@ -7,7 +7,7 @@ import { access, chmod, mkdir, readdir, rename, rm, stat, symlink } from 'node:f
 import path from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import yauzl from 'yauzl';
+import type yauzl from 'yauzl';
 import { CodeRefused, type InstalledCode } from './types.ts';
 
 const filesMax = 100_000;
@@ -131,6 +131,8 @@ function tooLarge(bytesMax: number): CodeRefused {
 }
 
 async function open(archive: Uint8Array): Promise<yauzl.ZipFile> {
+  // Loaded by the first function, because the plane itself is loaded at every start.
+  const { default: yauzl } = await import('yauzl');
   try {
     return await yauzl.fromBufferPromise(Buffer.from(archive.buffer, archive.byteOffset, archive.byteLength), {
       lazyEntries: true,

@@ -1,6 +1,5 @@
 /** Deployments ready to serve. Snapshots never change, so that what was compiled of one is kept, within a bound. */
 import type { Ajv, ValidateFunction } from 'ajv';
-import draft4 from 'ajv-draft-04';
 import type { Context } from '../../../kernel/context.ts';
 import { type ApiFacts, type Definition, Definitions, RestApis, type SnapshotRow, Snapshots } from '../state.ts';
 import { compileRoutes, type RouteTree } from './routes.ts';
@@ -13,6 +12,7 @@ export interface Served {
   validatorOf(model: string): ValidateFunction | undefined;
 }
 
+const draft4Options = { strict: false, allErrors: true, validateFormats: false };
 const servedMax = 500;
 const servedCache = new Map<string, Served>();
 
@@ -23,7 +23,7 @@ export async function servedBy(ctx: Context, api: string, deployment: string): P
   if (known !== undefined) return known;
   const row = await ctx.table(Snapshots).get(api, deployment);
   if (row === undefined) return undefined;
-  const served = compile(row, api);
+  const served = await compile(row, api);
   if (servedCache.size >= servedMax) servedCache.clear();
   servedCache.set(key, served);
   return served;
@@ -35,24 +35,26 @@ export async function servedUndeployed(ctx: Context, api: string): Promise<Serve
   return facts === undefined || row === undefined ? undefined : compile({ facts, definition: row.definition }, api);
 }
 
-function compile({ facts, definition }: Pick<SnapshotRow, 'facts' | 'definition'>, api: string): Served {
+async function compile({ facts, definition }: Pick<SnapshotRow, 'facts' | 'definition'>, api: string): Promise<Served> {
+  // Loaded by the first API that is called, because the service itself is loaded at every start.
+  const library = await import('ajv-draft-04');
+  // The class is the default export of a CommonJS module, so it may stand one level deeper.
+  const exported = library.default as unknown as typeof Ajv & { default?: typeof Ajv };
+  const Draft4 = exported.default ?? exported;
   const validators = new Map<string, ValidateFunction | undefined>();
   return {
     facts,
     definition,
     routes: compileRoutes(definition.resources),
     validatorOf(model) {
-      if (!validators.has(model)) validators.set(model, compileModel(definition, api, model));
+      if (!validators.has(model)) validators.set(model, compileModel(new Draft4(draft4Options), definition, api, model));
       return validators.get(model);
     },
   };
 }
 
 /** Models refer to each other by URL: `https://apigateway.amazonaws.com/restapis/{api}/models/{name}` ("$ref"). */
-function compileModel({ models }: Definition, api: string, name: string): ValidateFunction | undefined {
-  // The package's default export is the class itself under its CommonJS namespace.
-  const Draft4 = (draft4 as unknown as { default?: typeof Ajv }).default ?? (draft4 as unknown as typeof Ajv);
-  const ajv = new Draft4({ strict: false, allErrors: true, validateFormats: false });
+function compileModel(ajv: Ajv, { models }: Definition, api: string, name: string): ValidateFunction | undefined {
   try {
     const idOf = (model: string): string => `https://apigateway.amazonaws.com/restapis/${api}/models/${model}`;
     for (const model of Object.values(models)) {

@@ -2,7 +2,7 @@
  * WebSocket APIs at work: the handshake, which $connect and its authorizer may refuse; messages, which choose their routes; what ends a connection. The
  * sockets are this process's, and end with it; rows tell the management API of them.
  */
-import { WebSocket, WebSocketServer } from 'ws';
+import type { WebSocket, WebSocketServer } from 'ws';
 import type { Context, Scope } from '../../../kernel/context.ts';
 import type { WebUpgrade } from '../../../kernel/web.ts';
 import { type Target, splitStage } from '../run/address.ts';
@@ -21,7 +21,15 @@ const lifeMillis = 7_200_000;
 const frameBytesMax = 32 * 1024;
 const messageBytesMax = 128 * 1024;
 
-const server = new WebSocketServer({ noServer: true, maxPayload: messageBytesMax, clientTracking: false });
+/** Does the handshakes; made by the first one, because the service is loaded at every start. */
+let serverCache: Promise<WebSocketServer> | undefined;
+
+function handshakes(): Promise<WebSocketServer> {
+  serverCache ??= import('ws').then(
+    (library) => new library.WebSocketServer({ noServer: true, maxPayload: messageBytesMax, clientTracking: false }),
+  );
+  return serverCache;
+}
 
 interface Live {
   scope: Scope;
@@ -90,7 +98,7 @@ export async function openSocket(upgrade: WebUpgrade, target: Target): Promise<v
     if (error instanceof SocketFailure) return refuse(502, 'Bad Gateway');
     throw error;
   }
-  server.handleUpgrade(message, socket, head, (opened) => {
+  (await handshakes()).handleUpgrade(message, socket, head, (opened) => {
     serve(base, opened, new FrameWatch(socket, frameBytesMax)).catch(() => opened.terminate());
   });
 }
@@ -203,13 +211,13 @@ async function disconnected(base: Base, code: number, reason: string): Promise<v
 }
 
 function send(socket: WebSocket, text: string): void {
-  if (socket.readyState === WebSocket.OPEN) socket.send(text);
+  if (socket.readyState === socket.OPEN) socket.send(text);
 }
 
 /** Sends to a connection; false when it is not open. */
 export async function sendTo(id: string, data: Uint8Array): Promise<boolean> {
   const live = liveCache.get(id);
-  if (live === undefined || live.socket.readyState !== WebSocket.OPEN) return false;
+  if (live === undefined || live.socket.readyState !== live.socket.OPEN) return false;
   live.touch();
   await new Promise<void>((resolve) => live.socket.send(Buffer.from(data).toString('utf8'), () => resolve()));
   return true;

@@ -1,6 +1,6 @@
 /** JSON web tokens of HTTP APIs: keys of their issuer, fetched over the cloud's internet, and what must be true of claims ("JWT authorizers"). */
 import type { Authorizer } from '@aws-sdk/client-apigatewayv2';
-import { createLocalJWKSet, errors, type JSONWebKeySet, jwtVerify } from 'jose';
+import type { createLocalJWKSet, JSONWebKeySet } from 'jose';
 import { sendHttp } from '../../../kernel/http-out.ts';
 import { valuesOf } from '../run/call.ts';
 import { type HttpCall, HttpRefusal } from './call.ts';
@@ -69,6 +69,8 @@ function scopesOf(claims: Readonly<Record<string, unknown>>): string[] | undefin
 }
 
 async function verify(call: HttpCall, token: string, issuer: string): Promise<Record<string, unknown>> {
+  // Loaded by the first token, because the service itself is loaded at every start.
+  const { errors, jwtVerify } = await import('jose');
   // One reading of the issuer's keys, and one more when the token names a key that was not there.
   for (const fresh of [false, true]) {
     const keys = await keysOf(call, issuer, fresh);
@@ -98,6 +100,7 @@ async function keysOf(call: HttpCall, issuer: string, fresh: boolean): Promise<K
   const address = metadata['jwks_uri'];
   if (typeof address !== 'string') throw noKeys(call, 'the issuer names no jwks_uri');
   const set = (await fetchJson(call, address)) as unknown as JSONWebKeySet;
+  const { createLocalJWKSet } = await import('jose');
   const keys: Keys = { until: call.ctx.now + keysMillis, find: createLocalJWKSet(set) };
   if (keysCache.size >= keysMax) keysCache.clear();
   keysCache.set(issuer, keys);
