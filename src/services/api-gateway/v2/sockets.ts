@@ -22,13 +22,13 @@ const frameBytesMax = 32 * 1024;
 const messageBytesMax = 128 * 1024;
 
 /** Does the handshakes; made by the first one, because the service is loaded at every start. */
-let serverCache: Promise<WebSocketServer> | undefined;
+const serverCache: { made?: Promise<WebSocketServer> } = {};
 
 function handshakes(): Promise<WebSocketServer> {
-  serverCache ??= import('ws').then(
+  serverCache.made ??= import('ws').then(
     (library) => new library.WebSocketServer({ noServer: true, maxPayload: messageBytesMax, clientTracking: false }),
   );
-  return serverCache;
+  return serverCache.made;
 }
 
 interface Live {
