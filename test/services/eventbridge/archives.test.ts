@@ -46,14 +46,18 @@ test('an archive keeps what matches, and a replay sends it to the rules that it 
   await put(5000);
   expect(totals(await take(sqs, first.url, 4))).toEqual([5, 50, 500, 5000]);
   await take(sqs, second.url, 4);
-  expect(await events.describeArchive({ ArchiveName: 'big' })).toMatchObject({
-    ArchiveArn,
-    EventSourceArn: EventBusArn,
-    EventCount: 3,
-    State: 'ENABLED',
-    RetentionDays: 0,
-    EventPattern,
-  });
+  await eventually(
+    async () =>
+      expect(await events.describeArchive({ ArchiveName: 'big' })).toMatchObject({
+        ArchiveArn,
+        EventSourceArn: EventBusArn,
+        EventCount: 3,
+        State: 'ENABLED',
+        RetentionDays: 0,
+        EventPattern,
+      }),
+    { why: 'the events are kept' },
+  );
   const replay = (ReplayName: string, more: object = {}) =>
     events.startReplay({
       ReplayName,
