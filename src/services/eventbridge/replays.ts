@@ -1,4 +1,4 @@
-/** Replays send the events of an archive to its bus once more, in their order, marked with the replay's name. */
+/** Replays send the events of an archive to its bus once more, the oldest first, marked with the replay's name. */
 import type { EventBridge } from '@aws-sdk/client-eventbridge';
 import { pageOf } from '../../base/paging.ts';
 import type { Context, Scope, Transaction } from '../../kernel/context.ts';

@@ -27,8 +27,9 @@ async function lab() {
         Detail: JSON.stringify({ total }),
       })),
     });
+  /** Sorted: within a moment events come in any order, as in AWS. */
   const totals = (bodies: readonly string[]) =>
-    bodies.map((body) => (JSON.parse(body) as { detail: { total: number } }).detail.total);
+    bodies.map((body) => (JSON.parse(body) as { detail: { total: number } }).detail.total).sort((a, b) => a - b);
   return { ...all, events, EventBusArn, inbox, put, totals };
 }
 const now = async () =>
