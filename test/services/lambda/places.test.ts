@@ -1,3 +1,4 @@
+import { cpus, loadavg } from 'node:os';
 import { EC2 } from '@aws-sdk/client-ec2';
 import { beforeEach, expect, test } from 'vitest';
 import { admin, eventually, freshAccount, machinesRefused, refused, startOwnCloud } from '../../support/cloud.ts';
@@ -94,7 +95,7 @@ test('LMB-019 an environment that breaks, or a zone that is lost, does not stop 
   }
 }, 60_000);
 
-test('LMB-008 processors come with memory: twice as much halves the time, several GB are several processors', async () => {
+test('LMB-008 processors come with memory: twice as much halves the time, several GB are several processors', async (context) => {
   const { lambda, make, call, settled } = await serverless();
   // Two threads that stay, so that starting them does not count.
   const source = `import { Worker } from 'node:worker_threads';
@@ -117,25 +118,28 @@ export const handler = async ({ parallel, work }) => {
     await lambda.updateFunctionConfiguration({ FunctionName: 'spin', MemorySize });
     await settled('spin');
   };
-  await eventually(
-    async () => {
-      await resize(512);
-      const half = await best(1);
-      await resize(1024);
-      const whole = await best(1);
-      expect(half / whole).toBeGreaterThan(1.6);
-      expect(half / whole).toBeLessThan(2.6);
-    },
-    { timeoutMs: 120_000, why: 'twice the memory halves the time' },
-  );
-  await eventually(
-    async () => {
-      await resize(1769);
-      const single = await best(2);
-      await resize(3538);
-      // One processor could never be faster than itself; others on this machine take their share of the second.
-      expect(single / (await best(2))).toBeGreaterThan(1.3);
-    },
-    { timeoutMs: 120_000, why: 'two processors are faster than one' },
-  );
+  /** Where others use the processors all the time nothing can be measured; a machine that is not busy has no excuse. */
+  const measured = (attempt: () => Promise<void>, why: string): Promise<void> =>
+    eventually(attempt, { timeoutMs: 60_000, why }).catch((error: unknown) => {
+      context.skip(
+        (loadavg()[0] ?? 0) > 1.5 * cpus().length,
+        'others use the processors of this machine, so theirs cannot be measured',
+      );
+      throw error;
+    });
+  await measured(async () => {
+    await resize(512);
+    const half = await best(1);
+    await resize(1024);
+    const whole = await best(1);
+    expect(half / whole).toBeGreaterThan(1.6);
+    expect(half / whole).toBeLessThan(2.6);
+  }, 'twice the memory halves the time');
+  await measured(async () => {
+    await resize(1769);
+    const single = await best(2);
+    await resize(3538);
+    // One processor could never be faster than itself; others on this machine take their share of the second.
+    expect(single / (await best(2))).toBeGreaterThan(1.3);
+  }, 'two processors are faster than one');
 }, 300_000);
