@@ -175,7 +175,12 @@ async function replaced(stage: Stage, site: BalancedSite, serving: readonly stri
   await health(stage, site, 'healthy', serving.length + 1);
   await balancers.deregisterTargets({ TargetGroupArn: site.targets, Targets: [{ Id: serving[0] ?? '' }] });
   const hosts = new Set<string>();
-  for (let count = 0; count < 20; count += 1) hosts.add(hostOf((await client.askName(site.name)).body));
+  // The nodes are told a moment later.
+  await holds(stage, async () => {
+    hosts.clear();
+    for (let count = 0; count < 20; count += 1) hosts.add(hostOf((await client.askName(site.name)).body));
+    return hosts.size === 2;
+  });
   const probe = await stopProbe();
   report.see(
     'SCN-012',
