@@ -87,20 +87,23 @@ function planesFor(inside: Inside | undefined, refusal: string | undefined): Clo
       };
     }
     const disks = path.join(path.resolve(folder), 'machines');
-    const [fabric, machines, volumes] = await Promise.all([
-      openLinuxFabric({ inside, openPorts: [insidePort] }).catch(
-        (error: Error) => new AbsentFabric(`Networks cannot be made: ${error.message}`),
-      ),
+    const networks = openLinuxFabric({ inside, openPorts: [insidePort] }).catch(
+      (error: Error) => new AbsentFabric(`Networks cannot be made: ${error.message}`),
+    );
+    const [fabric, machines, volumes, functions] = await Promise.all([
+      networks,
       owned.then(() => openLinuxMachines({ folder: path.join(folder, 'machines'), inside })),
       owned.then(() => openLinuxVolumes({ folder: disks, mounted: (number) => mounted(number) })),
+      owned.then(() =>
+        openLinuxFunctions({
+          folder: path.resolve(folder, 'functions'),
+          inside,
+          networkProblem: networks.then(({ unavailable: reason }) => reason),
+        }),
+      ),
     ]);
     const mounted = (number: string): Promise<boolean> => machines.hasMounted(number);
     const { unavailable } = fabric;
-    // Functions ask for their calls at an address that the fabric has made.
-    const functions =
-      unavailable === undefined
-        ? await openLinuxFunctions({ folder: path.resolve(folder, 'functions'), inside })
-        : new AbsentFunctions(unavailable);
     const proxy = unavailable === undefined ? new LinuxProxy() : new AbsentProxy(unavailable);
     const caches = unavailable === undefined ? new LinuxCaches() : new AbsentCaches(unavailable);
     return { fabric, machines, volumes, proxy, caches, functions };

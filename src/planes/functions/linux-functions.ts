@@ -35,6 +35,8 @@ export interface LinuxFunctionsOptions {
   /** Folder for code and sandboxes, on a file system that can hold overlays. Made when it does not exist. */
   folder: string;
   inside: Inside | undefined;
+  /** Why the networks cannot work, once they are made: functions ask for their calls at an address of theirs. */
+  networkProblem: Promise<string | undefined>;
 }
 
 /** As inside AWS's sandboxes: `sbx_user1051`. */
@@ -401,7 +403,7 @@ function isGoodFor(environment: Environment, call: Invocation): boolean {
 }
 
 /** Opens the plane. A host that refuses is an answer, not an error: then the plane is one that says why. */
-export async function openLinuxFunctions({ folder, inside }: LinuxFunctionsOptions): Promise<Functions> {
+export async function openLinuxFunctions({ folder, inside, networkProblem }: LinuxFunctionsOptions): Promise<Functions> {
   if (inside === undefined) return new AbsentFunctions('Functions need namespaces of their own.');
   for (const name of ['code', 'run', 'disks', 'empty', 'clients'])
     await mkdir(`${folder}/${name}`, { recursive: true, mode: 0o755 });
@@ -416,8 +418,12 @@ export async function openLinuxFunctions({ folder, inside }: LinuxFunctionsOptio
   const binds = hostBinds();
   const packages = await sdkFolder();
   if (packages !== undefined) binds.set(packagesFolder, packages);
-  await buildRoot(folder, binds, ids);
-  const diskProblem = await probeDisk(`${folder}/disks`, ids);
+  const [diskProblem, problem] = await Promise.all([
+    probeDisk(`${folder}/disks`, ids),
+    networkProblem,
+    buildRoot(folder, binds, ids),
+  ]);
+  if (problem !== undefined) return new AbsentFunctions(problem);
   const shortcomings = [
     ...(host.cgroups.kind === 'none' ? [`Functions have no limits of memory and processor time: ${host.cgroups.reason}.`] : []),
     ...(diskProblem === undefined ? [] : [`What functions write to /tmp counts as their memory: ${diskProblem}.`]),

@@ -24,16 +24,20 @@ function number(parameters: Parameters, name: string, min: number, max: number, 
   return value;
 }
 
-function readLambda(parameters: Parameters): LambdaStep {
+function readLambda(operation: string, parameters: Parameters): LambdaStep {
   const { LambdaArn: arn = '', RoleArn: role } = parameters;
   if (!lambdaForm.test(arn)) throw invalidArgument(`Processor parameter LambdaArn has an invalid value ${arn}.`);
+  const intervalSeconds = number(parameters, 'BufferIntervalInSeconds', 0, 900, defaults.intervalSeconds);
+  // The function is called when a batch is delivered.
+  if (intervalSeconds !== defaults.intervalSeconds)
+    throw parameterNotImplemented(operation, `BufferIntervalInSeconds=${intervalSeconds}`);
   return {
     type: 'Lambda',
     arn,
     role,
     retries: number(parameters, 'NumberOfRetries', 0, 300, defaults.retries),
     sizeMb: number(parameters, 'BufferSizeInMBs', 0.2, 3, defaults.sizeMb),
-    intervalSeconds: number(parameters, 'BufferIntervalInSeconds', 0, 900, defaults.intervalSeconds),
+    intervalSeconds,
   };
 }
 
@@ -55,7 +59,7 @@ function readStep(operation: string, { Type: type, Parameters: given = [] }: Pro
   const parameters = Object.fromEntries(given.map(({ ParameterName = '', ParameterValue }) => [ParameterName, ParameterValue]));
   switch (type) {
     case 'Lambda':
-      return readLambda(parameters);
+      return readLambda(operation, parameters);
     case 'AppendDelimiterToRecord':
       return { type, delimiter: unescaped(parameters['Delimiter'] ?? '\\n') };
     case 'RecordDeAggregation': {
@@ -149,7 +153,7 @@ function showStep(step: ProcessingStep): Processor {
   }
 }
 
-/** Dynamic partitioning after this request. Throws InvalidArgumentException. */
+/** Dynamic partitioning after this request. A retry duration of its own is refused: nothing is tried again. Throws InvalidArgumentException. */
 export function readPartitioning(
   config: DynamicPartitioningConfiguration | undefined,
   old: PartitioningSpec | undefined,
@@ -159,6 +163,11 @@ export function readPartitioning(
   const seconds = config.RetryOptions?.DurationInSeconds ?? old?.retrySeconds ?? partitionRetrySecondsDefault;
   if (seconds < 0 || seconds > partitionRetrySecondsMax)
     throw invalidArgument(`RetryOptions.DurationInSeconds must be from 0 to ${partitionRetrySecondsMax}.`);
+  if (seconds !== partitionRetrySecondsDefault)
+    throw parameterNotImplemented(
+      isNew ? 'CreateDeliveryStream' : 'UpdateDestination',
+      `DynamicPartitioningConfiguration.RetryOptions.DurationInSeconds=${seconds}`,
+    );
   if (config.Enabled !== true) {
     if (old !== undefined) throw invalidArgument('Dynamic partitioning cannot be disabled once it is enabled.');
     return undefined;
