@@ -16,16 +16,15 @@ export interface RefusalMessage {
   members: Readonly<Record<string, unknown>>;
 }
 
+/** What a node is asked (../../node-processes.ts). */
+export type CacheNodeQuestion = { ask: 'apply'; spec: CacheNodeSpec } | { ask: 'counts' } | { ask: 'retire' };
+
 export type ToNode =
-  | { tell: 'question'; id: number; ask: 'apply'; spec: CacheNodeSpec }
-  | { tell: 'question'; id: number; ask: 'counts' }
-  | { tell: 'question'; id: number; ask: 'retire' }
   | { tell: 'answer'; id: number; result: unknown }
   | { tell: 'answer'; id: number; refusal: RefusalMessage }
   | { tell: 'written'; entries: readonly WrittenEntry[] }
   | { tell: 'time'; state: ClockState };
 
 export type FromNode =
-  | { kind: 'done'; id: number; result?: unknown; error?: string | undefined }
   | { kind: 'ask'; id: number; question: CacheQuestion }
   | { kind: 'written'; entries: readonly WrittenEntry[] };

@@ -2,7 +2,8 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import type { CacheNodeSpec } from '../types.ts';
-import type { FromNode, ToNode } from './channel.ts';
+import { serveQuestions } from '../../node-processes.ts';
+import type { CacheNodeQuestion, FromNode, ToNode } from './channel.ts';
 import { ClientConnection } from './client.ts';
 import { CacheNode } from './node.ts';
 
@@ -18,28 +19,16 @@ export function runCacheNode(): Promise<void> {
   };
   const node = new CacheNode(send);
   const door = new Door(node);
-  const question = async (message: Extract<ToNode, { tell: 'question' }>): Promise<unknown> => {
-    if (message.ask === 'counts') return { ...node.takeCounts(), connections: door.connections };
-    if (message.ask === 'retire') return door.retire();
-    node.apply(message.spec);
-    await door.open(message.spec);
-    return undefined;
-  };
-  process.on('message', (message: ToNode) => {
-    if (message.tell !== 'question') return node.hear(message);
-    question(message).then(
-      (result) => send({ kind: 'done', id: message.id, result }),
-      (error: Error) => send({ kind: 'done', id: message.id, error: error.message }),
-    );
-  });
-  // The parent's signals to its own group are not for the node, which serves until it is told.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
-  return new Promise((resolve) => {
-    process.on('disconnect', () => {
-      resolve();
-      process.exit(0);
-    });
-  });
+  return serveQuestions<CacheNodeQuestion>(
+    async (message) => {
+      if (message.ask === 'counts') return { ...node.takeCounts(), connections: door.connections };
+      if (message.ask === 'retire') return door.retire();
+      node.apply(message.spec);
+      await door.open(message.spec);
+      return undefined;
+    },
+    (message) => node.hear(message as ToNode),
+  );
 }
 
 /** The port on which clients come. */

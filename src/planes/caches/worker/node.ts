@@ -71,7 +71,7 @@ export class CacheNode {
   }
 
   /** Takes in what the parent says, but for its questions. */
-  hear(message: Exclude<ToNode, { tell: 'question' }>): void {
+  hear(message: ToNode): void {
     if (message.tell === 'time') this.#clock = message.state;
     else if (message.tell === 'written') for (const entry of message.entries) this.#take(entry);
     else {
