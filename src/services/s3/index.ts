@@ -98,7 +98,7 @@ export default defineService({
       'UploadPartCopy',
     ] as const),
   ],
-  uses: ['cloudwatch', 'cost-explorer', 'kms', 'lambda', 'sns', 'sqs', 'sts'],
+  uses: ['cloudwatch', 'cost-explorer', 'iam', 'kms', 'lambda', 'sns', 'sqs', 'sts'],
   unsigned: true,
   api: createApi,
   tables: [Buckets, Configs, Objects, Versions, Contents, Garbage, Uploads, Parts, Accounts, AccessPoints, Sessions, LogLines],

@@ -54,6 +54,8 @@ export interface BucketRow {
   zone?: string | undefined;
   created: Millis;
   versioning?: 'Enabled' | 'Suspended' | undefined;
+  /** MFA delete; absent until it is first set. */
+  mfaDelete?: 'Enabled' | 'Disabled' | undefined;
   tags: Readonly<Record<string, string>>;
   policy?: string | undefined;
   publicBlock?: PublicBlock | undefined;

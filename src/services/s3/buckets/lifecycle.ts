@@ -3,7 +3,7 @@ import type { S3 } from '@aws-sdk/client-s3';
 import type { Context } from '../../../kernel/context.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { bucketCheck } from '../access/checks.ts';
-import { invalidArgument, invalidRequest } from '../errors.ts';
+import { invalidArgument, invalidRequest, s3Error } from '../errors.ts';
 import { scheduleSweep } from '../later/lifecycle.ts';
 import { abortOf, describeRule, expiryOf, noLifecycle, readLifecycle, type Subject } from '../later/lifecycle-rules.ts';
 import { lifecycleOf } from '../later/lifecycle.ts';
@@ -51,7 +51,12 @@ export const lifecycleHandlers: HandlersOf<S3> = {
     const makeId = () => Buffer.from(ctx.uuid()).toString('base64');
     const config: LifecycleConfig = { rules: readLifecycle(input.LifecycleConfiguration?.Rules, makeId), minimumSize };
     await atBucket(ctx, bucket).transact(async (tx) => {
-      await findBucket(tx, input);
+      const { mfaDelete } = await findBucket(tx, input);
+      // "Lifecycle configuration on MFA-enabled buckets": what goes by itself brings no code.
+      if (mfaDelete === 'Enabled') {
+        const text = 'Lifecycle configuration on multi-factor authentication (MFA)-enabled buckets is not supported.';
+        throw s3Error('InvalidBucketState', text, 409);
+      }
       await tx.table(Configs).put({ bucket: bucket.name, kind: 'lifecycle', id: '', config: config as unknown as Value });
       await scheduleSweep(tx, bucket.name, ctx.now);
     });

@@ -1,8 +1,8 @@
-/** Versioning and object lock of a bucket ("Using versioning in S3 buckets", "Locking objects with Object Lock"). */
+/** Versioning, MFA delete and object lock of a bucket ("Using versioning in S3 buckets", "Configuring MFA delete", "Locking objects with Object Lock"). */
 import type { ObjectLockRule, S3 } from '@aws-sdk/client-s3';
-import { parameterNotImplemented } from '../../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { bucketCheck } from '../access/checks.ts';
+import { mfaMissing, requireMfa, takeMfa } from '../access/mfa.ts';
 import { invalidArgument, malformedXml, s3Error } from '../errors.ts';
 import { requireBucket } from '../lookup.ts';
 import type { BucketRow } from '../state.ts';
@@ -26,10 +26,10 @@ function readRule(rule: ObjectLockRule | undefined): BucketRow['lockRule'] {
 }
 
 export const versioningHandlers: HandlersOf<S3> = {
-  /** Once on, versioning can be suspended and not removed; object lock needs it on. */
+  /** Once on, versioning can be suspended and not removed; object lock needs it on. With MFA delete on, or to turn it on, a code is needed. */
   async PutBucketVersioning(input, ctx) {
     const { Status: status, MFADelete: mfaDelete } = input.VersioningConfiguration ?? {};
-    if (mfaDelete === 'Enabled' || input.MFA !== undefined) throw parameterNotImplemented('PutBucketVersioning', 'MFADelete');
+    if (mfaDelete !== undefined && mfaDelete !== 'Enabled' && mfaDelete !== 'Disabled') throw malformedXml();
     if (status !== 'Enabled' && status !== 'Suspended') {
       throw s3Error('IllegalVersioningConfigurationException', 'The Versioning element must be specified', 400);
     }
@@ -37,19 +37,30 @@ export const versioningHandlers: HandlersOf<S3> = {
       const text = 'A replication configuration is present on this bucket, so the versioning state cannot be changed.';
       throw s3Error('InvalidBucketState', text, 409);
     }
+    const mfa = await takeMfa(ctx, await requireBucket(ctx, input), input.MFA);
+    if (mfaDelete === 'Enabled') {
+      if (!mfa) throw mfaMissing();
+      if ((await readConfig(ctx, input, 'lifecycle')) !== undefined) {
+        const text =
+          'Mfa Authentication is not supported on a bucket with lifecycle configuration. Delete lifecycle configuration before enabling Mfa Authentication.';
+        throw s3Error('InvalidBucketState', text, 409);
+      }
+    }
     await changeBucket(ctx, input, (row) => {
+      requireMfa(row, mfa);
       if (row.lockEnabled && status === 'Suspended') {
         const text = 'An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.';
         throw s3Error('InvalidBucketState', text, 409);
       }
-      return { ...row, versioning: status };
+      return { ...row, versioning: status, mfaDelete: mfaDelete ?? row.mfaDelete };
     });
     return {};
   },
 
   async GetBucketVersioning(input, ctx) {
-    const { versioning } = await requireBucket(ctx, input);
-    return versioning === undefined ? {} : { Status: versioning };
+    const { versioning, mfaDelete } = await requireBucket(ctx, input);
+    if (versioning === undefined) return {};
+    return { Status: versioning, ...(mfaDelete === undefined ? {} : { MFADelete: mfaDelete }) };
   },
 
   async PutObjectLockConfiguration(input, ctx) {

@@ -4,6 +4,7 @@ import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { type ObjectAsk, objectCheck } from '../access/checks.ts';
+import { requireMfa, takeMfa } from '../access/mfa.ts';
 import { accessDenied, invalidArgument, malformedXml, noSuchKey, preconditionFailed } from '../errors.ts';
 import { announceDeleted, type ChangeReason } from '../events.ts';
 import { atBucket, findBucket, findVersion, newestVersion, requireBucket } from '../lookup.ts';
@@ -18,6 +19,8 @@ interface DeleteAsk {
   VersionId?: string | undefined;
   IfMatch?: string | undefined;
   bypass: boolean;
+  /** Whether a right code of an MFA device came along. */
+  mfa: boolean;
 }
 
 interface Deletion {
@@ -86,6 +89,7 @@ async function deleteVersion(
   reason: ChangeReason,
 ): Promise<Deletion> {
   const { Key: key, VersionId: versionId } = ask;
+  requireMfa(bucket, ask.mfa);
   const row = await findVersion(tx, bucket.name, key, versionId);
   checkMatch(ask, row);
   if (row === undefined) return { versionId, marker: false };
@@ -105,21 +109,22 @@ function checkUnlocked(ctx: Context, row: VersionRow, bypass: boolean): void {
 export const deleteHandlers: HandlersOf<S3> = {
   async DeleteObject(input, ctx) {
     const { Bucket: bucket = '', Key = '', VersionId, IfMatch } = input;
-    if (input.MFA !== undefined) throw parameterNotImplemented('DeleteObject', 'MFA');
     if (input.IfMatchLastModifiedTime !== undefined) throw parameterNotImplemented('DeleteObject', 'IfMatchLastModifiedTime');
     if (input.IfMatchSize !== undefined) throw parameterNotImplemented('DeleteObject', 'IfMatchSize');
-    await requireBucket(ctx, input);
+    const mfa = await takeMfa(ctx, await requireBucket(ctx, input), input.MFA);
     const bypass = input.BypassGovernanceRetention === true;
-    const { versionId, marker } = await deleteOne(ctx, bucket, { Key, VersionId, IfMatch, bypass }, 'DeleteObject');
+    const { versionId, marker } = await deleteOne(ctx, bucket, { Key, VersionId, IfMatch, bypass, mfa }, 'DeleteObject');
     return { ...(marker ? { DeleteMarker: true } : {}), ...(versionId === undefined ? {} : { VersionId: versionId }) };
   },
 
   /** Each key is authorised and deleted for itself; what fails is told beside what was deleted. */
   async DeleteObjects(input, ctx) {
-    await requireBucket(ctx, input);
-    if (input.MFA !== undefined) throw parameterNotImplemented('DeleteObjects', 'MFA');
+    const bucket = await requireBucket(ctx, input);
+    const mfa = await takeMfa(ctx, bucket, input.MFA);
     const asked = input.Delete?.Objects ?? [];
     if (asked.length === 0 || asked.length > keysMax) throw malformedXml();
+    // "If you don't provide an MFA token, the entire request will fail" (DeleteObjects, MFA).
+    if (asked.some(({ VersionId }) => VersionId !== undefined)) requireMfa(bucket, mfa);
     const Deleted: DeletedObject[] = [];
     const Errors: { Key?: string; VersionId?: string; Code?: string; Message?: string }[] = [];
     for (const { Key = '', VersionId, ETag } of asked) {
@@ -130,7 +135,7 @@ export const deleteHandlers: HandlersOf<S3> = {
         const { versionId, marker } = await deleteOne(
           ctx,
           input.Bucket ?? '',
-          { Key, VersionId, IfMatch: ETag, bypass },
+          { Key, VersionId, IfMatch: ETag, bypass, mfa },
           'DeleteObject',
         );
         Deleted.push({ ...named, ...(marker ? { DeleteMarker: true, DeleteMarkerVersionId: versionId } : {}) });
