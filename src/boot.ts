@@ -108,7 +108,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const saveClock = () => store.transact((tx) => tx.put(clockKey, clock.state as unknown as Value));
   await saveClock();
   const limits = [...new Set([fabric.unavailable, machines.unavailable])].filter((limit) => limit !== undefined);
-  const shortcomings = [...listShortcomings(machines, volumes), ...functions.shortcomings];
+  const shortcomings = listShortcomings(machines, volumes);
   const endpoints = {
     host: '',
     port: 0,

@@ -5,6 +5,7 @@ import { type Inside, readInside } from '../machine/launch.ts';
 import { AbsentFabric } from '../planes/fabric/absent-fabric.ts';
 import { openLinuxFabric } from '../planes/fabric/linux-fabric.ts';
 import { AbsentFunctions } from '../planes/functions/absent-functions.ts';
+import { DeferredFunctions } from '../planes/functions/deferred-functions.ts';
 import { openLinuxFunctions } from '../planes/functions/linux-functions.ts';
 import { AbsentMachines } from '../planes/machines/absent-machines.ts';
 import { openLinuxMachines } from '../planes/machines/linux-machines.ts';
@@ -90,17 +91,17 @@ function planesFor(inside: Inside | undefined, refusal: string | undefined): Clo
     const networks = openLinuxFabric({ inside, openPorts: [insidePort] }).catch(
       (error: Error) => new AbsentFabric(`Networks cannot be made: ${error.message}`),
     );
-    const [fabric, machines, volumes, functions] = await Promise.all([
+    const functions = new DeferredFunctions(() =>
+      openLinuxFunctions({
+        folder: path.resolve(folder, 'functions'),
+        inside,
+        networkProblem: networks.then(({ unavailable: reason }) => reason),
+      }),
+    );
+    const [fabric, machines, volumes] = await Promise.all([
       networks,
       owned.then(() => openLinuxMachines({ folder: path.join(folder, 'machines'), inside })),
       owned.then(() => openLinuxVolumes({ folder: disks, mounted: (number) => mounted(number) })),
-      owned.then(() =>
-        openLinuxFunctions({
-          folder: path.resolve(folder, 'functions'),
-          inside,
-          networkProblem: networks.then(({ unavailable: reason }) => reason),
-        }),
-      ),
     ]);
     const mounted = (number: string): Promise<boolean> => machines.hasMounted(number);
     const { unavailable } = fabric;

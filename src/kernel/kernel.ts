@@ -32,6 +32,16 @@ interface SetupRow {
 /** Which services have set up this account in this Region. */
 const Setups = defineTable<SetupRow>()({ name: 'kernel.setups', scope: 'region', key: (row) => [row.service] });
 
+interface UsedRow {
+  service: string;
+}
+
+/** Services that this cloud has ever loaded: what works by itself has work only where somebody once asked for it. */
+const Used = defineTable<UsedRow>()({ name: 'kernel.used', scope: 'cloud', key: (row) => [row.service] });
+
+/** The scope of what belongs to no account. */
+const nobody: Scope = { account: '', region: '' };
+
 /** Jobs fired at once. */
 const jobConcurrency = 8;
 
@@ -82,7 +92,9 @@ export class Kernel {
   /** Loads the services that work without being asked, lets due jobs fire, and brings every plane in line with the rows. */
   async start(): Promise<void> {
     await this.zones.load();
-    await Promise.all(this.registry.entries.filter((entry) => entry.eager).map((entry) => this.registry.get(entry.name)));
+    const used = new Set((await scopedReader(this.store, Used, nobody).list()).map((row) => row.service));
+    const working = this.registry.entries.filter((entry) => entry.eager && used.has(entry.name));
+    await Promise.all(working.map((entry) => this.registry.get(entry.name)));
     this.scheduler.start();
   }
 
@@ -192,6 +204,7 @@ export class Kernel {
       await definition.onReset?.(account, this.systemContext(definition.name, { account: account ?? '', region: '' }, 'reset'));
     if (account === undefined) await this.store.clear([]);
     else await clearAccount(this.store, account);
+    await this.#rememberUse(this.#readyServices());
     this.#settingUp.clear();
     if (account === undefined) {
       this.chaos.clear();
@@ -249,8 +262,20 @@ export class Kernel {
     await system.transact((tx) => tx.table(Setups).put({ service: definition.name }));
   }
 
+  /** Before their first rows: after a crash the next start must find who has work to go on with. */
+  async #rememberUse(definitions: readonly ServiceDefinition[]): Promise<void> {
+    const used = scopedReader(this.store, Used, nobody);
+    const known = await Promise.all(definitions.map((definition) => used.get(definition.name)));
+    const fresh = definitions.filter((_, index) => known[index] === undefined);
+    if (fresh.length === 0) return;
+    await this.systemContext('kernel', nobody, 'use').transact(async (tx) => {
+      for (const { name } of fresh) await tx.table(Used).put({ service: name });
+    });
+  }
+
   async #loaded(definition: ServiceDefinition): Promise<void> {
-    const system = this.systemContext(definition.name, { account: '', region: '' }, 'start');
+    const system = this.systemContext(definition.name, nobody, 'start');
+    await this.#rememberUse([definition]);
     if (definition.records !== undefined) {
       const { records } = definition;
       this.recorder.listen((batch) => records(batch, system));
@@ -262,7 +287,7 @@ export class Kernel {
 
   async #visitAll(definition: ServiceDefinition): Promise<void> {
     for (const [name, reconciler] of Object.entries(definition.reconcilers ?? {})) {
-      const keys = await reconciler.keys(this.systemContext(definition.name, { account: '', region: '' }, name));
+      const keys = await reconciler.keys(this.systemContext(definition.name, nobody, name));
       for (const key of keys) this.reconcilers.hint(definition.name, name, reconciler, key);
     }
   }

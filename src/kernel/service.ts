@@ -234,7 +234,7 @@ export function defineService<Name extends keyof ServiceClients>(definition: Ser
 export interface ServiceEntry {
   name: keyof ServiceClients;
   load: () => Promise<{ default: unknown }>;
-  /** Load at start rather than on first use, because it has reconcilers or listeners. */
+  /** Once it has been used, load it at every start rather than on first use, because it has reconcilers or listeners. */
   eager?: boolean;
   /** Prefix of access key ids whose credentials it holds. */
   credentialPrefix?: string;

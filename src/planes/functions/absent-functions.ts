@@ -2,15 +2,14 @@
 import type { Functions, InstalledCode, Outcome } from './types.ts';
 
 export class AbsentFunctions implements Functions {
-  readonly unavailable: string;
-  readonly shortcomings = [];
+  readonly #reason: string;
 
   constructor(reason: string) {
-    this.unavailable = reason;
+    this.#reason = reason;
   }
 
-  toolchainProblem(): string {
-    return this.unavailable;
+  toolchainProblem(): Promise<string> {
+    return Promise.resolve(this.#reason);
   }
 
   install(): Promise<InstalledCode> {
@@ -34,11 +33,11 @@ export class AbsentFunctions implements Functions {
   }
 
   invoke(): Promise<Outcome> {
-    return Promise.resolve({ kind: 'unavailable', reason: this.unavailable, millis: 0, memoryUsedMiB: 0 });
+    return Promise.resolve({ kind: 'unavailable', reason: this.#reason, millis: 0, memoryUsedMiB: 0 });
   }
 
   provision(): Promise<{ ready: number; problem: string }> {
-    return Promise.resolve({ ready: 0, problem: this.unavailable });
+    return Promise.resolve({ ready: 0, problem: this.#reason });
   }
 
   unprovision(): Promise<void> {

@@ -63,8 +63,6 @@ interface Readiness {
 }
 
 class LinuxFunctions implements Functions {
-  readonly unavailable = undefined;
-  readonly shortcomings: readonly string[];
   readonly #folder: string;
   readonly #ready: Readiness;
   readonly #code: CodeFolder;
@@ -87,10 +85,9 @@ class LinuxFunctions implements Functions {
   #closed = false;
 
   /** Only for `openLinuxFunctions`. */
-  constructor(folder: string, ready: Readiness, shortcomings: readonly string[]) {
+  constructor(folder: string, ready: Readiness) {
     this.#folder = folder;
     this.#ready = ready;
-    this.shortcomings = shortcomings;
     this.#code = new CodeFolder(`${folder}/code`);
     this.#sweeper = setInterval(() => this.#sweep(), sweepMillis);
     this.#sweeper.unref();
@@ -100,8 +97,8 @@ class LinuxFunctions implements Functions {
     this.#stopApi = await serveRuntimeApi(async (address) => this.#byAddress.get(address));
   }
 
-  toolchainProblem(toolchain: Toolchain): string | undefined {
-    return toolchainProblem(toolchain);
+  toolchainProblem(toolchain: Toolchain): Promise<string | undefined> {
+    return Promise.resolve(toolchainProblem(toolchain));
   }
 
   install(name: string, archive: Uint8Array, bytesMax: number): Promise<InstalledCode> {
@@ -424,12 +421,8 @@ export async function openLinuxFunctions({ folder, inside, networkProblem }: Lin
     buildRoot(folder, binds, ids),
   ]);
   if (problem !== undefined) return new AbsentFunctions(problem);
-  const shortcomings = [
-    ...(host.cgroups.kind === 'none' ? [`Functions have no limits of memory and processor time: ${host.cgroups.reason}.`] : []),
-    ...(diskProblem === undefined ? [] : [`What functions write to /tmp counts as their memory: ${diskProblem}.`]),
-  ];
   const runtime = { stateFolder: `${folder}/run/.runtime`, ownTime: false, withoutCgroups: host.cgroups.kind === 'none' };
-  const functions = new LinuxFunctions(folder, { host, runtime, binds, ...ids, disks: diskProblem === undefined }, shortcomings);
+  const functions = new LinuxFunctions(folder, { host, runtime, binds, ...ids, disks: diskProblem === undefined });
   try {
     await functions.listen();
   } catch (error) {

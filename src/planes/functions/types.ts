@@ -117,12 +117,8 @@ export interface InstalledCode {
 }
 
 export interface Functions {
-  /** Why functions cannot run on this host, or undefined when they can. */
-  readonly unavailable: string | undefined;
-  /** What they lack here though they run, in sentences for the user. */
-  readonly shortcomings: readonly string[];
   /** Why this toolchain cannot be used and what to install, or undefined when it can. */
-  toolchainProblem(toolchain: Toolchain): string | undefined;
+  toolchainProblem(toolchain: Toolchain): Promise<string | undefined>;
   /**
    * Unpacks a zip archive under a name. Nothing is done when it is there. Throws `CodeRefused`: not an archive, more than `bytesMax` unpacked, or
    * names or links that lead out of it.

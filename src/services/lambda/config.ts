@@ -126,7 +126,7 @@ export async function configured(
 ): Promise<VersionConfig> {
   const runtime = input.Runtime ?? before.runtime;
   const toolchain = toolchainOf(runtime);
-  const problem = toolchain === undefined ? undefined : ctx.part('functions').toolchainProblem(toolchain);
+  const problem = toolchain === undefined ? undefined : await ctx.part('functions').toolchainProblem(toolchain);
   if (input.Runtime !== undefined && problem !== undefined)
     throw invalidParameter(`The runtime ${runtime} cannot be used here: ${problem}`);
   if (input.KMSKeyArn) throw parameterNotImplemented(operation, 'KMSKeyArn');
