@@ -32,7 +32,7 @@ import { loadIndex } from './model/wire.ts';
 import { DnsServer } from './planes/dns/dns-server.ts';
 import { platformNames } from './planes/dns/platform-names.ts';
 import { openFileBlobs } from './planes/blobs/file-blobs.ts';
-import { functionsCidr } from './planes/fabric/addresses.ts';
+import { functionsCidr, insidePort } from './planes/fabric/addresses.ts';
 import type { Fabric } from './planes/fabric/types.ts';
 import type { Functions } from './planes/functions/types.ts';
 import type { Machines } from './planes/machines/types.ts';
@@ -49,9 +49,6 @@ import { openLmdbStore } from './store/lmdb/lmdb-store.ts';
 import type { Store, Value } from './store/store.ts';
 
 export const version = '0.1.0';
-
-/** Port of the gateway for machines inside, on the cloud's own address. */
-export const insidePort = 4566;
 
 export interface Planes {
   fabric: Fabric;

@@ -1,8 +1,9 @@
 /** What runs inside: puts the planes that the host allows under the cloud, serves until a signal, prints the lines a user reads at start. */
 import path from 'node:path';
-import { type CloudOptions, insidePort, startCloud, version } from '../boot.ts';
+import type { CloudOptions } from '../boot.ts';
 import { type Inside, readInside } from '../machine/launch.ts';
 import { AbsentFabric } from '../planes/fabric/absent-fabric.ts';
+import { insidePort } from '../planes/fabric/addresses.ts';
 import { openLinuxFabric } from '../planes/fabric/linux-fabric.ts';
 import { AbsentFunctions } from '../planes/functions/absent-functions.ts';
 import { DeferredFunctions } from '../planes/functions/deferred-functions.ts';
@@ -52,6 +53,9 @@ export async function serve({
   inside: facts,
   refusal,
 }: ServeOptions): Promise<number> {
+  const planes = planesFor(facts, refusal);
+  // What it loads takes as long as the first networks, which other programs make meanwhile.
+  const { startCloud, version } = await import('../boot.ts');
   const cloud = await startCloud({
     data,
     port,
@@ -60,7 +64,7 @@ export async function serve({
     newAccounts,
     listen,
     dns,
-    planes: planesFor(facts, refusal),
+    planes,
   });
   console.log(
     `Pilvi ${version} is ready: http://127.0.0.1:${cloud.port} (data in ${path.relative('.', data).startsWith('..') ? data : path.relative('.', data)})`,
@@ -75,22 +79,22 @@ export async function serve({
 }
 
 function planesFor(inside: Inside | undefined, refusal: string | undefined): CloudOptions['planes'] {
+  if (inside === undefined) {
+    const reason = refusal ?? 'Pilvi does not run in namespaces of its own.';
+    return async () => ({
+      fabric: new AbsentFabric(reason),
+      machines: new AbsentMachines(reason),
+      volumes: new AbsentVolumes(reason),
+      proxy: new AbsentProxy(reason),
+      caches: new AbsentCaches(reason),
+      functions: new AbsentFunctions(reason),
+    });
+  }
+  const networks = openLinuxFabric({ inside, openPorts: [insidePort] }).catch(
+    (error: Error) => new AbsentFabric(`Networks cannot be made: ${error.message}`),
+  );
   return async (folder, owned) => {
-    if (inside === undefined) {
-      const reason = refusal ?? 'Pilvi does not run in namespaces of its own.';
-      return {
-        fabric: new AbsentFabric(reason),
-        machines: new AbsentMachines(reason),
-        volumes: new AbsentVolumes(reason),
-        proxy: new AbsentProxy(reason),
-        caches: new AbsentCaches(reason),
-        functions: new AbsentFunctions(reason),
-      };
-    }
     const disks = path.join(path.resolve(folder), 'machines');
-    const networks = openLinuxFabric({ inside, openPorts: [insidePort] }).catch(
-      (error: Error) => new AbsentFabric(`Networks cannot be made: ${error.message}`),
-    );
     const functions = new DeferredFunctions(() =>
       openLinuxFunctions({
         folder: path.resolve(folder, 'functions'),
@@ -100,7 +104,7 @@ function planesFor(inside: Inside | undefined, refusal: string | undefined): Clo
     );
     const [fabric, machines, volumes] = await Promise.all([
       networks,
-      owned.then(() => openLinuxMachines({ folder: path.join(folder, 'machines'), inside })),
+      openLinuxMachines({ folder: path.join(folder, 'machines'), inside, owned }),
       owned.then(() => openLinuxVolumes({ folder: disks, mounted: (number) => mounted(number) })),
     ]);
     const mounted = (number: string): Promise<boolean> => machines.hasMounted(number);

@@ -10,6 +10,8 @@ export const internetCidr = '198.18.0.0/15';
 export const internetReservedCidr = '198.18.0.0/24';
 /** The platform's own address on the internet: what machines see when the gateway connects to them for a client on the host. */
 export const hostAddress = '198.18.0.1';
+/** Port of the gateway for machines inside, on the cloud's own address. */
+export const insidePort = 4566;
 /** IPv6 addresses of networks: a part of what AWS has in us-east-1, routed nowhere here. */
 export const internetCidr6 = '2600:1f00::/24';
 /** Next hops of IPv6, as the IPv4 ends of links to the internet: known neighbours, never seen elsewhere. */

@@ -33,6 +33,8 @@ export interface LinuxMachinesOptions {
   folder: string;
   /** The namespaces this process runs in, as the launcher told; undefined on the host itself, where no machine is ever started. */
   inside: Inside | undefined;
+  /** When the folder is this cloud's to touch; at once unless told. */
+  owned?: Promise<unknown> | undefined;
 }
 
 /** Containers that are being started at once: more than one for each processor only makes all of them late. */
@@ -399,12 +401,17 @@ function describeEnd(end: RunEnd): string {
  * Opens the plane: finds out what the host can do, and clears away what a crash left. A host that refuses is an answer, not an error: then the plane
  * is one that says why in `unavailable`.
  */
-export async function openLinuxMachines({ folder, inside }: LinuxMachinesOptions): Promise<Machines> {
+export async function openLinuxMachines({ folder, inside, owned }: LinuxMachinesOptions): Promise<Machines> {
   if (inside === undefined) return new AbsentMachines('Machines need namespaces of their own.');
+  const [host, runtimeProblem, ownTime] = await Promise.all([
+    readMachineHost(inside.run),
+    probeRuntime(),
+    probeTimeNamespace(),
+    owned,
+  ]);
   for (const name of ['images', 'consoles', 'store']) await mkdir(`${folder}/${name}`, { recursive: true, mode: 0o700 });
-  const [host, runtimeProblem] = await Promise.all([readMachineHost(inside.run), probeRuntime()]);
   if (runtimeProblem !== undefined) return new AbsentMachines(`Machines cannot run: ${runtimeProblem}.`);
-  const [overlayProblem, ownTime] = await Promise.all([probeOverlay(folder, host.userNamespace), probeTimeNamespace()]);
+  const overlayProblem = await probeOverlay(folder, host.userNamespace);
   if (overlayProblem !== undefined) return new AbsentMachines(`Machines cannot run: ${overlayProblem}.`);
   await rm(`${folder}/run`, { recursive: true, force: true });
   for (const left of await listCgroups(host.cgroups, inside.run)) await removeCgroup(host.cgroups, `${inside.run}/${left}`);
