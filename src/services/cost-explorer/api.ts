@@ -15,6 +15,8 @@ export interface UsageLine {
   usageType: string;
   operation: string;
   amount: number;
+  /** What the amount costs in US dollars, and its unit, where the price is not one of the list but of a market. */
+  market?: { cost: number; unit: string } | undefined;
 }
 
 export interface CostExplorerApi {

@@ -4,7 +4,7 @@ import { parsePageToken, formatPageToken } from '../../base/paging.ts';
 import type { Context } from '../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
-import { priceOf } from './prices.ts';
+import { costOf, unitOf } from './prices.ts';
 import { Usage, type UsageRow } from './usage.ts';
 
 /** Costs that are the same as long as there are no discounts, refunds and reservations. */
@@ -77,9 +77,9 @@ function splitPeriod({ Start, End }: Period, granularity: string | undefined): P
 
 /** Sums of rows. Amounts of different units have no unit together, as in AWS. */
 function sumOf(rows: readonly UsageRow[], wanted: readonly string[]): Record<string, { Amount: string; Unit: string }> {
-  const cost = rows.reduce((sum, row) => sum + row.amount * priceOf(row).perUnit, 0);
+  const cost = rows.reduce((sum, row) => sum + costOf(row), 0);
   const amount = rows.reduce((sum, row) => sum + row.amount, 0);
-  const units = new Set(rows.map((row) => priceOf(row).unit));
+  const units = new Set(rows.map(unitOf));
   const [unit = 'N/A'] = units;
   const figures = wanted.map((metric) => {
     if (metric !== 'UsageQuantity') return [metric, { Amount: formatAmount(cost), Unit: 'USD' }];

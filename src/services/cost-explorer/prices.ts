@@ -1,5 +1,5 @@
 /**
- * List prices in US dollars, those of us-east-1 ("Amazon S3 pricing", first tier of each, as of 2025). They stand for every Region: what differs between
+ * List prices in US dollars, those of us-east-1 ("Amazon S3 pricing", "Amazon EBS pricing", first tier of each, as of 2025). They stand for every Region: what differs between
  * Regions, volume tiers and the free tier are left out.
  */
 import { bareUsageType, type UsageRow } from './usage.ts';
@@ -11,6 +11,7 @@ interface Price {
 
 const perMonth = (dollars: number): Price => ({ perUnit: dollars, unit: 'GB-Mo' });
 const perThousand = (dollars: number): Price => ({ perUnit: dollars / 1000, unit: 'Requests' });
+const iops = (dollars: number): Price => ({ perUnit: dollars, unit: 'IOPS-Mo' });
 const perGigabyte = (dollars: number): Price => ({ perUnit: dollars, unit: 'GB' });
 
 const prices: Readonly<Record<string, Readonly<Record<string, Price>>>> = {
@@ -50,11 +51,41 @@ const prices: Readonly<Record<string, Readonly<Record<string, Price>>>> = {
     'Standard-Retrieval-Bytes-GDA': perGigabyte(0.02),
     'Bulk-Retrieval-Bytes-GDA': perGigabyte(0.0025),
   },
+  'EC2 - Other': {
+    'EBS:VolumeUsage': perMonth(0.05),
+    'EBS:VolumeUsage.gp2': perMonth(0.1),
+    'EBS:VolumeUsage.gp3': perMonth(0.08),
+    'EBS:VolumeUsage.piops': perMonth(0.125),
+    'EBS:VolumeUsage.io2': perMonth(0.125),
+    'EBS:VolumeUsage.st1': perMonth(0.045),
+    'EBS:VolumeUsage.sc1': perMonth(0.015),
+    'EBS:VolumeP-IOPS.gp3': iops(0.005),
+    'EBS:VolumeP-IOPS.piops': iops(0.065),
+    'EBS:VolumeP-IOPS.io2': iops(0.065),
+    'EBS:VolumeP-IOPS.io2.tier2': iops(0.0455),
+    'EBS:VolumeP-IOPS.io2.tier3': iops(0.03185),
+    'EBS:VolumeP-Throughput.gp3': { perUnit: 40.96, unit: 'GiBps-mo' },
+    'EBS:SnapshotUsage': perMonth(0.05),
+    'EBS:SnapshotArchiveStorage': perMonth(0.0125),
+    'EBS:SnapshotArchiveEarlyDelete': perMonth(0.0125),
+    'EBS:SnapshotArchiveRetrieval': perGigabyte(0.03),
+    'EBS:FastSnapshotRestore': { perUnit: 0.75, unit: 'DSU-Hrs' },
+  },
 };
 
-/** The price of a kind of use. Throws for what has none: a service that tells of it has forgotten to put its price here. */
-export function priceOf(row: Pick<UsageRow, 'service' | 'region' | 'usageType'>): Price {
+/** The list price of a kind of use. Throws for what has none: a service that tells of it has forgotten to put its price here. */
+function priceOf(row: Pick<UsageRow, 'service' | 'region' | 'usageType'>): Price {
   const price = prices[row.service]?.[bareUsageType(row)];
   if (price === undefined) throw new Error(`No price of ${row.usageType} of ${row.service}.`);
   return price;
+}
+
+/** What a row costs in US dollars. */
+export function costOf(row: UsageRow): number {
+  return row.market?.cost ?? row.amount * priceOf(row).perUnit;
+}
+
+/** The unit of a row's amount, as bills name it. */
+export function unitOf(row: UsageRow): string {
+  return row.market?.unit ?? priceOf(row).unit;
 }

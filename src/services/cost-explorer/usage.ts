@@ -12,6 +12,8 @@ export interface UsageRow {
   usageType: string;
   operation: string;
   amount: number;
+  /** Of what has no list price: what it cost, and its unit. */
+  market?: { cost: number; unit: string } | undefined;
 }
 
 export const Usage = defineTable<UsageRow>()({
@@ -58,12 +60,13 @@ export function bareUsageType({ region, usageType }: Pick<UsageRow, 'region' | '
 export async function addUsage(ctx: Context, lines: readonly UsageLine[]): Promise<void> {
   if (lines.length === 0) return;
   await ctx.transact(async (tx) => {
-    for (const { account, region, at, service, usageType, operation, amount } of lines) {
+    for (const { account, region, at, service, usageType, operation, amount, market } of lines) {
       const usage = tx.tableIn({ account, region }, Usage);
       const day = new Date(at).toISOString().slice(0, 10);
       const row = { day, region, service, usageType: inRegion(region, usageType), operation, amount };
       const known = await usage.get(...usage.keyOf(row));
-      await usage.put({ ...row, amount: amount + (known?.amount ?? 0) });
+      const sum = market && { cost: market.cost + (known?.market?.cost ?? 0), unit: market.unit };
+      await usage.put({ ...row, amount: amount + (known?.amount ?? 0), market: sum });
     }
   });
 }

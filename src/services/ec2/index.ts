@@ -37,6 +37,8 @@ import { KeyPairs, PushedKeys } from './key-pairs/state.ts';
 import { launchTemplateAuthorisations, launchTemplateHandlers } from './launch-templates/launch-templates.ts';
 import { LaunchTemplates, LaunchTemplateVersions } from './launch-templates/state.ts';
 import { launchTemplateVersionAuthorisations, launchTemplateVersionHandlers } from './launch-templates/versions.ts';
+import { meterUsage } from './metering/metering.ts';
+import { Metered, Used } from './metering/state.ts';
 import { startMetadata } from './metadata/server.ts';
 import { placementAuthorisations, placementHandlers } from './placement/modify.ts';
 import { leavePlacesOf } from './placement/place.ts';
@@ -84,7 +86,7 @@ import { ZoneGroups, zoneHandlers } from './zones.ts';
 
 export default defineService({
   name: 'ec2',
-  uses: ['cloudwatch', 'cloudwatch-logs', 'elastic-load-balancing-v2', 'iam', 'kms', 'rbin', 's3', 'ssm', 'sts'],
+  uses: ['cloudwatch', 'cloudwatch-logs', 'cost-explorer', 'elastic-load-balancing-v2', 'iam', 'kms', 'rbin', 's3', 'ssm', 'sts'],
   tables: [
     ...[Vpcs, Subnets, RouteTables, InternetGateways, NetworkAcls, DhcpOptions, Interfaces, SecurityGroups, SecurityGroupRules],
     ...[
@@ -99,7 +101,7 @@ export default defineService({
     ],
     ...networkingTables,
     ...[Addresses, PublicIps, Instances, LaunchTokens, Images, KeyPairs, ZoneGroups],
-    ...[Volumes, Snapshots, EbsSettings, LinkFaults, SpotRequests],
+    ...[Volumes, Snapshots, EbsSettings, LinkFaults, SpotRequests, Metered, Used],
   ],
   handlers: {
     ...accountAttributeHandlers,
@@ -190,6 +192,7 @@ export default defineService({
     forgetInstance,
     forgetPushedKeys,
     sampleInstance,
+    meterUsage,
     recoverInstance,
     ...spotTasks,
     ...networkingTasks,

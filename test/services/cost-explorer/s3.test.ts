@@ -1,11 +1,11 @@
 /** What S3 costs, as Cost Explorer shows it, by the clock of a cloud of one's own. */
-import { CostExplorer, type Expression, type Group } from '@aws-sdk/client-cost-explorer';
+import { CostExplorer, type Expression } from '@aws-sdk/client-cost-explorer';
 import { S3Control } from '@aws-sdk/client-s3-control';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { advanceClock, eventually, freshAccount, type OwnCloud, refused, startOwnCloud } from '../../support/cloud.ts';
 import { clientOf, freshName } from '../s3/support.ts';
+import { dayFrom, hour, usageOf } from './support.ts';
 
-const hour = 3_600_000;
 const mebibyte = 1024 * 1024;
 type StorageClass = 'STANDARD' | 'STANDARD_IA' | 'GLACIER_IR' | 'GLACIER' | 'DEEP_ARCHIVE';
 
@@ -15,41 +15,13 @@ beforeAll(async () => {
 }, 40_000);
 afterAll(() => cloud.stop());
 
-/** `2026-11-21`, so many days from the host's today. */
-function dayFrom(days: number): string {
-  return new Date(Date.now() + days * 24 * hour).toISOString().slice(0, 10);
-}
-
-interface Figure {
-  cost: number;
-  amount: number;
-  unit: string | undefined;
-}
-
 async function ownBucket() {
   const account = freshAccount(cloud.endpoint);
   const s3 = clientOf(account);
   const costs = new CostExplorer(account.config());
   const Bucket = freshName(account);
   await s3.createBucket({ Bucket });
-  /** All that was used, by usage type; accounts are new, and no test moves the clock by more than some days. */
-  const usage = async (Filter?: Expression): Promise<Map<string, Figure>> => {
-    const { ResultsByTime = [] } = await costs.getCostAndUsage({
-      TimePeriod: { Start: dayFrom(-2), End: dayFrom(40) },
-      Granularity: 'MONTHLY',
-      Metrics: ['UnblendedCost', 'UsageQuantity'],
-      GroupBy: [{ Type: 'DIMENSION', Key: 'USAGE_TYPE' }],
-      Filter,
-    });
-    const found = new Map<string, Figure>();
-    const groups = ResultsByTime.flatMap(({ Groups = [] }: { Groups?: Group[] | undefined }) => Groups);
-    for (const { Keys: [key = ''] = [], Metrics: { UnblendedCost, UsageQuantity } = {} } of groups) {
-      const before = found.get(key) ?? { cost: 0, amount: 0 };
-      const [cost, amount] = [Number(UnblendedCost?.Amount), Number(UsageQuantity?.Amount)];
-      found.set(key, { cost: before.cost + cost, amount: before.amount + amount, unit: UsageQuantity?.Unit });
-    }
-    return found;
-  };
+  const usage = (Filter?: Expression) => usageOf(account, Filter);
   const put = (Key: string, Class: StorageClass = 'STANDARD') =>
     s3.putObject({ Bucket, Key, StorageClass: Class, Body: Buffer.alloc(mebibyte, Key) });
   const get = async (Key: string, from = Bucket, Range?: string) =>

@@ -8,6 +8,7 @@ import { assignPublicIp, insufficientAddresses, removeInterface } from '../inter
 import { Interfaces } from '../interfaces/state.ts';
 import { mergeTemplate } from '../launch-templates/data.ts';
 import { requireRow } from '../lookup.ts';
+import { meterToday } from '../metering/metering.ts';
 import { leavePlace, zoneOfCluster } from '../placement/place.ts';
 import { PlacementGroups } from '../placement/state.ts';
 import { serveRequest } from '../spot/lifecycle.ts';
@@ -188,6 +189,7 @@ async function launch(
       snapshotId: plan.image.rootSnapshotId,
       tags: plan.tags.volume,
     });
+    await meterToday(tx, ctx);
     await addDisks(tx, ctx, plan.disks, instance, plan.tags.volume);
     tx.hint('machines', instance.id);
   }

@@ -8,6 +8,7 @@ import { missingParameter } from '../errors.ts';
 import { assignPublicIp } from '../interfaces/lifecycle.ts';
 import { Interfaces } from '../interfaces/state.ts';
 import { rowsByIds } from '../lookup.ts';
+import { meterInstance } from '../metering/metering.ts';
 import { checkStartable, checkStoppable, endSpot, markStarted, markStopped } from '../spot/lifecycle.ts';
 import { checkTagged } from '../tags.ts';
 import { describeState } from './describe.ts';
@@ -40,6 +41,7 @@ async function move(
   row: InstanceRow,
   to: Partial<InstanceRow> & Pick<InstanceRow, 'state' | 'intent'>,
 ): Promise<void> {
+  if (row.state === 'running' && to.intent !== 'running') await meterInstance(tx, ctx, row);
   await tx.table(Instances).put({ ...row, ...to });
   if (to.state !== row.state) await announceState(tx, ctx, row, to.state);
   tx.hint('machines', row.id);

@@ -6,6 +6,7 @@ import { dropPublicIp, removeInterface } from '../interfaces/lifecycle.ts';
 import { type InterfaceRow, Interfaces } from '../interfaces/state.ts';
 import { pushedKeysProgram } from '../key-pairs/pushed-keys.ts';
 import { KeyPairs } from '../key-pairs/state.ts';
+import { meterVolume } from '../metering/metering.ts';
 import { privateDnsName } from '../names.ts';
 import { leavePlace } from '../placement/place.ts';
 import { resolverOf } from '../vpc/dhcp-rules.ts';
@@ -173,9 +174,11 @@ async function tearDown(ctx: Context, row: InstanceRow): Promise<void> {
         tx.hint('networks', card.vpcId);
       }
     }
-    if (latest.rootVolume.deleteOnTermination) await tx.table(Volumes).delete(latest.rootVolume.id);
-    else await tx.table(Volumes).update([latest.rootVolume.id], (volume) => ({ ...volume, instanceId: undefined }));
-    await releaseVolumes(tx, row.id);
+    if (latest.rootVolume.deleteOnTermination) {
+      await meterVolume(tx, ctx, await tx.table(Volumes).get(latest.rootVolume.id));
+      await tx.table(Volumes).delete(latest.rootVolume.id);
+    } else await tx.table(Volumes).update([latest.rootVolume.id], (volume) => ({ ...volume, instanceId: undefined }));
+    await releaseVolumes(tx, ctx, row.id);
     await leavePlace(tx, latest.id);
     await tx.table(Instances).put({ ...latest, state: 'terminated', terminatedAt: ctx.now });
     await tx.schedule({ task: 'forgetInstance', key: row.id, due: ctx.now + terminatedListed });

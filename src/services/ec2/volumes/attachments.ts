@@ -8,6 +8,7 @@ import { type InstanceRow, Instances } from '../instances/state.ts';
 import { instanceTypes } from '../instances/type-catalogue.ts';
 import { Interfaces } from '../interfaces/state.ts';
 import { requireRow } from '../lookup.ts';
+import { meterVolume } from '../metering/metering.ts';
 import { checkTagged } from '../tags.ts';
 import { forgetSecret, unseal } from './encryption.ts';
 import { type Attachment, type VolumeRow, Volumes } from './state.ts';
@@ -125,11 +126,13 @@ async function attach(tx: Transaction, ctx: Context, volumeId: string, instanceI
 }
 
 /** The instance has ended: data volumes are deleted or stay, each as its flag says. */
-export async function releaseVolumes(tx: Transaction, instanceId: string): Promise<void> {
+export async function releaseVolumes(tx: Transaction, ctx: Context, instanceId: string): Promise<void> {
   for (const { row, attachment } of await volumesOf(tx, instanceId)) {
     const attachments = (row.attachments ?? []).filter((one) => one !== attachment);
-    if (attachment.deleteOnTermination && attachments.length === 0) await tx.table(Volumes).delete(row.id);
-    else {
+    if (attachment.deleteOnTermination && attachments.length === 0) {
+      await meterVolume(tx, ctx, row);
+      await tx.table(Volumes).delete(row.id);
+    } else {
       const encryption = attachments.length === 0 ? forgetSecret(row.encryption) : row.encryption;
       await tx.table(Volumes).put({ ...row, attachments, encryption });
     }

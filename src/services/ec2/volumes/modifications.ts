@@ -6,6 +6,7 @@ import type { AuthorisationsOf, HandlersOf, Task } from '../../../kernel/service
 import { invalidParameterValue } from '../errors.ts';
 import { applyFilters } from '../filters.ts';
 import { requireRow, rowsByIds } from '../lookup.ts';
+import { meterVolume } from '../metering/metering.ts';
 import { page } from '../paging.ts';
 import { checkTagged } from '../tags.ts';
 import { type Modification, type VolumeRow, Volumes } from './state.ts';
@@ -138,7 +139,9 @@ export async function beginOptimizing(ctx: Context, id: string, failure: string 
       await tx.table(Volumes).put({ ...row, modification });
       return;
     }
-    await tx.table(Volumes).put({ ...row, ...target, modification: { ...row.modification, state: 'optimizing', progress: 1 } });
+    await meterVolume(tx, ctx, row);
+    const modification: Modification = { ...row.modification, state: 'optimizing', progress: 1 };
+    await tx.table(Volumes).put({ ...row, ...target, countedUntil: ctx.now, modification });
     const millis = Math.min(optimizingMillisMax, Math.max(optimizingMillisMin, target.sizeGiB * optimizingMillisPerGiB));
     await tx.schedule({ task: 'endVolumeModification', key: id, due: ctx.now + millis });
     for (const { instanceId } of row.attachments ?? []) tx.hint('machines', instanceId);

@@ -4,6 +4,7 @@ import { findZone } from '../../../base/regions.ts';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError } from '../../../kernel/errors.ts';
 import { invalidParameterCombination, invalidParameterValue, missingParameter } from '../errors.ts';
+import { meterToday } from '../metering/metering.ts';
 import { planEncryption, unseal } from './encryption.ts';
 import { usableSnapshot } from './snapshot-lookup.ts';
 import { type Encryption, type SnapshotRow, type VolumeRow, Volumes } from './state.ts';
@@ -85,6 +86,7 @@ export async function addVolume(
     ...more,
   };
   await tx.table(Volumes).put(row);
+  await meterToday(tx, ctx);
   tx.hint('volumes', row.id);
   return row;
 }

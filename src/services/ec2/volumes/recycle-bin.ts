@@ -5,6 +5,7 @@ import type { AuthorisationsOf, HandlersOf, Task } from '../../../kernel/service
 import type { RbinApi } from '../../rbin/api.ts';
 import { notFound } from '../errors.ts';
 import { requireRow } from '../lookup.ts';
+import { meterSnapshotEnd } from '../metering/metering.ts';
 import { page } from '../paging.ts';
 import { checkTagged } from '../tags.ts';
 import { type SnapshotRow, Snapshots } from './state.ts';
@@ -21,6 +22,7 @@ export const emptyRecycleBin: Task = async (job, ctx) => {
   await ctx.transact(async (tx) => {
     const row = await tx.table(Snapshots).get(job.key);
     if (row?.recycled === undefined || row.recycled.exits > job.due) return;
+    await meterSnapshotEnd(tx, ctx, row, job.due);
     await tx.table(Snapshots).delete(row.id);
     for (const key of new Set([row.id, row.rootImage ?? row.id])) tx.hint('snapshots', key);
   });

@@ -7,6 +7,7 @@ import type { AuthorisationsOf, HandlersOf, Task } from '../../../kernel/service
 import { invalidParameterCombination, invalidParameterValue, missingParameter } from '../errors.ts';
 import { applyFilters } from '../filters.ts';
 import { requireRow } from '../lookup.ts';
+import { meterArchiveRest, meterFastRestoreRest, meterRetrieval, meterSnapshot } from '../metering/metering.ts';
 import { page } from '../paging.ts';
 import { checkTagged, describeTags } from '../tags.ts';
 import { type FastRestore, type SnapshotRow, Snapshots } from './state.ts';
@@ -15,7 +16,7 @@ const hour = 3_600_000;
 const day = 24 * hour;
 /** "It can take up to 72 hours to restore"; the least that is told is 24. */
 const restoreMillis = 24 * hour;
-/** "The minimum archive period is 90 days" bears on the bill only. Archiving itself takes minutes to hours. */
+/** Archiving itself takes minutes to hours. */
 const archiveMillis = 60_000;
 const temporaryDaysMax = 180;
 /** "60 minutes per TiB" to optimise a snapshot for fast restore. */
@@ -77,14 +78,18 @@ const tierHandlers: HandlersOf<EC2> = {
       throw invalidParameterCombination('PermanentRestore and TemporaryRestoreDays cannot be specified together.');
     const days = permanent ? undefined : checkDays(input.TemporaryRestoreDays);
     const now = ctx.now;
-    const row = await ctx.transact(async (tx) => {
+    const row = await ctx.transact(async (tx): Promise<Row> => {
       const latest = await requireRow(tx, Snapshots, 'snapshot', input.SnapshotId);
       const temporary = latest.tiering?.operation === 'temporarily-restored';
       if (latest.tier !== 'archive' && !temporary)
         throw invalidParameterCombination(`The snapshot ${latest.id} is not in the archive tier.`);
       if (latest.tiering?.operation.startsWith('restoring') === true)
         throw new AwsError('IncorrectState', `The snapshot ${latest.id} is being restored.`);
-      if (temporary) return changeTemporary(latest, permanent, days, now);
+      if (temporary) {
+        await meterSnapshot(tx, ctx, latest);
+        if (permanent) await meterArchiveRest(tx, latest, now);
+        return { ...changeTemporary(latest, permanent, days, now), countedUntil: now };
+      }
       return {
         ...latest,
         tiering: { operation: permanent ? 'restoring-permanently' : 'restoring-temporarily', started: now, days },
@@ -161,15 +166,21 @@ export const moveSnapshotTier: Task = async (job, ctx) => {
     const row = await tx.table(Snapshots).get(job.key);
     if (row?.tiering === undefined) return;
     const { operation, started, days, restoreExpires } = row.tiering;
-    const put = (next: Partial<Row>) => tx.table(Snapshots).put({ ...row, ...next });
+    const put = async (next: Partial<Row>) => {
+      await meterSnapshot(tx, ctx, row, job.due);
+      await tx.table(Snapshots).put({ ...row, countedUntil: job.due, ...next });
+    };
+    if (operation.startsWith('restoring')) await meterRetrieval(tx, row, job.due);
     if (operation === 'archiving')
       return put({ tier: 'archive', archivedAt: job.due, tiering: { operation: 'archived', started, ended: job.due } });
-    if (operation === 'restoring-permanently')
+    if (operation === 'restoring-permanently') {
+      await meterArchiveRest(tx, row, job.due);
       return put({
         tier: 'standard',
         archivedAt: undefined,
         tiering: { operation: 'permanently-restored', started, ended: job.due },
       });
+    }
     if (operation === 'restoring-temporarily') {
       const expires = job.due + (days ?? 1) * day;
       await tx.schedule({ task: 'moveSnapshotTier', key: row.id, due: expires });
@@ -290,7 +301,10 @@ export const moveFastRestores: Task = async (job, ctx) => {
         return [{ ...one, state: 'enabled', enabledAt: job.due }];
       return [one];
     });
-    await tx.table(Snapshots).put({ ...row, fastRestores: next });
+    await meterSnapshot(tx, ctx, row, job.due);
+    for (const { state, enabledAt, since } of row.fastRestores)
+      if (state === 'disabling') await meterFastRestoreRest(tx, enabledAt, since);
+    await tx.table(Snapshots).put({ ...row, fastRestores: next, countedUntil: job.due });
     const waiting = next.filter(({ state }) => state === 'optimizing').map(({ since }) => since + optimizing);
     if (waiting.length > 0)
       await tx.schedule({ task: 'moveFastRestores', key: row.id, due: Math.max(job.due, Math.min(...waiting)) });

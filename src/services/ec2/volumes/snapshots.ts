@@ -9,6 +9,7 @@ import { applyFilters } from '../filters.ts';
 import { Images } from '../images/state.ts';
 import { Instances } from '../instances/state.ts';
 import { requireRow } from '../lookup.ts';
+import { meterSnapshotEnd, meterToday } from '../metering/metering.ts';
 import { page } from '../paging.ts';
 import { checkTagged, describeTags, ec2Arn, requestTagConditions, tagsFor } from '../tags.ts';
 import type { TagMap } from '../vpc/state.ts';
@@ -70,6 +71,7 @@ export async function addSnapshot(
     ...more,
   };
   await tx.table(Snapshots).put(row);
+  await meterToday(tx, ctx);
   tx.hint('snapshots', id);
   return row;
 }
@@ -217,6 +219,7 @@ export const snapshotHandlers: HandlersOf<EC2> = {
       await checkUnused(tx, latest);
       checkLock(latest, ctx.now);
       if (bin === undefined) {
+        await meterSnapshotEnd(tx, ctx, latest, ctx.now);
         await tx.table(Snapshots).delete(row.id);
         for (const key of new Set([row.id, row.rootImage ?? row.id])) tx.hint('snapshots', key);
         return;
@@ -271,6 +274,7 @@ export const snapshotHandlers: HandlersOf<EC2> = {
         encryption,
         tags,
       });
+      await meterToday(tx, ctx);
       tx.hint('snapshots', id);
     });
     return { SnapshotId: id, Tags: describeTags(tags) };

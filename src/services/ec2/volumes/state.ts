@@ -70,6 +70,8 @@ export interface VolumeRow {
   /** I/O stands still (chaos), since this time. */
   stalledSince?: Millis | undefined;
   clientToken?: string | undefined;
+  /** For the bill: what it was before is counted up to then. */
+  countedUntil?: Millis | undefined;
   tags: TagMap;
 }
 
@@ -142,6 +144,8 @@ export interface SnapshotRow {
     | undefined;
   /** The volume's whole content was allocated blocks of this many bytes. */
   bytes?: number | undefined;
+  /** For the bill: what it was before is counted up to then. */
+  countedUntil?: Millis | undefined;
   tags: TagMap;
 }
 

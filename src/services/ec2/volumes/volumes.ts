@@ -6,6 +6,7 @@ import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { applyFilters } from '../filters.ts';
 import { type InstanceRow, Instances } from '../instances/state.ts';
 import { requireRow, rowsByIds } from '../lookup.ts';
+import { meterVolume } from '../metering/metering.ts';
 import { page } from '../paging.ts';
 import { checkTagged, describeTags, ec2Arn, requestTagConditions, tagsFor } from '../tags.ts';
 import { addVolume, planVolume, volumeZone } from './new-volume.ts';
@@ -132,6 +133,7 @@ export const volumeHandlers: HandlersOf<EC2> = {
       const holder = row.instanceId ?? row.attachments?.[0]?.instanceId;
       if (holder !== undefined) throw new AwsError('VolumeInUse', `Volume ${row.id} is currently attached to ${holder}`);
       if (row.pending === 'creating') throw new AwsError('IncorrectState', `Volume '${row.id}' is in the 'creating' state.`);
+      await meterVolume(tx, ctx, row);
       await tx.table(Volumes).delete(row.id);
       tx.hint('volumes', row.id);
     });
