@@ -50,6 +50,10 @@ export interface NodeKind<Spec extends Placed> {
   /** Hears what is no answer. */
   onMessage?: (node: RunningNode<Spec>, message: unknown) => void;
   onStart?: (node: RunningNode<Spec>) => void;
+  /** Makes ready where the node is to run, before each start. */
+  prepare?: (spec: Spec) => Promise<void>;
+  /** Hears of a node that ended by itself and is to be started again. */
+  onLost?: (node: RunningNode<Spec>) => void;
 }
 
 /** Nodes of one kind. */
@@ -84,7 +88,7 @@ export class NodeProcesses<Spec extends Placed> {
       if (this.#closed) return;
       const known = this.#nodes.get(spec.key);
       if (known !== undefined && known.spec.machine !== spec.machine) this.#end(spec.key);
-      const node = this.#nodes.get(spec.key) ?? this.#start(spec);
+      const node = this.#nodes.get(spec.key) ?? (await this.#start(spec));
       const text = JSON.stringify(spec);
       if (node.applied === text) return;
       node.spec = spec;
@@ -145,8 +149,9 @@ export class NodeProcesses<Spec extends Placed> {
     });
   }
 
-  #start(spec: Spec): RunningNode<Spec> {
-    const { args, memoryMiB, serialization, onMessage, onStart } = this.#kind;
+  async #start(spec: Spec): Promise<RunningNode<Spec>> {
+    const { args, memoryMiB, serialization, onMessage, onStart, prepare } = this.#kind;
+    await prepare?.(spec);
     const child = startOwnProcess(machineNamespace(spec.machine), args, memoryMiB, serialization);
     const node: RunningNode<Spec> = { spec, child, applied: '', waiting: new Map() };
     this.#nodes.set(spec.key, node);
@@ -167,6 +172,7 @@ export class NodeProcesses<Spec extends Placed> {
     if (this.#nodes.get(node.spec.key) !== node) return;
     this.#nodes.delete(node.spec.key);
     if (this.#closed || node.applied === '') return;
+    this.#kind.onLost?.(node);
     void pause(this.#kind.restartMillis)
       .then(() => (this.#nodes.has(node.spec.key) ? undefined : this.ensure(node.spec)))
       .catch(() => {});

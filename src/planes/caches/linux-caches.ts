@@ -3,7 +3,9 @@
  * entries that a node has written go to the other nodes of its group.
  */
 import type { ClockState } from '../../base/clock.ts';
+import { machineNamespace } from '../../machine/netns.ts';
 import { NodeProcesses, type RunningNode } from '../node-processes.ts';
+import { ensureSilence, removeSilence } from './silence.ts';
 import { type CacheNodeSpec, type CacheNodes, CacheRefusal, type CacheSource } from './types.ts';
 import type { FromNode, ToNode } from './worker/channel.ts';
 
@@ -17,6 +19,8 @@ export class LinuxCaches implements CacheNodes {
     serialization: 'advanced',
     restartMillis: 100,
     onMessage: (node, message) => this.#onMessage(node, message as FromNode),
+    prepare: ({ machine, port }) => ensureSilence(machineNamespace(machine), port),
+    onLost: ({ spec }) => this.#source?.ended(spec.group, spec.key),
     onStart: (node) => {
       if (this.#time !== undefined) this.#send(node, { tell: 'time', state: this.#time });
     },
@@ -40,7 +44,10 @@ export class LinuxCaches implements CacheNodes {
     return this.#nodes.ensure(spec);
   }
 
-  retireNode(key: string): Promise<void> {
+  async retireNode(key: string): Promise<void> {
+    const node = this.#nodes.get(key);
+    // A namespace that is gone says nothing anyway.
+    if (node !== undefined) await removeSilence(machineNamespace(node.spec.machine)).catch(() => {});
     return this.#nodes.retire(key);
   }
 

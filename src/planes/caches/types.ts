@@ -80,6 +80,8 @@ export class CacheRefusal extends Error {
 /** Answers the questions of nodes. Throws CacheRefusal for what clients are told. */
 export interface CacheSource {
   answer(group: string, question: CacheQuestion): Promise<unknown>;
+  /** The process of a node has ended though nobody told it to; another takes its place at once. */
+  ended(group: string, key: string): void;
 }
 
 export interface CacheNodes {
@@ -89,7 +91,10 @@ export interface CacheNodes {
   register(source: CacheSource): () => void;
   /** Cloud time goes on from here: what is held gets older by it. */
   setTime(state: ClockState): void;
-  /** Makes the node so; resolves when it listens. Safe to repeat. A node that dies is started again, empty. */
+  /**
+   * Makes the node so; resolves when it listens. Safe to repeat. Clients hear nothing of a node that dies but
+   * refusals of what they send on connections that it had, once another has its place.
+   */
   ensureNode(spec: CacheNodeSpec): Promise<void>;
   /**
    * Lets the node go in good order: it listens no longer, and closes each connection at the next request on it. Resolves when its port is free; the

@@ -129,6 +129,16 @@ async function settle(
   });
 }
 
+/** A node has failed by itself: another takes its place, empty, under its name and address ("DAX cluster components": failed nodes are replaced). */
+export async function replaceNode(ctx: Context, cluster: string, interfaceId: string): Promise<void> {
+  await ctx.transact(async (tx) => {
+    const node = (await tx.table(Clusters).get(cluster))?.nodes.find((each) => each.interfaceId === interfaceId);
+    if (node === undefined) return;
+    await note(tx, ctx, { source: cluster, type: 'CLUSTER', message: `Node ${node.id} failed and is being replaced.` });
+    tx.hint('clusters', cluster);
+  });
+}
+
 /** Gives back what a removed node held. */
 export const releaseNode: Task = async (job, ctx) => {
   const { label, id } = job.payload as { label: string; id: string };

@@ -9,6 +9,7 @@ import { AwsError } from '../../kernel/errors.ts';
 import { type CacheProof, type CacheQuestion, CacheRefusal, type CacheSource, type KeyShape } from '../../planes/caches/types.ts';
 import type { StsApi } from '../sts/api.ts';
 import { clusterArn } from './lookup.ts';
+import { replaceNode } from './nodes.ts';
 import { type ClusterRow, Clusters, NameLists } from './state.ts';
 
 /** Clients that have shown who they are; the oldest must show it again. They do so every few minutes anyway. */
@@ -38,6 +39,10 @@ export function createSource(system: Context): CacheSource {
       if (question.ask === 'admit') return admit(ctx, question.proof);
       if (question.ask === 'permit') return permit(ctx, row, passes.get(question.pass), question);
       return refusing(() => answerTable(ctx, row, question));
+    },
+    ended(group, key) {
+      const [account = '', region = '', name = ''] = group.split('/');
+      void replaceNode(system.inScope({ account, region }), name, key);
     },
   };
 }

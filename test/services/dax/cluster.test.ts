@@ -39,7 +39,7 @@ describe('a cluster of three nodes', () => {
     return cards.NetworkInterfaces![0]!.PrivateIpAddress!;
   };
 
-  it('answers with what the table holds, writes to both, and goes on while nodes are rebooted and removed', async () => {
+  it('DAX-001 answers with what the table holds, writes to both, and goes on while nodes are killed, rebooted and removed', async () => {
     await put('a', 'from the table');
     expect(await lab.ok('get', { TableName: table, Key: { id: 'a' } })).toEqual({ Item: { id: 'a', v: 'from the table' } });
     await lab.ok('put', { TableName: table, Item: { id: 'b', v: 'through DAX' } });
@@ -49,6 +49,20 @@ describe('a cluster of three nodes', () => {
     await put('b', 'changed behind it');
     for (let turn = 0; turn < 9; turn += 1)
       expect((await lab.ok('get', { TableName: table, Key: { id: 'b' } }))['Item']).toMatchObject({ v: 'through DAX' });
+    // Each node is killed while the client keeps idle connections to it, one of them the node that takes writes.
+    const Filters = [{ Name: 'description', Values: ['DAX web'] }];
+    const cards = await lab.lab.ec2.send(new DescribeNetworkInterfacesCommand({ Filters }));
+    for (const card of cards.NetworkInterfaces!) {
+      await lab.killNode(card.PrivateIpAddress!);
+      for (let turn = 0; turn < 12; turn += 1) {
+        expect((await lab.ok('get', { TableName: table, Key: { id: 'a' } }))['Item']).toMatchObject({ id: 'a' });
+        await lab.ok('put', { TableName: table, Item: { id: `${card.Groups![0]!.GroupId}-${turn}`, v: 'x' } });
+      }
+    }
+    const failed = await lab.dax.send(new DescribeEventsCommand({ SourceName: 'web', SourceType: 'CLUSTER' }));
+    expect(failed.Events!.map(({ Message }) => Message)).toEqual(
+      expect.arrayContaining(['a', 'b', 'c'].map((letter) => `Node web-${letter} failed and is being replaced.`)),
+    );
     for (const NodeId of ['web-a', 'web-b', 'web-c']) {
       const rebooted = await lab.dax.send(new RebootNodeCommand({ ClusterName: 'web', NodeId }));
       expect(rebooted.Cluster!.Nodes!.find((node) => node.NodeId === NodeId)).toMatchObject({ NodeStatus: 'rebooting' });

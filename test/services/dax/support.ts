@@ -1,5 +1,5 @@
 /** What tests of DAX share: a VPC over three zones, a role, tables, clusters, and the official client inside an instance. */
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { CreateTableCommand, DynamoDBClient, type KeySchemaElement } from '@aws-sdk/client-dynamodb';
 import {
@@ -127,6 +127,18 @@ export class DaxLab {
       },
       { why: `the cluster ${name} is available`, timeoutMs: 40_000 },
     );
+  }
+
+  /** Kills the process of the node with this address outright, as a machine that loses its power. */
+  async killNode(address: string): Promise<void> {
+    const read = (pid: string, file: string) => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '');
+    for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+      if (!(await read(pid, 'cmdline')).split('\0').includes('cache-node')) continue;
+      if (!(await read(pid, 'net/fib_trie')).includes(`-- ${address}\n`)) continue;
+      process.kill(Number(pid), 'SIGKILL');
+      return;
+    }
+    throw new Error(`No process is the node ${address}.`);
   }
 
   /** An instance in the first zone that serves the official client; `perform` uses it. */

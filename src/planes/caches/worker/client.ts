@@ -1,5 +1,6 @@
 /** A client's connection: a name and a session first, then requests one after another, each answered before the next is looked at. */
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { CacheRefusal } from '../types.ts';
 import { bytes, CborReader, endOf, integer, list, ProtocolError, text } from './cbor.ts';
 import { listOf, single } from './members.ts';
@@ -84,11 +85,11 @@ export class ClientConnection {
     socket.setNoDelay(true);
     socket.on('error', () => socket.destroy());
     const patience = setTimeout(() => {
-      if (!this.#greeted) socket.destroy();
+      if (!this.#greeted) this.#hangUp();
     }, greetingMillisMax);
     socket.on('close', () => clearTimeout(patience));
     socket.on('data', (piece: Buffer) => {
-      if (this.#retired && !this.#busy) return socket.destroy();
+      if (this.#retired && !this.#busy) return this.#hangUp();
       this.#arrived = this.#arrived.length === 0 ? piece : Buffer.concat([this.#arrived, piece]);
       if (!this.#busy) void this.#serve();
     });
@@ -99,6 +100,12 @@ export class ClientConnection {
     this.#retired = true;
   }
 
+  /** Ends the connection so that the client hears of it: the namespace holds back plain ends, which are what a dead node leaves (silence.ts). */
+  #hangUp(): void {
+    if (this.#socket instanceof TLSSocket) this.#socket.end();
+    else this.#socket.resetAndDestroy();
+  }
+
   async #serve(): Promise<void> {
     this.#busy = true;
     this.#socket.cork();
@@ -107,7 +114,7 @@ export class ClientConnection {
       if (this.#arrived.length > requestBytesMax) throw new ProtocolError('A request beyond all bounds');
     } catch {
       // What is not the protocol has no answer in it.
-      this.#socket.destroy();
+      this.#hangUp();
     }
     this.#socket.uncork();
     this.#busy = false;
