@@ -2,8 +2,7 @@
  * Functions on Linux: environments by key, idle ones kept for the next call, each a sandbox of its own (sandbox.ts). Nothing is kept over a restart but
  * unpacked code: when Pilvi dies its pid namespace takes every sandbox along.
  */
-import { createHash } from 'node:crypto';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { PilviError } from '../../base/errors.ts';
 import type { Inside } from '../../machine/launch.ts';
@@ -18,8 +17,10 @@ import { serveRuntimeApi } from './runtime-api.ts';
 import { Sandbox } from './sandbox.ts';
 import { buildRoot, makeTemplate, probeDisk } from './sandbox-root.ts';
 import { apiInside, SandboxNetworks, type Slot } from './sandbox-network.ts';
-import { commandOf, hostBinds, packagesFolder, runtimeFolder, sdkFolder, toolchainProblem } from './toolchains.ts';
+import { installClient } from './client-folder.ts';
+import { clientFolder, commandOf, hostBinds, packagesFolder, sdkFolder, toolchainProblem } from './toolchains.ts';
 import type {
+  ClientProgram,
   Functions,
   FunctionSpec,
   InstalledCode,
@@ -77,7 +78,7 @@ class LinuxFunctions implements Functions {
   readonly #provisioned = new Map<string, number>();
   readonly #starts = new Slots(startsAtOnceMax);
   readonly #templates = new Map<number, Promise<string>>();
-  readonly #clients = new Map<string, string>();
+  readonly #clients = new Map<ClientProgram, Promise<string>>();
   readonly #sweeper: NodeJS.Timeout;
   readonly #ending = new Set<Promise<void>>();
   #stopApi: () => Promise<void> = async () => {};
@@ -370,17 +371,16 @@ class LinuxFunctions implements Functions {
     });
   }
 
-  /** Where the client lies on the host, and where inside. */
-  async #clientOf({ client }: FunctionSpec): Promise<[string, string][]> {
+  /** Where the client lies inside, and where on the host. */
+  async #clientOf({ client, toolchain }: FunctionSpec): Promise<[string, string][]> {
     if (client === undefined) return [];
-    const name = createHash('sha256').update(client.text).digest('hex').slice(0, 16);
-    let file = this.#clients.get(name);
-    if (file === undefined) {
-      file = `${this.#folder}/clients/${name}`;
-      await writeFile(file, client.text, { mode: 0o644 });
-      this.#clients.set(name, file);
+    let folder = this.#clients.get(client);
+    if (folder === undefined) {
+      folder = installClient(`${this.#folder}/clients`, client, toolchain);
+      this.#clients.set(client, folder);
+      folder.catch(() => this.#clients.delete(client));
     }
-    return [[`${runtimeFolder}/${client.file}`, file]];
+    return [[clientFolder, await folder]];
   }
 
   /** An empty file system of this size, made once and copied for each sandbox. */

@@ -2,7 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { chmod, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { runCommand, tryCommand } from '../../machine/command.ts';
-import { clientFiles, hostLinks, packagesFolder, runtimeFolder } from './toolchains.ts';
+import { clientFolder, hostLinks, packagesFolder } from './toolchains.ts';
 
 /** User and group of the program in a sandbox. */
 export interface SandboxIds {
@@ -37,12 +37,11 @@ export async function makeTemplate(folder: string, mebibytes: number, { user, gr
 export async function buildRoot(folder: string, binds: ReadonlyMap<string, string>, ids: SandboxIds): Promise<void> {
   const root = `${folder}/root`;
   await rm(root, { recursive: true, force: true });
-  for (const name of ['proc', 'dev', 'sys', 'tmp', 'opt', 'var/task', 'var/runtime', 'var/lang', 'etc', 'run', 'dev/shm'])
+  for (const name of ['proc', 'dev', 'sys', 'tmp', 'opt', 'var/task', clientFolder.slice(1), 'var/lang', 'etc', 'run', 'dev/shm'])
     await mkdir(`${root}/${name}`, { recursive: true, mode: 0o755 });
   await chmod(`${root}/tmp`, 0o1777);
   const { user, group } = ids;
   await Promise.all([
-    ...clientFiles.map((name) => writeFile(`${root}${runtimeFolder}/${name}`, '')),
     writeFile(
       `${root}/etc/passwd`,
       `root:x:0:0:root:/root:/sbin/nologin\nsbx_user1051:x:${user}:${group}::/home/sbx_user1051:/sbin/nologin\n`,

@@ -2,28 +2,30 @@
  * What runs the code of functions: the host's own toolchains, shown read-only in every sandbox. Nothing is downloaded; what is missing is refused
  * with what to install.
  */
-import { existsSync, lstatSync, readlinkSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { findProgram } from '../../machine/command.ts';
 import type { FunctionSpec, Toolchain } from './types.ts';
 
-/** Where clients of the Runtime API lie inside, and Node.js, which need not be in the usual folders. */
-export const runtimeFolder = '/var/runtime';
-/** Mount points for clients, made once. */
-export const clientFiles = ['client.mjs', 'client.py', 'client.java'] as const;
+/** Where the client of the Runtime API lies inside, and Node.js, which need not be in the usual folders. */
+export const clientFolder = '/var/runtime/client';
 const nodeProgram = '/var/lang/bin/node';
 /** Inside, so that imports from /var/task find the packages that AWS has in its own runtime. */
 export const packagesFolder = '/var/runtime/node_modules';
 
 const packages: Readonly<Record<Exclude<Toolchain, 'node' | 'none'>, { program: string; install: string }>> = {
   python3: { program: 'python3', install: 'apt install python3' },
-  java: { program: 'java', install: 'apt install default-jdk-headless' },
+  // The client is compiled here, so that a runtime alone does not do.
+  java: { program: 'javac', install: 'apt install default-jdk-headless' },
   ruby: { program: 'ruby', install: 'apt install ruby' },
   dotnet: { program: 'dotnet', install: 'the .NET SDK from dot.net' },
 };
 /** Those that there is a client of the Runtime API for. */
-const served: readonly Toolchain[] = ['node', 'python3', 'none'];
+const served: readonly Toolchain[] = ['node', 'python3', 'java', 'ruby', 'none'];
+/** Share of a function's memory that its objects in Java may take; the rest is for the machine around them. */
+const javaHeapShare = 0.85;
+const javaPath = ['/var/task/', '/var/task/lib/*', '/opt/java/lib/*', clientFolder];
 
 /** Why this toolchain cannot be used and what to do about it; undefined when it can. */
 export function toolchainProblem(toolchain: Toolchain): string | undefined {
@@ -38,12 +40,24 @@ export function toolchainProblem(toolchain: Toolchain): string | undefined {
 /** The program of an environment and its arguments. */
 export function commandOf({ toolchain, client, memoryMiB }: FunctionSpec): string[] {
   if (client === undefined) return ['/var/task/bootstrap'];
-  const script = `${runtimeFolder}/${client.file}`;
+  const script = `${clientFolder}/${client.main}`;
   switch (toolchain) {
     case 'node':
       return [nodeProgram, `--max-old-space-size=${memoryMiB}`, script];
     case 'python3':
       return [findProgram('python3') ?? 'python3', '-B', '-u', script];
+    case 'java':
+      return [
+        findProgram('java') ?? 'java',
+        ...[
+          `-Xmx${Math.floor(memoryMiB * javaHeapShare)}m`,
+          '-XX:+UseSerialGC',
+          '-XX:TieredStopAtLevel=1',
+          '-Xshare:auto',
+          '-XX:-UsePerfData',
+        ],
+        ...['-cp', javaPath.join(':'), client.main],
+      ];
     default:
       return [findProgram(toolchain) ?? toolchain, script];
   }
@@ -65,12 +79,17 @@ const hostFiles = [
   '/etc/mime.types',
   '/etc/os-release',
 ];
+/** Configuration of Java, a folder for each version. */
+const javaFiles = /^java(-[\w-]+)?$/;
 const programTrees = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'];
 
 /** What every sandbox shows of the host: folders and files by path, outer ones first. */
 export function hostBinds(): Map<string, string> {
   const trees = programTrees.filter((name) => existsSync(name) && !lstatSync(name).isSymbolicLink());
-  const found = [...trees, ...hostFiles.filter((name) => existsSync(name))];
+  const java = readdirSync('/etc')
+    .filter((name) => javaFiles.test(name))
+    .map((name) => `/etc/${name}`);
+  const found = [...trees, ...hostFiles.filter((name) => existsSync(name)), ...java];
   return new Map([...found.map((name) => [name, name] as const), [nodeProgram, process.execPath]]);
 }
 

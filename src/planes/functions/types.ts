@@ -12,8 +12,8 @@ export interface FunctionSpec {
   group: string;
   /** Toolchain, as `node`, `python3`, `java`; `none` runs the program `bootstrap` of the code. */
   toolchain: Toolchain;
-  /** The program that speaks the Runtime API for handlers of the toolchain: a file's name and text. Absent: the code's own `bootstrap` does. */
-  client?: { file: string; text: string } | undefined;
+  /** The program that speaks the Runtime API for handlers of the toolchain. Absent: the code's own `bootstrap` does. */
+  client?: ClientProgram | undefined;
   /** Installed code (`CodeFolder.install`), shown at /var/task; and layers, shown at /opt, the first one lowest. */
   code: string;
   layers: readonly string[];
@@ -26,6 +26,12 @@ export interface FunctionSpec {
   attach?: (() => Promise<NetworkAttachment>) | undefined;
   /** Called once for each new environment. Throws what keeps it from being made. */
   open(environment: string): Promise<OpenedEnvironment>;
+}
+
+/** Text of a program by file, and what of it is run: a file, or a class where the toolchain compiles it first. */
+export interface ClientProgram {
+  main: string;
+  files: Readonly<Record<string, string>>;
 }
 
 /** A device of a network that is the only way out. */

@@ -8,7 +8,7 @@ import { sealVariables } from './describe.ts';
 import { invalidParameter } from './errors.ts';
 import { readLayers } from './layers.ts';
 import { readNetwork } from './networks.ts';
-import { runtimeNames, toolchainOf } from './runtimes.ts';
+import { isFormer, runtimeNames, toolchainOf } from './runtimes.ts';
 import type { LoggingSpec, VersionRow } from './state.ts';
 
 export type VersionConfig = Pick<
@@ -65,6 +65,10 @@ export function checkConfig(operation: string, input: ConfigInput): void {
     .oneOf('packageType', input.PackageType, ['Image', 'Zip'])
     .oneOf('loggingConfig.logFormat', input.LoggingConfig?.LogFormat, ['JSON', 'Text'])
     .done();
+  if (input.Runtime !== undefined && isFormer(input.Runtime))
+    throw invalidParameter(
+      `The runtime parameter of ${input.Runtime} is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions.`,
+    );
   if (input.Runtime !== undefined && toolchainOf(input.Runtime) === undefined)
     throw invalidParameter(
       `Value ${input.Runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [${runtimeNames.join(', ')}] or be a valid ARN`,

@@ -112,6 +112,7 @@ async function openEnvironment(
 
 /** Paths and language, which a function's own variables may replace (they are not reserved). */
 function systemVariables(runtime: string): Record<string, string> {
+  const ruby = /^ruby(.+)$/.exec(runtime)?.[1];
   const node = /^nodejs(\d+)/.exec(runtime)?.[1];
   return {
     PATH: '/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin',
@@ -121,5 +122,11 @@ function systemVariables(runtime: string): Record<string, string> {
       ? {}
       : { NODE_PATH: `/opt/nodejs/node${node}/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules` }),
     ...(runtime.startsWith('python') ? { PYTHONPATH: '/var/runtime' } : {}),
+    ...(ruby === undefined
+      ? {}
+      : {
+          GEM_PATH: `/var/task/vendor/bundle/ruby/${ruby}.0:/opt/ruby/gems/${ruby}.0`,
+          RUBYLIB: '/var/task:/var/runtime/lib:/opt/ruby/lib',
+        }),
   };
 }
