@@ -62,7 +62,7 @@ async function startNode(folder: string): Promise<() => Promise<void>> {
       { port: ports.nodeTls, kind: 'http', rules, tls: secure },
     ],
   };
-  const state = new NodeState();
+  const state = new NodeState(() => Promise.reject(new Error('No pool of the bench is one of functions.')));
   state.update(spec);
   const listeners = new Listeners(state);
   await listeners.update(spec.listeners);

@@ -20,6 +20,10 @@ export class AbsentProxy implements ProxyNodes {
     return [];
   }
 
+  answerWith(): () => void {
+    return () => {};
+  }
+
   async probe(): Promise<readonly ProbeResult[]> {
     return [];
   }

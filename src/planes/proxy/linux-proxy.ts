@@ -1,6 +1,17 @@
 /** Proxy nodes on Linux: one process for each (../node-processes.ts). */
-import { NodeProcesses } from '../node-processes.ts';
-import type { DrainingTarget, MessageExchange, Probe, ProbeResult, ProxyNodes, ProxyCounts, ProxyNodeSpec } from './types.ts';
+import { NodeProcesses, type RunningNode } from '../node-processes.ts';
+import type {
+  DrainingTarget,
+  HandedAnswer,
+  HandedRequest,
+  MessageExchange,
+  Probe,
+  ProbeResult,
+  ProxyCounts,
+  ProxyNodeSpec,
+  ProxyNodes,
+} from './types.ts';
+import type { NodeCall, ToNode } from './worker/main.ts';
 
 /** Real milliseconds that a node takes to answer beyond what the work itself takes. */
 const answerMillisMax = 15_000;
@@ -13,7 +24,9 @@ export class LinuxProxy implements ProxyNodes {
     memoryMiB: 192,
     serialization: 'json',
     restartMillis: 200,
+    onMessage: (node, message) => void this.#handOver(node, message as NodeCall),
   });
+  #answerer: ((request: HandedRequest) => Promise<HandedAnswer>) | undefined;
 
   ensureNode(spec: ProxyNodeSpec): Promise<void> {
     return this.#nodes.ensure(spec);
@@ -25,6 +38,13 @@ export class LinuxProxy implements ProxyNodes {
 
   nodes(): readonly string[] {
     return this.#nodes.keys();
+  }
+
+  answerWith(handler: (request: HandedRequest) => Promise<HandedAnswer>): () => void {
+    this.#answerer = handler;
+    return () => {
+      if (this.#answerer === handler) this.#answerer = undefined;
+    };
   }
 
   async probe(key: string, probes: readonly Probe[]): Promise<readonly ProbeResult[]> {
@@ -56,6 +76,13 @@ export class LinuxProxy implements ProxyNodes {
 
   close(): Promise<void> {
     return this.#nodes.close();
+  }
+
+  /** Has a request answered that the node hands over. A node that ended meanwhile needs no answer. */
+  async #handOver(node: RunningNode<ProxyNodeSpec>, { call, request }: NodeCall): Promise<void> {
+    const broken: HandedAnswer = { status: 502, failure: 'unanswered', fault: 'cloud' };
+    const answer = (await this.#answerer?.(request).catch(() => broken)) ?? broken;
+    this.#nodes.send(node, { tell: 'handed', call, answer } satisfies ToNode);
   }
 
   async #askOf(key: string, ask: string): Promise<unknown> {

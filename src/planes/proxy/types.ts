@@ -87,7 +87,8 @@ export type ActionSpec =
 
 export interface PoolSpec {
   key: string;
-  protocol: 'http' | 'https' | 'tcp' | 'udp' | 'tls';
+  /** `function`: requests are handed over to whoever answers for the nodes; its targets have no address. */
+  protocol: 'http' | 'https' | 'tcp' | 'udp' | 'tls' | 'function';
   algorithm: 'round-robin' | 'least-outstanding' | 'weighted-random';
   /** False: only targets in the node's own zone. */
   crossZone: boolean;
@@ -198,8 +199,35 @@ export interface ProxyLogEntry {
   redirect: string;
   /** Why the request is one that servers disagree about. */
   doubt?: Doubt | undefined;
+  /** What failed where a request was handed over. */
+  failure?: string | undefined;
   connection: string;
 }
+
+/** A request to a pool of functions, with all that a node adds for its targets. Text is what HTTP has: one character for each byte. */
+export interface HandedRequest {
+  pool: string;
+  target: string;
+  method: string;
+  path: string;
+  query: string;
+  /** As they came, in their order; names in lower case. */
+  headers: readonly (readonly [name: string, value: string])[];
+  /** Base64. */
+  body: string;
+}
+
+/** What a function answered, or the status that the client gets because it did not; who is to blame decides what is counted. */
+export type HandedAnswer =
+  | {
+      status: number;
+      reason?: string | undefined;
+      headers: readonly (readonly [name: string, value: string])[];
+      /** Base64. */
+      body: string;
+      failure?: undefined;
+    }
+  | { status: number; failure: string; fault: 'function' | 'cloud' };
 
 /** A target that a node sends nothing new to, and the requests or connections that it still has there. */
 export interface DrainingTarget {
@@ -216,6 +244,8 @@ export interface ProxyNodes {
   /** Ends the node at once. Safe to repeat. */
   removeNode(key: string): Promise<void>;
   nodes(): readonly string[];
+  /** Who answers requests to functions, for all nodes; returns how to stop it. */
+  answerWith(handler: (request: HandedRequest) => Promise<HandedAnswer>): () => void;
   /** Probes from this node; every probe has a result, `failed` when the node is gone. */
   probe(key: string, probes: readonly Probe[]): Promise<readonly ProbeResult[]>;
   /** Sends a message from this node's address and gives the answer; undefined when none comes, or the node is gone. */

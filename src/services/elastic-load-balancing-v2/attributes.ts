@@ -88,6 +88,10 @@ const groupApplication: Readonly<Record<string, AttributeRule>> = {
   'load_balancing.algorithm.anomaly_mitigation': { fallback: 'off', takes: { only: 'off' } },
 };
 
+const groupFunction: Readonly<Record<string, AttributeRule>> = {
+  'lambda.multi_value_headers.enabled': { fallback: 'false', takes: flag },
+};
+
 const groupNetwork: Readonly<Record<string, AttributeRule>> = {
   ...groupCommon,
   'stickiness.type': { fallback: 'source_ip', takes: /^source_ip$/ },
@@ -111,16 +115,18 @@ export type AttributeSort =
   | 'network'
   | 'groupApplication'
   | 'groupNetwork'
+  | 'groupFunction'
   | 'listenerHttp'
   | 'listenerTcp'
   | 'none';
 
 const catalogues: Readonly<Record<AttributeSort, Readonly<Record<string, AttributeRule>>>> = {
-  ...{ application, network, groupApplication, groupNetwork, listenerHttp, listenerTcp },
+  ...{ application, network, groupApplication, groupNetwork, groupFunction, listenerHttp, listenerTcp },
   none: {},
 };
 
 export function groupSort({ protocol }: Pick<GroupRow, 'protocol'>): AttributeSort {
+  if (protocol === '') return 'groupFunction';
   return protocol === 'HTTP' || protocol === 'HTTPS' ? 'groupApplication' : 'groupNetwork';
 }
 

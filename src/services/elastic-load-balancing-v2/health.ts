@@ -5,6 +5,7 @@
 import type { Context } from '../../kernel/context.ts';
 import type { FiredJob, Task } from '../../kernel/service.ts';
 import type { Probe, ProbeResult } from '../../planes/proxy/types.ts';
+import { probeFunction } from './functions.ts';
 import { balancersOf, hintUsers } from './lookup.ts';
 import { addressesOf } from './node-spec.ts';
 import { Balancers, type GroupRow, Groups, type TargetRow, Targets } from './state.ts';
@@ -18,9 +19,10 @@ export const checkHealth: Task = async (job, ctx) => {
   if (group === undefined) return;
   const users = await balancersOf(ctx, group.arn);
   // A group that nobody uses is looked at again when a rule names it.
-  if (users.length === 0) return;
+  if (users.length === 0 || !group.check.enabled) return;
   const rows = (await ctx.table(Targets).list({ prefix: [group.arn] })).filter(({ state }) => state !== 'draining');
-  const results = rows.length === 0 ? new Map<string, Verdict>() : await probeAll(ctx, group, rows, users);
+  const probe = group.type === 'lambda' ? probeFunctions(ctx, group, rows) : probeAll(ctx, group, rows, users);
+  const results = rows.length === 0 ? new Map<string, Verdict>() : await probe;
   await record(ctx, job, group, results);
 };
 
@@ -58,6 +60,18 @@ async function probeAll(
   for (const row of rows) {
     const own = all.filter(({ key }) => key === keyOf(row)).map((result) => judge(group, result));
     verdicts.set(keyOf(row), own.find(({ passed }) => passed) ?? own[0] ?? unreachable);
+  }
+  return verdicts;
+}
+
+/** Functions are not reached from nodes: one call each. */
+async function probeFunctions(ctx: Context, group: GroupRow, rows: readonly TargetRow[]): Promise<Map<string, Verdict>> {
+  const verdicts = new Map<string, Verdict>();
+  for (const row of rows) {
+    const key = keyOf(row);
+    const found = await probeFunction(ctx, group, row.id);
+    const outcome = found === undefined ? 'failed' : 'timeout';
+    verdicts.set(key, judge(group, typeof found === 'number' ? { key, outcome: 'answered', status: found } : { key, outcome }));
   }
   return verdicts;
 }

@@ -2,6 +2,7 @@
 import { defineService } from '../../kernel/service.ts';
 import { createApi } from './api.ts';
 import { authorisations } from './authorise.ts';
+import { answerRequest } from './functions.ts';
 import { checkHealth } from './health.ts';
 import { listenerHandlers } from './listeners.ts';
 import { balancerHandlers } from './load-balancers.ts';
@@ -17,7 +18,7 @@ import { finishDraining, lookAtDraining, onInstanceChange, targetHandlers } from
 
 export default defineService({
   name: 'elastic-load-balancing-v2',
-  uses: ['acm', 'cloudwatch', 'ec2', 'elastic-load-balancing', 'iam', 's3'],
+  uses: ['acm', 'cloudwatch', 'ec2', 'elastic-load-balancing', 'iam', 'lambda', 's3'],
   tables,
   handlers: {
     ...balancerHandlers,
@@ -47,7 +48,11 @@ export default defineService({
   },
   start: async (ctx) => {
     const forget = ctx.part('dns').register(balancerZone(ctx));
-    return async () => forget();
+    const stop = ctx.part('proxy').answerWith((request) => answerRequest(ctx, request));
+    return async () => {
+      stop();
+      forget();
+    };
   },
   /** Names belong to no account. */
   onReset: async (account, ctx) => {

@@ -118,6 +118,17 @@ const quoted = (text: string): string => `"${text.replace(/["\\]/g, '\\$&')}"`;
 const statusOf = (status: number): string => (status === 0 ? '-' : String(status));
 const grades = { acceptable: 'Acceptable', ambiguous: 'Ambiguous', severe: 'Severe' } as const;
 
+/** What nodes call a failed call by themselves ("Access logs": error reason codes). */
+const failures: Readonly<Record<string, string>> = {
+  'body-too-long': 'LambdaRequestTooLarge',
+  upgrade: 'LambdaWebsocketNotSupported',
+  unanswered: 'LambdaServiceException',
+};
+
+function failureOf({ failure = '-' }: ProxyLogEntry): string {
+  return failures[failure] ?? failure;
+}
+
 function accessLine(stamp: Stamp, row: BalancerRow, entry: ProxyLogEntry): string {
   const hasTarget = entry.target !== '-';
   return [
@@ -126,8 +137,11 @@ function accessLine(stamp: Stamp, row: BalancerRow, entry: ProxyLogEntry): strin
     ...[statusOf(entry.status), statusOf(entry.targetStatus), entry.received, entry.sent],
     ...[quoted(entry.request), quoted(entry.userAgent), entry.cipher, entry.tlsVersion, entry.pool],
     ...[quoted(entry.trace), quoted(entry.serverName), quoted(entry.certificate)],
-    ...[entry.priority, stamp(entry.began), quoted(entry.action), quoted(entry.redirect), quoted('-')],
-    ...[quoted(hasTarget ? entry.target : '-'), quoted(hasTarget ? statusOf(entry.targetStatus) : '-')],
+    ...[entry.priority, stamp(entry.began), quoted(entry.action), quoted(entry.redirect), quoted(failureOf(entry))],
+    ...[
+      quoted(hasTarget ? entry.target : '-'),
+      quoted(entry.targetStatus !== 0 || hasTarget ? statusOf(entry.targetStatus) : '-'),
+    ],
     ...[quoted(entry.doubt === undefined ? '-' : grades[entry.doubt.grade]), quoted(entry.doubt?.reason ?? '-')],
     entry.connection,
   ].join(' ');

@@ -1,6 +1,6 @@
 /**
  * Metrics of load balancers, from what their nodes counted ("CloudWatch metrics for your Application Load Balancer", "… Network Load Balancer"): every
- * minute of the cloud's time. Counts are published only when there was something to count, numbers of targets always.
+ * minute of the cloud's time. Counts are published only when there was something to count, numbers of targets always (of functions only where they are checked).
  */
 import type { Context } from '../../kernel/context.ts';
 import type { Task } from '../../kernel/service.ts';
@@ -8,7 +8,7 @@ import type { ProxyCounts } from '../../planes/proxy/types.ts';
 import type { CloudWatchApi, ServiceDatum } from '../cloudwatch/api.ts';
 import { balancerPart, groupPart } from './arns.ts';
 import { deliverLogs, keepLines } from './logs.ts';
-import { type BalancerRow, Balancers, Rules, Targets } from './state.ts';
+import { type BalancerRow, Balancers, Groups, Rules, Targets } from './state.ts';
 
 const minute = 60_000;
 
@@ -27,6 +27,7 @@ const balancerNames: Readonly<Record<string, string>> = {
   bytes: 'ProcessedBytes',
   ambiguous: 'DesyncMitigationMode_NonCompliant_Request_Count',
   'headers.dropped': 'DroppedInvalidHeaderRequestCount',
+  'functions.bytes': 'LambdaTargetProcessedBytes',
   'headers.passed': 'ForwardedInvalidHeaderRequestCount',
 };
 
@@ -38,6 +39,8 @@ const groupNames: Readonly<Record<string, string>> = {
   'answers.target.4xx': 'HTTPCode_Target_4XX_Count',
   'answers.target.5xx': 'HTTPCode_Target_5XX_Count',
   'connections.failed': 'TargetConnectionErrorCount',
+  'functions.failed.function': 'LambdaUserError',
+  'functions.failed.cloud': 'LambdaInternalError',
 };
 
 const networkNames: Readonly<Record<string, string>> = { 'connections.new': 'NewFlowCount', bytes: 'ProcessedBytes' };
@@ -75,7 +78,7 @@ function countedData(row: BalancerRow, nodeZone: string, taken: ProxyCounts, at:
   for (const { name, pool, zone, value } of taken.counts) {
     const known = row.type === 'network' ? networkNames[name] : pool === undefined ? balancerNames[name] : groupNames[name];
     if (known === undefined) continue;
-    const unit = known === 'ProcessedBytes' ? 'Bytes' : 'Count';
+    const unit = known.endsWith('ProcessedBytes') ? 'Bytes' : 'Count';
     const sum = { count: 1, sum: value, min: value, max: value };
     const requests = known.startsWith('Request') ? { count: value, sum: value, min: 1, max: 1 } : sum;
     if (pool === undefined) {
@@ -85,9 +88,10 @@ function countedData(row: BalancerRow, nodeZone: string, taken: ProxyCounts, at:
     }
     const TargetGroup = groupPart(pool);
     add(known, { LoadBalancer, TargetGroup }, requests, unit);
+    if (known.startsWith('Lambda')) add(known, { TargetGroup }, sum, unit);
     if (zone !== undefined) add(known, { LoadBalancer, TargetGroup, AvailabilityZone: zone }, requests, unit);
-    // Per load balancer the requests of all groups are its own count.
-    if (known !== 'RequestCount') add(known, { LoadBalancer }, sum, unit);
+    // Per load balancer the requests of all groups are its own count; failed calls are counted per group alone.
+    if (known !== 'RequestCount' && !known.startsWith('Lambda')) add(known, { LoadBalancer }, sum, unit);
   }
   for (const { pool, values } of taken.times) {
     const counted = new Map<number, number>();
@@ -111,6 +115,7 @@ async function perTarget(
     if (name === 'forwarded' && pool !== undefined) requests.set(pool, (requests.get(pool) ?? 0) + value);
   const data: ServiceDatum[] = [];
   for (const [group, count] of requests) {
+    if ((await ctx.table(Groups).get(group))?.type === 'lambda') continue;
     const targets = await ctx.table(Targets).list({ prefix: [group] });
     const healthy = targets.filter(({ state }) => state === 'healthy').length;
     const TargetGroup = groupPart(group);
@@ -125,6 +130,7 @@ async function hostData(ctx: Context, row: BalancerRow, at: number): Promise<Ser
   const groups = [...new Set((await ctx.table(Rules).byIndex('byBalancer', [row.arn])).flatMap((rule) => rule.groups))];
   const data: ServiceDatum[] = [];
   for (const arn of groups) {
+    if ((await ctx.table(Groups).get(arn))?.check.enabled === false) continue;
     const targets = await ctx.table(Targets).list({ prefix: [arn] });
     const dimensions = { LoadBalancer: balancerPart(row.arn), TargetGroup: groupPart(arn) };
     const count = (state: string): number => targets.filter((target) => target.state === state).length;

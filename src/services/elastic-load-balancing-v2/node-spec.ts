@@ -157,7 +157,7 @@ async function poolSpec(ctx: Context, balancer: BalancerRow, group: GroupRow): P
   const algorithm = groupAttribute(group, 'load_balancing.algorithm.type');
   return {
     key: group.arn,
-    protocol: group.protocol === 'TCP_UDP' ? 'tcp' : (group.protocol.toLowerCase() as PoolSpec['protocol']),
+    protocol: poolProtocol(group),
     algorithm: algorithm in algorithms ? algorithms[algorithm as keyof typeof algorithms] : 'round-robin',
     crossZone: (crosses === 'use_load_balancer_configuration' ? own : crosses) === 'true',
     slowStartMillis: Number(groupAttribute(group, 'slow_start.duration_seconds') || 0) * 1000,
@@ -165,6 +165,11 @@ async function poolSpec(ctx: Context, balancer: BalancerRow, group: GroupRow): P
     stickiness: stickinessOf(group),
     targets: targets.flat(),
   };
+}
+
+function poolProtocol({ type, protocol }: GroupRow): PoolSpec['protocol'] {
+  if (type === 'lambda') return 'function';
+  return protocol === 'TCP_UDP' ? 'tcp' : (protocol.toLowerCase() as PoolSpec['protocol']);
 }
 
 /** Connections of a network load balancer outlive the deregistration of their target, unless that is asked to end them. */
@@ -193,24 +198,27 @@ function stickinessOf(group: GroupRow): PoolSpec['stickiness'] {
  * DescribeTargetHealth shows follows the health checks.
  */
 async function poolTargets(ctx: Context, group: GroupRow, row: TargetRow): Promise<PoolTarget[]> {
-  const addresses = await addressesOf(ctx, group, row);
+  // Where functions run is not the node's business: it has no address of them, and they are in every zone.
+  const addresses = group.type === 'lambda' ? [{ address: '', suffix: '' }] : await addressesOf(ctx, group, row);
   const zone = row.zone === 'all' ? undefined : row.zone;
   const zones = ctx.part('zones');
-  const state = row.state === 'draining' ? 'draining' : row.state === 'healthy' ? 'up' : 'down';
-  return addresses.map((each) => {
+  const state = row.state === 'draining' ? 'draining' : row.state === 'healthy' || !group.check.enabled ? 'up' : 'down';
+  return addresses.map((each: Place) => {
     const home = each.zone ?? zone;
     const lost = home !== undefined && zones.downSince(home) !== undefined;
-    const key = `${row.id}:${row.port}${each.suffix}`;
+    const key = group.type === 'lambda' ? row.id : `${row.id}:${row.port}${each.suffix}`;
     return { key, address: each.address, port: row.port, zone: home, state: lost && state === 'up' ? 'down' : state };
   });
 }
 
+interface Place {
+  address: string;
+  zone?: string | undefined;
+  suffix: string;
+}
+
 /** Where a target is reached. */
-export async function addressesOf(
-  ctx: Context,
-  group: GroupRow,
-  row: TargetRow,
-): Promise<readonly { address: string; zone?: string | undefined; suffix: string }[]> {
+export async function addressesOf(ctx: Context, group: GroupRow, row: TargetRow): Promise<readonly Place[]> {
   if (group.type === 'ip') return [{ address: row.id, suffix: '' }];
   if (group.type === 'alb') {
     const balancer = await ctx.table(Balancers).get(row.id);

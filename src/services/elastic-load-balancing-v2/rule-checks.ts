@@ -4,7 +4,7 @@ import { parseCidr4 } from '../../base/cidr.ts';
 import type { Context, Transaction } from '../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../kernel/errors.ts';
 import { groupNotFound, invalidConfiguration, validationError } from './errors.ts';
-import { type BalancerRow, Groups, Rules } from './state.ts';
+import { type BalancerRow, type GroupRow, Groups, Rules } from './state.ts';
 
 /** Values of all conditions of a rule, wildcards in them, and target groups of an action ("Quotas"). */
 const conditionValuesMax = 5;
@@ -188,8 +188,8 @@ async function forward(
   for (const { TargetGroupArn: arn = '', Weight } of tuples) {
     const group = await tx.table(Groups).get(arn);
     if (group === undefined) throw groupNotFound();
-    checkProtocols(balancer, listenerProtocol, group.protocol, arn);
-    if (group.vpcId !== balancer.vpcId)
+    checkProtocols(balancer, listenerProtocol, group, arn);
+    if (group.type !== 'lambda' && group.vpcId !== balancer.vpcId)
       throw invalidConfiguration(`The target group '${arn}' and the load balancer '${balancer.arn}' are in different VPCs`);
     if (Weight !== undefined && (Weight < 0 || Weight > 999))
       throw validationError('The weight of a target group must be between 0 and 999');
@@ -228,7 +228,12 @@ const groupProtocols: Readonly<Record<string, readonly string[]>> = {
   TCP_UDP: ['TCP_UDP'],
 };
 
-function checkProtocols(balancer: BalancerRow, listener: string, group: string, arn: string): void {
+function checkProtocols(balancer: BalancerRow, listener: string, { type, protocol: group }: GroupRow, arn: string): void {
+  if (type === 'lambda' && balancer.type === 'application') return;
+  if (type === 'lambda')
+    throw invalidConfiguration(
+      `Target group '${arn}' with target type 'lambda' is not supported by load balancers of type '${balancer.type}'`,
+    );
   if (groupProtocols[listener]?.includes(group) !== true)
     throw new AwsError(
       'IncompatibleProtocols',

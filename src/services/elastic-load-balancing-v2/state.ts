@@ -130,7 +130,8 @@ export interface HealthCheckRow {
 export interface GroupRow {
   arn: string;
   name: string;
-  type: 'instance' | 'ip' | 'alb';
+  type: 'instance' | 'ip' | 'alb' | 'lambda';
+  /** Empty, as the VPC and with a port of 0, where the target is a function. */
   protocol: string;
   protocolVersion?: string | undefined;
   port: number;
@@ -166,6 +167,12 @@ export interface TargetRow {
   seen: boolean;
   registered: Millis;
 }
+
+/** What is known of a target before its first check. */
+export const beforeChecks: Pick<TargetRow, 'state' | 'reason' | 'description' | 'successes' | 'failures' | 'seen'> = {
+  ...{ state: 'initial', reason: 'Elb.RegistrationInProgress', description: 'Target registration is in progress' },
+  ...{ successes: 0, failures: 0, seen: false },
+};
 
 export const Targets = defineTable<TargetRow>()({
   name: 'elbv2.targets',

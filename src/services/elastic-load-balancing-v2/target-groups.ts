@@ -14,7 +14,7 @@ import { changeAttributes, groupAttribute, groupSort, listAttributes } from './a
 import { groupNotFound, invalidConfiguration, validationError } from './errors.ts';
 import { checkName } from './load-balancers.ts';
 import { balancersOf, describePage, findBalancer, findGroup, hintUsers } from './lookup.ts';
-import { type GroupRow, Groups, type HealthCheckRow, Rules, Targets } from './state.ts';
+import { beforeChecks, type GroupRow, Groups, type HealthCheckRow, Rules, Targets } from './state.ts';
 import { mergeTags } from './tags.ts';
 
 /** Per Region ("Quotas for your Application Load Balancers"). */
@@ -23,16 +23,22 @@ const groupsMax = 3000;
 const applicationProtocols = ['HTTP', 'HTTPS'];
 const protocols = [...applicationProtocols, 'TCP', 'TLS', 'UDP', 'TCP_UDP'];
 
+/** Health checks and rules of the seventh layer: HTTP, and functions, which have no protocol. */
+const isApplication = (protocol: string): boolean => protocol === '' || applicationProtocols.includes(protocol);
+
 async function describeGroup(ctx: Context, row: GroupRow): Promise<TargetGroup> {
   const { check } = row;
-  return {
-    TargetGroupArn: row.arn,
-    TargetGroupName: row.name,
+  const place: Partial<TargetGroup> = {
     Protocol: row.protocol as TargetGroup['Protocol'],
     Port: row.port,
     VpcId: row.vpcId,
     HealthCheckProtocol: check.protocol as TargetGroup['HealthCheckProtocol'],
     HealthCheckPort: check.port,
+  };
+  return {
+    TargetGroupArn: row.arn,
+    TargetGroupName: row.name,
+    ...(row.type === 'lambda' ? {} : place),
     HealthCheckEnabled: check.enabled,
     HealthCheckIntervalSeconds: check.intervalSeconds,
     HealthCheckTimeoutSeconds: check.timeoutSeconds,
@@ -63,16 +69,17 @@ type CheckInput = Pick<
 
 /** Defaults of a new group ("Health checks for your target groups", both kinds of load balancers). */
 function defaultCheck(protocol: string, checkProtocol: string | undefined): HealthCheckRow {
-  const application = applicationProtocols.includes(protocol);
+  const application = isApplication(protocol);
   const chosen = checkProtocol ?? (application ? 'HTTP' : 'TCP');
   const http = chosen !== 'TCP';
+  const ofFunction = protocol === '';
   return {
-    enabled: true,
+    enabled: !ofFunction,
     protocol: chosen,
     port: 'traffic-port',
     path: http ? '/' : undefined,
-    intervalSeconds: 30,
-    timeoutSeconds: application ? 5 : http ? 6 : 10,
+    intervalSeconds: ofFunction ? 35 : 30,
+    timeoutSeconds: ofFunction ? 30 : application ? 5 : http ? 6 : 10,
     healthyThreshold: 5,
     unhealthyThreshold: 2,
     matcher: http ? (application ? '200' : '200-399') : undefined,
@@ -86,7 +93,9 @@ function within(name: string, value: number | undefined, min: number, max: numbe
 
 /** The health check that a request makes of what there is. Throws ValidationError. */
 function changeCheck(known: HealthCheckRow, input: CheckInput, protocol: string): HealthCheckRow {
-  const application = applicationProtocols.includes(protocol);
+  const application = isApplication(protocol);
+  if (protocol === '')
+    refuseNetwork({ 'Health check protocol': input.HealthCheckProtocol, 'Health check port': input.HealthCheckPort });
   const chosen = input.HealthCheckProtocol ?? known.protocol;
   const allowed = application ? applicationProtocols : ['HTTP', 'HTTPS', 'TCP'];
   if (!allowed.includes(chosen))
@@ -118,7 +127,7 @@ function changeCheck(known: HealthCheckRow, input: CheckInput, protocol: string)
     unhealthyThreshold: input.UnhealthyThresholdCount ?? known.unhealthyThreshold,
     matcher: http ? (matcher ?? '200-399') : undefined,
   };
-  if (!next.enabled)
+  if (!next.enabled && protocol !== '')
     throw validationError('Health checks must be enabled for target groups with target type instance, ip or alb');
   if (application && next.timeoutSeconds >= next.intervalSeconds)
     throw validationError(
@@ -138,9 +147,25 @@ function checkMatcher(matcher: string, max: number): void {
   if (!good) throw validationError(`Health check matcher HTTP code '${matcher}' must be within '200-${max}' inclusive`);
 }
 
+/** Throws ValidationError for what the target group of a function cannot have: it is not reached over a network. */
+function refuseNetwork(given: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(given))
+    if (value !== undefined) throw validationError(`${name} cannot be specified for target groups with target type 'lambda'`);
+}
+
 function checkKind(input: CreateTargetGroupInput): { type: GroupRow['type']; protocol: string; port: number; vpcId: string } {
   const type = input.TargetType ?? 'instance';
-  if (type === 'lambda') throw parameterNotImplemented('CreateTargetGroup', 'TargetType lambda');
+  if (type === 'lambda') {
+    const { Port, Protocol, VpcId, ProtocolVersion, IpAddressType } = input;
+    refuseNetwork({
+      Port,
+      Protocol,
+      'VPC ID': VpcId,
+      'Protocol version': ProtocolVersion || undefined,
+      'IP address type': IpAddressType,
+    });
+    return { type, protocol: '', port: 0, vpcId: '' };
+  }
   if (!['instance', 'ip', 'alb'].includes(type))
     throw validationError(
       `1 validation error detected: Value '${type}' at 'targetType' failed to satisfy constraint: Member must satisfy enum value set: [instance, ip, lambda, alb]`,
@@ -177,6 +202,12 @@ const sameGroup = (a: GroupRow, b: GroupRow): boolean =>
   JSON.stringify([a.type, a.protocol, a.port, a.vpcId, a.check]) ===
   JSON.stringify([b.type, b.protocol, b.port, b.vpcId, b.check]);
 
+/** Forgets what checks have found: they were just turned on or off. */
+async function restartChecks(tx: Transaction, group: string): Promise<void> {
+  for (const row of await tx.table(Targets).list({ prefix: [group] })) await tx.table(Targets).put({ ...row, ...beforeChecks });
+  await hintUsers(tx, group);
+}
+
 /** Wakes the health checks of a group. */
 export async function scheduleChecks(tx: Transaction, ctx: Context, group: string, afterMillis = 0): Promise<void> {
   await tx.schedule({ task: 'checkHealth', key: group, due: ctx.now + afterMillis });
@@ -188,7 +219,8 @@ export const groupHandlers: HandlersOf<ElasticLoadBalancingV2> = {
     const name = checkName(input.Name, 'target group');
     const kind = checkKind(input);
     const ec2 = await ctx.internal<Ec2Api>('ec2');
-    if ((await ec2.vpcFacts(kind.vpcId)) === undefined) throw validationError(`The VPC ID '${kind.vpcId}' is not found`);
+    if (kind.type !== 'lambda' && (await ec2.vpcFacts(kind.vpcId)) === undefined)
+      throw validationError(`The VPC ID '${kind.vpcId}' is not found`);
     const check = changeCheck(defaultCheck(kind.protocol, input.HealthCheckProtocol), input, kind.protocol);
     const row = await ctx.transact(async (tx) => {
       const made: GroupRow = {
@@ -238,6 +270,7 @@ export const groupHandlers: HandlersOf<ElasticLoadBalancingV2> = {
       const known = await findGroup(tx, input.TargetGroupArn);
       const next = { ...known, check: changeCheck(known.check, input, known.protocol) };
       await tx.table(Groups).put(next);
+      if (next.check.enabled !== known.check.enabled) await restartChecks(tx, known.arn);
       await scheduleChecks(tx, ctx, known.arn);
       return next;
     });

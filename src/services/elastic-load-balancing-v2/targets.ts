@@ -12,9 +12,10 @@ import type { HandlersOf, Task } from '../../kernel/service.ts';
 import type { Ec2Api, InstanceFacts } from '../ec2/api.ts';
 import { groupAttribute } from './attributes.ts';
 import { invalidTarget, validationError } from './errors.ts';
+import { checkFunction } from './functions.ts';
 import { balancersOf, findGroup, hintUsers } from './lookup.ts';
 import { scheduleChecks } from './target-groups.ts';
-import { Balancers, type GroupRow, type TargetRow, Targets } from './state.ts';
+import { Balancers, beforeChecks, type GroupRow, type TargetRow, Targets } from './state.ts';
 
 /** Targets of one group, and of one request ("Quotas"). */
 const targetsMax = 1000;
@@ -33,6 +34,7 @@ async function checkTarget(
   group: GroupRow,
   { Id: id = '', AvailabilityZone }: TargetDescription,
 ): Promise<string | undefined> {
+  if (group.type === 'lambda') return checkFunction(ctx, group.arn, id);
   const ec2 = await ctx.internal<Ec2Api>('ec2');
   if (group.type === 'instance') {
     const facts = isIdOf('instance', id) ? await ec2.instanceFacts(id) : undefined;
@@ -65,6 +67,8 @@ async function checkTarget(
 }
 
 function portOf(group: GroupRow, { Port, Id }: TargetDescription): number {
+  if (group.type === 'lambda' && Port !== undefined)
+    throw validationError(`A port cannot be specified for targets of target groups with target type 'lambda'`);
   if (Port !== undefined && (Port < 1 || Port > 65_535))
     throw validationError(`The port '${Port}' of the target '${Id}' must be between 1 and 65535`);
   if (group.type === 'alb' && Port !== undefined && Port !== group.port)
@@ -156,6 +160,12 @@ function describeHealth(
       Reason: 'Target.NotInUse',
       Description: 'Target group is not configured to receive traffic from the load balancer',
     };
+  if (!group.check.enabled)
+    return {
+      State: 'unavailable',
+      Reason: 'Target.HealthCheckDisabled',
+      Description: 'Health checks are not enabled for this target',
+    };
   if (group.type === 'instance' && instance?.state !== 'running' && instance?.state !== 'pending')
     return { State: 'unused', Reason: 'Target.InvalidState', Description: 'Target is in the stopped state' };
   return {
@@ -163,6 +173,11 @@ function describeHealth(
     Reason: row.reason as NonNullable<TargetHealthDescription['TargetHealth']>['Reason'],
     Description: row.description,
   };
+}
+
+function checkPort({ type, check }: GroupRow, { port }: TargetRow): string | undefined {
+  if (type === 'lambda') return undefined;
+  return check.port === 'traffic-port' ? String(port) : check.port;
 }
 
 export const targetHandlers: HandlersOf<ElasticLoadBalancingV2> = {
@@ -177,16 +192,14 @@ export const targetHandlers: HandlersOf<ElasticLoadBalancingV2> = {
       await findGroup(tx, group.arn);
       const known = await tx.table(Targets).list({ prefix: [group.arn] });
       const fresh = wanted.filter(({ id, port }) => !known.some((row) => row.id === id && row.port === port));
-      if (known.length + fresh.length > (group.type === 'alb' ? 1 : targetsMax))
+      if (known.length + fresh.length > (group.type === 'alb' || group.type === 'lambda' ? 1 : targetsMax))
         throw new AwsError('TooManyTargets', `The maximum number of targets for target group '${group.arn}' has been reached`);
       for (const { id, port, zone } of wanted) {
         const row = known.find((each) => each.id === id && each.port === port);
         if (row !== undefined && row.state !== 'draining') continue;
         await tx.unschedule('finishDraining', `${group.arn} ${id} ${port}`);
         await tx.table(Targets).put({
-          ...{ group: group.arn, id, port, zone, state: 'initial', reason: 'Elb.RegistrationInProgress' },
-          description: 'Target registration is in progress',
-          ...{ successes: 0, failures: 0, seen: false, registered: ctx.now },
+          ...{ group: group.arn, id, port, zone, ...beforeChecks, registered: ctx.now },
         });
       }
       await scheduleChecks(tx, ctx, group.arn);
@@ -208,8 +221,8 @@ export const targetHandlers: HandlersOf<ElasticLoadBalancingV2> = {
       );
       for (const row of gone) {
         if (row.state === 'draining') continue;
-        // Nothing can be under way on a target that no load balancer sends to.
-        if (delay === 0 || !used) await tx.table(Targets).delete(row.group, row.id, row.port);
+        // Nothing can be under way on a target that no load balancer sends to; calls of a function that goes fail ("Deregister the Lambda function").
+        if (delay === 0 || !used || group.type === 'lambda') await tx.table(Targets).delete(row.group, row.id, row.port);
         else {
           await tx.table(Targets).put({ ...row, state: 'draining', reason: undefined, description: undefined });
           const { group: arn, id, port } = row;
@@ -235,15 +248,19 @@ export const targetHandlers: HandlersOf<ElasticLoadBalancingV2> = {
       if (asked.length > 0 && !asked.some(({ Id, Port }) => Id === row.id && (Port ?? group.port) === row.port)) continue;
       const instance = group.type === 'instance' ? await ec2.instanceFacts(row.id) : undefined;
       found.push({
-        Target: { Id: row.id, Port: row.port, AvailabilityZone: group.type === 'instance' ? undefined : row.zone },
-        HealthCheckPort: group.check.port === 'traffic-port' ? String(row.port) : group.check.port,
+        Target: {
+          Id: row.id,
+          Port: group.type === 'lambda' ? undefined : row.port,
+          AvailabilityZone: group.type === 'instance' ? undefined : row.zone,
+        },
+        HealthCheckPort: checkPort(group, row),
         TargetHealth: describeHealth(row, group, used, instance),
       });
     }
     for (const { Id, Port } of asked)
       if (!found.some(({ Target }) => Target?.Id === Id && Target?.Port === (Port ?? group.port)))
         found.push({
-          Target: { Id, Port: Port ?? group.port },
+          Target: { Id, Port: group.type === 'lambda' ? undefined : (Port ?? group.port) },
           TargetHealth: {
             State: 'unused',
             Reason: 'Target.NotRegistered',

@@ -12,13 +12,13 @@ export interface FunctionCall extends Scope {
   function: string;
   qualifier?: string | undefined;
   payload: Uint8Array | string;
-  /** `Event` is accepted and runs later. */
-  type: 'RequestResponse' | 'Event';
+  /** `Event` is accepted and runs later; `DryRun` only asks whether the caller may. */
+  type: 'RequestResponse' | 'Event' | 'DryRun';
   caller: FunctionCaller;
 }
 
 export interface FunctionAnswer {
-  /** 200, or 202 of `Event`. */
+  /** 200, 202 of `Event`, 204 of `DryRun`. */
   status: number;
   payload: Uint8Array;
   /** The function failed: `payload` is what AWS tells of it. */

@@ -3,6 +3,8 @@ import { BodyReader } from './http-body.ts';
 import type { Client } from './client.ts';
 import { headBytesMax, headEnd, HeadError, parseResponse, type RequestHead, type ResponseHead } from './http-head.ts';
 import { forwardedForMax, forwardedHead, locationOf, ownPage, reasonOf, traceOf, headerValue } from './forwarded.ts';
+import { FunctionCall, headersOf } from './function-call.ts';
+import type { HandedAnswer } from '../types.ts';
 import type { LiveListener } from './node-state.ts';
 import { cookiesFor, findRule, type Routed, routeForward } from './route-request.ts';
 import { Upstream, type UpstreamUser } from './upstream.ts';
@@ -10,6 +12,9 @@ import { Upstream, type UpstreamUser } from './upstream.ts';
 const empty = Buffer.alloc(0);
 /** Bytes of a body kept for a second try on a connection of its own, when the kept one turned out to be closed. */
 const replayBytesMax = 65_536;
+
+/** Headers of a function's answer that the node writes itself. */
+const ownOfCalls = new Set(['connection', 'content-length', 'transfer-encoding', 'keep-alive', 'server', 'date', 'upgrade']);
 
 export class Exchange implements UpstreamUser {
   /** The head of the answer has gone out. */
@@ -21,6 +26,9 @@ export class Exchange implements UpstreamUser {
   readonly #trace: string;
   #routed: Routed | undefined;
   #upstream: Upstream | undefined;
+  /** Where the target is a function. */
+  #call: FunctionCall | undefined;
+  #failure: string | undefined;
   #sent = '';
   /** Parts of the request's body, for another try; undefined once they are too many. */
   #replay: Buffer[] | undefined = [];
@@ -81,7 +89,8 @@ export class Exchange implements UpstreamUser {
       this.#answerOwn(503);
       return;
     }
-    if (pool!.spec.protocol !== 'http' && pool!.spec.protocol !== 'https') {
+    const { protocol } = pool!.spec;
+    if (protocol !== 'http' && protocol !== 'https' && protocol !== 'function') {
       this.#answerOwn(502);
       return;
     }
@@ -91,7 +100,60 @@ export class Exchange implements UpstreamUser {
     target.outstanding += 1;
     target.users.add(this);
     this.#sent = forwardedHead(head, arrival, state.http, this.#trace);
-    this.#connect();
+    if (protocol === 'function') this.#beginCall();
+    else this.#connect();
+  }
+
+  #beginCall(): void {
+    const call = new FunctionCall(this.#head.body);
+    this.#call = call;
+    if (this.#head.upgrade !== undefined) this.#failCall({ status: 400, failure: 'upgrade', fault: 'function' });
+    else if (call.tooLong) this.#failCall({ status: 413, failure: 'body-too-long', fault: 'function' });
+    else if (this.#head.expectsContinue && this.#head.minor === 1) this.#write('HTTP/1.1 100 Continue\r\n\r\n');
+  }
+
+  /** The request is complete: whoever answers for functions gets it. */
+  async #handOver(call: FunctionCall): Promise<void> {
+    const { state } = this.#client;
+    const { pool, target } = this.#routed!;
+    const mark = this.#head.target.indexOf('?');
+    this.#sentAt = performance.now();
+    const answer = await state.handOver({
+      ...{ pool: pool!.spec.key, target: target!.spec.key, method: this.#head.method, body: call.body },
+      path: mark < 0 ? this.#head.target : this.#head.target.slice(0, mark),
+      query: mark < 0 ? '' : this.#head.target.slice(mark + 1),
+      headers: headersOf(this.#sent),
+    });
+    // The client may be gone, or have been told that it took too long.
+    if (this.#over) return;
+    if (answer.failure === undefined) this.#answerCall(answer);
+    else this.#failCall(answer);
+  }
+
+  #failCall({ status, failure, fault }: Extract<HandedAnswer, { fault: unknown }>): void {
+    this.#failure = failure;
+    this.#client.state.counts.add(`functions.failed.${fault}`, 1, this.#routed!.pool!.spec.key);
+    this.#release();
+    this.#answerOwn(status);
+  }
+
+  #answerCall({ status, reason, headers, body }: Extract<HandedAnswer, { body: string }>): void {
+    const { state, arrival } = this.#client;
+    const routed = this.#routed!;
+    const bytes = Buffer.from(body, 'base64');
+    this.#noteAnswer(status, state.zone);
+    const names = new Set(headers.map(([name]) => name.toLowerCase()));
+    let text = `HTTP/1.1 ${status} ${reason ?? reasonOf(status)}\r\nServer: awselb/2.0\r\nDate: ${new Date(state.now).toUTCString()}\r\n`;
+    if (!names.has('content-type')) text += 'Content-Type: application/octet-stream\r\n';
+    for (const [name, value] of headers) if (!ownOfCalls.has(name.toLowerCase())) text += `${name}: ${value}\r\n`;
+    text += cookiesFor(state, routed, [], arrival.secure);
+    text += `Content-Length: ${bytes.length}\r\nConnection: ${this.#head.keepAlive ? 'keep-alive' : 'close'}\r\n\r\n`;
+    state.counts.add('functions.bytes', this.#received + text.length + bytes.length);
+    this.#write(text);
+    if (this.#head.method !== 'HEAD') this.#write(bytes);
+    this.#release();
+    this.#end();
+    this.#client.answered(this.#head.keepAlive);
   }
 
   #connect(): void {
@@ -108,6 +170,11 @@ export class Exchange implements UpstreamUser {
   onRequestBody(bytes: Buffer): void {
     this.#received += bytes.length;
     if (this.#over || bytes.length === 0) return;
+    if (this.#call !== undefined) {
+      this.#call.onBody(bytes);
+      if (this.#call.tooLong) this.#failCall({ status: 413, failure: 'body-too-long', fault: 'function' });
+      return;
+    }
     if (this.#replay !== undefined) {
       this.#replayBytes += bytes.length;
       if (this.#replayBytes > replayBytesMax) this.#replay = undefined;
@@ -118,6 +185,7 @@ export class Exchange implements UpstreamUser {
 
   onRequestEnd(): void {
     this.#requestDone = true;
+    if (this.#call !== undefined && !this.#over) void this.#handOver(this.#call);
   }
 
   onConnect(): void {}
@@ -190,13 +258,7 @@ export class Exchange implements UpstreamUser {
     const { state, arrival, socket } = this.#client;
     const routed = this.#routed!;
     this.#answer = answer;
-    this.begun = true;
-    this.#headAt = performance.now();
-    this.#status = answer.status;
-    this.#targetStatus = answer.status;
-    const zone = routed.target!.spec.zone ?? state.zone;
-    state.counts.add(`answers.target.${Math.floor(answer.status / 100)}xx`, 1, routed.pool!.spec.key, zone);
-    state.counts.time('response', (this.#headAt - this.#sentAt) / 1000, routed.pool!.spec.key, zone);
+    this.#noteAnswer(answer.status, routed.target!.spec.zone ?? state.zone);
     let text = `HTTP/1.1 ${answer.status} ${answer.reason}\r\n`;
     for (const { name, lower, value } of answer.headers) {
       if (lower === 'connection' || lower === 'keep-alive' || lower === 'transfer-encoding' || lower === 'proxy-connection')
@@ -212,6 +274,18 @@ export class Exchange implements UpstreamUser {
     this.#body = new BodyReader(answer.body, this.#framing === 'raw' ? undefined : (bytes) => this.#writeContent(bytes));
     this.#written += text.length;
     socket.write(text, 'latin1');
+  }
+
+  /** A target has begun to answer. */
+  #noteAnswer(status: number, zone: string): void {
+    const { counts } = this.#client.state;
+    const { key } = this.#routed!.pool!.spec;
+    this.begun = true;
+    this.#headAt = performance.now();
+    this.#status = status;
+    this.#targetStatus = status;
+    counts.add(`answers.target.${Math.floor(status / 100)}xx`, 1, key, zone);
+    counts.time('response', (this.#headAt - this.#sentAt) / 1000, key, zone);
   }
 
   get #keeps(): boolean {
@@ -391,7 +465,7 @@ export class Exchange implements UpstreamUser {
     const now = performance.now();
     const seconds = (from: number, to: number): number => (from === 0 || to === 0 ? -1 : Math.max(0, (to - from) / 1000));
     const target = this.#routed?.target;
-    const address = target === undefined ? '-' : `${target.spec.address}:${target.spec.port}`;
+    const address = target === undefined || this.#call !== undefined ? '-' : `${target.spec.address}:${target.spec.port}`;
     const url = `${secure ? 'https' : 'http'}://${this.#head.host.replace(/:\d+$/, '')}:${arrival.port}${this.#head.target}`;
     const action = this.#routed?.rule.action.kind;
     state.counts.log({
@@ -419,6 +493,7 @@ export class Exchange implements UpstreamUser {
       action: action === 'fixed' ? 'fixed-response' : (action ?? '-'),
       redirect: this.#redirect,
       doubt: this.#head.doubt,
+      failure: this.#failure,
       connection: arrival.connection,
     });
   }

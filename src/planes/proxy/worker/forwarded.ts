@@ -106,6 +106,7 @@ const reasons: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   405: 'Method Not Allowed',
   408: 'Request Time-out',
+  413: 'Request Entity Too Large',
   414: 'Request-URI Too Large',
   463: 'Bad Request',
   464: 'Bad Request',

@@ -3,7 +3,7 @@ import { Counts } from './counts.ts';
 import { sealingKey } from './cookies.ts';
 import { type CompiledRule, compileRules } from './match.ts';
 import { LivePool } from './pools.ts';
-import type { DrainingTarget, HttpOptions, ListenerSpec, ProxyNodeSpec } from '../types.ts';
+import type { DrainingTarget, HandedAnswer, HandedRequest, HttpOptions, ListenerSpec, ProxyNodeSpec } from '../types.ts';
 
 /** Real milliseconds between looks at silent connections. */
 const sweepMillis = 250;
@@ -28,8 +28,11 @@ export class NodeState {
   readonly swept = new Set<Swept>();
   /** Real time, at most one sweep old: for what need not be exact. */
   now = Date.now();
+  /** Has a request to a function answered outside of the node. */
+  readonly handOver: (request: HandedRequest) => Promise<HandedAnswer>;
 
-  constructor() {
+  constructor(handOver: NodeState['handOver']) {
+    this.handOver = handOver;
     setInterval(() => {
       this.now = Date.now();
       for (const each of this.swept) each.sweep(this.now);
