@@ -37,6 +37,7 @@ import type { Fabric } from './planes/fabric/types.ts';
 import type { Functions } from './planes/functions/types.ts';
 import type { Machines } from './planes/machines/types.ts';
 import type { CacheNodes } from './planes/caches/types.ts';
+import type { Dials } from './planes/dials/types.ts';
 import type { ProxyNodes } from './planes/proxy/types.ts';
 import type { Ec2Api } from './services/ec2/api.ts';
 import type { Volumes } from './planes/volumes/types.ts';
@@ -56,6 +57,7 @@ export interface Planes {
   volumes: Volumes;
   proxy: ProxyNodes;
   caches: CacheNodes;
+  dials: Dials;
   functions: Functions;
 }
 
@@ -98,7 +100,8 @@ const clockKey = ['k', 'clock'] as const;
 export async function startCloud(options: CloudOptions): Promise<Cloud> {
   await mkdir(options.data, { recursive: true });
   const log = options.log ?? createLog(() => new CloudClock().realNow());
-  const [store, index, { fabric, machines, volumes, proxy: nodes, caches, functions }] = await openParts(options);
+  const [store, index, planes] = await openParts(options);
+  const { fabric, machines, volumes, functions } = planes;
   const ids = new IdSource();
   const vault = await openVault(options.data, ids);
   const clock = new CloudClock((await store.get(clockKey)) as ClockState | undefined);
@@ -122,7 +125,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     log,
     services,
     parts: {
-      ...{ fabric, machines, volumes, proxy: nodes, caches, functions, dns, blobs, endpoints, certificates, vault, proofs },
+      ...{ ...planes, dns, blobs, endpoints, certificates, vault, proofs },
       settings: { strictImages: options.strictImages, newAccounts: options.newAccounts },
     },
   });
@@ -169,7 +172,8 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       // What answers goes before what is asked: names, then the kernel, then what runs, the networks under it, and the rows.
       for (const part of [resolver, names, dns]) await part?.close();
       await kernel.stop();
-      for (const part of [functions, nodes, caches, machines, volumes, fabric, store]) await part.close();
+      const { proxy: nodes, caches, dials } = planes;
+      for (const part of [functions, nodes, caches, dials, machines, volumes, fabric, store]) await part.close();
     },
   };
 }

@@ -12,6 +12,8 @@ import { AbsentMachines } from '../planes/machines/absent-machines.ts';
 import { openLinuxMachines } from '../planes/machines/linux-machines.ts';
 import { AbsentCaches } from '../planes/caches/absent-caches.ts';
 import { LinuxCaches } from '../planes/caches/linux-caches.ts';
+import { AbsentDials } from '../planes/dials/absent-dials.ts';
+import { LinuxDials } from '../planes/dials/linux-dials.ts';
 import { AbsentProxy } from '../planes/proxy/absent-proxy.ts';
 import { LinuxProxy } from '../planes/proxy/linux-proxy.ts';
 import { AbsentVolumes } from '../planes/volumes/absent-volumes.ts';
@@ -87,6 +89,7 @@ function planesFor(inside: Inside | undefined, refusal: string | undefined): Clo
       volumes: new AbsentVolumes(reason),
       proxy: new AbsentProxy(reason),
       caches: new AbsentCaches(reason),
+      dials: new AbsentDials(reason),
       functions: new AbsentFunctions(reason),
     });
   }
@@ -111,6 +114,7 @@ function planesFor(inside: Inside | undefined, refusal: string | undefined): Clo
     const { unavailable } = fabric;
     const proxy = unavailable === undefined ? new LinuxProxy() : new AbsentProxy(unavailable);
     const caches = unavailable === undefined ? new LinuxCaches() : new AbsentCaches(unavailable);
-    return { fabric, machines, volumes, proxy, caches, functions };
+    const dials = unavailable === undefined ? new LinuxDials() : new AbsentDials(unavailable);
+    return { fabric, machines, volumes, proxy, caches, dials, functions };
   };
 }

@@ -22,6 +22,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   inside: async () => (await import('./inside.ts')).inside,
   /** What runs as each node of a load balancer; not for users. */
   'cache-node': async () => (await import('./cache-node.ts')).cacheNode,
+  'dial-node': async () => (await import('./dial-node.ts')).dialNode,
   'proxy-node': async () => (await import('./proxy-node.ts')).proxyNode,
 };
 

@@ -10,6 +10,7 @@ import type { Fabric } from '../planes/fabric/types.ts';
 import type { Functions } from '../planes/functions/types.ts';
 import type { Machines } from '../planes/machines/types.ts';
 import type { CacheNodes } from '../planes/caches/types.ts';
+import type { Dials } from '../planes/dials/types.ts';
 import type { ProxyNodes } from '../planes/proxy/types.ts';
 import type { Volumes } from '../planes/volumes/types.ts';
 import type { Value } from '../store/store.ts';
@@ -142,6 +143,8 @@ export interface Parts {
   proxy: ProxyNodes;
   /** Nodes of caches in front of tables. */
   caches: CacheNodes;
+  /** Connections that begin inside a network. */
+  dials: Dials;
   /** Programs that run when they are called. */
   functions: Functions;
   /** Names: services register their zones here when they start. */

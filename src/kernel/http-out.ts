@@ -5,7 +5,8 @@
 import dns from 'node:dns';
 import http from 'node:http';
 import https from 'node:https';
-import type { LookupFunction } from 'node:net';
+import { isIP, type LookupFunction, type Socket } from 'node:net';
+import tls from 'node:tls';
 import type { Context } from './context.ts';
 
 /** Most of an answer that is kept, unless told. */
@@ -24,6 +25,12 @@ export interface HttpRequest {
   signal?: AbortSignal;
   /** Take any certificate. */
   insecure?: boolean;
+  /** Opens the connection by another way than by the address's name. */
+  connect?: (() => Promise<Socket>) | undefined;
+  /** The name that the endpoint's certificate must be for; the address's own unless told. */
+  serverName?: string | undefined;
+  /** What is shown to endpoints that ask for a certificate, in PEM. */
+  clientCertificate?: { certificate: string; privateKey: string } | undefined;
 }
 
 export interface HttpAnswer {
@@ -57,8 +64,18 @@ export async function sendHttp(ctx: Context, request: HttpRequest): Promise<Http
     ...(signal === undefined ? {} : { signal }),
     // Names and passwords in the address are the endpoint's own credentials ("HTTP/S endpoint authentication").
     ...(url.username === '' ? {} : { auth: `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}` }),
-    ...(secure ? { ca: await ctx.part('certificates').certificate(), rejectUnauthorized: request.insecure !== true } : {}),
   };
+  if (secure) Object.assign(options, await tlsOptions(ctx, request, url));
+  if (request.connect !== undefined) {
+    let socket: Socket;
+    try {
+      socket = await request.connect();
+    } catch (error) {
+      return none((error as Error).message);
+    }
+    delete options.agent;
+    options.createConnection = () => (secure ? tls.connect({ ...(options as tls.ConnectionOptions), socket }) : socket);
+  }
   return new Promise((resolve) => {
     const fail = (reason: string): void => resolve(none(reason));
     const sent = (secure ? https : http).request(url, options, (response) => {
@@ -88,6 +105,17 @@ export async function sendHttp(ctx: Context, request: HttpRequest): Promise<Http
     sent.on('close', () => fail('The connection was closed.'));
     sent.end(body);
   });
+}
+
+async function tlsOptions(ctx: Context, request: HttpRequest, url: URL): Promise<tls.ConnectionOptions> {
+  const { insecure, serverName = url.hostname, clientCertificate } = request;
+  return {
+    ca: await ctx.part('certificates').certificate(),
+    rejectUnauthorized: insecure !== true,
+    // An address has no name to greet with.
+    ...(isIP(serverName) === 0 ? { servername: serverName } : {}),
+    ...(clientCertificate === undefined ? {} : { cert: clientCertificate.certificate, key: clientCertificate.privateKey }),
+  };
 }
 
 /** Names are asked of the cloud's own DNS first, as a client in its internet would: load balancers, hosted zones, instances; then of the system. */

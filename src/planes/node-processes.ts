@@ -6,6 +6,7 @@
  * Here is what all kinds have in common: start and end, questions with their answers, a new start after a crash with what the node had.
  */
 import type { ChildProcess } from 'node:child_process';
+import { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { PilviError } from '../base/errors.ts';
 import { machineNamespace } from '../machine/netns.ts';
@@ -207,7 +208,9 @@ export function serveQuestions<Question>(
     if (message.tell !== 'question') return hear(message);
     const { id } = message;
     answer(message).then(
-      (result) => send({ kind: 'done', id, result }),
+      // A socket cannot be written as text: it goes along as what it is, and belongs to the parent from then on.
+      (result) =>
+        result instanceof Socket ? void process.send?.({ kind: 'done', id }, result) : send({ kind: 'done', id, result }),
       (error: Error) => send({ kind: 'done', id, error: error.message }),
     );
   });

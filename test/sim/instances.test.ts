@@ -24,6 +24,7 @@ import { FakeMachines } from '../../src/planes/machines/fake-machines.ts';
 import { AbsentVolumes } from '../../src/planes/volumes/absent-volumes.ts';
 import { AbsentFunctions } from '../../src/planes/functions/absent-functions.ts';
 import { AbsentCaches } from '../../src/planes/caches/absent-caches.ts';
+import { AbsentDials } from '../../src/planes/dials/absent-dials.ts';
 import { AbsentProxy } from '../../src/planes/proxy/absent-proxy.ts';
 
 type Step =
@@ -78,6 +79,7 @@ class World {
         volumes: new AbsentVolumes('There is no host.'),
         proxy: new AbsentProxy('There is no host.'),
         caches: new AbsentCaches('There is no host.'),
+        dials: new AbsentDials('There is no host.'),
         functions: new AbsentFunctions('There is no host.'),
       }),
       validateOutput: true,

@@ -12,6 +12,7 @@ import { deploymentHandlers } from './rest/deployments.ts';
 import { serveDomains } from './rest/domain-rows.ts';
 import { domainHandlers } from './rest/domains.ts';
 import { integrationHandlers } from './rest/integrations.ts';
+import { linkHandlers, openLink } from './rest/links.ts';
 import { keyHandlers } from './rest/keys.ts';
 import { openApiHandlers } from './rest/openapi.ts';
 import { planHandlers } from './rest/plans.ts';
@@ -38,6 +39,7 @@ import {
   Stages,
   UsagePlans,
   Usages,
+  VpcLinks,
 } from './state.ts';
 
 const handlers: HandlersOf<APIGateway> = {
@@ -50,6 +52,7 @@ const handlers: HandlersOf<APIGateway> = {
   ...deploymentHandlers,
   ...stageHandlers,
   ...keyHandlers,
+  ...linkHandlers,
   ...planHandlers,
   ...accountHandlers,
   ...openApiHandlers,
@@ -67,14 +70,14 @@ const check = checkByRoute('api-gateway', async ([kind, id = ''], ctx) => {
 
 export default defineService({
   name: 'api-gateway',
-  uses: ['acm', 'cloudwatch', 'cloudwatch-logs', 'firehose', 'lambda', 'sts'],
+  uses: ['acm', 'cloudwatch', 'cloudwatch-logs', 'ec2', 'elastic-load-balancing-v2', 'firehose', 'lambda', 'sts'],
   tables: [
     ...[RestApis, Definitions, Deployments, Snapshots, Stages, ApiKeys, UsagePlans, PlanKeys, Usages],
-    ...[Domains, Mappings, Addresses, Accounts],
+    ...[Domains, Mappings, Addresses, Accounts, VpcLinks],
   ],
   handlers,
   authorise: Object.fromEntries(Object.keys(handlers).map((operation) => [operation, check])) as AuthorisationsOf<APIGateway>,
-  tasks: { publishMetrics },
+  tasks: { publishMetrics, openLink },
   web: answerWeb,
   upgrade: answerUpgrade,
   async start(ctx) {

@@ -223,6 +223,19 @@ export const Mappings = defineTable<MappingRow>()({
   key: (row) => [row.domain, row.basePath],
 });
 
+/** A way to a network load balancer, for REST and WebSocket APIs. */
+export interface VpcLinkRow {
+  id: string;
+  name: string;
+  description?: string | undefined;
+  targetArns: string[];
+  status: 'PENDING' | 'AVAILABLE' | 'DELETING' | 'FAILED';
+  statusMessage?: string | undefined;
+  tags: TagMap;
+}
+
+export const VpcLinks = defineTable<VpcLinkRow>()({ name: 'apigateway.vpclinks', scope: 'region', key: (row) => [row.id] });
+
 /** Where a host name or an API's id leads: names are unique in the cloud, whatever account and Region they belong to. */
 export interface AddressRow {
   /** An API's id, or a custom domain's name. */

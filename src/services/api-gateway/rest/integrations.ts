@@ -1,10 +1,13 @@
 /** Integrations: what is behind a method, and how its answers become the method's. */
 import type { APIGateway, Integration, IntegrationResponse, Method } from '@aws-sdk/client-api-gateway';
+import type { Context } from '../../../kernel/context.ts';
 import { parameterNotImplemented } from '../../../kernel/errors.ts';
 import type { HandlersOf } from '../../../kernel/service.ts';
 import { badRequest, noSuch, notFound } from '../errors.ts';
 import { changeDefinition, readDefinition } from '../lookup.ts';
 import { applyPatch, type PatchRules } from '../patch.ts';
+import { VpcLinks } from '../state.ts';
+import { OwnLinks } from '../v2/state.ts';
 import { checkStatusCode, requireMethod } from './methods.ts';
 
 /** "Integration timeout for Regional APIs: 50 milliseconds - 29 seconds" and its default. */
@@ -40,6 +43,23 @@ function checkUri(type: string, uri: string | undefined, credentials: string | u
   if (type === 'AWS_PROXY' && service !== 'lambda')
     throw badRequest("Integrations of type 'AWS_PROXY' currently only supports Lambda function and Firehose stream invocations.");
   if (service !== 'lambda' && credentials === undefined) throw badRequest('Role ARN must be specified for AWS integrations');
+}
+
+/** Checks by which way an integration's server is reached. Throws BadRequestException. */
+async function checkConnection(ctx: Context, integration: Integration): Promise<void> {
+  const { connectionType = 'INTERNET', connectionId: id = '', integrationTarget: target, type = '' } = integration;
+  if (connectionType === 'INTERNET') return;
+  if (connectionType !== 'VPC_LINK') throw badRequest(`Invalid connection type specified: ${String(connectionType)}`);
+  if (!['HTTP', 'HTTP_PROXY'].includes(type))
+    throw badRequest('Connection type VPC_LINK is supported for HTTP and HTTP_PROXY integrations only');
+  if (id === '') throw badRequest('Connection id must be specified for connection type VPC_LINK');
+  // A stage variable says it when the API is called.
+  if (id.includes('${stageVariables.')) return;
+  if ((await ctx.table(VpcLinks).get(id)) !== undefined) return;
+  if ((await ctx.table(OwnLinks).get(id)) === undefined) throw badRequest('Invalid Vpc Link identifier specified');
+  if (target === undefined || target === '') throw badRequest('IntegrationTarget is required for VpcLinkV2');
+  if (!/^arn:aws[a-z-]*:elasticloadbalancing:[^:]+:\d{12}:(?:loadbalancer|listener)\/(?:app|net)\/.+$/.test(target))
+    throw badRequest('IntegrationTarget must be the ARN of a load balancer or of its listener');
 }
 
 /** Checks an integration of a method. Throws BadRequestException. */
@@ -103,6 +123,9 @@ const integrationRules: PatchRules<Integration> = {
   '/uri': 'text',
   '/httpMethod': 'text',
   '/credentials': 'text',
+  '/connectionType': 'text',
+  '/connectionId': 'text',
+  '/integrationTarget': 'text',
   '/passthroughBehavior': 'text',
   '/contentHandling': 'text',
   '/timeoutInMillis': 'number',
@@ -115,10 +138,8 @@ const integrationRules: PatchRules<Integration> = {
 
 export const integrationHandlers: HandlersOf<APIGateway> = {
   async PutIntegration(input, ctx) {
-    for (const name of ['responseTransferMode', 'integrationTarget', 'connectionId'] as const)
-      if (input[name] !== undefined) throw parameterNotImplemented('PutIntegration', name);
-    if (input.connectionType !== undefined && input.connectionType !== 'INTERNET')
-      throw parameterNotImplemented('PutIntegration', 'connectionType');
+    if (input.responseTransferMode === 'STREAM') throw parameterNotImplemented('PutIntegration', 'responseTransferMode');
+    await checkConnection(ctx, input);
     return changeDefinition(ctx, input.restApiId, (draft) => {
       const method = requireMethod(draft, input.resourceId, input.httpMethod);
       const integration: Integration = {
@@ -126,6 +147,9 @@ export const integrationHandlers: HandlersOf<APIGateway> = {
         httpMethod: input.type === 'MOCK' ? undefined : input.integrationHttpMethod,
         uri: input.uri,
         ...(input.connectionType === undefined ? {} : { connectionType: input.connectionType }),
+        ...(input.connectionType === 'VPC_LINK'
+          ? { connectionId: input.connectionId, integrationTarget: input.integrationTarget }
+          : {}),
         credentials: input.credentials,
         requestParameters: input.requestParameters,
         requestTemplates: input.requestTemplates,
@@ -147,6 +171,9 @@ export const integrationHandlers: HandlersOf<APIGateway> = {
   },
 
   async UpdateIntegration(input, ctx) {
+    const before = await readDefinition(ctx, input.restApiId);
+    const known = requireIntegration(requireMethod(before, input.resourceId, input.httpMethod));
+    await checkConnection(ctx, applyPatch(known, input.patchOperations, integrationRules));
     return changeDefinition(ctx, input.restApiId, (draft) => {
       const method = requireMethod(draft, input.resourceId, input.httpMethod);
       const changed = applyPatch(requireIntegration(method), input.patchOperations, integrationRules);

@@ -1,5 +1,5 @@
 /** What stands behind methods: web servers, the cloud's own services under a role, and nothing at all (MOCK). Each takes a request and gives an answer. */
-import type { Integration } from '@aws-sdk/client-api-gateway';
+import type { Socket } from 'node:net';
 import type { Context } from '../../../kernel/context.ts';
 import { AwsError } from '../../../kernel/errors.ts';
 import { sendHttp } from '../../../kernel/http-out.ts';
@@ -51,19 +51,32 @@ function formatQuery(query: Multi): string {
   return new URLSearchParams(pairs).toString();
 }
 
+/** How a web server is reached beyond its address. */
+export interface HttpManner {
+  insecure?: boolean | undefined;
+  connect?: (() => Promise<Socket>) | undefined;
+  serverName?: string | undefined;
+  clientCertificate?: { certificate: string; privateKey: string } | undefined;
+  /** The caller's Host header goes on to the backend. */
+  keepHost?: boolean | undefined;
+}
+
 /** Asks a web server. Throws Refusal INTEGRATION_FAILURE when it cannot be reached. */
-export async function callHttp(call: BackendUser, request: BackendRequest, tls?: Integration['tlsConfig']): Promise<Answer> {
+export async function callHttp(call: BackendUser, request: BackendRequest, manner: HttpManner = {}): Promise<Answer> {
   const query = formatQuery(request.query);
   const url = query === '' ? request.uri : `${request.uri}${request.uri.includes('?') ? '&' : '?'}${query}`;
+  const { keepHost = false, insecure, ...way } = manner;
+  const host = keepHost ? valuesOf(request.headers, 'host')?.[0] : undefined;
   const answer = await sendHttp(call.ctx, {
     url,
     method: request.method,
-    headers: endToEnd(request.headers),
+    headers: { ...endToEnd(request.headers), ...(host === undefined ? {} : { host }) },
     body: request.body,
     timeoutMillis: 60_000,
     answerBytesMax: answerBytesMax + 1,
     signal: request.signal,
-    insecure: tls?.insecureSkipVerification === true,
+    ...way,
+    insecure: insecure === true,
   });
   if (answer.status === 0) {
     call.log(`Execution failed due to configuration error: ${answer.body}`);

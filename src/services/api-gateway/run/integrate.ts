@@ -2,7 +2,8 @@
 import type { Integration, IntegrationResponse, Method } from '@aws-sdk/client-api-gateway';
 import { renderTemplate, TemplateError } from '../vtl/template.ts';
 import { timeoutMillisMax } from '../rest/integrations.ts';
-import { type BackendRequest, callHttp, callService, mediaType, roleOf } from './backends.ts';
+import { wayThrough } from '../links.ts';
+import { type BackendRequest, callHttp, callService, type HttpManner, mediaType, roleOf } from './backends.ts';
 import {
   type Answer,
   type Call,
@@ -149,7 +150,7 @@ async function backendAnswer(
   call.log(`Endpoint request URI: ${request.uri}`);
   call.log(`Endpoint request body after transformations: ${shorten(body)}`);
   if (type === 'HTTP') {
-    const answer = await callHttp(call, request, integration.tlsConfig);
+    const answer = await callHttp(call, request, await mannerOf(call, integration, request.uri));
     return { answer, selected: String(answer.status) };
   }
   if (isFunctionUri(request.uri)) return callFunction(call, integration, request);
@@ -189,21 +190,26 @@ async function proxyHttp(call: Call, integration: Integration, signal: AbortSign
   const headers: Multi = { ...call.headers };
   for (const [name, values] of Object.entries(mapped.headers)) setHeader(headers, name, values);
   setHeader(headers, 'X-Amzn-Apigateway-Api-Id', [call.api]);
-  const answer = await callHttp(
-    call,
-    {
-      method: backendMethod(call, integration),
-      // "{proxy}" stands for the caller's path when it is mapped.
-      uri: withPath(withStageVariables(integration.uri ?? '', call.variables), mapped.path),
-      query: { ...call.query, ...mapped.query },
-      headers,
-      body: call.body,
-      signal,
-    },
-    integration.tlsConfig,
-  );
+  // "{proxy}" stands for the caller's path when it is mapped.
+  const uri = withPath(withStageVariables(integration.uri ?? '', call.variables), mapped.path);
+  const request: BackendRequest = {
+    ...{ method: backendMethod(call, integration), uri, headers, body: call.body, signal },
+    query: { ...call.query, ...mapped.query },
+  };
+  const answer = await callHttp(call, request, await mannerOf(call, integration, uri));
   call.integration.status = answer.status;
   return answer;
+}
+
+/** How a method's web server is reached: over a VPC link the address names the server's port and certificate only. Throws Refusal. */
+async function mannerOf(call: Call, integration: Integration, uri: string): Promise<HttpManner> {
+  const insecure = integration.tlsConfig?.insecureSkipVerification === true;
+  if (integration.connectionType !== 'VPC_LINK') return { insecure };
+  const link = withStageVariables(integration.connectionId ?? '', call.variables);
+  const { protocol = 'http:', port = '' } = URL.canParse(uri) ? new URL(uri) : {};
+  const usual = protocol === 'https:' ? 443 : 80;
+  const target = withStageVariables(integration.integrationTarget ?? '', call.variables);
+  return { insecure, connect: (await wayThrough(call, link, target, Number(port) || usual)).connect };
 }
 
 /** The first response whose pattern fits the whole text; the one without a pattern for the rest. */

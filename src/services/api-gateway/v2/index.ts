@@ -6,15 +6,17 @@ import { apiHandlers } from './apis.ts';
 import { authorizerHandlers } from './authorizers.ts';
 import { domainHandlers } from './domains.ts';
 import { integrationHandlers } from './integrations.ts';
+import { closeLink, linkHandlers, openLink } from './links.ts';
 import { routeHandlers } from './routes.ts';
 import { stageHandlers } from './stages.ts';
-import { Apis, Connections, Definitions, Deployments, Snapshots, Stages } from './state.ts';
+import { Apis, Connections, Definitions, Deployments, OwnLinks, Snapshots, Stages } from './state.ts';
 import { tagHandlers } from './tags.ts';
 
 const handlers: HandlersOf<ApiGatewayV2> = {
   ...apiHandlers,
   ...routeHandlers,
   ...integrationHandlers,
+  ...linkHandlers,
   ...authorizerHandlers,
   ...stageHandlers,
   ...domainHandlers,
@@ -27,7 +29,9 @@ const check = checkByRoute('apigatewayv2', async ([kind, id = ''], ctx) =>
 
 export default defineService({
   name: 'apigatewayv2',
-  tables: [Apis, Definitions, Deployments, Snapshots, Stages, Connections],
+  uses: ['ec2'],
+  tables: [Apis, Definitions, Deployments, Snapshots, Stages, Connections, OwnLinks],
   handlers,
+  tasks: { openLink, closeLink },
   authorise: Object.fromEntries(Object.keys(handlers).map((operation) => [operation, check])) as AuthorisationsOf<ApiGatewayV2>,
 });

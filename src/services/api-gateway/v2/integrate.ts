@@ -1,7 +1,8 @@
 /** What stands behind routes of HTTP APIs: functions, web servers, single actions of services; and parameters changed on the way. */
 import type { Identity } from '../../../kernel/caller.ts';
 import { AwsError } from '../../../kernel/errors.ts';
-import { callHttp, roleOf } from '../run/backends.ts';
+import { wayThrough } from '../links.ts';
+import { callHttp, type HttpManner, roleOf } from '../run/backends.ts';
 import { type Answer, memberAt, type Multi, Refusal, setHeader, valuesOf } from '../run/call.ts';
 import { invokeFunction } from '../run/functions.ts';
 import { withPath, withTimeout } from '../run/integrate.ts';
@@ -111,7 +112,8 @@ async function proxyHttp(call: HttpCall, integration: IntegrationDef, signal: Ab
     if (where === 'path') path = value ?? path;
     else change(where === 'header' ? headers : query, action, name, value);
   }
-  const uri = withPath(withStageVariables(integration.IntegrationUri ?? '', call.stage.variables), call.pathParameters);
+  const { address, manner } = await serverOf(call, integration);
+  const uri = withPath(address, call.pathParameters);
   const target = path === undefined ? uri : new URL(path, uri).href;
   setHeader(headers, 'Forwarded', [
     `for=${call.web.sourceIp};host=${call.web.request.headers['host'] ?? ''};proto=${call.web.secure ? 'https' : 'http'}`,
@@ -120,9 +122,23 @@ async function proxyHttp(call: HttpCall, integration: IntegrationDef, signal: Ab
     integration.IntegrationMethod === undefined || integration.IntegrationMethod === 'ANY'
       ? call.method
       : integration.IntegrationMethod;
-  const answer = await callHttp(call, { method, uri: target, query, headers, body: call.body, signal });
+  const answer = await callHttp(call, { method, uri: target, query, headers, body: call.body, signal }, manner);
   call.integration.status = answer.status;
   return mapAnswer(call, integration, answer);
+}
+
+/**
+ * Where an integration's server is. A private one is asked for the path that the caller asked for, stage and all, under the caller's Host header, by HTTPS if
+ * the integration says which name to verify ("Create private integrations for HTTP APIs").
+ */
+async function serverOf(call: HttpCall, integration: IntegrationDef): Promise<{ address: string; manner: HttpManner }> {
+  const uri = withStageVariables(integration.IntegrationUri ?? '', call.stage.variables);
+  if (integration.ConnectionType !== 'VPC_LINK') return { address: uri, manner: {} };
+  const link = integration.ConnectionId ?? '';
+  const { connect, port } = await wayThrough(call, link, uri, 80);
+  const serverName = integration.TlsConfig?.ServerNameToVerify;
+  const scheme = integration.TlsConfig === undefined ? 'http' : 'https';
+  return { address: `${scheme}://${serverName ?? link}:${port}${call.rawPath}`, manner: { connect, serverName, keepHost: true } };
 }
 
 function change(values: Multi, action: string, name: string, value: string | undefined): void {

@@ -1,10 +1,12 @@
 /** Integrations of HTTP and WebSocket APIs. */
 import type { ApiGatewayV2, Integration } from '@aws-sdk/client-apigatewayv2';
+import type { Context } from '../../../kernel/context.ts';
 import { parameterNotImplemented } from '../../../kernel/errors.ts';
 import type { HandlersOf } from '../../../kernel/service.ts';
 import { badRequest, conflict } from '../errors.ts';
+import { frontOf } from '../links.ts';
 import { changeDefinition, given, pageItems, readDefinition, requireApi, requirePart } from './lookup.ts';
-import type { IntegrationDef } from './state.ts';
+import { type IntegrationDef, OwnLinks } from './state.ts';
 import { subtypes } from './subtypes.ts';
 
 /** "Integration timeout: 30 seconds" of HTTP APIs, 29 of WebSocket APIs; the shortest is 50 ms. */
@@ -24,6 +26,15 @@ function checkHttp(integration: IntegrationDef): void {
     IntegrationSubtype: subtype,
     PayloadFormatVersion: version,
   } = integration;
+  if (type === 'HTTP_PROXY' && integration.ConnectionType === 'VPC_LINK') {
+    if (!/^arn:aws[a-z-]*:elasticloadbalancing:[^:]+:\d{12}:listener\/(?:app|net)\/.+$/.test(uri))
+      throw badRequest('For VpcLink V2, integration uri should be a valid ELB listener ARN or a valid Cloud Map service ARN.');
+    if (integration.IntegrationMethod === undefined)
+      throw badRequest('IntegrationMethod must be specified for HTTP_PROXY integrations');
+    if (version !== '1.0')
+      throw badRequest('PayloadFormatVersion is a required parameter for integration and must be 1.0 for HTTP integrations');
+    return;
+  }
   if (type === 'HTTP_PROXY') {
     if (!/^https?:\/\/.+/.test(uri)) throw badRequest('HTTP integration URI must be a valid HTTP(S) URL');
     if (integration.IntegrationMethod === undefined)
@@ -46,6 +57,24 @@ function checkHttp(integration: IntegrationDef): void {
   if (version !== '1.0' && version !== '2.0') throw badRequest('PayloadFormatVersion must be 1.0 or 2.0');
 }
 
+/** Checks by which way an integration's server is reached. Throws BadRequestException. */
+async function checkConnection(ctx: Context, protocol: 'HTTP' | 'WEBSOCKET', integration: Integration): Promise<void> {
+  const { ConnectionType: type = 'INTERNET', ConnectionId: id = '', IntegrationUri: uri = '', TlsConfig: tls } = integration;
+  if (type === 'INTERNET') {
+    if (id !== '') throw badRequest('Connection ID is supported for connection type VPC_LINK only');
+    if (tls !== undefined) throw badRequest('TLS configuration is supported for private integrations only');
+    return;
+  }
+  if (type !== 'VPC_LINK') throw badRequest(`Invalid connection type specified: ${String(type)}`);
+  if (protocol === 'WEBSOCKET') throw parameterNotImplemented(ctx.operation, 'ConnectionType VPC_LINK');
+  if (integration.IntegrationType !== 'HTTP_PROXY') throw badRequest('VPC links are supported for HTTP_PROXY integrations only');
+  if (id === '') throw badRequest('Connection ID is required for connection type VPC_LINK');
+  if ((await ctx.table(OwnLinks).get(id)) === undefined) throw badRequest(`Cannot find VPC link with ID ${id}`);
+  if (/^arn:[^:]+:servicediscovery:/.test(uri))
+    throw parameterNotImplemented(ctx.operation, 'IntegrationUri of a Cloud Map service');
+  if (/:listener\//.test(uri) && (await frontOf(ctx, uri)) === undefined) throw badRequest(`Unable to find the listener ${uri}`);
+}
+
 function checkIntegration(integration: IntegrationDef, protocol: 'HTTP' | 'WEBSOCKET'): IntegrationDef {
   const { IntegrationType: type = '', TimeoutInMillis: timeout = 0, IntegrationUri: uri } = integration;
   const most = timeoutMillisMax[protocol];
@@ -63,15 +92,13 @@ function checkIntegration(integration: IntegrationDef, protocol: 'HTTP' | 'WEBSO
 export const integrationHandlers: HandlersOf<ApiGatewayV2> = {
   async CreateIntegration(input, ctx) {
     const { protocol } = await requireApi(ctx, input.ApiId);
-    if (input.ConnectionType === 'VPC_LINK' || input.ConnectionId !== undefined)
-      throw parameterNotImplemented('CreateIntegration', 'ConnectionType VPC_LINK');
-    if (input.TlsConfig !== undefined) throw parameterNotImplemented('CreateIntegration', 'TlsConfig');
+    await checkConnection(ctx, protocol, input);
     if (input.ContentHandlingStrategy !== undefined)
       throw parameterNotImplemented('CreateIntegration', 'ContentHandlingStrategy');
     const integration: IntegrationDef = {
       ...(given(input, ['ApiId']) as Integration),
       IntegrationId: ctx.id('gatewayPart'),
-      ConnectionType: 'INTERNET',
+      ConnectionType: input.ConnectionType ?? 'INTERNET',
       PayloadFormatVersion: input.PayloadFormatVersion ?? '1.0',
       TimeoutInMillis: input.TimeoutInMillis ?? timeoutMillisMax[protocol],
       ...(protocol === 'WEBSOCKET'
@@ -102,9 +129,8 @@ export const integrationHandlers: HandlersOf<ApiGatewayV2> = {
 
   async UpdateIntegration(input, ctx) {
     const { protocol } = await requireApi(ctx, input.ApiId);
-    if (input.ConnectionType === 'VPC_LINK' || (input.ConnectionId ?? '') !== '')
-      throw parameterNotImplemented('UpdateIntegration', 'ConnectionType VPC_LINK');
-    if (input.TlsConfig !== undefined) throw parameterNotImplemented('UpdateIntegration', 'TlsConfig');
+    const known = requirePart((await readDefinition(ctx, input.ApiId)).integrations, 'Integration', input.IntegrationId);
+    await checkConnection(ctx, protocol, { ...known, ...given(input, ['ApiId', 'IntegrationId']) } as Integration);
     if (input.ContentHandlingStrategy !== undefined)
       throw parameterNotImplemented('UpdateIntegration', 'ContentHandlingStrategy');
     return changeDefinition(ctx, input.ApiId, (draft) => {

@@ -108,6 +108,21 @@ export const Stages = defineTable<StageRow>()({
   key: (row) => [row.api, row.name],
 });
 
+/** A way into a VPC through interfaces of its own. */
+export interface OwnLinkRow {
+  id: string;
+  name: string;
+  subnetIds: string[];
+  groupIds: string[];
+  vpcId: string;
+  status: 'PENDING' | 'AVAILABLE' | 'DELETING' | 'FAILED';
+  statusMessage: string;
+  created: Millis;
+  tags: TagMap;
+}
+
+export const OwnLinks = defineTable<OwnLinkRow>()({ name: 'apigatewayv2.vpclinks', scope: 'region', key: (row) => [row.id] });
+
 /** An open WebSocket connection: what the management API tells of it. The socket itself is the process's. */
 export interface ConnectionRow {
   id: string;

@@ -27,7 +27,7 @@ export interface HeldInterfaceRequest {
   subnetId: string;
   /** Of the holder, as `app/web/50dc6c495c0c9188`: one interface for each holder and subnet. */
   holder: string;
-  interfaceType: 'load_balancer' | 'network_load_balancer' | 'resolver_endpoint' | 'lambda' | 'cache';
+  interfaceType: 'load_balancer' | 'network_load_balancer' | 'resolver_endpoint' | 'lambda' | 'cache' | 'api_gateway_managed';
   groups: readonly string[];
   description: string;
   /** Its groups are not asked about traffic that comes through endpoints. */

@@ -229,7 +229,14 @@ const openRules: RuleSetSpec = {
   egress: [{ protocol: -1, peer: { cidr: '0.0.0.0/0' } }],
 };
 
-const nodeTypes: readonly string[] = ['load_balancer', 'network_load_balancer', 'resolver_endpoint', 'lambda', 'cache'];
+const nodeTypes: readonly string[] = [
+  'load_balancer',
+  'network_load_balancer',
+  'resolver_endpoint',
+  'lambda',
+  'cache',
+  'api_gateway_managed',
+];
 
 /** Nodes of load balancers, resolver endpoints and caches, and the ways of functions into a network, are machines named by their interface. */
 function isNode({ interfaceType }: InterfaceRow): boolean {
