@@ -71,6 +71,7 @@ export const idKinds = {
   loadBalancerNumber: { prefix: '', length: 10, alphabet: decimal },
   // Recycle Bin.
   retentionRule: { prefix: '', length: 11, alphabet: alphanumeric },
+  quotaRequest: { prefix: '', length: 40, alphabet: alphanumeric },
   // IAM: "IAM identifiers", unique ids.
   user: unique('AIDA'),
   role: unique('AROA'),

@@ -20,6 +20,7 @@ export const services: readonly ServiceEntry[] = [
   { name: 'route-53-domains', load: () => import('./route-53-domains/index.ts'), eager: true },
   { name: 'route53resolver', load: () => import('./route53resolver/index.ts'), eager: true },
   { name: 'rbin', load: () => import('./rbin/index.ts') },
+  { name: 'service-quotas', load: () => import('./service-quotas/index.ts') },
   { name: 'eventbridge', load: () => import('./eventbridge/index.ts'), subscribes: ['*'] },
   { name: 'scheduler', load: () => import('./scheduler/index.ts') },
   { name: 'kinesis', load: () => import('./kinesis/index.ts') },

@@ -7,14 +7,13 @@ import type {
 } from '@aws-sdk/client-elastic-load-balancing';
 import type { Context, Transaction } from '../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../kernel/errors.ts';
+import { quotaOf, quotas } from '../../kernel/quotas.ts';
 import type { HandlersOf } from '../../kernel/service.ts';
 import type { Ec2Api } from '../ec2/api.ts';
 import { addListeners, defaultCheck, desyncKey, readAttributes, readCheck, readListeners, requireCertificate } from './checks.ts';
 import { balancerNotFound, invalidConfiguration, validationError } from './errors.ts';
 import { type BalancerRow, Balancers, Members, Names } from './state.ts';
 
-/** Per Region ("Quotas for your Classic Load Balancer"). */
-const balancersMax = 20;
 const tagsMax = 50;
 const hostedZone = 'Z35SXDOTRQ7X7K';
 
@@ -147,7 +146,7 @@ export const balancerHandlers: HandlersOf<ElasticLoadBalancing> = {
       const rows = await tx.table(Balancers).list();
       if (rows.some((row) => row.name === name))
         throw new AwsError('DuplicateLoadBalancerName', `Load Balancer named '${name}' already exists and it is in use`);
-      if (rows.length >= balancersMax)
+      if (rows.length >= (await quotaOf(tx, quotas.classicLoadBalancers)))
         throw new AwsError('TooManyLoadBalancers', 'The maximum number of load balancers has been reached');
       await tx.table(Balancers).put({
         ...{ name, scheme, ...place, groups, listeners, policies: [], check: defaultCheck(listeners) },

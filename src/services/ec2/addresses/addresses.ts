@@ -2,6 +2,7 @@
 import type { Address, EC2 } from '@aws-sdk/client-ec2';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
+import { quotaOf, quotas } from '../../../kernel/quotas.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { invalidParameterCombination, invalidParameterValue, missingParameter, notFound } from '../errors.ts';
 import { applyFilters } from '../filters.ts';
@@ -14,9 +15,6 @@ import { checkTagged, describeTags, ec2Arn, requestTagConditions, tagsFor } from
 import { InternetGateways } from '../vpc/state.ts';
 import { freePublicIp, takePublicIp } from './public-pool.ts';
 import { type AddressRow, Addresses } from './state.ts';
-
-/** Elastic IPs per Region and account ("Elastic IP address quota", L-0263D0A3; EIP-008). */
-export const addressesPerRegionMax = 5;
 
 async function describeAddress(ctx: Context, row: AddressRow): Promise<Address> {
   const { association } = row;
@@ -131,7 +129,7 @@ export const addressHandlers: HandlersOf<EC2> = {
       throw parameterNotImplemented('AllocateAddress', 'NetworkBorderGroup');
     const tags = tagsFor('elastic-ip', input.TagSpecifications);
     const row = await ctx.transact(async (tx) => {
-      if ((await tx.table(Addresses).count()) >= addressesPerRegionMax) {
+      if ((await tx.table(Addresses).count()) >= (await quotaOf(tx, quotas.elasticIps))) {
         throw new AwsError('AddressLimitExceeded', 'The maximum number of addresses has been reached.');
       }
       const address: AddressRow = {

@@ -5,6 +5,7 @@
 import type { CreateVpcEndpointRequest, EC2, ServiceDetail, VpcEndpoint } from '@aws-sdk/client-ec2';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
+import { quotaOf, quotas } from '../../../kernel/quotas.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { findRegion } from '../../../base/regions.ts';
 import { type FoundService, findService, openServices, serviceIdIn, wakeBoth } from '../endpoint-services/lookup.ts';
@@ -34,9 +35,6 @@ import {
 } from './service-endpoints.ts';
 import { type VpcEndpointRow, VpcEndpoints } from './state.ts';
 
-/** Per VPC and Region ("AWS PrivateLink quotas"). */
-const gatewaysPerRegionMax = 20;
-const interfacesPerVpcMax = 50;
 /** The policy of an endpoint that is given none. */
 const fullAccess = JSON.stringify({ Statement: [{ Action: '*', Effect: 'Allow', Principal: '*', Resource: '*' }] });
 
@@ -188,7 +186,8 @@ async function checkPrivateDns(tx: Transaction, vpc: VpcRow, serviceName: string
 
 async function checkQuota(tx: Transaction, vpc: VpcRow, type: VpcEndpointRow['type']): Promise<void> {
   const rows = type === 'Gateway' ? await tx.table(VpcEndpoints).list() : await tx.table(VpcEndpoints).byIndex('byVpc', [vpc.id]);
-  if (rows.filter((row) => row.type === type).length >= (type === 'Gateway' ? gatewaysPerRegionMax : interfacesPerVpcMax))
+  const quota = type === 'Gateway' ? quotas.gatewayEndpoints : quotas.interfaceEndpointsPerVpc;
+  if (rows.filter((row) => row.type === type).length >= (await quotaOf(tx, quota)))
     throw new AwsError('VpcEndpointLimitExceeded', 'The maximum number of VPC endpoints has been reached.');
 }
 

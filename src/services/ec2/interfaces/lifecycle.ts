@@ -2,6 +2,7 @@
 import { addresses as addressesOf, formatIp4, parseCidr4, parseIp4 } from '../../../base/cidr.ts';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError } from '../../../kernel/errors.ts';
+import { quotaOf, quotas } from '../../../kernel/quotas.ts';
 import { freePublicIp, takePublicIp } from '../addresses/public-pool.ts';
 import { Addresses } from '../addresses/state.ts';
 import { invalidParameterValue, notFound } from '../errors.ts';
@@ -11,9 +12,6 @@ import { SecurityGroups } from '../security-groups/state.ts';
 import { reservedAddresses } from '../vpc/subnets.ts';
 import { type SubnetRow, type TagMap, type VpcRow, Vpcs } from '../vpc/state.ts';
 import { type InterfaceRow, Interfaces } from './state.ts';
-
-/** Per interface ("Amazon VPC quotas"). */
-export const groupsPerInterfaceMax = 5;
 
 export interface NewInterface {
   subnet: SubnetRow;
@@ -78,7 +76,7 @@ export async function checkGroups(
 ): Promise<readonly string[]> {
   if (wanted === undefined || wanted.length === 0) return [vpc.defaultSecurityGroupId];
   const groups = [...new Set(wanted)];
-  if (groups.length > groupsPerInterfaceMax) {
+  if (groups.length > (await quotaOf(tx, quotas.groupsPerInterface))) {
     throw new AwsError(
       'SecurityGroupsPerInterfaceLimitExceeded',
       `The maximum number of security groups per interface has been reached.`,

@@ -2,6 +2,7 @@
 import type { EC2, EgressOnlyInternetGateway } from '@aws-sdk/client-ec2';
 import type { Transaction } from '../../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
+import { quotaOf, quotas } from '../../../kernel/quotas.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { invalidParameterCombination, invalidParameterValue, missingParameter } from '../errors.ts';
 import { applyFilters } from '../filters.ts';
@@ -14,9 +15,6 @@ import { checkTagged, describeTags, ec2Arn, requestTagConditions, tagsFor } from
 import { Subnets, Vpcs } from '../vpc/state.ts';
 import { checkSubnetBlock, claimAddress6, freeAddress6 } from './blocks.ts';
 import { type EgressOnlyGatewayRow, EgressOnlyGateways } from './state.ts';
-
-/** Per Region ("Amazon VPC quotas": equal to the VPCs per Region). */
-const gatewaysPerRegionMax = 5;
 
 function describeGateway(row: EgressOnlyGatewayRow): EgressOnlyInternetGateway {
   return {
@@ -126,7 +124,7 @@ export const ipv6Handlers: HandlersOf<EC2> = {
     const tags = tagsFor('egress-only-internet-gateway', input.TagSpecifications);
     const row = await ctx.transact(async (tx) => {
       const vpc = await requireRow(tx, Vpcs, 'vpc', input.VpcId);
-      if ((await tx.table(EgressOnlyGateways).count()) >= gatewaysPerRegionMax)
+      if ((await tx.table(EgressOnlyGateways).count()) >= (await quotaOf(tx, quotas.egressOnlyGateways)))
         throw new AwsError(
           'EgressOnlyInternetGatewayLimitExceeded',
           'The maximum number of egress-only internet gateways has been reached.',

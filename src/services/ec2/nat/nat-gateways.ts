@@ -5,6 +5,7 @@
 import type { CreateNatGatewayRequest, EC2, NatGateway } from '@aws-sdk/client-ec2';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
+import { quotaOf, quotas } from '../../../kernel/quotas.ts';
 import type { AuthorisationsOf, HandlersOf, Reconciler, Task } from '../../../kernel/service.ts';
 import { associate, disassociate } from '../addresses/addresses.ts';
 import { type AddressRow, Addresses } from '../addresses/state.ts';
@@ -19,8 +20,6 @@ import { applyNetwork } from '../vpc/networks.ts';
 import { InternetGateways, type SubnetRow, Subnets } from '../vpc/state.ts';
 import { type NatGatewayRow, NatGateways } from './state.ts';
 
-/** Per zone ("Amazon VPC quotas", L-FE5A380F). */
-const gatewaysPerZoneMax = 5;
 /** A deleted or failed gateway "remains visible for about an hour". */
 const shownAfterEnd = 3_600_000;
 
@@ -95,11 +94,9 @@ async function failureOf(tx: Transaction, subnet: SubnetRow, address: AddressRow
 async function checkQuota(tx: Transaction, subnet: SubnetRow): Promise<void> {
   const subnets = new Map((await tx.table(Subnets).list()).map((row) => [row.id, row.zone]));
   const live = (await tx.table(NatGateways).list()).filter((row) => row.state === 'pending' || row.state === 'available');
-  if (live.filter((row) => subnets.get(row.subnetId) === subnet.zone).length >= gatewaysPerZoneMax)
-    throw new AwsError(
-      'NatGatewayLimitExceeded',
-      `Performing this operation would exceed the limit of ${gatewaysPerZoneMax} NAT gateways`,
-    );
+  const most = await quotaOf(tx, quotas.natGatewaysPerZone);
+  if (live.filter((row) => subnets.get(row.subnetId) === subnet.zone).length >= most)
+    throw new AwsError('NatGatewayLimitExceeded', `Performing this operation would exceed the limit of ${most} NAT gateways`);
 }
 
 /** Takes an interface and the address into the row. */

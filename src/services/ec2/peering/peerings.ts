@@ -7,6 +7,7 @@ import { overlaps, parseCidr4 } from '../../../base/cidr.ts';
 import { findRegion } from '../../../base/regions.ts';
 import type { Context, Scope, Transaction } from '../../../kernel/context.ts';
 import { AwsError } from '../../../kernel/errors.ts';
+import { quotaOf, quotas } from '../../../kernel/quotas.ts';
 import type { AuthorisationsOf, HandlersOf, Task } from '../../../kernel/service.ts';
 import { invalidParameterValue, missingParameter, notFound } from '../errors.ts';
 import { applyFilters } from '../filters.ts';
@@ -25,9 +26,6 @@ const shownMillis: Readonly<Record<Exclude<PeeringStatus, 'active' | 'pending-ac
   deleted: 2 * hour,
   expired: 48 * hour,
 };
-/** Active connections per VPC, and requests of an account that wait ("Amazon VPC quotas"). */
-const activePerVpcMax = 50;
-const pendingMax = 25;
 
 const messages: Readonly<Record<PeeringStatus, (row: Pick<PeeringRow, 'accepter'>, by?: string) => string>> = {
   'pending-acceptance': ({ accepter }) => `Pending Acceptance by ${accepter.account}`,
@@ -134,7 +132,7 @@ async function checkNew(tx: Transaction, requester: PeeringEnd, accepter: Peerin
   let waiting = 0;
   for (const { id, role } of await tx.table(PeeringSides).list())
     if (role === 'requester' && (await tx.table(Peerings).get(id))?.status === 'pending-acceptance') waiting += 1;
-  if (waiting >= pendingMax)
+  if (waiting >= (await quotaOf(tx, quotas.outstandingPeerings)))
     throw new AwsError(
       'OutstandingVpcPeeringConnectionLimitExceeded',
       'You have reached the limit of outstanding VPC peering connection requests.',
@@ -146,7 +144,7 @@ async function checkActiveQuota(tx: Transaction, { requester, accepter }: Peerin
     let active = 0;
     for (const { id } of await tx.tableIn(scopeOf(end), PeeringSides).byIndex('byVpc', [end.vpcId]))
       if ((await tx.table(Peerings).get(id))?.status === 'active') active += 1;
-    if (active >= activePerVpcMax)
+    if (active >= (await quotaOf({ table: (table) => tx.tableIn(scopeOf(end), table) }, quotas.peeringsPerVpc)))
       throw new AwsError(
         'VpcPeeringConnectionsPerVpcLimitExceeded',
         `You have reached the limit of active VPC peering connections for ${end.vpcId}.`,

@@ -2,6 +2,7 @@
 import type { EC2, IpPermission, SecurityGroupRule, SecurityGroupRuleRequest, TagSpecification } from '@aws-sdk/client-ec2';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError } from '../../../kernel/errors.ts';
+import { quotaOf, quotas } from '../../../kernel/quotas.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { invalidParameterCombination, missingParameter, notFound } from '../errors.ts';
 import { applyFilters } from '../filters.ts';
@@ -12,9 +13,6 @@ import { describePermissions, formatProtocol, parsePermissions, type RuleDraft, 
 import { resolvePeer, vpcsOf, weightOf } from './peers.ts';
 import { checkGroup, requireGroup } from './security-groups.ts';
 import { type SecurityGroupRow, type SecurityGroupRuleRow, SecurityGroupRules, SecurityGroups } from './state.ts';
-
-/** Inbound or outbound rules per group ("Amazon VPC quotas"). */
-const rulesPerGroupMax = 60;
 
 /** The older form of the Authorize and Revoke calls, one permission in the request itself. */
 interface FlatPermission {
@@ -90,7 +88,7 @@ async function authoriseRules(
       added.push({ ...draft, id: ctx.id('securityGroupRule'), groupId: group.id, egress, tags });
     }
     const weight = await weightOf(tx, ctx.region, [...existing, ...added]);
-    if (Math.max(weight.ipv4, weight.ipv6) > rulesPerGroupMax) {
+    if (Math.max(weight.ipv4, weight.ipv6) > (await quotaOf(tx, quotas.rulesPerGroup))) {
       throw tooManyRules();
     }
     for (const rule of added) await tx.table(SecurityGroupRules).put(rule);
@@ -253,7 +251,7 @@ export const securityGroupRuleHandlers: HandlersOf<EC2> = {
         if (others.some((one) => sameRule(one, draft)))
           throw new AwsError('InvalidPermission.Duplicate', `the specified rule "${ruleText(draft)}" already exists`);
         const weight = await weightOf(tx, ctx.region, [...others, draft]);
-        if (Math.max(weight.ipv4, weight.ipv6) > rulesPerGroupMax) throw tooManyRules();
+        if (Math.max(weight.ipv4, weight.ipv6) > (await quotaOf(tx, quotas.rulesPerGroup))) throw tooManyRules();
         const { id: ruleId, groupId, egress, tags } = rule;
         await tx.table(SecurityGroupRules).put({ ...draft, id: ruleId, groupId, egress, tags });
       }

@@ -2,6 +2,7 @@
 import type { EC2, SecurityGroup } from '@aws-sdk/client-ec2';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError } from '../../../kernel/errors.ts';
+import { quotaOf, quotas } from '../../../kernel/quotas.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { dependencyViolation, invalidParameterValue, missingParameter } from '../errors.ts';
 import { applyFilters } from '../filters.ts';
@@ -14,8 +15,6 @@ import { Vpcs } from '../vpc/state.ts';
 import { describePermissions, formatProtocol } from './permissions.ts';
 import { type SecurityGroupRow, type SecurityGroupRuleRow, SecurityGroupRules, SecurityGroups } from './state.ts';
 
-/** Per Region ("Amazon VPC quotas"). */
-const groupsPerRegionMax = 2500;
 const textForm = /^[a-zA-Z0-9. _\-:/()#,@[\]+=&;{}!$*]{1,255}$/;
 
 function checkText(text: string | undefined, parameter: 'groupName' | 'groupDescription'): string {
@@ -113,7 +112,7 @@ export const securityGroupHandlers: HandlersOf<EC2> = {
       if ((await tx.table(SecurityGroups).firstByIndex('byVpc', [vpcId, name])) !== undefined) {
         throw new AwsError('InvalidGroup.Duplicate', `The security group '${name}' already exists for VPC '${vpcId}'`);
       }
-      if ((await tx.table(SecurityGroups).count()) >= groupsPerRegionMax) {
+      if ((await tx.table(SecurityGroups).count()) >= (await quotaOf(tx, quotas.securityGroups))) {
         throw new AwsError('SecurityGroupLimitExceeded', 'The maximum number of security groups has been reached.');
       }
       const group: SecurityGroupRow = { id: ctx.id('securityGroup'), vpcId, name, description, tags };

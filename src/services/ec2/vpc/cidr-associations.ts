@@ -3,6 +3,7 @@ import type { EC2 } from '@aws-sdk/client-ec2';
 import { contains, overlaps, parseCidr4 } from '../../../base/cidr.ts';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
+import { quotaOf, quotas } from '../../../kernel/quotas.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { missingParameter } from '../errors.ts';
 import { addVpcBlock, removeVpcBlock } from '../ipv6/blocks.ts';
@@ -12,8 +13,6 @@ import { checkFurtherCidr } from './cidr-rules.ts';
 import { RouteTables, Subnets, type VpcRow, Vpcs } from './state.ts';
 import { describeIpv6 } from './vpcs.ts';
 
-/** Per VPC ("Amazon VPC quotas"). */
-const cidrsPerVpcMax = 5;
 const unimplemented = [
   ...(['Ipv4IpamPoolId', 'Ipv4NetmaskLength', 'Ipv6CidrBlock', 'Ipv6Pool'] as const),
   ...(['Ipv6CidrBlockNetworkBorderGroup', 'Ipv6IpamPoolId', 'Ipv6NetmaskLength'] as const),
@@ -60,11 +59,9 @@ export const cidrAssociationHandlers: HandlersOf<EC2> = {
         input.CidrBlock!,
         vpc.cidrs.map((one) => one.cidr),
       );
-      if (vpc.cidrs.length >= cidrsPerVpcMax)
-        throw new AwsError(
-          'CidrLimitExceeded',
-          `This network '${vpc.id}' has met its maximum number of allowed CIDRs: ${cidrsPerVpcMax}`,
-        );
+      const most = await quotaOf(tx, quotas.cidrsPerVpc);
+      if (vpc.cidrs.length >= most)
+        throw new AwsError('CidrLimitExceeded', `This network '${vpc.id}' has met its maximum number of allowed CIDRs: ${most}`);
       await checkRoutes(tx, vpc, wanted);
       await tx.table(Vpcs).put({ ...vpc, cidrs: [...vpc.cidrs, { cidr: wanted, associationId }] });
       for (const table of await tx.table(RouteTables).byIndex('byVpc', [vpc.id])) {

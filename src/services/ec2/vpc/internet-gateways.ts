@@ -2,6 +2,7 @@
 import type { EC2, InternetGateway } from '@aws-sdk/client-ec2';
 import type { Context } from '../../../kernel/context.ts';
 import { AwsError } from '../../../kernel/errors.ts';
+import { quotaOf, quotas } from '../../../kernel/quotas.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { dependencyViolation } from '../errors.ts';
 import { applyFilters } from '../filters.ts';
@@ -10,9 +11,6 @@ import { requireRow, rowsByIds } from '../lookup.ts';
 import { page } from '../paging.ts';
 import { checkTagged, describeTags, ec2Arn, requestTagConditions, tagsFor } from '../tags.ts';
 import { type InternetGatewayRow, InternetGateways, Vpcs } from './state.ts';
-
-/** Per Region ("Amazon VPC quotas": equal to the VPCs per Region). */
-const gatewaysPerRegionMax = 5;
 
 function describeGateway(ctx: Context, row: InternetGatewayRow): InternetGateway {
   return {
@@ -27,7 +25,7 @@ export const internetGatewayHandlers: HandlersOf<EC2> = {
   async CreateInternetGateway(input, ctx) {
     const row: InternetGatewayRow = { id: ctx.id('internetGateway'), tags: tagsFor('internet-gateway', input.TagSpecifications) };
     await ctx.transact(async (tx) => {
-      if ((await tx.table(InternetGateways).count()) >= gatewaysPerRegionMax) {
+      if ((await tx.table(InternetGateways).count()) >= (await quotaOf(tx, quotas.internetGateways))) {
         throw new AwsError('InternetGatewayLimitExceeded', 'The maximum number of internet gateways has been reached.');
       }
       await tx.table(InternetGateways).put(row);

@@ -3,6 +3,7 @@ import type { CreateNetworkAclEntryRequest, EC2, NetworkAcl, NetworkAclEntry } f
 import { canonicalCidr, parseCidr4, parseCidr6 } from '../../../base/cidr.ts';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError } from '../../../kernel/errors.ts';
+import { quotaOf, quotas } from '../../../kernel/quotas.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { dependencyViolation, invalidParameterValue, missingParameter, notFound } from '../errors.ts';
 import { applyFilters } from '../filters.ts';
@@ -11,9 +12,6 @@ import { page } from '../paging.ts';
 import { checkTagged, describeTags, ec2Arn, requestTagConditions, tagsFor } from '../tags.ts';
 import { type NetworkAclEntryRow, type NetworkAclRow, NetworkAcls, type SubnetRow, Subnets, Vpcs } from './state.ts';
 
-/** Per VPC, and rules per direction ("Amazon VPC quotas"). */
-const aclsPerVpcMax = 200;
-const entriesPerDirectionMax = 20;
 /** Rules have numbers up to here; the last one, which denies what nothing else matched, is always there and cannot be changed. */
 const numberMax = 32_766;
 const lastNumber = 32_767;
@@ -127,7 +125,7 @@ export const networkAclHandlers: HandlersOf<EC2> = {
     const tags = tagsFor('network-acl', input.TagSpecifications);
     const row = await ctx.transact(async (tx) => {
       const vpc = await requireRow(tx, Vpcs, 'vpc', input.VpcId);
-      if ((await tx.table(NetworkAcls).byIndex('byVpc', [vpc.id])).length >= aclsPerVpcMax)
+      if ((await tx.table(NetworkAcls).byIndex('byVpc', [vpc.id])).length >= (await quotaOf(tx, quotas.networkAclsPerVpc)))
         throw new AwsError('NetworkAclLimitExceeded', 'The maximum number of network ACLs has been reached.');
       const acl: NetworkAclRow = { id: ctx.id('networkAcl'), vpcId: vpc.id, isDefault: false, entries: [], tags };
       await tx.table(NetworkAcls).put(acl);
@@ -185,7 +183,7 @@ export const networkAclHandlers: HandlersOf<EC2> = {
       const row = await requireRow(tx, NetworkAcls, 'networkAcl', input.NetworkAclId);
       if (row.entries.some((other) => isAt(other, entry.number, entry.egress)))
         throw new AwsError('NetworkAclEntryAlreadyExists', `The network acl entry identified by ${entry.number} already exists.`);
-      if (row.entries.filter((other) => other.egress === entry.egress).length >= entriesPerDirectionMax)
+      if (row.entries.filter((other) => other.egress === entry.egress).length >= (await quotaOf(tx, quotas.rulesPerNetworkAcl)))
         throw new AwsError('NetworkAclEntryLimitExceeded', 'The maximum number of network ACL entries has been reached.');
       await tx.table(NetworkAcls).put({ ...row, entries: [...row.entries, entry] });
       tx.hint('networks', row.vpcId);

@@ -2,6 +2,7 @@
 import type { EC2, Route, RouteTable, RouteTableAssociation } from '@aws-sdk/client-ec2';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
+import { quotaOf, quotas } from '../../../kernel/quotas.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { dependencyViolation, invalidParameterValue, missingParameter, notFound } from '../errors.ts';
 import { applyFilters } from '../filters.ts';
@@ -20,10 +21,6 @@ import {
   type VpcRow,
   Vpcs,
 } from './state.ts';
-
-/** Per VPC, and routes per table ("Amazon VPC quotas"). */
-const routeTablesPerVpcMax = 200;
-const routesPerTableMax = 500;
 
 /** The table that a subnet follows: its own, else the VPC's main one. */
 export function routeTableOf(subnet: SubnetRow, vpc: VpcRow): string {
@@ -70,7 +67,7 @@ export const routeTableHandlers: HandlersOf<EC2> = {
     const tags = tagsFor('route-table', input.TagSpecifications);
     const row = await ctx.transact(async (tx) => {
       const vpc = await requireRow(tx, Vpcs, 'vpc', input.VpcId);
-      if ((await tx.table(RouteTables).byIndex('byVpc', [vpc.id])).length >= routeTablesPerVpcMax) {
+      if ((await tx.table(RouteTables).byIndex('byVpc', [vpc.id])).length >= (await quotaOf(tx, quotas.routeTablesPerVpc))) {
         throw new AwsError('RouteTableLimitExceeded', 'The maximum number of route tables has been reached.');
       }
       const routes = [...vpc.cidrs, ...(vpc.ipv6 === undefined ? [] : [vpc.ipv6])].map(
@@ -146,7 +143,10 @@ export const routeTableHandlers: HandlersOf<EC2> = {
         throw new AwsError('RouteAlreadyExists', `The route identified by ${destination} already exists.`);
       if (target.kind === 'local') throw invalidParameterValue('Value (local) for parameter gatewayId is invalid.');
       checkAgainstLocal(table, destination, target);
-      if ((await weightOf(tx, ctx.region, table)) + (await weightOfDestination(tx, ctx.region, destination)) > routesPerTableMax)
+      if (
+        (await weightOf(tx, ctx.region, table)) + (await weightOfDestination(tx, ctx.region, destination)) >
+        (await quotaOf(tx, quotas.routesPerTable))
+      )
         throw new AwsError('RouteLimitExceeded', 'The maximum number of routes has been reached.');
       await tx.table(RouteTables).put({ ...table, routes: [...table.routes, { destination, target, origin: 'CreateRoute' }] });
       tx.hint('networks', table.vpcId);

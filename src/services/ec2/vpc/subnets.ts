@@ -4,6 +4,7 @@ import { addressCount, canonicalCidr, formatCidr, overlaps, parseCidr4 } from '.
 import { findZone } from '../../../base/regions.ts';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
+import { quotaOf, quotas } from '../../../kernel/quotas.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { dependencyViolation, invalidParameterValue, missingParameter } from '../errors.ts';
 import { applyFilters } from '../filters.ts';
@@ -16,8 +17,6 @@ import { offeredZones } from '../zones.ts';
 import { type SubnetRow, Subnets, type TagMap, type VpcRow, Vpcs } from './state.ts';
 import { insideVpc } from './vpcs.ts';
 
-/** Per VPC ("Amazon VPC quotas"). */
-const subnetsPerVpcMax = 200;
 /** The first four addresses and the last one are kept: network, router, DNS, future, broadcast ("Subnet CIDR blocks"). */
 export const reservedAddresses = { first: 4, last: 1 } as const;
 
@@ -160,7 +159,7 @@ export const subnetHandlers: HandlersOf<EC2> = {
         input.Ipv6CidrBlock === undefined
           ? undefined
           : { cidr: checkSubnetBlock(input.Ipv6CidrBlock, vpc, siblings), associationId: ctx.id('subnetCidrAssociation') };
-      if (siblings.length >= subnetsPerVpcMax)
+      if (siblings.length >= (await quotaOf(tx, quotas.subnetsPerVpc)))
         throw new AwsError('SubnetLimitExceeded', 'The maximum number of subnets has been reached.');
       return addSubnet(tx, ctx, vpc, { cidr, ipv6, ...place, defaultForZone: false, tags });
     });

@@ -3,6 +3,7 @@ import type { EC2, Vpc, VpcIpv6CidrBlockAssociation } from '@aws-sdk/client-ec2'
 import { contains, parseCidr4 } from '../../../base/cidr.ts';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
+import { quotaOf, quotas } from '../../../kernel/quotas.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { dependencyViolation, invalidParameterValue, missingParameter } from '../errors.ts';
 import { applyFilters } from '../filters.ts';
@@ -17,9 +18,6 @@ import { SecurityGroupRules, SecurityGroups } from '../security-groups/state.ts'
 import { checkTagged, describeTags, ec2Arn, requestTagConditions, tagsFor } from '../tags.ts';
 import { checkVpcCidr } from './cidr-rules.ts';
 import { DhcpOptions, InternetGateways, NetworkAcls, RouteTables, Subnets, type TagMap, type VpcRow, Vpcs } from './state.ts';
-
-/** Per Region and account ("Amazon VPC quotas"). */
-const vpcsPerRegionMax = 5;
 
 interface NewVpc {
   cidr: string;
@@ -130,7 +128,7 @@ export const vpcHandlers: HandlersOf<EC2> = {
       throw invalidParameterValue(`Value (${tenancy}) for parameter instanceTenancy is invalid.`);
     const tags = tagsFor('vpc', input.TagSpecifications);
     const row = await ctx.transact(async (tx) => {
-      if ((await tx.table(Vpcs).count()) >= vpcsPerRegionMax)
+      if ((await tx.table(Vpcs).count()) >= (await quotaOf(tx, quotas.vpcs)))
         throw new AwsError('VpcLimitExceeded', 'The maximum number of VPCs has been reached.');
       const vpc = await addVpc(tx, ctx, { cidr, isDefault: false, tenancy, tags });
       return input.AmazonProvidedIpv6CidrBlock === true ? addVpcBlock(tx, ctx, vpc) : vpc;
