@@ -8,6 +8,7 @@ import type { StsApi } from '../sts/api.ts';
 import { clusterNotFound, invalidCombination, invalidState, invalidValue, nodeNotFound } from './errors.ts';
 import { note } from './events.ts';
 import { describeCluster, requireAvailable, requireCluster } from './lookup.ts';
+import { checkWindow, rebooting, scheduleMaintenance } from './maintenance.ts';
 import { named, pageFor } from './paging.ts';
 import { defaultGroup, requireParameterGroup, settingsOf } from './parameters.ts';
 import { type ClusterRow, Clusters, Labels, type NodeRow, type ParameterGroupRow, type SubnetGroupRow } from './state.ts';
@@ -45,11 +46,6 @@ function checkInput(input: CreateClusterRequest): string {
 function checkFactor(factor: number): void {
   if (factor < 1) throw invalidValue('The replication factor must be at least 1.');
   if (factor > nodesMax) throw new AwsError('NodeQuotaForClusterExceededFault', `A cluster can have at most ${nodesMax} nodes.`);
-}
-
-function checkWindow(window: string): void {
-  const moment = '(?:mon|tue|wed|thu|fri|sat|sun):(?:[01]\\d|2[0-3]):[0-5]\\d';
-  if (!new RegExp(`^${moment}-${moment}$`).test(window)) throw invalidValue(`The maintenance window ${window} is not valid.`);
 }
 
 /** The role must trust DAX. Throws InvalidParameterValueException. */
@@ -129,6 +125,7 @@ export const clusterHandlers: HandlersOf<DAX> = {
       };
       const nodes = addNodes(row, group, settings, input.ReplicationFactor!, input.AvailabilityZones, ctx.now);
       await tx.table(Labels).put({ label, account: ctx.account, region: ctx.region, cluster: name });
+      await scheduleMaintenance(tx, row, ctx.now);
       await tx.schedule({ task: 'publishMetrics', key: name, due: Math.floor(ctx.now / minute) * minute + minute });
       return { Cluster: describeCluster(ctx, await change(tx, ctx, { ...row, nodes }, 'Cluster created.')) };
     });
@@ -140,7 +137,7 @@ export const clusterHandlers: HandlersOf<DAX> = {
     return { Clusters: page.items.map((row) => describeCluster(ctx, row)), NextToken: page.NextToken };
   },
 
-  /** A new parameter group is read by each node at its next start. */
+  /** A new parameter group is read by each node at its next start, at the latest in the maintenance window. */
   async UpdateCluster(input, ctx) {
     for (const each of ['NotificationTopicArn', 'NotificationTopicStatus'] as const)
       if (input[each] !== undefined) throw parameterNotImplemented('UpdateCluster', each);
@@ -155,6 +152,7 @@ export const clusterHandlers: HandlersOf<DAX> = {
         ...{ ...row, description: input.Description ?? row.description, groups: groups ?? row.groups, status: 'modifying' },
         ...{ parameterGroup: settings.name, maintenanceWindow: input.PreferredMaintenanceWindow ?? row.maintenanceWindow },
       };
+      await scheduleMaintenance(tx, changed, ctx.now);
       return { Cluster: describeCluster(ctx, await change(tx, ctx, changed, 'Cluster updated.')) };
     });
   },
@@ -205,9 +203,7 @@ export const clusterHandlers: HandlersOf<DAX> = {
     return ctx.transact(async (tx) => {
       const row = await requireAvailable(tx, ClusterName);
       if (!row.nodes.some(({ id }) => id === NodeId)) throw nodeNotFound(NodeId);
-      const settings = settingsOf(await requireParameterGroup(tx, row.parameterGroup));
-      const nodes = row.nodes.map((node): NodeRow => (node.id === NodeId ? { ...node, ...settings, status: 'rebooting' } : node));
-      const changed = await change(tx, ctx, { ...row, nodes, status: 'modifying' }, `Rebooting node ${NodeId}.`);
+      const changed = await change(tx, ctx, await rebooting(tx, row, NodeId), `Rebooting node ${NodeId}.`);
       return { Cluster: describeCluster(ctx, changed) };
     });
   },

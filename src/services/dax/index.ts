@@ -3,6 +3,7 @@ import { defineService } from '../../kernel/service.ts';
 import { authorisations } from './authorise.ts';
 import { clusterHandlers } from './clusters.ts';
 import { eventHandlers } from './events.ts';
+import { maintain } from './maintenance.ts';
 import { publishMetrics } from './metrics.ts';
 import { clusterZone } from './names.ts';
 import { clusters, releaseNode } from './nodes.ts';
@@ -19,7 +20,7 @@ export default defineService({
   handlers: { ...clusterHandlers, ...subnetGroupHandlers, ...parameterHandlers, ...eventHandlers, ...tagHandlers },
   authorise: authorisations,
   reconcilers: { clusters },
-  tasks: { publishMetrics, releaseNode },
+  tasks: { maintain, publishMetrics, releaseNode },
   start: async (ctx) => {
     const caches = ctx.part('caches');
     const undo = [

@@ -6,7 +6,12 @@ import { Clusters } from './state.ts';
 
 const minute = 60_000;
 
-const names: Readonly<Record<string, string>> = {
+interface Metric {
+  name: string;
+  unit: 'Count' | 'Percent' | 'Bytes';
+}
+
+const counted: Readonly<Record<string, string>> = {
   'item.hits': 'ItemCacheHits',
   'item.misses': 'ItemCacheMisses',
   'query.hits': 'QueryCacheHits',
@@ -20,22 +25,24 @@ const names: Readonly<Record<string, string>> = {
   'refused.throttled': 'ThrottledRequestCount',
   connections: 'ClientConnections',
   ...Object.fromEntries(
-    [
-      'GetItem',
-      'PutItem',
-      'UpdateItem',
-      'DeleteItem',
-      'BatchGetItem',
-      'BatchWriteItem',
-      'Query',
-      'Scan',
-      'TransactGetItems',
-      'TransactWriteItems',
-    ].map((operation) => [`requests.${operation}`, `${operation}RequestCount`]),
+    ['GetItem', 'PutItem', 'UpdateItem', 'DeleteItem', 'BatchGetItem', 'BatchWriteItem', 'Query', 'Scan'].map((operation) => [
+      `requests.${operation}`,
+      `${operation}RequestCount`,
+    ]),
   ),
+  'requests.TransactGetItems': 'TransactGetItemsCount',
+  'requests.TransactWriteItems': 'TransactWriteItemsCount',
 };
 
-/** Publishes the minute that has ended. */
+const metrics: Readonly<Record<string, Metric>> = {
+  ...Object.fromEntries(Object.entries(counted).map(([count, name]) => [count, { name, unit: 'Count' } as const])),
+  'processor.percent': { name: 'CPUUtilization', unit: 'Percent' },
+  'held.percent': { name: 'CacheMemoryUtilization', unit: 'Percent' },
+  'held.bytes': { name: 'EstimatedDbSize', unit: 'Bytes' },
+  'pushed-out.bytes': { name: 'EvictedSize', unit: 'Bytes' },
+};
+
+/** Publishes the minute that has ended: what is zero is left out, as in AWS. */
 export const publishMetrics: Task = async (job, ctx) => {
   const row = await ctx.table(Clusters).get(job.key);
   if (row === undefined || row.status === 'deleting') return;
@@ -44,14 +51,14 @@ export const publishMetrics: Task = async (job, ctx) => {
   for (const { id, interfaceId = '' } of row.nodes) {
     const counts = (await ctx.part('caches').takeCounts(interfaceId)) ?? {};
     for (const [count, value] of Object.entries(counts)) {
-      const name = names[count];
-      if (name === undefined) continue;
+      const metric = metrics[count];
+      if (metric === undefined || value === 0) continue;
       const each: Record<string, string>[] = [
         { Account: ctx.account },
         { ClusterId: row.name },
         { ClusterId: row.name, NodeId: id },
       ];
-      for (const dimensions of each) data.push({ name, dimensions, at, unit: 'Count', value });
+      for (const dimensions of each) data.push({ ...metric, dimensions, at, value });
     }
   }
   if (data.length > 0) await (await ctx.internal<CloudWatchApi>('cloudwatch')).putMetrics(ctx, 'AWS/DAX', data);

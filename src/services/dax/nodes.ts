@@ -10,10 +10,20 @@ import { clusterHost, nodeHost, portOf } from './names.ts';
 import { note } from './events.ts';
 import { type ClusterRow, Clusters, Labels, NameLists, type NodeRow } from './state.ts';
 
-/** What each node holds: far below the memory of the real ones, as everything here shares one machine. */
-const bytesMax = 96 * 1024 * 1024;
+const mebibyte = 1024 * 1024;
+/** What a node holds for each GiB that its type has in AWS, and at most: everything here shares one machine. */
+const bytesEachGibibyte = 6 * mebibyte;
+const bytesMaxOfAll = 192 * mebibyte;
 /** Clients look for changes of the cluster every four seconds; until then a removed node's address still refuses them. */
 const farewellMillis = 6000;
+
+/** What a node of this type holds ("DAX node types": memory follows the size; a `large` has 16 GiB). */
+function bytesMaxOf(nodeType: string): number {
+  const [, family = '', size = ''] = nodeType.split('.');
+  const small = { small: 2, medium: 4 }[size];
+  const doubled = size === 'large' ? 1 : 2 * Number(/^\d+/.exec(size)?.[0] ?? 1);
+  return Math.min(bytesMaxOfAll, bytesEachGibibyte * (family.startsWith('t') && small !== undefined ? small : 16 * doubled));
+}
 
 const holderOf = (row: Pick<ClusterRow, 'label'>, node: Pick<NodeRow, 'id'>): string => `dax/${row.label}/${node.id}`;
 const groupKey = (ctx: Pick<Context, 'account' | 'region'>, name: string): string => `${ctx.account}/${ctx.region}/${name}`;
@@ -104,7 +114,7 @@ function specOf(
 ): CacheNodeSpec {
   return {
     ...{ key: node.interfaceId!, machine: node.interfaceId!, group: groupKey(ctx, row.name), port: portOf(row), tls },
-    ...{ itemMillis: node.itemMillis, queryMillis: node.queryMillis, bytesMax, peers },
+    ...{ itemMillis: node.itemMillis, queryMillis: node.queryMillis, bytesMax: bytesMaxOf(row.nodeType), peers },
   };
 }
 

@@ -34,6 +34,7 @@ export interface ClusterRow {
   maintenanceWindow: string;
   /** Clients' connections are encrypted. */
   tls: boolean;
+  /** Nodes keep nothing on a disk, so there is nothing that would not be encrypted there. */
   sse: boolean;
   /** Of encrypted clusters: PEM, the private key sealed. For all names, so that nodes may come and go. */
   certificate?: { chain: string; sealedKey: Uint8Array } | undefined;

@@ -131,13 +131,21 @@ export class DaxLab {
 
   /** Kills the process of the node with this address outright, as a machine that loses its power. */
   async killNode(address: string): Promise<void> {
+    process.kill(Number(await this.processOf(address)), 'SIGKILL');
+  }
+
+  /** Milliseconds of processor that the node with this address has taken. */
+  async processorMillis(address: string): Promise<number> {
+    const stat = await readFile(`/proc/${await this.processOf(address)}/stat`, 'utf8');
+    const [user, system] = stat.slice(stat.lastIndexOf(')')).split(' ').slice(12, 14).map(Number);
+    return (user! + system!) * 10;
+  }
+
+  private async processOf(address: string): Promise<string> {
     const read = (pid: string, file: string) => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '');
-    for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
-      if (!(await read(pid, 'cmdline')).split('\0').includes('cache-node')) continue;
-      if (!(await read(pid, 'net/fib_trie')).includes(`-- ${address}\n`)) continue;
-      process.kill(Number(pid), 'SIGKILL');
-      return;
-    }
+    for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name)))
+      if ((await read(pid, 'cmdline')).split('\0').includes('cache-node'))
+        if ((await read(pid, 'net/fib_trie')).includes(`-- ${address}\n`)) return pid;
     throw new Error(`No process is the node ${address}.`);
   }
 

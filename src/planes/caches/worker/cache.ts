@@ -18,6 +18,11 @@ export class BoundedCache<V> {
     this.bytesMax = bytesMax;
   }
 
+  /** Bytes of what is held. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** The value, as the most recently used; undefined when there is none any more. */
   get(key: string, now: number): V | undefined {
     const entry = this.#entries.get(key);
@@ -31,20 +36,19 @@ export class BoundedCache<V> {
     return entry.value;
   }
 
-  /** `millis` 0: without an end. Returns how many others were pushed out. */
+  /** `millis` 0: without an end. Returns the bytes of others that were pushed out. */
   set(key: string, value: V, valueBytes: number, now: number, millis: number): number {
     this.delete(key);
     const bytes = key.length + valueBytes + entryBytes;
     if (bytes > this.bytesMax) return 0;
     this.#entries.set(key, { value, bytes, expires: millis === 0 ? Number.POSITIVE_INFINITY : now + millis });
     this.#bytes += bytes;
-    let gone = 0;
+    const before = this.#bytes;
     for (const oldest of this.#entries.keys()) {
       if (this.#bytes <= this.bytesMax) break;
       this.delete(oldest);
-      gone += 1;
     }
-    return gone;
+    return before - this.#bytes;
   }
 
   delete(key: string): void {

@@ -43,6 +43,7 @@ export class CacheNode {
   #counts: Record<string, number> = {};
   #clock: ClockState = { speed: 1, cloudAnchor: Date.now(), realAnchor: Date.now() };
   #asked = 0;
+  #used = { processor: process.cpuUsage(), at: performance.now() };
 
   constructor(send: Send) {
     this.#send = send;
@@ -64,10 +65,20 @@ export class CacheNode {
     this.#counts[name] = (this.#counts[name] ?? 0) + by;
   }
 
+  /** What was counted since the last time; what is held; and the part of one processor that the node took, in percent. */
   takeCounts(): Record<string, number> {
     const taken = this.#counts;
     this.#counts = {};
-    return taken;
+    const held = this.items.bytes + this.queries.bytes;
+    const { user, system } = process.cpuUsage(this.#used.processor);
+    const micros = Math.max(1, (performance.now() - this.#used.at) * 1000);
+    this.#used = { processor: process.cpuUsage(), at: performance.now() };
+    return {
+      ...taken,
+      'held.bytes': held,
+      'held.percent': (100 * held) / (this.spec?.bytesMax ?? Number.POSITIVE_INFINITY),
+      'processor.percent': (100 * (user + system)) / micros,
+    };
   }
 
   /** Takes in what the parent says, but for its questions. */
@@ -194,7 +205,7 @@ export class CacheNode {
 
   #put(key: string, values: Buffer | null): void {
     const gone = this.items.set(key, values, values?.length ?? 0, this.now(), this.spec?.itemMillis ?? 0);
-    if (gone > 0) this.count('pushed-out', gone);
+    if (gone > 0) this.count('pushed-out.bytes', gone);
   }
 }
 
