@@ -46,7 +46,7 @@ function checkUri(type: string, uri: string | undefined, credentials: string | u
 }
 
 /** Checks by which way an integration's server is reached. Throws BadRequestException. */
-async function checkConnection(ctx: Context, integration: Integration): Promise<void> {
+export async function checkConnection(ctx: Context, integration: Integration): Promise<void> {
   const { connectionType = 'INTERNET', connectionId: id = '', integrationTarget: target, type = '' } = integration;
   if (connectionType === 'INTERNET') return;
   if (connectionType !== 'VPC_LINK') throw badRequest(`Invalid connection type specified: ${String(connectionType)}`);

@@ -18,9 +18,11 @@ import { checkIntegration, timeoutMillisMax } from './integrations.ts';
 import { checkMethod } from './methods.ts';
 import { checkPart, pathUnder } from './resources.ts';
 
-type Json = Readonly<Record<string, unknown>>;
+/** A member of a description. */
+export type Json = Readonly<Record<string, unknown>>;
 
-const verbs: Readonly<Record<string, string>> = {
+/** Methods by the names that they have in descriptions. */
+export const verbs: Readonly<Record<string, string>> = {
   ...Object.fromEntries(['get', 'put', 'post', 'delete', 'options', 'head', 'patch'].map((verb) => [verb, verb.toUpperCase()])),
   'x-amazon-apigateway-any-method': 'ANY',
 };
@@ -40,11 +42,13 @@ export function parseDescription(body: Uint8Array): Json {
   return object(parsed);
 }
 
-function object(value: unknown): Json {
+/** The value when it is an object, else one without members. */
+export function object(value: unknown): Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {};
 }
 
-function text(value: unknown): string | undefined {
+/** The value when it is a text. */
+export function text(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
@@ -194,7 +198,7 @@ function readPath(reading: Reading, path: string, item: Json): void {
 }
 
 /** What a reference of the description means. */
-function resolved({ doc }: Reading, value: unknown): Json {
+export function resolved(doc: Json, value: unknown): Json {
   const reference = text(object(value)['$ref']);
   if (reference === undefined || !reference.startsWith('#/')) return object(value);
   return object(
@@ -216,13 +220,13 @@ function readOperation(
   const requestParameters: Record<string, boolean> = {};
   const requestModels: Record<string, string> = {};
   for (const given of [...shared, ...own]) {
-    const parameter = resolved(reading, given);
+    const parameter = resolved(reading.doc, given);
     const where = { path: 'path', query: 'querystring', header: 'header' }[String(parameter['in'])];
     if (where !== undefined)
       requestParameters[`method.request.${where}.${String(parameter['name'])}`] = parameter['required'] === true;
     else if (parameter['in'] === 'body') requestModels['application/json'] = modelFor(reading, object(parameter['schema']));
   }
-  for (const [type, content] of Object.entries(object(resolved(reading, operation['requestBody'])['content']))) {
+  for (const [type, content] of Object.entries(object(resolved(reading.doc, operation['requestBody'])['content']))) {
     const { schema } = object(content);
     if (schema !== undefined) requestModels[type] = modelFor(reading, object(schema));
   }
@@ -269,7 +273,7 @@ function readResponses(reading: Reading, operation: Json): Record<string, Method
   const responses: Record<string, MethodResponse> = {};
   for (const [statusCode, given] of Object.entries(object(operation['responses']))) {
     if (!/^[1-5]\d\d$/.test(statusCode)) continue;
-    const response = resolved(reading, given);
+    const response = resolved(reading.doc, given);
     const headers = Object.keys(object(response['headers'])).map((name): [string, boolean] => [
       `method.response.header.${name}`,
       false,
@@ -290,7 +294,6 @@ function readResponses(reading: Reading, operation: Json): Record<string, Method
 }
 
 function readIntegration(given: Json, { id }: ResourceDef, method: Method): Integration {
-  if (given['connectionType'] === 'VPC_LINK') throw badRequest('Pilvi does not implement VPC links.');
   const integrationResponses: Record<string, IntegrationResponse> = {};
   for (const [pattern, response] of Object.entries(object(given['responses']))) {
     const { statusCode, responseParameters, responseTemplates, contentHandling } = object(response);
@@ -311,6 +314,10 @@ function readIntegration(given: Json, { id }: ResourceDef, method: Method): Inte
     type: type as 'MOCK',
     httpMethod: type === 'MOCK' ? undefined : text(given['httpMethod']),
     uri: text(given['uri']),
+    ...(given['connectionType'] === undefined ? {} : { connectionType: given['connectionType'] as 'VPC_LINK' }),
+    ...(given['connectionId'] === undefined ? {} : { connectionId: text(given['connectionId']) }),
+    ...(given['integrationTarget'] === undefined ? {} : { integrationTarget: text(given['integrationTarget']) }),
+    ...(given['tlsConfig'] === undefined ? {} : { tlsConfig: object(given['tlsConfig']) }),
     credentials: text(given['credentials']),
     requestParameters: given['requestParameters'] as Record<string, string> | undefined,
     requestTemplates: given['requestTemplates'] as Record<string, string> | undefined,

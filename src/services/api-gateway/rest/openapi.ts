@@ -1,11 +1,13 @@
 /** Import and export of REST APIs. */
 import type { APIGateway } from '@aws-sdk/client-api-gateway';
 import { stringify } from 'yaml';
+import type { Context } from '../../../kernel/context.ts';
 import type { HandlersOf } from '../../../kernel/service.ts';
 import { badRequest, noSuch } from '../errors.ts';
 import { requireApi, requireStage } from '../lookup.ts';
-import { Definitions, type RestApiRow, RestApis, Snapshots } from '../state.ts';
+import { type Definition, Definitions, type RestApiRow, RestApis, Snapshots } from '../state.ts';
 import { checkEndpoint, checkPolicy, describeApi, emptyDefinition, newApi, putApi } from './apis.ts';
+import { checkConnection } from './integrations.ts';
 import { parseDescription, readDescription } from './openapi-read.ts';
 import { writeDescription } from './openapi-write.ts';
 
@@ -48,6 +50,21 @@ function checkParameters(parameters: Readonly<Record<string, string>> | undefine
   }
 }
 
+/** Throws BadRequestException for a VPC link that is not there. */
+async function checkConnections(ctx: Context, { resources }: Definition): Promise<void> {
+  for (const { methods } of Object.values(resources))
+    for (const { methodIntegration } of Object.values(methods))
+      if (methodIntegration !== undefined) await checkConnection(ctx, methodIntegration);
+}
+
+/** What a description says, whatever the API has already. */
+async function readAlone(ctx: Context, doc: Readonly<Record<string, unknown>>, api = ''): Promise<Definition> {
+  const { rootResourceId } = await requireApi(ctx, ctx, api);
+  const definition = emptyDefinition(rootResourceId, () => ctx.id('gatewayPart'));
+  readDescription(doc, definition, { api, id: () => ctx.id('gatewayPart') });
+  return definition;
+}
+
 export const openApiHandlers: HandlersOf<APIGateway> = {
   async ImportRestApi(input, ctx) {
     checkParameters(input.parameters);
@@ -55,6 +72,7 @@ export const openApiHandlers: HandlersOf<APIGateway> = {
     const row = newApi(ctx, factsOf(doc, input.parameters));
     const definition = emptyDefinition(row.rootResourceId, () => ctx.id('gatewayPart'));
     readDescription(doc, definition, { api: row.id, id: () => ctx.id('gatewayPart') });
+    await checkConnections(ctx, definition);
     await ctx.transact((tx) => putApi(tx, ctx, row, definition));
     return describeApi(row);
   },
@@ -63,6 +81,7 @@ export const openApiHandlers: HandlersOf<APIGateway> = {
     checkParameters(input.parameters);
     const doc = parseDescription(bodyOf(input.body as Uint8Array | undefined));
     const facts = factsOf(doc, input.parameters);
+    await checkConnections(ctx, await readAlone(ctx, doc, input.restApiId));
     const overwrite = input.mode === 'overwrite';
     return ctx.transact(async (tx) => {
       const row = await requireApi(tx, ctx, input.restApiId);

@@ -1,6 +1,6 @@
 /** HTTP and WebSocket APIs as a whole: creation, quick creation with a target, cross-origin settings. */
 import type { Api, ApiGatewayV2, Cors } from '@aws-sdk/client-apigatewayv2';
-import type { Context } from '../../../kernel/context.ts';
+import type { Context, Transaction } from '../../../kernel/context.ts';
 import { parameterNotImplemented } from '../../../kernel/errors.ts';
 import type { HandlersOf } from '../../../kernel/service.ts';
 import { badRequest } from '../errors.ts';
@@ -11,7 +11,7 @@ import { type ApiRow, Apis, type Definition, Definitions, Deployments, Snapshots
 import { newStage } from './stages.ts';
 
 /** An API as the service answers it. */
-function describeApi(ctx: Context, row: ApiRow): Api {
+export function describeApi(ctx: Context, row: ApiRow): Api {
   const { port } = ctx.part('endpoints');
   const scheme = row.protocol === 'HTTP' ? 'http' : 'ws';
   return {
@@ -31,7 +31,8 @@ function describeApi(ctx: Context, row: ApiRow): Api {
   };
 }
 
-function checkCors(cors: Cors | undefined, protocol: string): Cors | undefined {
+/** Throws BadRequestException for cross-origin settings that cannot be. */
+export function checkCors(cors: Cors | undefined, protocol: string): Cors | undefined {
   if (cors === undefined) return undefined;
   if (protocol !== 'HTTP') throw badRequest('CORS configuration is supported for HTTP APIs only');
   if (cors.AllowCredentials === true && cors.AllowOrigins?.includes('*') === true)
@@ -94,6 +95,28 @@ function quickParts(ctx: Context, target: string, routeKey: string, credentials:
   };
 }
 
+/** The row of a new API, an HTTP API unless told. */
+export function newApi(ctx: Context, from: Partial<ApiRow> & { name: string }): ApiRow {
+  return {
+    protocol: 'HTTP',
+    routeSelectionExpression: '$request.method $request.path',
+    apiKeySelectionExpression: '$request.header.x-api-key',
+    disableExecuteApiEndpoint: false,
+    tags: {},
+    ...from,
+    id: ctx.id('gatewayApi'),
+    created: ctx.now,
+  };
+}
+
+/** Writes a new API with its address. */
+export async function putApi(tx: Transaction, ctx: Context, row: ApiRow, definition: Definition): Promise<void> {
+  await tx.table(Apis).put(row);
+  await tx.table(Definitions).put({ api: row.id, definition });
+  const kind = row.protocol === 'HTTP' ? 'http' : 'websocket';
+  await tx.table(Addresses).put({ name: row.id, account: ctx.account, region: ctx.region, kind });
+}
+
 export const apiHandlers: HandlersOf<ApiGatewayV2> = {
   async CreateApi(input, ctx) {
     const { ProtocolType: protocol = 'HTTP', Target: target } = input;
@@ -101,8 +124,7 @@ export const apiHandlers: HandlersOf<ApiGatewayV2> = {
     if (input.DisableSchemaValidation !== undefined) throw parameterNotImplemented('CreateApi', 'DisableSchemaValidation');
     if ((input.Name ?? '') === '') throw badRequest('Name is required');
     if (target !== undefined && protocol !== 'HTTP') throw badRequest('Target is supported for HTTP APIs only');
-    const row: ApiRow = {
-      id: ctx.id('gatewayApi'),
+    const row = newApi(ctx, {
       name: input.Name ?? '',
       protocol,
       description: input.Description,
@@ -112,18 +134,14 @@ export const apiHandlers: HandlersOf<ApiGatewayV2> = {
       cors: checkCors(input.CorsConfiguration, protocol),
       disableExecuteApiEndpoint: input.DisableExecuteApiEndpoint ?? false,
       ipAddressType: input.IpAddressType,
-      created: ctx.now,
       tags: checkTags(input.Tags),
-    };
+    });
     const definition: Definition =
       target === undefined
         ? { routes: {}, integrations: {}, authorizers: {}, models: {} }
         : quickParts(ctx, target, input.RouteKey ?? '$default', input.CredentialsArn);
     await ctx.transact(async (tx) => {
-      await tx.table(Apis).put(row);
-      await tx.table(Definitions).put({ api: row.id, definition });
-      const kind = protocol === 'HTTP' ? 'http' : 'websocket';
-      await tx.table(Addresses).put({ name: row.id, account: ctx.account, region: ctx.region, kind });
+      await putApi(tx, ctx, row, definition);
       if (target === undefined) return;
       await tx.table(Stages).put(newStage(ctx, { api: row.id, name: '$default', autoDeploy: true }));
       await deployAutomatically(tx, ctx, row.id, definition);

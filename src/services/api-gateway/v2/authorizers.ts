@@ -5,7 +5,8 @@ import type { HandlersOf } from '../../../kernel/service.ts';
 import { badRequest, conflict } from '../errors.ts';
 import { changeDefinition, given, pageItems, readDefinition, requireApi, requirePart } from './lookup.ts';
 
-function checkAuthorizer(authorizer: Authorizer, protocol: string): Authorizer {
+/** Throws BadRequestException for an authorizer that cannot be. */
+export function checkAuthorizer(authorizer: Authorizer, protocol: string): Authorizer {
   const { AuthorizerType: type, IdentitySource: sources = [], AuthorizerResultTtlInSeconds: ttl } = authorizer;
   if (type === 'JWT') {
     if (protocol !== 'HTTP') throw badRequest('JWT authorizers are supported for HTTP APIs only');

@@ -7,6 +7,7 @@ import { authorizerHandlers } from './authorizers.ts';
 import { domainHandlers } from './domains.ts';
 import { integrationHandlers } from './integrations.ts';
 import { closeLink, linkHandlers, openLink } from './links.ts';
+import { openApiHandlers } from './openapi.ts';
 import { routeHandlers } from './routes.ts';
 import { stageHandlers } from './stages.ts';
 import { Apis, Connections, Definitions, Deployments, OwnLinks, Snapshots, Stages } from './state.ts';
@@ -20,6 +21,7 @@ const handlers: HandlersOf<ApiGatewayV2> = {
   ...authorizerHandlers,
   ...stageHandlers,
   ...domainHandlers,
+  ...openApiHandlers,
   ...tagHandlers,
 };
 

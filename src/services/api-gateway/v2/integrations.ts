@@ -58,7 +58,7 @@ function checkHttp(integration: IntegrationDef): void {
 }
 
 /** Checks by which way an integration's server is reached. Throws BadRequestException. */
-async function checkConnection(ctx: Context, protocol: 'HTTP' | 'WEBSOCKET', integration: Integration): Promise<void> {
+export async function checkConnection(ctx: Context, protocol: 'HTTP' | 'WEBSOCKET', integration: Integration): Promise<void> {
   const { ConnectionType: type = 'INTERNET', ConnectionId: id = '', IntegrationUri: uri = '', TlsConfig: tls } = integration;
   if (type === 'INTERNET') {
     if (id !== '') throw badRequest('Connection ID is supported for connection type VPC_LINK only');
@@ -75,7 +75,8 @@ async function checkConnection(ctx: Context, protocol: 'HTTP' | 'WEBSOCKET', int
   if (/:listener\//.test(uri) && (await frontOf(ctx, uri)) === undefined) throw badRequest(`Unable to find the listener ${uri}`);
 }
 
-function checkIntegration(integration: IntegrationDef, protocol: 'HTTP' | 'WEBSOCKET'): IntegrationDef {
+/** Checks what an integration of an API of this kind is. Throws BadRequestException. */
+export function checkIntegration(integration: IntegrationDef, protocol: 'HTTP' | 'WEBSOCKET'): IntegrationDef {
   const { IntegrationType: type = '', TimeoutInMillis: timeout = 0, IntegrationUri: uri } = integration;
   const most = timeoutMillisMax[protocol];
   if (timeout < timeoutMillisMin || timeout > most)

@@ -12,7 +12,8 @@ function describeRoute({ responses: _responses, ...route }: RouteDef): Route {
   return route;
 }
 
-function checkRoute(draft: Definition, route: RouteDef, protocol: string): RouteDef {
+/** Checks a route among those that there are. Throws BadRequestException, ConflictException. */
+export function checkRoute(draft: Definition, route: RouteDef, protocol: string): RouteDef {
   const { RouteKey: key = '', Target: target, AuthorizationType: type = 'NONE', AuthorizerId: authorizerId } = route;
   if (protocol === 'HTTP' && !httpKey.test(key))
     throw badRequest(
