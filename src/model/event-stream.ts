@@ -1,25 +1,28 @@
 /**
- * Outputs that are streams of events, in the RPC protocols ("Amazon Event Stream Specification", smithy.io): frames of headers and payload with two
- * checksums. The first frame carries the members of the output that are no events; each further one an event, or a modelled error that ends the
- * stream. Events of the REST protocols, whose members may be bound to headers, are not spoken.
+ * Outputs that are streams of events ("Amazon Event Stream Specification", smithy.io): frames of headers and payload with two checksums. In the RPC protocols
+ * the first frame carries the members of the output that are no events, in the REST protocols status and headers do; each further one carries an event,
+ * whole or as its one member that is all of the payload, or a modelled error that ends the stream. No model has members in headers of events.
  */
 import { crc32 } from 'node:zlib';
 import { CborWriter } from '../base/cbor.ts';
 import { cborWriter } from './cbor-writer.ts';
+import { httpOutputWriter } from './http-output.ts';
 import { jsonStructureWriter, jsonWriter } from './json-writer.ts';
 import type { Member, OperationModel, Schema, StructureSchema } from './service-model.ts';
 import type { Protocol, Shape, WireResponse } from './types.ts';
+import { elementWriter } from './xml-writer.ts';
 
 /** Length of the prelude with its checksum, and of the checksum at the end. */
 const preludeBytes = 12;
 const endBytes = 4;
+const streamType = 'application/vnd.amazon.eventstream';
 /** Type of a header whose value is a text. */
 const textHeader = 7;
 
 /** Whether this protocol can carry the operation's events. */
 export function speaksEvents(protocol: Protocol, operation: OperationModel): boolean {
-  const rpc = protocol === 'awsJson1_0' || protocol === 'awsJson1_1' || protocol === 'rpcv2Cbor';
-  return rpc && !operation.input.members.some(isEvents) && operation.output.members.some(isEvents);
+  const query = protocol === 'awsQuery' || protocol === 'ec2Query';
+  return !query && !operation.input.members.some(isEvents) && operation.output.members.some(isEvents);
 }
 
 function isEvents({ traits }: Member): boolean {
@@ -33,62 +36,87 @@ export function eventStreamWriter(
 ): (output: Shape, requestId: string) => WireResponse {
   const member = operation.output.members.find(isEvents)!;
   const kinds = new Map((member.schema as StructureSchema).members.map((kind) => [kind.name, kind]));
-  const type = payloadType(protocol);
+  const events = (output: Shape): AsyncIterable<Shape> => output[member.name] as AsyncIterable<Shape>;
+  if (protocol === 'restJson1' || protocol === 'restXml') {
+    const write = httpOutputWriter(protocol, { ...operation, output: withoutEvents(operation.output) });
+    return (output, requestId) => {
+      const response: WireResponse = {
+        status: operation.http?.status ?? 200,
+        headers: { 'x-amzn-requestid': requestId },
+        body: '',
+      };
+      write(output, response);
+      response.headers['content-type'] = streamType;
+      return { ...response, body: frames(events(output), kinds, protocol) };
+    };
+  }
   const first = initialWriter(protocol, operation.output);
   return (output, requestId) => ({
     status: 200,
     headers: {
-      'content-type': 'application/vnd.amazon.eventstream',
+      'content-type': streamType,
       'x-amzn-requestid': requestId,
       ...(protocol === 'rpcv2Cbor' ? { 'smithy-protocol': 'rpc-v2-cbor' } : {}),
     },
-    body: frames(output[member.name] as AsyncIterable<Shape>, kinds, {
-      type,
-      first: first(output),
-      write: (schema, value) => payload(protocol, schema, value),
-    }),
+    body: frames(events(output), kinds, protocol, first(output)),
   });
-}
-
-interface Frames {
-  type: string;
-  first: Uint8Array;
-  write: (schema: Schema, value: unknown) => Uint8Array;
 }
 
 async function* frames(
   events: AsyncIterable<Shape>,
   kinds: ReadonlyMap<string, Member>,
-  { type, first, write }: Frames,
+  protocol: Protocol,
+  first?: Uint8Array,
 ): AsyncGenerator<Uint8Array> {
-  yield frame({ ':message-type': 'event', ':event-type': 'initial-response', ':content-type': type }, first);
+  if (first !== undefined)
+    yield frame({ ':message-type': 'event', ':event-type': 'initial-response', ':content-type': payloadType(protocol) }, first);
   for await (const event of events) {
     const [name = '', value] = Object.entries(event)[0] ?? [];
     const kind = kinds.get(name);
     if (kind === undefined) throw new TypeError(`The stream has no event ${name}.`);
     const failed = kind.schema.type === 'structure' && kind.schema.error !== undefined;
+    const { type, content } = contentOf(protocol, kind.schema as StructureSchema, value as Shape);
     const headers: Record<string, string> = failed
       ? { ':message-type': 'exception', ':exception-type': name, ':content-type': type }
       : { ':message-type': 'event', ':event-type': name, ':content-type': type };
-    yield frame(headers, write(kind.schema, value));
+    yield frame(headers, content);
     if (failed) return;
   }
 }
 
+/** The payload of an event: its one member that is all of it, bytes and text as they are, else the event itself. */
+function contentOf(protocol: Protocol, schema: StructureSchema, value: Shape): { type: string; content: Uint8Array } {
+  const whole = schema.members.find(({ traits }) => traits.eventPayload === 1);
+  const given = whole === undefined ? value : value[whole.name];
+  const shown = whole === undefined ? schema : whole.schema;
+  if (shown.type === 'blob')
+    return { type: 'application/octet-stream', content: (given as Uint8Array | undefined) ?? new Uint8Array() };
+  if (shown.type === 'string') return { type: 'text/plain', content: Buffer.from(String(given ?? '')) };
+  return { type: payloadType(protocol), content: payload(protocol, shown, given ?? {}) };
+}
+
 function payloadType(protocol: Protocol): string {
+  if (protocol === 'restXml') return 'text/xml';
+  if (protocol === 'restJson1') return 'application/json';
   if (protocol === 'rpcv2Cbor') return 'application/cbor';
   return protocol === 'awsJson1_0' ? 'application/x-amz-json-1.0' : 'application/x-amz-json-1.1';
 }
 
 function payload(protocol: Protocol, schema: Schema, value: unknown): Uint8Array {
+  if (protocol === 'restXml') return Buffer.from(elementWriter('short', (schema as StructureSchema).rootName, schema, {})(value));
+  if (protocol === 'restJson1') return Buffer.from(jsonWriter('rest', schema)(value));
   if (protocol !== 'rpcv2Cbor') return Buffer.from(jsonWriter('own', schema)(value));
   const to = new CborWriter();
   cborWriter(schema)(value, to);
   return Uint8Array.from(to.bytes());
 }
 
+function withoutEvents(output: StructureSchema): StructureSchema {
+  return { ...output, members: output.members.filter((one) => !isEvents(one)) };
+}
+
 function initialWriter(protocol: Protocol, output: StructureSchema): (value: Shape) => Uint8Array {
-  const plain = { ...output, members: output.members.filter((one) => !isEvents(one)) };
+  const plain = withoutEvents(output);
   if (protocol === 'rpcv2Cbor') return (value) => payload(protocol, plain, value);
   const write = jsonStructureWriter('own', plain, () => true);
   return (value) => Buffer.from(write(value));

@@ -106,6 +106,8 @@ export interface MemberTraits {
   hostLabel?: 1;
   /** Union of events sent as a stream. */
   events?: 1;
+  /** All of an event's payload, as it is. */
+  eventPayload?: 1;
 }
 
 /** What is special about a modelled error. */

@@ -262,7 +262,6 @@ const unusedTraits = new Set([
   'streaming',
   'sparse',
   'mediaType',
-  'eventPayload',
   'eventHeader',
   'error',
   'httpError',
@@ -288,6 +287,7 @@ function memberTraitsOf(traits: Traits): MemberTraits {
     else if (name === 'idempotencyToken') member.token = 1;
     else if (name === 'sensitive') member.sensitive = 1;
     else if (name === 'hostLabel') member.hostLabel = 1;
+    else if (name === 'eventPayload') member.eventPayload = 1;
     else if (!unusedTraits.has(name)) throw new Error(`Pilvi does not know the trait ${name}.`);
   }
   return member;

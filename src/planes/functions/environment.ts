@@ -306,15 +306,16 @@ export class Environment implements RuntimeDesk {
     for await (const piece of request as AsyncIterable<Buffer>) {
       if (call.settled) continue;
       bytes += piece.byteLength;
+      if (bytes > answerBytesMax) continue;
       if (sink !== undefined) await sink.write(piece);
-      else if (bytes <= answerBytesMax) pieces.push(piece);
+      else pieces.push(piece);
     }
     const errorType = request.trailers['lambda-runtime-function-error-type'];
     if (errorType !== undefined) {
       const body = Buffer.from(request.trailers['lambda-runtime-function-error-body'] ?? '', 'base64');
       return call.settle({ kind: 'error', body, errorType, during: 'call' });
     }
-    if (sink === undefined && bytes > answerBytesMax) return call.settle({ kind: 'too-large', bytes });
+    if (bytes > answerBytesMax) return call.settle({ kind: 'too-large', bytes });
     call.settle({ kind: 'answer', body: Buffer.concat(pieces), streamed: sink !== undefined, contentType });
   }
 

@@ -54,7 +54,7 @@ export default defineService({
     ...urlChecks,
     ...invokeChecks,
   },
-  dataOperations: ['Invoke'],
+  dataOperations: ['Invoke', 'InvokeWithResponseStream'],
   tasks: { settle, attempt, settleMapping },
   reconcilers: { pollers, provisioned },
   start: async (ctx) => {

@@ -13,6 +13,8 @@ export interface CallInput {
   requestId: string;
   clientContext?: string | undefined;
   onStream?: Invocation['onStream'];
+  /** Told the version that the call goes to. */
+  onVersion?: ((version: string) => void) | undefined;
 }
 
 export interface CallResult extends RunResult {
@@ -42,6 +44,7 @@ export async function call(ctx: Context, target: Target, input: CallInput): Prom
   const running = runningCalls(here, target.fn.name);
   try {
     const { version } = await routed(here, target);
+    input.onVersion?.(versionName(version.number));
     const result = await run(here, { ...input, ref: target.ref, version });
     putMetrics(here, target, [
       { name: 'Invocations', value: 1, unit: 'Count' },

@@ -44,6 +44,7 @@ export async function run(ctx: Context, request: RunRequest): Promise<RunResult>
   const { version, ref, requestId } = request;
   const book = new LogBook(ctx, version, requestId);
   const spec = await specOf(ctx, version);
+  const bytesMax = request.onStream === undefined ? answerBytesMax : streamBytesMax;
   let environment: EnvironmentFacts | undefined;
   const outcome = await ctx.part('functions').invoke(spec, {
     id: requestId,
@@ -55,7 +56,7 @@ export async function run(ctx: Context, request: RunRequest): Promise<RunResult>
     },
     timeoutMillis: version.timeout * 1000,
     now: ctx.clock.now(),
-    answerBytesMax: request.onStream === undefined ? answerBytesMax : streamBytesMax,
+    answerBytesMax: bytesMax,
     onStart: (facts, before) => {
       environment = facts;
       book.start(facts, before, versionName(version.number));
@@ -64,7 +65,7 @@ export async function run(ctx: Context, request: RunRequest): Promise<RunResult>
     onStream: request.onStream,
   });
   if (outcome.kind === 'unavailable') throw serviceFailure(`Lambda cannot run the function here: ${outcome.reason}`);
-  const told = tell(outcome, version, requestId);
+  const told = tell(outcome, version, requestId, bytesMax);
   const billedMillis = Math.max(1, Math.ceil(outcome.millis + (environment?.cold === true ? environment.initMillis : 0)));
   const logTail = book.end({ ...told, outcome, billedMillis });
   return { ...told, logTail, millis: outcome.millis, billedMillis };
@@ -81,7 +82,7 @@ interface Told {
 }
 
 /** What a caller is answered. */
-function tell(outcome: Outcome, version: VersionRow, requestId: string): Told {
+function tell(outcome: Outcome, version: VersionRow, requestId: string, bytesMax: number): Told {
   const failed = (errorType: string, message: string, line: string | undefined, status: string): Told => ({
     functionError: 'Unhandled',
     payload: Buffer.from(JSON.stringify({ errorType, errorMessage: message })),
@@ -108,7 +109,7 @@ function tell(outcome: Outcome, version: VersionRow, requestId: string): Told {
     case 'too-large':
       return failed(
         'Function.ResponseSizeTooLarge',
-        `Response payload size exceeded maximum allowed payload size (${answerBytesMax} bytes).`,
+        `Response payload size exceeded maximum allowed payload size (${bytesMax} bytes).`,
         undefined,
         'error\tError Type: Function.ResponseSizeTooLarge',
       );

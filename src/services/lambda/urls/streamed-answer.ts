@@ -1,26 +1,22 @@
 /** An answer that a function gives piece by piece, as the HTTP response that it becomes: its head first, if it sends one, then what follows. */
+import type { Clock } from '../../../base/clock.ts';
 import { AwsError } from '../../../kernel/errors.ts';
 import type { WireResponse } from '../../../model/types.ts';
+import { Pieces } from '../execution/pieces.ts';
 
 /** Content type of an answer that begins with a head: JSON, then eight zero bytes ("Lambda response streaming"). */
 const withHead = 'application/vnd.awslambda.http-integration-response';
 const separator = Buffer.alloc(8);
 const headBytesMax = 65_536;
-/** Pieces that wait to be read before the function is held up. */
-const waitingMax = 16;
 
 export class StreamedAnswer {
-  readonly #pieces: Uint8Array[] = [];
+  readonly #pieces: Pieces;
   #response: ((response: WireResponse) => void) | undefined;
   #refuse: ((error: unknown) => void) | undefined;
   readonly #settled: Promise<WireResponse>;
-  #wake: () => void = () => {};
-  #drained: () => void = () => {};
-  #ended = false;
-  #gone = false;
-  #failure: unknown;
 
-  constructor() {
+  constructor(clock: Pick<Clock, 'pause'>) {
+    this.#pieces = new Pieces(clock);
     this.#settled = new Promise((resolve, reject) => {
       this.#response = resolve;
       this.#refuse = reject;
@@ -36,12 +32,12 @@ export class StreamedAnswer {
   open(contentType: string): { write(piece: Uint8Array): Promise<void> } {
     if (contentType !== withHead) {
       this.#begin(200, { 'content-type': contentType });
-      return { write: (piece) => this.#push(piece) };
+      return { write: (piece) => this.#pieces.push(piece) };
     }
     let unread: Buffer | undefined = Buffer.alloc(0);
     return {
       write: async (piece) => {
-        if (unread === undefined) return this.#push(piece);
+        if (unread === undefined) return this.#pieces.push(piece);
         unread = Buffer.concat([unread, piece]);
         const end = unread.indexOf(separator);
         if (end < 0 && unread.byteLength > headBytesMax)
@@ -50,7 +46,7 @@ export class StreamedAnswer {
         const [head, rest] = [unread.subarray(0, end), unread.subarray(end + separator.byteLength)];
         unread = undefined;
         this.#readHead(head);
-        return rest.byteLength > 0 ? this.#push(rest) : undefined;
+        return rest.byteLength > 0 ? this.#pieces.push(rest) : undefined;
       },
     };
   }
@@ -64,14 +60,12 @@ export class StreamedAnswer {
   end(): void {
     // A stream that ended without a word is an empty answer.
     this.#begin(200, { 'content-type': 'application/octet-stream' });
-    this.#ended = true;
-    this.#wake();
+    this.#pieces.end();
   }
 
   fail(error: unknown): void {
-    this.#failure = error;
     this.#refuse?.(error);
-    this.end();
+    this.#pieces.end(error);
   }
 
   #readHead(head: Buffer): void {
@@ -87,38 +81,6 @@ export class StreamedAnswer {
   }
 
   #begin(status: number, headers: Record<string, string>): void {
-    this.#response?.({ status, headers, body: this.#read() });
-  }
-
-  async #push(piece: Uint8Array): Promise<void> {
-    if (this.#gone) return;
-    this.#pieces.push(Buffer.from(piece));
-    this.#wake();
-    if (this.#pieces.length < waitingMax) return;
-    await new Promise<void>((resolve) => {
-      this.#drained = resolve;
-    });
-  }
-
-  async *#read(): AsyncIterable<Uint8Array> {
-    try {
-      for (;;) {
-        const piece = this.#pieces.shift();
-        if (piece !== undefined) {
-          if (this.#pieces.length < waitingMax) this.#drained();
-          yield piece;
-          continue;
-        }
-        if (this.#failure !== undefined) throw this.#failure;
-        if (this.#ended) return;
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-      }
-    } finally {
-      // Nobody reads any more; the function may go on writing to nobody.
-      this.#gone = true;
-      this.#drained();
-    }
+    this.#response?.({ status, headers, body: this.#pieces.read() });
   }
 }

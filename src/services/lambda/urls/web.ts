@@ -105,7 +105,7 @@ function headersOf({ headers = {}, cookies = [] }: Proxied): Record<string, stri
 }
 
 async function streamed(ctx: Context, target: Target, payload: Uint8Array, web: WebRequest): Promise<WireResponse> {
-  const answered = new StreamedAnswer();
+  const answered = new StreamedAnswer(ctx.clock);
   const running = call(ctx, target, { payload, requestId: web.requestId, onStream: (head) => answered.open(head.contentType) });
   running.then(
     (result) => {
