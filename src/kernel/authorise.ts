@@ -114,6 +114,7 @@ const deniedCodes: Readonly<Record<string, { code: string; status: number }>> = 
   glacier: { code: 'AccessDeniedException', status: 403 },
   sts: { code: 'AccessDenied', status: 403 },
   s3: { code: 'AccessDenied', status: 403 },
+  's3-control': { code: 'AccessDenied', status: 403 },
   'auto-scaling': { code: 'AccessDenied', status: 403 },
   'elastic-load-balancing': { code: 'AccessDenied', status: 403 },
   'elastic-load-balancing-v2': { code: 'AccessDenied', status: 403 },

@@ -5,7 +5,7 @@ import { type AuthorisationsOf, defineService, type HandlersOf } from '../../ker
 import type { S3Api } from '../s3/api.ts';
 import { accessPointChecks, accessPointHandlers } from './access-points.ts';
 import { jobChecks, jobHandlers } from './jobs/jobs.ts';
-import { prepareJob, runJobs } from './jobs/run.ts';
+import { forgetJob, prepareJob, runJobs } from './jobs/run.ts';
 import { BatchEntries, BatchJobs } from './jobs/state.ts';
 import { readBlock, requireOwn } from './requests.ts';
 
@@ -49,5 +49,5 @@ export default defineService({
   tables: [BatchJobs, BatchEntries],
   handlers,
   authorise,
-  tasks: { prepareJob, runJobs },
+  tasks: { prepareJob, runJobs, forgetJob },
 });

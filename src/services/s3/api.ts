@@ -2,7 +2,9 @@
  * What S3 offers to other services inside the process: what requests for S3 Control change, settings of accounts and access points. Types only may
  * be imported from here.
  */
+import type { Identity } from '../../kernel/caller.ts';
 import type { Context } from '../../kernel/context.ts';
+import { bucketCheck, type ObjectAsk } from './access/checks.ts';
 import {
   createPoint,
   deletePoint,
@@ -13,9 +15,20 @@ import {
   setPointPolicy,
 } from './access/point-settings.ts';
 import { isPublicPoint } from './access/points.ts';
-import { type AccessPointRow, Accounts, type PublicBlock } from './state.ts';
+import { replicateNow } from './later/replicate.ts';
+import { replicationOf, replicationRulesFor } from './later/replication-rules.ts';
+import type { BucketAsk } from './lookup.ts';
+import { type AccessPointRow, Accounts, type PublicBlock, type ReplicationConfig, type VersionRow, Versions } from './state.ts';
 
 export type { AccessPointRow, PointAsk, PointPlace };
+
+/** A version as the lists of batch jobs are chosen from. */
+export interface ListedVersion
+  extends Pick<VersionRow, 'key' | 'versionId' | 'created' | 'bytes' | 'storageClass' | 'replication'> {
+  encryption?: { kind: string; kmsKeyArn?: string | undefined; bucketKey: boolean } | undefined;
+  /** Whether a rule of the bucket would replicate it, had it been there before. */
+  eligible: boolean;
+}
 
 export interface S3Api {
   /** The Block Public Access settings of an account; undefined when it has none. */
@@ -33,6 +46,34 @@ export interface S3Api {
   /** With undefined removes it. Throws NoSuchAccessPoint, MalformedPolicy, PolicyTooLarge, AccessDenied. */
   setAccessPointPolicy(place: PointPlace, policy: string | undefined): Promise<void>;
   isPublic(point: AccessPointRow): boolean;
+  /** All versions of a bucket but delete markers, in order of keys. Throws AccessDenied unless `identity` may have inventories made of it. */
+  versions(ask: BucketAsk, identity: Identity): AsyncIterable<ListedVersion>;
+  /** Replicates one version now. Throws AccessDenied, NoSuchKey, NoSuchVersion, and why it failed. */
+  replicateObject(ask: ObjectAsk, identity: Identity): Promise<void>;
+}
+
+const batchRows = 1000;
+
+async function* listVersions(system: Context, ask: BucketAsk, identity: Identity): AsyncGenerator<ListedVersion> {
+  const acting = system.asIdentity(identity);
+  await acting.permit(await bucketCheck(acting, ask, 's3:PutInventoryConfiguration'));
+  const bucket = ask.Bucket ?? '';
+  const config = await replicationOf(system, bucket);
+  let after: { after?: (string | number)[] } = {};
+  for (;;) {
+    const rows = await system.table(Versions).list({ prefix: [bucket], ...after, limit: batchRows });
+    for (const row of rows) if (row.marker !== true) yield listed(row, config);
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < batchRows) return;
+    after = { after: [bucket, last.key, -last.sequence] };
+  }
+}
+
+function listed(row: VersionRow, config: ReplicationConfig | undefined): ListedVersion {
+  const { key, versionId, created, bytes, storageClass, replication, seal } = row;
+  const eligible = config !== undefined && replicationRulesFor(config, { ...row, replication: undefined }).length > 0;
+  const encryption = seal && { kind: seal.kind, kmsKeyArn: seal.kmsKeyArn, bucketKey: seal.bucketKey === true };
+  return { key, versionId, created, bytes, storageClass, replication, encryption, eligible };
 }
 
 /** The api over a context of S3's own. */
@@ -50,5 +91,7 @@ export function createApi(system: Context): S3Api {
     deleteAccessPoint: (place) => deletePoint(system, place),
     setAccessPointPolicy: (place, policy) => setPointPolicy(system, place, policy),
     isPublic: isPublicPoint,
+    versions: (ask, identity) => listVersions(system, ask, identity),
+    replicateObject: (ask, identity) => replicateNow(system, ask, identity),
   };
 }

@@ -111,7 +111,7 @@ async function emit(
 
 /** Orders the events of one key: hexadecimal digits that grow. */
 function sequencerOf({ sequence }: Pick<VersionRow, 'sequence'>): string {
-  return sequence.toString(16).toUpperCase().padStart(18, '0');
+  return Math.max(Math.floor(sequence), 0).toString(16).toUpperCase().padStart(18, '0');
 }
 
 /** Families of events that came later have later versions of the record. */

@@ -257,7 +257,7 @@ export interface SystemHeaders {
 export interface VersionRow {
   bucket: string;
   key: string;
-  /** Grows with each version of the key; the newest has the largest. */
+  /** Grows with each version of the key; the newest has the largest. A replica that came late has one between those of its neighbours. */
   sequence: number;
   /** `null` for what was written without versioning. */
   versionId: string;

@@ -1,54 +1,9 @@
 /** S3 Batch Operations: one thing done to all objects of a list, with a role's rights. */
 import { createHash } from 'node:crypto';
-import { IAM } from '@aws-sdk/client-iam';
-import { type CreateJobRequest, type JobStatus, S3Control } from '@aws-sdk/client-s3-control';
-import { expect, inject, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { eventually, refused } from '../../support/cloud.ts';
-import { freshBucket, freshName, textOf } from '../s3/support.ts';
-
-async function batch() {
-  const { account, s3, Bucket } = await freshBucket();
-  const control = new S3Control({
-    ...account.config(),
-    // The client would put the account's number before the address.
-    endpointProvider: () => ({ url: new URL(inject('endpoint')) }),
-    disableHostPrefix: true,
-  });
-  const iam = new IAM(account.config());
-  const AccountId = account.id;
-  const trust = { Effect: 'Allow', Principal: { Service: 'batchoperations.s3.amazonaws.com' }, Action: 'sts:AssumeRole' };
-  const AssumeRolePolicyDocument = JSON.stringify({ Version: '2012-10-17', Statement: [trust] });
-  const { Role } = await iam.createRole({ RoleName: 'batch', AssumeRolePolicyDocument });
-  const grant = (Action: string | string[]) =>
-    iam.putRolePolicy({
-      RoleName: 'batch',
-      PolicyName: 'p',
-      PolicyDocument: JSON.stringify({ Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action, Resource: '*' }] }),
-    });
-  await grant(['s3:*']);
-  const lists = freshName(account);
-  await s3.createBucket({ Bucket: lists });
-  const manifest = async (text: string): Promise<CreateJobRequest['Manifest']> => {
-    const { ETag } = await s3.putObject({ Bucket: lists, Key: 'manifest.csv', Body: text });
-    const Location = { ObjectArn: `arn:aws:s3:::${lists}/manifest.csv`, ETag };
-    return { Spec: { Format: 'S3BatchOperations_CSV_20180820', Fields: ['Bucket', 'Key'] }, Location };
-  };
-  const report = (ReportScope: 'AllTasks' | 'FailedTasksOnly' = 'AllTasks') =>
-    ({ Enabled: true, Bucket: `arn:aws:s3:::${lists}`, Prefix: 'reports', Format: 'Report_CSV_20180820', ReportScope }) as const;
-  const create = (over: Partial<CreateJobRequest>) =>
-    control.createJob({ AccountId, Priority: 1, RoleArn: Role?.Arn, Report: { Enabled: false }, ...over } as CreateJobRequest);
-  const job = async (JobId: string | undefined) => (await control.describeJob({ AccountId, JobId })).Job;
-  const reaches = (JobId: string | undefined, status: JobStatus) =>
-    eventually(
-      async () => {
-        const found = await job(JobId);
-        expect(found?.Status).toBe(status);
-        return found;
-      },
-      { why: `the job becomes ${status}` },
-    );
-  return { account, s3, Bucket, control, AccountId, lists, manifest, report, create, job, reaches, grant };
-}
+import { textOf } from '../s3/support.ts';
+import { batch } from './support.ts';
 
 test('a job tags and copies what its manifest lists, and reports what went wrong', async () => {
   const { s3, Bucket, AccountId, control, lists, manifest, report, create, reaches } = await batch();
@@ -91,7 +46,7 @@ test('a job waits for its confirmation, can be cancelled, and does only what its
   await s3.putObject({ Bucket, Key: 'cold', Body: 'x', StorageClass: 'GLACIER' });
   const Manifest = await manifest(`${Bucket},cold\n`);
   const Operation = { S3InitiateRestoreObject: { ExpirationInDays: 2, GlacierJobTier: 'BULK' as const } };
-  const first = await create({ Manifest, Operation, ConfirmationRequired: true, Priority: 5 });
+  const first = await create({ Manifest, Operation, ConfirmationRequired: undefined, Priority: 5 });
   const waiting = await reaches(first.JobId, 'Suspended');
   expect([waiting?.SuspendedCause, waiting?.Priority]).toEqual(['AwaitingConfirmation', 5]);
   expect((await s3.headObject({ Bucket, Key: 'cold' })).Restore).toBeUndefined();
@@ -124,7 +79,19 @@ test('jobs that cannot be are refused', async () => {
   await refused(control.describeJob({ AccountId, JobId }), 'NoSuchJob', 'The specified job does not exist.', 404);
   await refused(control.describeJob({ AccountId: '123456789012', JobId }), 'AccessDenied', undefined, 403);
   await refused(create({ Manifest, Operation: {} }), 'InvalidRequest', 'Exactly one operation must be specified.', 400);
-  await refused(create({ Manifest, Operation: { S3PutObjectAcl: {} } }), 'NotImplemented', /Operation\.S3PutObjectAcl/, 501);
+  const checksum = { S3ComputeObjectChecksum: {} };
+  await refused(create({ Manifest, Operation: checksum }), 'NotImplemented', /Operation\.S3ComputeObjectChecksum/, 501);
+  const versions = 'The manifest of a replication must contain VersionId.';
+  await refused(create({ Manifest, Operation: { S3ReplicateObject: {} } }), 'InvalidRequest', versions, 400);
+  const quick = { S3InitiateRestoreObject: { ExpirationInDays: 1, GlacierJobTier: 'EXPEDITED' as 'BULK' } };
+  await refused(create({ Manifest, Operation: quick }), 'InvalidRequest', 'The tier of a restore must be BULK or STANDARD.');
+  const old = { LambdaInvoke: { FunctionArn: 'f', UserArguments: { a: '1' } } };
+  await refused(create({ Manifest, Operation: old }), 'InvalidRequest', /need the invocation schema version 2\.0/);
+  const Tags = Array.from({ length: 51 }, (_, index) => ({ Key: `k${index}`, Value: '' }));
+  await refused(create({ Manifest, Operation, Tags }), 'TooManyTagsException', 'A job can have at most 50 tags.', 400);
+  const ManifestGenerator = { S3JobManifestGenerator: { SourceBucket: `arn:aws:s3:::${Bucket}`, EnableManifestOutput: false } };
+  const both = 'Either a manifest or a manifest generator must be specified, but not both.';
+  await refused(create({ Manifest, ManifestGenerator, Operation }), 'InvalidRequest', both, 400);
   await refused(
     create({ Manifest, Operation, Priority: -1 }),
     'InvalidRequest',

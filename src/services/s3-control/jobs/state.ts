@@ -3,7 +3,7 @@ import type { Millis } from '../../../base/clock.ts';
 import type { Value } from '../../../store/store.ts';
 import { defineTable } from '../../../store/tables.ts';
 
-export type JobStatus = 'Preparing' | 'Suspended' | 'Ready' | 'Active' | 'Complete' | 'Failed' | 'Cancelled';
+export type JobStatus = 'New' | 'Preparing' | 'Suspended' | 'Ready' | 'Active' | 'Paused' | 'Complete' | 'Failed' | 'Cancelled';
 
 export interface JobRow {
   id: string;
@@ -11,10 +11,14 @@ export interface JobRow {
   status: JobStatus;
   priority: number;
   roleArn: string;
-  /** Operation, manifest and report in the API's form. */
+  /** Operation, manifest or its generator, and report in the API's form, as `packed`. */
   operation: Value;
-  manifest: Value;
+  manifest?: Value | undefined;
+  generator?: Value | undefined;
   report: Value;
+  /** Where the generated manifest was written. */
+  generated?: { arn: string; etag: string } | undefined;
+  tags: Readonly<Record<string, string>>;
   description?: string | undefined;
   confirmation: boolean;
   token: string;
@@ -24,6 +28,9 @@ export interface JobRow {
   failure?: { code: string; reason: string } | undefined;
   statusReason?: string | undefined;
   suspended?: Millis | undefined;
+  /** Milliseconds in the state Active before `activeSince`, which is absent in other states. */
+  activeMillis: Millis;
+  activeSince?: Millis | undefined;
   ended?: Millis | undefined;
 }
 
@@ -37,6 +44,33 @@ export interface EntryRow {
   outcome?: { ok: boolean; code: string; status: string; message: string } | undefined;
 }
 
+/** What a request has sent, as a row can hold it: times become a member that `unpacked` reads. */
+export function packed(sent: unknown): Value {
+  if (sent instanceof Date) return { [timeMember]: sent.getTime() };
+  if (Array.isArray(sent)) return sent.map(packed);
+  if (typeof sent !== 'object' || sent === null) return sent as Value;
+  return Object.fromEntries(
+    Object.entries(sent).flatMap(([name, value]) => (value === undefined ? [] : [[name, packed(value)]])),
+  );
+}
+
+/** The opposite of `packed`. */
+export function unpacked<T>(row: Value | undefined): T {
+  return unpack(row) as T;
+}
+
+/** No member of a request has such a name. */
+const timeMember = '$time';
+
+function unpack(value: Value | undefined): unknown {
+  if (Array.isArray(value)) return value.map(unpack);
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value;
+  const members = value as { readonly [member: string]: Value | undefined };
+  const time = members[timeMember];
+  if (typeof time === 'number') return new Date(time);
+  return Object.fromEntries(Object.entries(members).map(([name, member]) => [name, unpack(member)]));
+}
+
 export const BatchJobs = defineTable<JobRow>()({
   name: 's3-control.jobs',
   scope: 'region',
@@ -45,7 +79,7 @@ export const BatchJobs = defineTable<JobRow>()({
 });
 
 function isWaiting({ status }: JobRow): boolean {
-  return status === 'Ready' || status === 'Active';
+  return status === 'Ready' || status === 'Active' || status === 'Paused';
 }
 
 export const BatchEntries = defineTable<EntryRow>()({

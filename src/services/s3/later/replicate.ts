@@ -3,15 +3,16 @@
  * rights than that has. What is there already is brought up to date, so that a job may run twice.
  */
 import type { ContentRow } from '../../../kernel/sealed-bytes.ts';
+import type { Identity } from '../../../kernel/caller.ts';
 import type { Context } from '../../../kernel/context.ts';
 import { AwsError } from '../../../kernel/errors.ts';
 import type { Task } from '../../../kernel/service.ts';
 import type { StsApi } from '../../sts/api.ts';
-import { objectCheck } from '../access/checks.ts';
+import { objectCheck, type ObjectAsk } from '../access/checks.ts';
 import { discardContent, keepContent, openContents, storeContent } from '../contents.ts';
 import { noSuchKey } from '../errors.ts';
 import { announceCreated } from '../events.ts';
-import { findBucket, findVersion } from '../lookup.ts';
+import { atBucket, findBucket, findVersion, requireVersion } from '../lookup.ts';
 import { changeVersion, commitVersion } from '../objects/commit.ts';
 import { newSealing, openSeal } from '../sealing.ts';
 import {
@@ -25,6 +26,7 @@ import {
   type VersionRow,
   Versions,
 } from '../state.ts';
+import { type FailureReason, failsWith, ReplicationFailure } from './replication-failures.ts';
 import { type ReplicationJob, replicationOf, replicationRulesFor } from './replication-rules.ts';
 
 /** Replicates one version to all its destinations, and tells on it how that went. */
@@ -32,23 +34,56 @@ export const replicate: Task = async ({ payload }, ctx) => {
   const { bucket: name, key, sequence } = payload as unknown as ReplicationJob;
   const source = await ctx.table(Buckets).get(name);
   const row = await ctx.table(Versions).get(name, key, -sequence);
-  const config = await replicationOf(ctx, name);
-  if (source === undefined || row === undefined || config === undefined) return;
-  let failed = false;
-  for (const rule of replicationRulesFor(config, row)) {
+  if (source !== undefined && row !== undefined) await replicateVersion(ctx, source, row, {});
+};
+
+/**
+ * Replicates a version by all rules that take it, and writes on it how that went. Resolves with the first failure, undefined when there is none. A batch
+ * job also takes replicas (`replicas`), which wait for no rule of theirs.
+ */
+async function replicateVersion(
+  ctx: Context,
+  source: BucketRow,
+  row: VersionRow,
+  how: { replicas?: boolean },
+): Promise<ReplicationFailure | undefined> {
+  const config = await replicationOf(ctx, source.name);
+  if (config === undefined) return undefined;
+  const rules = replicationRulesFor(config, how.replicas === true ? { ...row, replication: undefined } : row);
+  let failure: ReplicationFailure | undefined;
+  for (const rule of rules) {
     try {
       await replicateTo(ctx, { source, row, config, rule });
     } catch (error) {
-      if (!(error instanceof AwsError) || error.status >= 500) throw error;
-      ctx.trace(`Replication of ${name}/${key} to ${rule.bucket} failed: ${error.message}`);
-      failed = true;
+      if (!(error instanceof ReplicationFailure)) throw error;
+      ctx.trace(`Replication of ${row.bucket}/${row.key} to ${rule.bucket} failed: ${error.message}`);
+      failure ??= error;
     }
   }
   await ctx.transact(async (tx) => {
-    const current = await tx.table(Versions).get(name, key, -sequence);
-    if (current !== undefined) await changeVersion(tx, { ...current, replication: failed ? 'FAILED' : 'COMPLETED' });
+    const current = await tx.table(Versions).get(row.bucket, row.key, -row.sequence);
+    if (current === undefined || rules.length === 0 || current.replication === 'REPLICA') return;
+    await changeVersion(tx, { ...current, replication: failure === undefined ? 'COMPLETED' : 'FAILED' });
   });
-};
+  return failure;
+}
+
+/**
+ * Replicates one version now, as a batch job asks ("Replicating existing objects with Batch Replication"): by the bucket's rules and their role, what
+ * was there before them and what failed too. Throws AccessDenied unless `identity` may start it, NoSuchKey, NoSuchVersion, and why it failed.
+ */
+export async function replicateNow(ctx: Context, ask: ObjectAsk, identity: Identity): Promise<void> {
+  const acting = ctx.asIdentity(identity);
+  await acting.permit(await objectCheck(acting, ask, 's3:InitiateReplication'));
+  const source = await findBucket(ctx, ask);
+  const row = await requireVersion(ctx, ask);
+  const config = await replicationOf(ctx, source.name);
+  const eligible = config === undefined ? [] : replicationRulesFor(config, { ...row, replication: undefined });
+  if (eligible.length === 0)
+    throw new ReplicationFailure('SrcObjectNotEligible', 'No replication rule of the bucket takes the object.');
+  const failure = await replicateVersion(atBucket(ctx, source), source, row, { replicas: true });
+  if (failure !== undefined) throw failure;
+}
 
 interface Replication {
   source: BucketRow;
@@ -57,30 +92,47 @@ interface Replication {
   rule: ReplicationRuleRow;
 }
 
-/** Throws AccessDenied for what the role may not, NoSuchBucket, NoSuchEntity for a role that is gone. */
+/** Throws ReplicationFailure for what the role may not, a destination or a role that is gone. */
 async function replicateTo(ctx: Context, { source, row, config, rule }: Replication): Promise<void> {
   const sts = await ctx.internal<StsApi>('sts');
-  const identity = await sts.roleIdentity({ roleArn: config.role, sessionName: 's3-replication', service: 's3' });
-  const role = ctx.asIdentity(identity);
-  const target = await findBucket(ctx, { Bucket: rule.bucket });
+  const session = sts.roleIdentity({ roleArn: config.role, sessionName: 's3-replication', service: 's3' });
+  const role = ctx.asIdentity(await failsWith('AssumeRoleNotPermitted', session));
+  const target = await failsWith('DstBucketNotFound', findBucket(ctx, { Bucket: rule.bucket }));
   const there = role.inScope({ account: target.account, region: target.region });
-  const ask = { Bucket: source.name, Key: row.key, VersionId: row.versionId };
-  if (row.marker === undefined) await role.permit(await objectCheck(role, ask, 's3:GetObjectVersionForReplication'));
-  const action = row.marker === true ? 's3:ReplicateDelete' : 's3:ReplicateObject';
-  await there.permit(await objectCheck(there, { Bucket: target.name, Key: row.key }, action));
-  if (target.versioning !== 'Enabled') {
-    throw new AwsError('InvalidRequest', 'Destination bucket must have versioning enabled.', { status: 400 });
-  }
+  await checkPermissions(role, there, { source, row, target });
+  if (target.versioning !== 'Enabled')
+    throw new ReplicationFailure('DstBucketUnversioned', 'Destination bucket must have versioning enabled.');
+  if ((row.retention !== undefined || row.legalHold !== undefined) && !target.lockEnabled)
+    throw new ReplicationFailure('DstBucketObjectLockConfigMissing', 'Destination bucket must have Object Lock enabled.');
   const present = await findVersion(ctx, target.name, row.key, row.versionId);
   if (present !== undefined) {
     const { tags, retention, legalHold } = row;
     await ctx.transact((tx) => changeVersion(tx, { ...present, tags, retention, legalHold }));
     return;
   }
-  await copyVersion({ role, there, at: ctx.inScope({ account: target.account, region: target.region }) }, source, row, {
-    target,
-    rule,
-  });
+  const at = ctx.inScope({ account: target.account, region: target.region });
+  await failsWith('DstPutObjectNotPermitted', copyVersion({ role, there, at }, source, row, { target, rule }));
+}
+
+/** What the role must be allowed at both ends ("Setting up permissions for live replication"). */
+async function checkPermissions(
+  role: Context,
+  there: Context,
+  { source, row, target }: { source: BucketRow; row: VersionRow; target: BucketRow },
+): Promise<void> {
+  const ask = { Bucket: source.name, Key: row.key, VersionId: row.versionId };
+  const copy = { Bucket: target.name, Key: row.key };
+  const permit = async (context: Context, on: ObjectAsk, action: string, reason: FailureReason): Promise<void> =>
+    failsWith(
+      reason,
+      objectCheck(context, on, action).then((check) => context.permit(check)),
+    );
+  if (row.marker === true) return permit(there, copy, 's3:ReplicateDelete', 'DstDelObjNotPermitted');
+  await permit(role, ask, 's3:GetObjectVersionForReplication', 'SrcGetObjectNotPermitted');
+  await permit(there, copy, 's3:ReplicateObject', 'DstPutObjectNotPermitted');
+  if (Object.keys(row.tags).length === 0) return undefined;
+  await permit(role, ask, 's3:GetObjectVersionTagging', 'SrcGetTaggingNotPermitted');
+  return permit(there, copy, 's3:ReplicateTags', 'DstPutTaggingNotPermitted');
 }
 
 interface Contexts {

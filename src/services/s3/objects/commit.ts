@@ -56,7 +56,7 @@ export async function commitVersion(
   const bucket = await findBucket(tx, { Bucket: bucketName });
   const newest = await newestVersion(tx, bucketName, draft.key);
   checkCondition(condition, draft.key, newest);
-  const sequence = (newest?.sequence ?? 0) + 1;
+  const sequence = await placeFor(tx, bucketName, draft, newest, origin);
   const ownId = bucket.versioning === 'Enabled' ? formatVersionId(ctx.id('objectVersion'), sequence) : 'null';
   const versionId = origin.versionId ?? ownId;
   if (versionId === 'null') await removeNull(tx, bucketName, draft.key, newest);
@@ -65,9 +65,29 @@ export async function commitVersion(
   const written: VersionRow = { ...draft, retention, zone, bucket: bucketName, sequence, versionId };
   const row = origin.stays === true ? written : await replicateLater(tx, ctx, bucket, written);
   await tx.table(Versions).put(row);
+  if (newest !== undefined && newest.sequence > sequence) return { row, bucket };
   if (row.marker === true) await tx.table(Objects).delete(bucketName, row.key);
   else await tx.table(Objects).put(objectRowOf(row));
   return { row, bucket };
+}
+
+/**
+ * Where a version goes among those of its key: on top, but a replica by the date of its source, whatever the order in which replicas arrive, so that both
+ * sides have the same one current.
+ */
+async function placeFor(
+  tx: Transaction,
+  bucket: string,
+  draft: VersionDraft,
+  newest: VersionRow | undefined,
+  origin: VersionOrigin,
+): Promise<number> {
+  const top = Math.floor(newest?.sequence ?? 0) + 1;
+  if (origin.versionId === undefined || newest === undefined || newest.created <= draft.created) return top;
+  const rows = await tx.table(Versions).list({ prefix: [bucket, draft.key] });
+  const later = rows.filter((row) => row.created > draft.created).at(-1) ?? newest;
+  const earlier = rows.find((row) => row.created <= draft.created);
+  return earlier === undefined ? later.sequence - 1 : (later.sequence + earlier.sequence) / 2;
 }
 
 /** Throws PreconditionFailed and NoSuchKey for conditions of a write that do not hold for the newest version. */
