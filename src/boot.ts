@@ -232,6 +232,9 @@ const apiApexes = ['amazonaws.com', 'amazonaws.com.cn', 'api.aws'] as const;
 /** Services that answer at addresses of their own, which their prefix lists name (services/ec2/prefix-lists/aws-lists.ts). */
 const ownAddresses: Readonly<Record<string, string>> = { s3: '198.18.0.17', dynamodb: '198.18.0.33' };
 
+/** Addresses of what services serve to anybody, in the form that works on the host. */
+const servedName = /^[a-z0-9]+\.(?:execute-api|lambda-url)\.[a-z0-9-]+\.localhost$/;
+
 function createDns(fabric: Fabric, index: ServiceIndex, clock: CloudClock): DnsServer {
   const functionsBlock = parseCidr4(functionsCidr)!;
   const dns = new DnsServer({
@@ -246,7 +249,7 @@ function createDns(fabric: Fabric, index: ServiceIndex, clock: CloudClock): DnsS
         apexes: apiApexes,
         addressOf: (name) => {
           const { services: named } = readHost(index, name);
-          if (named.length === 0) return undefined;
+          if (named.length === 0) return servedName.test(name) ? address : undefined;
           return ownAddresses[named.find((service) => service in ownAddresses) ?? ''] ?? address;
         },
       }),

@@ -55,7 +55,7 @@ export async function serve({
   inside: facts,
   refusal,
 }: ServeOptions): Promise<number> {
-  const planes = planesFor(facts, refusal);
+  const planes = planesFor(facts, refusal, port);
   // What it loads takes as long as the first networks, which other programs make meanwhile.
   const { startCloud, version } = await import('../boot.ts');
   const cloud = await startCloud({
@@ -80,7 +80,8 @@ export async function serve({
   return 0;
 }
 
-function planesFor(inside: Inside | undefined, refusal: string | undefined): CloudOptions['planes'] {
+/** `port` is the gateway's on the host: names under `.localhost` lead to it from inside too. */
+function planesFor(inside: Inside | undefined, refusal: string | undefined, port: number): CloudOptions['planes'] {
   if (inside === undefined) {
     const reason = refusal ?? 'Pilvi does not run in namespaces of its own.';
     return async () => ({
@@ -93,7 +94,7 @@ function planesFor(inside: Inside | undefined, refusal: string | undefined): Clo
       functions: new AbsentFunctions(reason),
     });
   }
-  const networks = openLinuxFabric({ inside, openPorts: [insidePort] }).catch(
+  const networks = openLinuxFabric({ inside, openPorts: [...new Set([insidePort, port])] }).catch(
     (error: Error) => new AbsentFabric(`Networks cannot be made: ${error.message}`),
   );
   return async (folder, owned) => {

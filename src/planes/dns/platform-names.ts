@@ -1,4 +1,7 @@
-/** Names of the platform's own: its API under the real cloud's names, so that unmodified clients inside find it, and `localhost`. */
+/**
+ * Names of the platform's own: its API under the real cloud's names, so that unmodified clients inside find it, and under `.localhost`, as URLs in answers
+ * have it for clients on the host; what else is called `localhost` is the asker itself.
+ */
 import { isInZone } from './resolve.ts';
 import type { DnsQuestion, DnsRecord, ZoneAnswer, ZoneSource } from './types.ts';
 
@@ -18,7 +21,12 @@ export function platformNames({ apexes, addressOf }: PlatformNames): ZoneSource 
     name: 'platform',
     mayAnswer: (name) => isInZone(name, localhost) || apexes.some((one) => isInZone(name, one)),
     answer(question) {
-      if (isInZone(question.name, localhost)) return answerAddress(question, localhost, '127.0.0.1', '::1');
+      if (isInZone(question.name, localhost)) {
+        const api = addressOf(question.name);
+        return api === undefined
+          ? answerAddress(question, localhost, '127.0.0.1', '::1')
+          : answerAddress(question, localhost, api);
+      }
       const apex = apexes.find((one) => isInZone(question.name, one));
       if (apex === undefined) return undefined;
       const address = addressOf(question.name);

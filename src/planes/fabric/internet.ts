@@ -25,7 +25,7 @@ import {
 import { firewallTable } from './plan-firewall.ts';
 
 /**
- * Prepares this process's network namespace. `openPorts` are TCP ports of the platform's own address that machines may connect to. Safe to repeat.
+ * Prepares this process's network namespace. `openPorts` are TCP ports of the platform's own address that machines may connect to; it listens on the first, to which all lead. Safe to repeat.
  * Resolves with the links that were there. Throws `CommandFailed`.
  */
 export async function prepareInternet(openPorts: readonly number[]): Promise<ReadonlyMap<string, Link>> {
@@ -124,7 +124,7 @@ function internetRules(openPorts: readonly number[]): string {
     // Under its names in the real cloud the API is asked on the web's ports; at a door, under the door's address.
     lines.push(`add chain ${table} web { type nat hook prerouting priority -100; policy accept; }`);
     const own = `ip daddr { ${[hostAddress, ...platformBlocks].join(', ')} }`;
-    const toApi = `tcp dport { ${[...webPorts, first].join(', ')} } dnat ip to ${hostAddress}:${first}`;
+    const toApi = `tcp dport { ${[...webPorts, ...openPorts].join(', ')} } dnat ip to ${hostAddress}:${first}`;
     lines.push(`add rule ${table} web ${own} ${toApi}`);
     lines.push(
       `add rule ${table} web ip saddr ${serviceCidr} ip daddr ${doorCidr} tcp dport { ${webPorts.join(', ')} } dnat to :${first}`,

@@ -4,9 +4,9 @@
  * before encryption was switched on stay as they were.
  */
 import type { Kinesis } from '@aws-sdk/client-kinesis';
-import { createCipheriv, createDecipheriv } from 'node:crypto';
-import type { Clock, Millis } from '../../base/clock.ts';
+import type { Millis } from '../../base/clock.ts';
 import type { Context } from '../../kernel/context.ts';
+import { type DataKey, decryptBytes, encryptBytes, keepDataKey } from '../../kernel/data-keys.ts';
 import { AwsError } from '../../kernel/errors.ts';
 import { RequestCheck } from '../../kernel/request-check.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
@@ -16,33 +16,13 @@ import { onStream, requireActive, streamArn } from './lookup.ts';
 import { setUpdating } from './settling.ts';
 import type { RecordRow, StreamRow } from './state.ts';
 
-const nonceBytes = 12;
-const tagBytes = 16;
 const reuseMillis: Millis = 300_000;
-const keysMax = 1000;
 
-interface DataKey {
-  at: Millis;
-  plain: Uint8Array;
-  wrapped: Uint8Array;
-}
-
-/** Data keys in use, by cloud, caller and key: a cache. */
-const keysCache = new WeakMap<Clock, Map<string, DataKey>>();
-
-async function kept(ctx: Context, name: string, make: () => Promise<Omit<DataKey, 'at'>>): Promise<DataKey> {
-  const keys = keysCache.get(ctx.clock) ?? new Map<string, DataKey>();
-  keysCache.set(ctx.clock, keys);
-  const now = ctx.clock.now();
-  const known = keys.get(name);
-  if (known !== undefined && known.at + reuseMillis > now) return known;
-  const made = await make().catch((error: unknown) => {
+/** A data key in use, or one that `make` asks KMS for; what KMS refuses is refused in Kinesis' words. */
+function kept(ctx: Context, name: string, make: () => Promise<DataKey>): Promise<DataKey> {
+  return keepDataKey(ctx, name, reuseMillis, make).catch((error: unknown) => {
     throw error instanceof AwsError ? kmsError(error) : error;
   });
-  if (keys.size >= keysMax) keys.clear();
-  const key = { ...made, at: now };
-  keys.set(name, key);
-  return key;
 }
 
 /** The id of a key as KMS knows it: AWS's own is made when it is first used. */
@@ -64,12 +44,7 @@ export async function seal(
     const made = await ctx.call('kms').generateDataKey({ KeyId, KeySpec: 'AES_256', EncryptionContext });
     return { plain: made.Plaintext ?? new Uint8Array(), wrapped: made.CiphertextBlob ?? new Uint8Array() };
   });
-  return data.map((one) => {
-    const nonce = ctx.bytes(nonceBytes);
-    const cipher = createCipheriv('aes-256-gcm', key.plain, nonce);
-    const hidden = Buffer.concat([nonce, cipher.update(one), cipher.final()]);
-    return { data: Buffer.concat([hidden, cipher.getAuthTag()]), dataKey: key.wrapped };
-  });
+  return data.map((one) => ({ data: encryptBytes(ctx, key.plain, one), dataKey: key.wrapped }));
 }
 
 /** Data as it was put. Throws as `seal`. */
@@ -81,10 +56,7 @@ export async function unseal(ctx: Context, stream: StreamRow, { data, dataKey }:
     const opened = await ctx.call('kms').decrypt({ CiphertextBlob: dataKey, EncryptionContext });
     return { plain: opened.Plaintext ?? new Uint8Array(), wrapped: dataKey };
   });
-  const end = data.byteLength - tagBytes;
-  const cipher = createDecipheriv('aes-256-gcm', plain, data.subarray(0, nonceBytes));
-  cipher.setAuthTag(data.subarray(end));
-  return Buffer.concat([cipher.update(data.subarray(nonceBytes, end)), cipher.final()]);
+  return decryptBytes(plain, data);
 }
 
 interface EncryptionChange {

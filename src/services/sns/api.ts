@@ -37,7 +37,9 @@ export function createApi(system: Context): SnsApi {
     certificateAt: (path) => certificateAt(system, path),
     async publish(arn, message, sender) {
       const { account, region } = parseTopicArn(arn);
-      const found = await findTopic(system.inScope({ account, region }), arn);
+      // A key of KMS is asked for in the name of who publishes: its policy must let the service.
+      const acting = system.onAccountOf(sender.sourceArn, sender.sourceAccount, sender.principal.replace('.amazonaws.com', ''));
+      const found = await findTopic(acting.inScope({ account, region }), arn);
       const action = 'sns:Publish';
       if (!serviceMay({ ...sender, action, resource: arn, resourceAccount: account, policy: found.topic.policy })) {
         throw authorizationError(

@@ -7,15 +7,16 @@ import type { Context } from '../../kernel/context.ts';
 import { AwsError } from '../../kernel/errors.ts';
 import { post } from '../../kernel/outbox.ts';
 import type { FiredJob } from '../../kernel/service.ts';
-import type { ServiceMessage, SqsApi } from '../sqs/api.ts';
-import type { StsApi } from '../sts/api.ts';
-import { subscriptionArn, topicArn } from './arns.ts';
+import { comesByReplay, runReplay } from './archives.ts';
+import { topicArn } from './arns.ts';
+import { type Answer, DeliveryFailure, letterFrom, send, sqsAttributes, toEndpoint, toQueue } from './channels.ts';
 import { delayAfter, retriesOf } from './delivery-policies.ts';
+import { tellOutcome } from './feedback.ts';
 import { takes } from './filters.ts';
-import { postTo } from './http-endpoints.ts';
-import { confirmationJson, confirmUrl, functionEvent, notificationJson, textFor, unsubscribeUrl } from './messages.ts';
+import { confirmationJson, confirmUrl, notificationJson, textFor } from './messages.ts';
 import { count } from './metrics.ts';
 import { parseRedrive } from './subscriptions.ts';
+import { unseal } from './sealing.ts';
 import {
   Attempts,
   type AttemptRow,
@@ -31,16 +32,6 @@ import {
 const pieceNotices = 50;
 /** While an attempt runs, the job that would repeat it after a crash waits so long. */
 const leaseMillis: Millis = 30_000;
-const letterFrom = 'no-reply@sns.amazonaws.com';
-
-/** An attempt failed: for good, or it may be tried again. */
-class DeliveryFailure extends Error {
-  readonly permanent: boolean;
-  constructor(message: string, permanent: boolean) {
-    super(message);
-    this.permanent = permanent;
-  }
-}
 
 /** Hands on what was published to a topic. `key` is its name. */
 export async function deliver({ key: name }: FiredJob, ctx: Context): Promise<void> {
@@ -50,28 +41,46 @@ export async function deliver({ key: name }: FiredJob, ctx: Context): Promise<vo
     if (notices.length === 0) return;
     const subscriptions = topic === undefined ? [] : await ctx.table(Subscriptions).list({ prefix: [name] });
     const confirmed = subscriptions.filter(({ token }) => token === undefined);
-    for (const notice of notices) {
-      if (topic !== undefined) await fanOut(ctx, topic, confirmed, notice);
-      await ctx.transact((tx) => tx.table(Notices).delete(name, notice.at, notice.id));
+    for (const stored of notices) {
+      const notice = topic === undefined ? undefined : await open(ctx, name, stored);
+      if (notice === 'later') {
+        await ctx.transact((tx) => tx.schedule({ task: 'deliver', key: name, due: ctx.clock.now() + leaseMillis }));
+        return;
+      }
+      const takers = confirmed.filter((row) => !comesByReplay(row, stored));
+      if (topic !== undefined && notice !== undefined) await fanOut(ctx, topic, takers, { notice, stored });
+      await ctx.transact((tx) => tx.table(Notices).delete(name, stored.at, stored.id));
     }
   }
 }
 
-async function fanOut(
-  ctx: Context,
-  topic: TopicRow,
-  subscriptions: readonly SubscriptionRow[],
-  stored: NoticeRow,
-): Promise<void> {
-  const notice = stored.sequence === undefined ? stored : { ...stored, id: stored.id.slice(stored.sequence.length + 1) };
-  const takers = subscriptions.filter((row) => takes(row, notice));
-  const filtered = subscriptions.length - takers.length;
-  if (filtered > 0) count(ctx, topic.name, 'NumberOfNotificationsFilteredOut', filtered);
-  await Promise.all(takers.map((row) => handOn(ctx, topic, row, notice)));
+/** A message as it was published; `later` when its topic's key opens nothing now: an encrypted topic waits until its key does again. */
+async function open(ctx: Context, topic: string, stored: NoticeRow): Promise<NoticeRow | 'later'> {
+  try {
+    const notice = await unseal(ctx, topic, stored);
+    return notice.sequence === undefined ? notice : { ...notice, id: notice.id.slice(notice.sequence.length + 1) };
+  } catch (error) {
+    if (!(error instanceof AwsError)) throw error;
+    ctx.trace(`SNS: a message of ${topic} cannot be opened: ${error.message}`);
+    return 'later';
+  }
 }
 
-async function handOn(ctx: Context, topic: TopicRow, row: SubscriptionRow, notice: NoticeRow): Promise<void> {
-  const attempt: AttemptRow = { id: ctx.uuid(), notice, subscription: row.id, topic: topic.name, made: 0 };
+/** A message, and the form in which it may lie in rows. */
+interface Opened {
+  notice: NoticeRow;
+  stored: NoticeRow;
+}
+
+async function fanOut(ctx: Context, topic: TopicRow, subscriptions: readonly SubscriptionRow[], opened: Opened): Promise<void> {
+  const takers = subscriptions.filter((row) => takes(row, opened.notice));
+  const filtered = subscriptions.length - takers.length;
+  if (filtered > 0) count(ctx, topic.name, 'NumberOfNotificationsFilteredOut', filtered);
+  await Promise.all(takers.map((row) => handOn(ctx, topic, row, opened)));
+}
+
+async function handOn(ctx: Context, topic: TopicRow, row: SubscriptionRow, { notice, stored }: Opened): Promise<void> {
+  const attempt: AttemptRow = { id: ctx.uuid(), notice: stored, subscription: row.id, topic: topic.name, made: 0 };
   if (row.protocol === 'http' || row.protocol === 'https') {
     await ctx.transact(async (tx) => {
       await tx.table(Attempts).put(attempt);
@@ -79,7 +88,15 @@ async function handOn(ctx: Context, topic: TopicRow, row: SubscriptionRow, notic
     });
     return;
   }
-  await settle(ctx, topic, row, attempt, () => send(ctx, topic, row, notice));
+  await settle(ctx, topic, row, attempt, notice);
+}
+
+/** Delivers what a replay has come to. `key` is topic and subscription. */
+export function replay(job: FiredJob, ctx: Context): Promise<void> {
+  return runReplay(job, ctx, async (_ctx, topic, row, stored) => {
+    const notice = await open(ctx, topic.name, stored);
+    if (notice !== 'later') await fanOut(ctx, topic, [row], { notice, stored });
+  });
 }
 
 /** Runs one attempt and writes down how it went: done, again later, or undeliverable. */
@@ -88,27 +105,27 @@ async function settle(
   topic: TopicRow,
   row: SubscriptionRow,
   attempt: AttemptRow,
-  work: () => Promise<void>,
+  notice: NoticeRow,
 ): Promise<void> {
-  const failure = await work().then(
-    () => undefined,
-    (error: unknown) => {
-      if (error instanceof DeliveryFailure) return error;
-      throw error;
-    },
-  );
-  if (failure === undefined) {
+  const made = attempt.made + 1;
+  const result = await send(ctx, topic, row, notice).catch((error: unknown) => {
+    if (error instanceof DeliveryFailure) return error;
+    throw error;
+  });
+  const tell = (answer: Answer, failed: boolean) => tellOutcome(ctx, topic, row, { notice, answer, failed, attempts: made });
+  if (!(result instanceof DeliveryFailure)) {
     count(ctx, topic.name, 'NumberOfNotificationsDelivered');
+    await tell(result, false);
     if (attempt.made === 0 && row.protocol !== 'http' && row.protocol !== 'https') return;
     await forgetAttempt(ctx, attempt);
     return;
   }
-  const made = attempt.made + 1;
   const policy = retriesOf(['sqs', 'lambda', 'firehose'].includes(row.protocol), topic.deliveryPolicy, row.deliveryPolicy);
-  const delay = failure.permanent ? undefined : delayAfter(policy, made);
+  const delay = result.permanent ? undefined : delayAfter(policy, made);
   if (delay === undefined) {
     count(ctx, topic.name, 'NumberOfNotificationsFailed');
-    await toDeadLetters(ctx, topic, row, attempt.notice, failure);
+    await tell(result.answer, true);
+    await toDeadLetters(ctx, topic, row, notice, result);
     await forgetAttempt(ctx, attempt);
     return;
   }
@@ -153,122 +170,13 @@ async function runAttempt(ctx: Context, row: AttemptRow): Promise<void> {
   const subscription = await ctx.table(Subscriptions).get(row.topic, row.subscription);
   if (topic === undefined || subscription === undefined) return forgetAttempt(ctx, row);
   try {
-    await settle(ctx, topic, subscription, row, () => send(ctx, topic, subscription, row.notice));
+    const notice = await open(ctx, topic.name, row.notice);
+    // What cannot be opened now is tried again when the job comes back.
+    if (notice !== 'later') await settle(ctx, topic, subscription, row, notice);
   } catch (error) {
     // Its job is still there and will come back to it.
     ctx.trace(`SNS: an attempt failed by a bug of Pilvi: ${String(error)}`);
   }
-}
-
-/** Hands a message to one subscriber. Throws DeliveryFailure. */
-async function send(ctx: Context, topic: TopicRow, row: SubscriptionRow, notice: NoticeRow): Promise<void> {
-  const body = row.raw ? textFor(notice, row.protocol) : await bodyFor(ctx, topic, row, notice);
-  switch (row.protocol) {
-    case 'sqs':
-      return toQueue(ctx, topic, row.endpoint, {
-        body,
-        attributes: row.raw ? sqsAttributes(notice) : undefined,
-        group: notice.group,
-        deduplication: notice.deduplication,
-      });
-    case 'firehose':
-      return toFirehose(ctx, row, body);
-    case 'lambda':
-      return toFunction(ctx, topic, row, notice);
-    case 'http':
-    case 'https':
-      return toEndpoint(ctx, topic, row, 'Notification', notice.id, body);
-    default: {
-      const subject = notice.subject ?? (row.protocol === 'sms' ? undefined : 'AWS Notification Message');
-      const kind = row.protocol === 'sms' ? 'sms' : 'email';
-      const from = row.protocol === 'sms' ? 'NOTICE' : letterFrom;
-      await ctx.transact((tx) => post(ctx, tx, ctx, { kind, from, to: row.endpoint, subject, body }));
-    }
-  }
-}
-
-async function bodyFor(ctx: Context, topic: TopicRow, row: SubscriptionRow, notice: NoticeRow): Promise<string> {
-  if (row.protocol === 'sms') return textFor(notice, 'sms');
-  if (row.protocol !== 'email') return notificationJson(ctx, topic, row, notice);
-  return `${textFor(notice, 'email')}\n\n--\nIf you wish to stop receiving notifications from this topic, please visit the link below to unsubscribe:\n${unsubscribeUrl(ctx, row)}\n`;
-}
-
-function sqsAttributes({ attributes }: NoticeRow): ServiceMessage['attributes'] {
-  if (attributes === undefined) return undefined;
-  return Object.fromEntries(
-    Object.entries(attributes).map(([name, { type, text, bytes }]) => [
-      name,
-      { DataType: type, ...(bytes === undefined ? { StringValue: text } : { BinaryValue: bytes }) },
-    ]),
-  );
-}
-
-async function toQueue(ctx: Context, topic: TopicRow, arn: string, message: ServiceMessage): Promise<void> {
-  const sqs = await ctx.internal<SqsApi>('sqs');
-  try {
-    await sqs.send(arn, message, {
-      principal: 'sns.amazonaws.com',
-      sourceArn: topicArn(ctx, topic.name),
-      sourceAccount: ctx.account,
-    });
-  } catch (error) {
-    // "Client-side errors … SNS doesn't retry": a queue that is gone, a policy that does not let it.
-    if (error instanceof AwsError) throw new DeliveryFailure(error.code, error.status < 500);
-    throw error;
-  }
-}
-
-/** Calls a function, which does not keep the message waiting ("Fanout to Lambda functions"): its policy lets the topic. */
-async function toFunction(ctx: Context, topic: TopicRow, row: SubscriptionRow, notice: NoticeRow): Promise<void> {
-  try {
-    await ctx
-      .onAccountOf(topicArn(ctx, topic.name))
-      .inScope({ region: row.endpoint.split(':')[3] ?? ctx.region })
-      .call('lambda')
-      .invoke({
-        FunctionName: row.endpoint,
-        InvocationType: 'Event',
-        Payload: Buffer.from(await functionEvent(ctx, topic, row, notice)),
-      });
-  } catch (error) {
-    if (error instanceof AwsError) throw new DeliveryFailure(error.code, error.status < 500 && error.status !== 429);
-    throw error;
-  }
-}
-
-/** Puts a record by the subscription's role ("Fanout to Firehose delivery streams"). */
-async function toFirehose(ctx: Context, row: SubscriptionRow, body: string): Promise<void> {
-  try {
-    const sts = await ctx.internal<StsApi>('sts');
-    const identity = await sts.roleIdentity({ roleArn: row.role ?? '', sessionName: 'SNS', service: 'sns' });
-    const DeliveryStreamName = row.endpoint.slice(row.endpoint.indexOf('deliverystream/') + 'deliverystream/'.length);
-    await ctx
-      .asIdentity(identity)
-      .call('firehose')
-      .putRecord({ DeliveryStreamName, Record: { Data: Buffer.from(body) } });
-  } catch (error) {
-    if (error instanceof AwsError) throw new DeliveryFailure(error.code, error.status < 500);
-    throw error;
-  }
-}
-
-async function toEndpoint(
-  ctx: Context,
-  topic: TopicRow,
-  row: SubscriptionRow,
-  type: string,
-  id: string,
-  body: string,
-): Promise<void> {
-  const status = await postTo(ctx, row.endpoint, body, {
-    'x-amz-sns-message-type': type,
-    'x-amz-sns-message-id': id,
-    'x-amz-sns-topic-arn': topicArn(ctx, topic.name),
-    ...(row.token === undefined ? { 'x-amz-sns-subscription-arn': subscriptionArn(ctx, topic.name, row.id) } : {}),
-    ...(row.raw && type === 'Notification' ? { 'x-amz-sns-rawdelivery': 'true' } : {}),
-  });
-  if (status >= 200 && status < 300) return;
-  throw new DeliveryFailure(`HTTP ${status}`, status >= 400 && status < 500 && status !== 429);
 }
 
 /** Puts what could not be delivered into the subscription's dead-letter queue, if it has one. */

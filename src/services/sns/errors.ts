@@ -45,3 +45,20 @@ export function invalidEntryId(): AwsError {
 export function batchTooLong(): AwsError {
   return new AwsError('BatchRequestTooLong', 'The length of all the batch messages put together is more than the limit.');
 }
+
+export function invalidState(message: string): AwsError {
+  return new AwsError('InvalidState', `Invalid state: ${message}`);
+}
+
+/** What KMS answered, by SNS's name of it. */
+export function kmsError({ code, message, cause }: AwsError): AwsError {
+  const names: Readonly<Record<string, string>> = {
+    AccessDeniedException: 'KMSAccessDenied',
+    NotFoundException: 'KMSNotFound',
+    DisabledException: 'KMSDisabled',
+    KMSInvalidStateException: 'KMSInvalidState',
+    OptInRequired: 'KMSOptInRequired',
+    ThrottlingException: 'KMSThrottling',
+  };
+  return new AwsError(names[code] ?? 'KMSInvalidState', message, { cause });
+}

@@ -5,14 +5,14 @@ import { sendHttp } from '../../kernel/http-out.ts';
 /** Real milliseconds that an endpoint may take ("HTTP/S subscribers: 15 seconds"). */
 const answerMillisMax = 15_000;
 
-/** The answer's status; 0 when there is no answer. Never rejects. */
+/** The answer's status, 0 when there is none, and the beginning of its body. Never rejects. */
 export async function postTo(
   ctx: Context,
   endpoint: string,
   body: string,
   headers: Readonly<Record<string, string>>,
-): Promise<number> {
-  const { status } = await sendHttp(ctx, {
+): Promise<{ status: number; body: string }> {
+  return sendHttp(ctx, {
     url: endpoint,
     method: 'POST',
     headers: {
@@ -23,5 +23,4 @@ export async function postTo(
     body,
     timeoutMillis: answerMillisMax,
   });
-  return status;
 }

@@ -1,7 +1,8 @@
 /** SNS: topics, subscriptions, and the ways to subscribers. Files are one per noun; each exports its handlers and what they are authorised on. */
 import { defineService } from '../../kernel/service.ts';
 import { createApi } from './api.ts';
-import { attempt, deliver, forget } from './deliveries.ts';
+import { sweepArchive } from './archives.ts';
+import { attempt, deliver, forget, replay } from './deliveries.ts';
 import { meter } from './metrics.ts';
 import { publishChecks, publishHandlers } from './publish.ts';
 import { SigningKeys } from './signing.ts';
@@ -11,11 +12,11 @@ import { topicChecks, topicHandlers } from './topics.ts';
 
 export default defineService({
   name: 'sns',
-  uses: ['cloudwatch', 'firehose', 'lambda', 'sqs', 'sts'],
+  uses: ['cloudwatch', 'cloudwatch-logs', 'firehose', 'kms', 'lambda', 'sqs', 'sts'],
   tables: [...tables, SigningKeys],
   handlers: { ...topicHandlers, ...subscriptionHandlers, ...publishHandlers },
   authorise: { ...topicChecks, ...subscriptionChecks, ...publishChecks },
   dataOperations: ['Publish', 'PublishBatch'],
-  tasks: { deliver, attempt, forget, expire, publishMetrics: meter.publish },
+  tasks: { deliver, attempt, forget, expire, replay, sweepArchive, publishMetrics: meter.publish },
   api: createApi,
 });

@@ -1,5 +1,5 @@
 /** Finding what a request names, and what to ask of policies for it. */
-import type { Context, Scope } from '../../kernel/context.ts';
+import type { Context, Scope, Transaction } from '../../kernel/context.ts';
 import type { Check } from '../../kernel/service.ts';
 import { parseSubscriptionArn, parseTopicArn, topicArn } from './arns.ts';
 import { invalidParameter, subscriptionNotFound, topicNotFound } from './errors.ts';
@@ -24,11 +24,14 @@ export async function findTopic(ctx: Context, arn: string | undefined, parameter
 }
 
 /** Changes a topic's row. Throws NotFound. */
-export async function changeTopic({ at, topic }: FoundTopic, change: (row: TopicRow) => TopicRow): Promise<void> {
+export async function changeTopic(
+  { at, topic }: FoundTopic,
+  change: (row: TopicRow, tx: Transaction) => TopicRow | Promise<TopicRow>,
+): Promise<void> {
   await at.transact(async (tx) => {
     const row = await tx.table(Topics).get(topic.name);
     if (row === undefined) throw topicNotFound();
-    await tx.table(Topics).put(change(row));
+    await tx.table(Topics).put(await change(row, tx));
   });
 }
 

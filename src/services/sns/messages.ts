@@ -2,8 +2,8 @@
 import type { Context } from '../../kernel/context.ts';
 import { subscriptionArn, topicArn } from './arns.ts';
 import { shownAttributes } from './attributes.ts';
-import { baseUrl, sign } from './signing.ts';
-import type { NoticeRow, SubscriptionRow, TopicRow } from './state.ts';
+import { baseUrl, certificateUrl, sign } from './signing.ts';
+import type { NoticeRow, Protocol, SubscriptionRow, TopicRow } from './state.ts';
 
 /** The text for a protocol. */
 export function textFor(notice: NoticeRow, protocol: string): string {
@@ -11,18 +11,19 @@ export function textFor(notice: NoticeRow, protocol: string): string {
 }
 
 export function unsubscribeUrl(ctx: Context, row: SubscriptionRow): string {
-  return `${baseUrl(ctx)}/?Action=Unsubscribe&Version=2010-03-31&SubscriptionArn=${subscriptionArn(ctx, row.topic, row.id)}`;
+  return `${baseUrl(ctx, row.protocol)}/?Action=Unsubscribe&Version=2010-03-31&SubscriptionArn=${subscriptionArn(ctx, row.topic, row.id)}`;
 }
 
 export function confirmUrl(ctx: Context, row: SubscriptionRow): string {
-  return `${baseUrl(ctx)}/?Action=ConfirmSubscription&Version=2010-03-31&TopicArn=${topicArn(ctx, row.topic)}&Token=${row.token ?? ''}`;
+  return `${baseUrl(ctx, row.protocol)}/?Action=ConfirmSubscription&Version=2010-03-31&TopicArn=${topicArn(ctx, row.topic)}&Token=${row.token ?? ''}`;
 }
 
 /** Signed forms of a notice by their text: what is signed is the same for all subscribers, and a signature takes a millisecond. Rebuildable. */
 const signedCache = new WeakMap<NoticeRow, Map<string, Promise<object>>>();
 
 /** The part of a notification that is the same for all subscribers of a protocol, signed. */
-function signedPart(ctx: Context, topic: TopicRow, notice: NoticeRow, text: string): Promise<object> {
+async function signedPart(ctx: Context, topic: TopicRow, notice: NoticeRow, protocol: Protocol): Promise<object> {
+  const text = textFor(notice, protocol);
   let byText = signedCache.get(notice);
   if (byText === undefined) {
     byText = new Map();
@@ -41,17 +42,18 @@ function signedPart(ctx: Context, topic: TopicRow, notice: NoticeRow, text: stri
     });
     byText.set(text, signed);
   }
-  return signed;
+  return { ...(await signed), SigningCertURL: await certificateUrl(ctx, protocol) };
 }
 
 /** The JSON of a notification, signed. */
 export async function notificationJson(ctx: Context, topic: TopicRow, row: SubscriptionRow, notice: NoticeRow): Promise<string> {
-  const signed = await signedPart(ctx, topic, notice, textFor(notice, row.protocol));
+  const signed = await signedPart(ctx, topic, notice, row.protocol);
   return JSON.stringify(
     {
       ...signed,
       UnsubscribeURL: unsubscribeUrl(ctx, row),
       ...(notice.attributes === undefined ? {} : { MessageAttributes: shownAttributes(notice.attributes) }),
+      ...(notice.replayed === true ? { Replayed: 'true' } : {}),
     },
     undefined,
     2,
@@ -60,10 +62,7 @@ export async function notificationJson(ctx: Context, topic: TopicRow, row: Subsc
 
 /** The event that a function gets of a notice ("Invoking Lambda functions with Amazon SNS notifications"). */
 export async function functionEvent(ctx: Context, topic: TopicRow, row: SubscriptionRow, notice: NoticeRow): Promise<string> {
-  const { SigningCertURL, Subject, ...signed } = (await signedPart(ctx, topic, notice, textFor(notice, 'lambda'))) as Record<
-    string,
-    string
-  >;
+  const { SigningCertURL, Subject, ...signed } = (await signedPart(ctx, topic, notice, 'lambda')) as Record<string, string>;
   const Sns = {
     ...signed,
     Subject: Subject ?? null,
@@ -92,5 +91,5 @@ export async function confirmationJson(
     SubscribeURL: confirmUrl(ctx, row),
     Timestamp: new Date(ctx.clock.now()).toISOString(),
   });
-  return { id, body: JSON.stringify(signed, undefined, 2) };
+  return { id, body: JSON.stringify({ ...signed, SigningCertURL: await certificateUrl(ctx, row.protocol) }, undefined, 2) };
 }

@@ -15,8 +15,10 @@ import {
   tooManyEntries,
   topicNotFound,
 } from './errors.ts';
+import { archive } from './archives.ts';
 import { checkTopic, findTopic, type FoundTopic, onTopic } from './lookup.ts';
 import { count } from './metrics.ts';
+import { seal } from './sealing.ts';
 import { Duplicates, type NoticeRow, Notices, type TopicRow, Topics } from './state.ts';
 
 /** 256 KB with attributes ("Amazon SNS quotas"). */
@@ -26,7 +28,7 @@ const entriesMax = 10;
 const deduplicationMillis = 300_000;
 
 type Sending = Omit<PublishInput, 'TopicArn' | 'TargetArn' | 'PhoneNumber'> | PublishBatchRequestEntry;
-type Prepared = Omit<NoticeRow, 'id' | 'topic' | 'at' | 'sequence'>;
+type Prepared = Omit<NoticeRow, 'id' | 'topic' | 'at' | 'sequence' | 'replayed'>;
 
 function readStructure(message: string, structure: string | undefined): Pick<Prepared, 'message' | 'byProtocol'> {
   if (structure === undefined || structure === '') return { message };
@@ -104,15 +106,18 @@ async function accept(
   await tx.table(Duplicates).put({ topic: topic.name, scope, deduplication: message.deduplication, at, id, sequence });
   await tx.schedule({ task: 'forget', key: `${topic.name} ${scope} ${message.deduplication}`, due: at + deduplicationMillis });
   // The sequence orders what is published in one moment.
-  await tx.table(Notices).put({ ...message, id: `${sequence} ${id}`, topic: topic.name, at, sequence });
+  const notice: NoticeRow = { ...message, id: `${sequence} ${id}`, topic: topic.name, at, sequence };
+  await tx.table(Notices).put(notice);
+  await archive(tx, row, notice);
   return { id, sequence };
 }
 
 /** Accepts checked messages: when it resolves, they survive a crash and are on their way. */
 export async function publishTo({ at, topic }: FoundTopic, messages: readonly Prepared[]) {
+  const sealed = await seal(at, topic, messages);
   const done = await at.transact(async (tx) => {
     const accepted = [];
-    for (const message of messages) accepted.push(await accept(at, tx, topic, message));
+    for (const message of sealed) accepted.push(await accept(at, tx, topic, message));
     await tx.schedule({ task: 'deliver', key: topic.name, due: at.clock.now() });
     return accepted;
   });

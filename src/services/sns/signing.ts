@@ -5,6 +5,7 @@
 import { createHash, createSign } from 'node:crypto';
 import type { Context } from '../../kernel/context.ts';
 import { defineTable } from '../../store/tables.ts';
+import type { Protocol } from './state.ts';
 
 interface SigningRow {
   certificate: string;
@@ -39,15 +40,26 @@ export async function certificateAt(ctx: Context, path: string): Promise<string 
   return known !== undefined && pathOf(known) === path ? known.certificate : undefined;
 }
 
-/** Where subscribers reach this cloud: from inside, where there is an inside. */
-export function baseUrl(ctx: Context): string {
-  const { inside, host } = ctx.part('endpoints');
-  return inside ?? host;
+/**
+ * Where a subscriber reaches this cloud. Endpoints and functions run inside, where SNS has its name in the real cloud: what checks that a certificate
+ * comes from there (AWS's own validators do) is satisfied. Queues, streams and letters are also read on the host, so their name is one that leads to the
+ * gateway from there, and from inside too (boot.ts).
+ */
+export function baseUrl(ctx: Context, protocol: Protocol): string {
+  const { inside, port } = ctx.part('endpoints');
+  const name = `sns.${ctx.region}`;
+  const isInside = inside !== undefined && (protocol === 'http' || protocol === 'https' || protocol === 'lambda');
+  return isInside ? `https://${name}.amazonaws.com` : `http://${name}.localhost:${port}`;
+}
+
+/** Address of the certificate, for `SigningCertURL`. */
+export async function certificateUrl(ctx: Context, protocol: Protocol): Promise<string> {
+  return `${baseUrl(ctx, protocol)}${pathOf(await signingKey(ctx))}`;
 }
 
 const signedMembers = ['Message', 'MessageId', 'Subject', 'SubscribeURL', 'Timestamp', 'Token', 'TopicArn', 'Type'] as const;
 
-/** Adds version, signature and certificate address to a message's JSON. */
+/** Adds version and signature to a message's JSON. */
 export async function sign<T extends Readonly<Record<string, unknown>>>(ctx: Context, version: '1' | '2', body: T) {
   const key = await signingKey(ctx);
   let text = '';
@@ -55,5 +67,5 @@ export async function sign<T extends Readonly<Record<string, unknown>>>(ctx: Con
   const Signature = createSign(version === '1' ? 'RSA-SHA1' : 'RSA-SHA256')
     .update(text)
     .sign(key.privateKey, 'base64');
-  return { ...body, SignatureVersion: version, Signature, SigningCertURL: `${baseUrl(ctx)}${pathOf(key)}` };
+  return { ...body, SignatureVersion: version, Signature };
 }

@@ -17,7 +17,11 @@ export interface TopicRow {
   /** JSON text, as given. */
   deliveryPolicy?: string | undefined;
   /** `SQSSuccessFeedbackSampleRate` and its kin, as given. */
-  sampleRates?: Readonly<Record<string, string>> | undefined;
+  feedback?: Readonly<Record<string, string>> | undefined;
+  /** Server-side encryption by a key of KMS, as named by the caller. */
+  kmsKey?: string | undefined;
+  /** What a FIFO topic keeps of what it accepted: for so many days, since then; the policy as given. */
+  archive?: { days: number; since: Millis; text: string } | undefined;
   contentDeduplication: boolean;
   throughputScope?: 'Topic' | 'MessageGroup' | undefined;
   signatureVersion: '1' | '2';
@@ -31,6 +35,15 @@ export interface TopicRow {
 export const Topics = defineTable<TopicRow>()({ name: 'sns.topics', scope: 'region', key: (row) => [row.name] });
 
 export type Protocol = 'http' | 'https' | 'email' | 'email-json' | 'sms' | 'sqs' | 'lambda' | 'firehose';
+
+/** A replay from a topic's archive: times, how far it has come, and the policy as given. */
+export interface Replay {
+  text: string;
+  from: Millis;
+  to?: Millis | undefined;
+  status: 'Pending' | 'In progress' | 'Completed';
+  last?: { at: Millis; id: string } | undefined;
+}
 
 export interface SubscriptionRow {
   /** Of the topic. */
@@ -52,6 +65,7 @@ export interface SubscriptionRow {
   deliveryPolicy?: string | undefined;
   /** By which a delivery stream is written to. */
   role?: string | undefined;
+  replay?: Replay | undefined;
   created: Millis;
 }
 
@@ -85,11 +99,22 @@ export interface NoticeRow {
   group?: string | undefined;
   deduplication?: string | undefined;
   sequence?: string | undefined;
+  /** Of an encrypted topic: message and forms by protocol, and the data key as KMS has wrapped it. `message` is empty then. */
+  sealed?: { bytes: Uint8Array; key: Uint8Array } | undefined;
+  /** Comes from the archive. */
+  replayed?: boolean | undefined;
 }
 
 /** Published and not handed on yet. The key is ordered, so that what was published first goes first. */
 export const Notices = defineTable<NoticeRow>()({
   name: 'sns.notices',
+  scope: 'region',
+  key: (row) => [row.topic, row.at, row.id],
+});
+
+/** What FIFO topics with an archive policy have accepted. */
+export const Archive = defineTable<NoticeRow>()({
+  name: 'sns.archive',
   scope: 'region',
   key: (row) => [row.topic, row.at, row.id],
 });
@@ -120,4 +145,4 @@ export const Duplicates = defineTable<{
   key: (row) => [row.topic, row.scope, row.deduplication],
 });
 
-export const tables = [Topics, Subscriptions, Notices, Attempts, Duplicates] as const;
+export const tables = [Topics, Subscriptions, Notices, Archive, Attempts, Duplicates] as const;

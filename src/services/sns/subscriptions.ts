@@ -1,17 +1,19 @@
 /** Subscriptions: asked for, confirmed, listed, changed, ended. Source: SNS API Reference, Subscribe and SetSubscriptionAttributes. */
 import type { SNS, Subscription } from '@aws-sdk/client-sns';
+import type { Millis } from '../../base/clock.ts';
 import { pageOf } from '../../base/paging.ts';
 import type { Context } from '../../kernel/context.ts';
 import { parameterNotImplemented } from '../../kernel/errors.ts';
 import type { AuthorisationsOf, FiredJob, HandlersOf } from '../../kernel/service.ts';
 import type { SqsApi } from '../sqs/api.ts';
+import { readReplay, scheduleReplay } from './archives.ts';
 import { parseTopicArn, subscriptionArn, topicArn } from './arns.ts';
 import { parseDeliveryPolicy } from './delivery-policies.ts';
 import { askToConfirm } from './deliveries.ts';
 import { authorizationError, invalidParameter, subscriptionNotFound, topicNotFound } from './errors.ts';
 import { checkFilterPolicy } from './filters.ts';
 import { checkTopic, findSubscription, findTopic, type FoundTopic, onSubscription, onTopic } from './lookup.ts';
-import { type Protocol, type SubscriptionRow, Subscriptions, Topics } from './state.ts';
+import { type Protocol, type SubscriptionRow, Subscriptions, type TopicRow, Topics } from './state.ts';
 
 const perPage = 100;
 /** "The token is valid for 2 days", SNS API Reference, ConfirmSubscription. */
@@ -62,10 +64,20 @@ async function checkEndpoint(ctx: Context, { topic }: FoundTopic, protocol: Prot
   if (topic.fifo && protocol !== 'sqs') throw invalidParameter('Invalid parameter: Endpoint Reason: Please use FIFO SQS queue');
 }
 
-type Settings = Pick<SubscriptionRow, 'raw' | 'filterPolicy' | 'filterScope' | 'redrivePolicy' | 'deliveryPolicy' | 'role'>;
+type Settings = Pick<
+  SubscriptionRow,
+  'raw' | 'filterPolicy' | 'filterScope' | 'redrivePolicy' | 'deliveryPolicy' | 'role' | 'replay'
+>;
+
+/** What settings are for: the subscription's protocol, its topic, the time. */
+interface Place {
+  protocol: Protocol;
+  topic: TopicRow;
+  now: Millis;
+}
 
 /** Settings after these attributes, `FilterPolicyScope` first, because it says what a policy may hold. Throws InvalidParameter. */
-function applyAttributes(settings: Settings, protocol: Protocol, attributes: Readonly<Record<string, string>>): Settings {
+function applyAttributes(settings: Settings, place: Place, attributes: Readonly<Record<string, string>>): Settings {
   let changed = settings;
   const { FilterPolicyScope: scope, ...others } = attributes;
   if (scope !== undefined) {
@@ -73,11 +85,12 @@ function applyAttributes(settings: Settings, protocol: Protocol, attributes: Rea
       throw invalidParameter(`FilterPolicyScope: Invalid value [${scope}]. Please use either MessageBody or MessageAttributes`);
     changed = { ...changed, filterScope: scope };
   }
-  for (const [name, value] of Object.entries(others)) changed = { ...changed, ...applyAttribute(changed, protocol, name, value) };
+  for (const [name, value] of Object.entries(others)) changed = { ...changed, ...applyAttribute(changed, place, name, value) };
   return changed;
 }
 
-function applyAttribute(settings: Settings, protocol: Protocol, name: string, value: string): Partial<Settings> {
+function applyAttribute(settings: Settings, place: Place, name: string, value: string): Partial<Settings> {
+  const { protocol, topic, now } = place;
   switch (name) {
     case 'RawMessageDelivery': {
       if (!/^(true|false)$/i.test(value))
@@ -101,6 +114,8 @@ function applyAttribute(settings: Settings, protocol: Protocol, name: string, va
       if (protocol !== 'firehose' || !/^arn:aws:iam::\d{12}:role\/.+$/.test(value))
         throw invalidParameter('SubscriptionRoleArn Reason: must be a valid role ARN of a firehose subscription.');
       return { role: value };
+    case 'ReplayPolicy':
+      return { replay: readReplay(value, topic, now) };
     default:
       throw invalidParameter('AttributeName');
   }
@@ -142,7 +157,8 @@ function same(row: SubscriptionRow, settings: Settings): boolean {
     row.filterScope === settings.filterScope &&
     row.redrivePolicy === settings.redrivePolicy &&
     row.deliveryPolicy === settings.deliveryPolicy &&
-    row.role === settings.role
+    row.role === settings.role &&
+    row.replay?.text === settings.replay?.text
   );
 }
 
@@ -151,7 +167,7 @@ export const subscriptionHandlers: HandlersOf<SNS> = {
     const found = await findTopic(ctx, TopicArn);
     const protocol = readProtocol(name);
     await checkEndpoint(ctx, found, protocol, Endpoint);
-    const settings = applyAttributes(plain, protocol, Attributes);
+    const settings = applyAttributes(plain, { protocol, topic: found.topic, now: ctx.now }, Attributes);
     if (protocol === 'firehose' && settings.role === undefined)
       throw invalidParameter('Attributes Reason: SubscriptionRoleArn is required for firehose subscriptions');
     const row: SubscriptionRow = {
@@ -172,6 +188,7 @@ export const subscriptionHandlers: HandlersOf<SNS> = {
         throw invalidParameter('Attributes Reason: Subscription already exists with different attributes');
       if (known !== undefined) return known;
       await tx.table(Subscriptions).put(row);
+      if (row.replay !== undefined && row.token === undefined) await scheduleReplay(tx, row, ctx.now);
       if (row.token !== undefined)
         await tx.schedule({ task: 'expire', key: `${row.topic} ${row.id}`, due: ctx.now + tokenMillis });
       return row;
@@ -191,19 +208,24 @@ export const subscriptionHandlers: HandlersOf<SNS> = {
       if (row === undefined || row.topic !== name || at.clock.now() > row.created + tokenMillis) throw invalidParameter('Token');
       const { token: _token, ...confirmed } = row;
       await tx.table(Subscriptions).put({ ...confirmed, confirmedAt: ctx.now, authenticated });
+      if (row.replay !== undefined) await scheduleReplay(tx, row, ctx.now);
       await tx.unschedule('expire', `${row.topic} ${row.id}`);
       return { SubscriptionArn: subscriptionArn(at, name, row.id) };
     });
   },
 
   async Unsubscribe({ SubscriptionArn }, ctx) {
+    if (ctx.caller.kind !== 'anonymous') for (const check of onSubscription({ SubscriptionArn }, ctx)) await ctx.permit(check);
     const { at, row } = await findSubscription(ctx, SubscriptionArn).catch((error: unknown) => {
       // Ending what has ended is no error.
       if (error instanceof Error && error.message === subscriptionNotFound().message) return { at: ctx, row: undefined };
       throw error;
     });
     if (row === undefined) return {};
-    if (row.owner !== ctx.caller.account && at.account !== ctx.caller.account)
+    if (ctx.caller.kind === 'anonymous') {
+      // The link in each message ends a subscription, unless it was confirmed with `AuthenticateOnUnsubscribe`.
+      if (row.authenticated) throw authorizationError(`Request is not authorized to unsubscribe ${SubscriptionArn}`);
+    } else if (row.owner !== ctx.caller.account && at.account !== ctx.caller.account)
       throw authorizationError(
         `User: ${ctx.caller.arn} is not authorized to perform: SNS:Unsubscribe on resource: ${SubscriptionArn}`,
       );
@@ -253,6 +275,8 @@ export const subscriptionHandlers: HandlersOf<SNS> = {
       RedrivePolicy: row.redrivePolicy,
       DeliveryPolicy: row.deliveryPolicy,
       SubscriptionRoleArn: row.role,
+      ReplayPolicy: row.replay?.text,
+      ReplayStatus: row.replay?.status,
     };
     return {
       Attributes: Object.fromEntries(Object.entries(shown).filter((one): one is [string, string] => one[1] !== undefined)),
@@ -261,7 +285,9 @@ export const subscriptionHandlers: HandlersOf<SNS> = {
 
   async SetSubscriptionAttributes({ SubscriptionArn, AttributeName = '', AttributeValue = '' }, ctx) {
     const { at, row } = await findSubscription(ctx, SubscriptionArn);
-    const changes = applyAttributes(row, row.protocol, { [AttributeName]: AttributeValue });
+    const topic = await at.table(Topics).get(row.topic);
+    if (topic === undefined) throw subscriptionNotFound();
+    const changes = applyAttributes(row, { protocol: row.protocol, topic, now: ctx.now }, { [AttributeName]: AttributeValue });
     await at.transact(async (tx) => {
       const changed = await tx.table(Subscriptions).update([row.topic, row.id], (old) => ({
         ...old,
@@ -271,8 +297,10 @@ export const subscriptionHandlers: HandlersOf<SNS> = {
         redrivePolicy: changes.redrivePolicy,
         deliveryPolicy: changes.deliveryPolicy,
         role: changes.role,
+        replay: AttributeName === 'ReplayPolicy' ? changes.replay : old.replay,
       }));
       if (changed === undefined) throw subscriptionNotFound();
+      if (AttributeName === 'ReplayPolicy') await scheduleReplay(tx, changed, ctx.now);
     });
     return {};
   },
@@ -286,7 +314,8 @@ export const subscriptionChecks: AuthorisationsOf<SNS> = {
     })),
   // The token proves who confirms.
   ConfirmSubscription: 'anonymous',
-  Unsubscribe: onSubscription,
+  // Whether a signature is needed, the subscription says; a caller who has signed is asked for rights by the handler.
+  Unsubscribe: 'anonymous',
   ListSubscriptionsByTopic: onTopic,
   GetSubscriptionAttributes: onSubscription,
   SetSubscriptionAttributes: onSubscription,

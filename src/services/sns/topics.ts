@@ -1,13 +1,16 @@
 /** Topics: made, described, changed, deleted; their tags and permissions. Source: SNS API Reference, CreateTopic and SetTopicAttributes. */
 import type { SNS, Tag } from '@aws-sdk/client-sns';
+import type { Millis } from '../../base/clock.ts';
 import { pageOf } from '../../base/paging.ts';
 import type { Context, Scope } from '../../kernel/context.ts';
 import { parameterNotImplemented } from '../../kernel/errors.ts';
 import { validatePolicy } from '../../kernel/policy/validate.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
+import { archiveBegins, setArchive } from './archives.ts';
 import { parseTopicArn, topicArn } from './arns.ts';
 import { parseDeliveryPolicy, effectiveDeliveryPolicy } from './delivery-policies.ts';
-import { invalidParameter, resourceNotFound, tagLimitExceeded, topicNotFound } from './errors.ts';
+import { invalidParameter, invalidState, resourceNotFound, tagLimitExceeded, topicNotFound } from './errors.ts';
+import { feedbackAttributes, setFeedback } from './feedback.ts';
 import { changeTopic, checkTopic, findTopic, onTopic } from './lookup.ts';
 import { Subscriptions, type TagMap, type TopicRow, Topics } from './state.ts';
 
@@ -42,39 +45,19 @@ function defaultPolicy(scope: Scope, name: string): string {
   });
 }
 
-type Setter = (value: string, topic: TopicRow) => Partial<TopicRow>;
+type Setter = (value: string, topic: TopicRow, now: Millis) => Partial<TopicRow>;
 
 const fifoOnly =
   (name: string, setter: Setter): Setter =>
-  (value, topic) => {
+  (value, topic, now) => {
     if (!topic.fifo) throw invalidParameter(`Attributes Reason: ${name} is not a valid attribute for a standard topic`);
-    return setter(value, topic);
+    return setter(value, topic, now);
   };
 
-/**
- * Status of deliveries, by kind of endpoint ("Amazon SNS message delivery status"): the share of deliveries that would be told. Without roles, which
- * Pilvi does not take, nothing is told.
- */
-const feedback: Readonly<Record<string, Setter>> = Object.fromEntries(
-  ['HTTP', 'Application', 'Lambda', 'Firehose', 'SQS'].flatMap((kind): [string, Setter][] => {
-    const role = (name: string): [string, Setter] => [
-      name,
-      (value) => {
-        if (value !== '') throw parameterNotImplemented('SetTopicAttributes', name);
-        return {};
-      },
-    ];
-    const rate = `${kind}SuccessFeedbackSampleRate`;
-    const setRate: Setter = (value, { sampleRates }) => {
-      if (!/^(100|\d{1,2})?$/.test(value)) throw invalidParameter(rate);
-      return { sampleRates: { ...sampleRates, [rate]: value } };
-    };
-    return [role(`${kind}SuccessFeedbackRoleArn`), role(`${kind}FailureFeedbackRoleArn`), [rate, setRate]];
-  }),
-);
-
 const setters: Readonly<Record<string, Setter>> = {
-  ...feedback,
+  ...Object.fromEntries(
+    feedbackAttributes.map((name): [string, Setter] => [name, (value, topic) => setFeedback(topic, name, value)]),
+  ),
   DisplayName: (displayName) => {
     if (displayName.length > 100) throw invalidParameter('DisplayName Reason: must be at most 100 characters long');
     return { displayName };
@@ -88,10 +71,7 @@ const setters: Readonly<Record<string, Setter>> = {
     parseDeliveryPolicy(text, 'DeliveryPolicy');
     return { deliveryPolicy: text };
   },
-  KmsMasterKeyId: (key) => {
-    if (key !== '') throw parameterNotImplemented('SetTopicAttributes', 'KmsMasterKeyId');
-    return {};
-  },
+  KmsMasterKeyId: (key) => ({ kmsKey: key === '' ? undefined : key }),
   SignatureVersion: (version) => {
     if (version !== '1' && version !== '2') throw invalidParameter('SignatureVersion');
     return { signatureVersion: version };
@@ -104,16 +84,20 @@ const setters: Readonly<Record<string, Setter>> = {
   ContentBasedDeduplication: fifoOnly('ContentBasedDeduplication', (value) => ({
     contentDeduplication: value.toLowerCase() === 'true',
   })),
+  ArchivePolicy: (text, topic, now) => {
+    if (!topic.fifo) throw invalidParameter('AttributeName');
+    return setArchive(text, topic, now);
+  },
   FifoThroughputScope: fifoOnly('FifoThroughputScope', (scope) => {
     if (scope !== 'Topic' && scope !== 'MessageGroup') throw invalidParameter('FifoThroughputScope');
     return { throughputScope: scope };
   }),
 };
 
-function applyAttribute(topic: TopicRow, name: string, value: string): TopicRow {
+function applyAttribute(topic: TopicRow, name: string, value: string, now: Millis): TopicRow {
   const setter = Object.hasOwn(setters, name) ? setters[name] : undefined;
   if (setter === undefined) throw invalidParameter('AttributeName');
-  return { ...topic, ...setter(value, topic) };
+  return { ...topic, ...setter(value, topic, now) };
 }
 
 function readTags(tags: readonly Tag[] | undefined): TagMap {
@@ -150,7 +134,7 @@ function newTopic(ctx: Context, name: string, given: Readonly<Record<string, str
     deleted: 0,
     sequence: 0,
   };
-  return Object.entries(attributes).reduce((row, [attribute, value]) => applyAttribute(row, attribute, value), topic);
+  return Object.entries(attributes).reduce((row, [attribute, value]) => applyAttribute(row, attribute, value, ctx.now), topic);
 }
 
 async function describe(ctx: Context, scope: Scope, topic: TopicRow): Promise<Record<string, string>> {
@@ -165,7 +149,11 @@ async function describe(ctx: Context, scope: Scope, topic: TopicRow): Promise<Re
     SubscriptionsConfirmed: String(rows.length - pending),
     SubscriptionsDeleted: String(topic.deleted),
     DeliveryPolicy: topic.deliveryPolicy,
-    ...topic.sampleRates,
+    ...topic.feedback,
+    KmsMasterKeyId: topic.kmsKey,
+    ArchivePolicy: topic.archive?.text,
+    BeginningArchiveTime:
+      topic.archive && new Date(archiveBegins(topic.archive, ctx.now)).toISOString().replace(/\.\d+Z$/, '.000Z'),
     EffectiveDeliveryPolicy: JSON.stringify(effectiveDeliveryPolicy(topic.deliveryPolicy)),
     SignatureVersion: topic.signatureVersion === '1' ? undefined : topic.signatureVersion,
     ...(topic.fifo
@@ -191,7 +179,7 @@ export const topicHandlers: HandlersOf<SNS> = {
         const same =
           name === 'FifoTopic'
             ? known.fifo === made.fifo
-            : JSON.stringify(applyAttribute(known, name, Attributes[name] ?? '')) === JSON.stringify(known);
+            : JSON.stringify(applyAttribute(known, name, Attributes[name] ?? '', ctx.now)) === JSON.stringify(known);
         if (!same) throw invalidParameter('Attributes Reason: Topic already exists with different attributes');
       }
       if (Tags !== undefined && JSON.stringify(Object.entries(known.tags).sort()) !== JSON.stringify(Object.entries(tags).sort()))
@@ -204,6 +192,8 @@ export const topicHandlers: HandlersOf<SNS> = {
     const { account, region, name } = parseTopicArn(TopicArn);
     const at = ctx.inScope({ account, region });
     await at.transact(async (tx) => {
+      const topic = await tx.table(Topics).get(name);
+      if (topic?.archive !== undefined) throw invalidState('Cannot delete a topic with an ArchivePolicy');
       await tx.table(Topics).delete(name);
       for (const row of await tx.table(Subscriptions).list({ prefix: [name] }))
         await tx.table(Subscriptions).delete(name, row.id);
@@ -225,7 +215,12 @@ export const topicHandlers: HandlersOf<SNS> = {
 
   async SetTopicAttributes({ TopicArn, AttributeName = '', AttributeValue = '' }, ctx) {
     const found = await findTopic(ctx, TopicArn);
-    await changeTopic(found, (row) => applyAttribute(row, AttributeName, AttributeValue));
+    await changeTopic(found, async (row, tx) => {
+      const changed = applyAttribute(row, AttributeName, AttributeValue, ctx.now);
+      // A shorter time may end some messages' at once; without a policy "Amazon SNS deletes all of the archived messages".
+      if (AttributeName === 'ArchivePolicy') await tx.schedule({ task: 'sweepArchive', key: row.name, due: ctx.now });
+      return changed;
+    });
     return {};
   },
 

@@ -65,7 +65,9 @@ export function createApi(system: Context): SqsApi {
         MessageSystemAttributes:
           message.trace === undefined ? undefined : { AWSTraceHeader: { DataType: 'String', StringValue: message.trace } },
       });
-      const [sent] = await deliver(found.at, found, [prepared], sender.principal);
+      // A key of KMS is asked for in the name of who sends: its policy must let the service ("Configure KMS permissions for AWS services").
+      const at = found.at.onAccountOf(sender.sourceArn, sender.sourceAccount, sender.principal.replace('.amazonaws.com', ''));
+      const [sent] = await deliver(at, { ...found, at }, [prepared], sender.principal);
       return { messageId: sent?.id ?? '' };
     },
     async kindOf(arn) {

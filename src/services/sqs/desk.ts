@@ -13,16 +13,6 @@ export type Order = 'waiting' | 'flights' | 'groups';
 
 const start: Place = [Number.NEGATIVE_INFINITY, 0];
 
-/** A data key, as it is and as KMS has wrapped it. */
-export interface DataKey {
-  plain: Uint8Array;
-  wrapped: Uint8Array | undefined;
-}
-
-/** Data keys kept, and for how long at most. */
-const keysMax = 1000;
-const keyMillisMax = 86_400_000;
-
 interface Bucket {
   tokens: number;
   at: Millis;
@@ -41,7 +31,6 @@ export class Desk {
   readonly #clock: Clock;
   readonly #shelves = new Map<string, Shelf>();
   readonly #buckets = new Map<string, Bucket>();
-  readonly #keys = new Map<string, { at: Millis; key: DataKey }>();
   #closed = false;
 
   constructor(clock: Clock) {
@@ -122,18 +111,6 @@ export class Desk {
     return true;
   }
 
-  /** A data key by name, made by `make` unless one is kept that was made in the last `millis`. */
-  async keep(name: string, millis: Millis, make: () => Promise<DataKey>): Promise<DataKey> {
-    const now = this.#clock.now();
-    const known = this.#keys.get(name);
-    if (known !== undefined && known.at + millis > now) return known.key;
-    const key = await make();
-    for (const [other, { at }] of this.#keys)
-      if (at + keyMillisMax <= now || this.#keys.size >= keysMax) this.#keys.delete(other);
-    this.#keys.set(name, { at: now, key });
-    return key;
-  }
-
   /** Forgets a shelf; who waits there looks once more, and finds it gone. */
   forget(shelf: string): void {
     const known = this.#shelves.get(shelf);
@@ -148,7 +125,6 @@ export class Desk {
     this.#closed = closed;
     for (const shelf of [...this.#shelves.keys()]) this.forget(shelf);
     this.#buckets.clear();
-    this.#keys.clear();
   }
 
   #shelf(shelf: string): Shelf {

@@ -1,19 +1,25 @@
-import { beforeEach, expect, test } from 'vitest';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { SNS } from '@aws-sdk/client-sns';
 import { SQS } from '@aws-sdk/client-sqs';
-import { eventually, machinesRefused } from '../../support/cloud.ts';
+import { beforeEach, expect, inject, test } from 'vitest';
+import { eventually, machinesRefused, refused } from '../../support/cloud.ts';
 import { fetchInside } from '../../support/inside.ts';
 import { base64, Lab } from '../ec2/support.ts';
 import { makeTopic, outbox, subscribedQueue, take } from './support.ts';
 
-/** An endpoint on an instance: GET tells what was POSTed, as lines of JSON; POST to /fail answers 500 for the first `n` times of `/fail/n`. */
+/** An endpoint on an instance: GET tells what was POSTed, as lines of JSON; GET of /get/URL tells what it finds there itself; POST to /fail answers 500 for the first `n` times of `/fail/n`. */
 const script = `#!/bin/bash
 cat > /endpoint.py <<'END'
-import http.server, json
+import http.server, json, ssl, urllib.parse, urllib.request
+anybody = ssl._create_unverified_context()
 seen = []
 class Endpoint(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        body = '\\n'.join(json.dumps(one) for one in seen).encode()
+        if self.path.startswith('/get/'):
+            body = urllib.request.urlopen(urllib.parse.unquote(self.path[5:]), context=anybody).read()
+        else:
+            body = '\\n'.join(json.dumps(one) for one in seen).encode()
         self.send_response(200)
         self.send_header('content-length', str(len(body)))
         self.end_headers()
@@ -56,7 +62,12 @@ async function withEndpoint(prefix: string) {
   };
   await eventually(seen, { why: 'the endpoint answers', timeoutMs: 25_000 });
   const { account } = lab;
-  return { account, address, seen, sns: new SNS(account.config()), sqs: new SQS(account.config()) };
+  /** What the instance finds at a URL. */
+  const get = async (url: string): Promise<string> => {
+    const answer = await fetchInside(address, 80, `/get/${encodeURIComponent(url)}`);
+    return typeof answer === 'string' ? answer : answer.body;
+  };
+  return { account, address, seen, get, sns: new SNS(account.config()), sqs: new SQS(account.config()) };
 }
 
 test('SNS-003 SNS-004 an endpoint confirms first; then each of five protocols gets a message once', {
@@ -149,4 +160,57 @@ test('an endpoint that fails is tried again, one that refuses loses the message 
   );
   expect(await take(sqs, letters.url)).toEqual(['again and again']);
   expect(await notes('/closed')).toHaveLength(1);
+});
+
+test('addresses in messages lead to the cloud from inside, and from the host where the host reads them; a link ends a subscription', {
+  timeout: 90_000,
+}, async () => {
+  const all = await withEndpoint('10.63');
+  const { sns, sqs, address, seen, get } = all;
+  const TopicArn = await makeTopic(sns);
+  const { url, subscription } = await subscribedQueue(all, TopicArn);
+  await sns.subscribe({ TopicArn, Protocol: 'http', Endpoint: `http://${address}/hook` });
+  const posted = (type: string) =>
+    eventually(
+      async () => {
+        const found = (await seen()).find((one) => one.type === type);
+        expect(found).toBeDefined();
+        return JSON.parse(found?.body ?? '') as Record<string, string>;
+      },
+      { why: `the endpoint gets a ${type}` },
+    );
+  const asked = await posted('SubscriptionConfirmation');
+  expect(asked['SubscribeURL']).toMatch(/^https:\/\/sns\.us-east-1\.amazonaws\.com\/\?Action=ConfirmSubscription&/);
+  expect(await get(asked['SubscribeURL'] ?? '')).toContain('<ConfirmSubscriptionResult');
+  await sns.publish({ TopicArn, Message: 'hello' });
+  const note = await posted('Notification');
+  expect(note['SigningCertURL']).toMatch(
+    /^https:\/\/sns\.us-east-1\.amazonaws\.com\/SimpleNotificationService-[0-9a-f]{32}\.pem$/,
+  );
+  const certificate = await get(note['SigningCertURL'] ?? '');
+  expect(certificate).toMatch(/^-----BEGIN CERTIFICATE-----/);
+  const [body = ''] = await take(sqs, url);
+  const queued = JSON.parse(body) as Record<string, string>;
+  const curl = async (link = '') => (await promisify(execFile)('curl', ['-s', link])).stdout;
+  expect(await get(queued['SigningCertURL'] ?? '')).toBe(certificate);
+  expect(await curl(queued['SigningCertURL'])).toBe(certificate);
+  expect(await curl(queued['UnsubscribeURL'])).toContain('<UnsubscribeResponse');
+  await refused(sns.getSubscriptionAttributes({ SubscriptionArn: subscription }), 'NotFound');
+  expect(await get(note['UnsubscribeURL'] ?? '')).toContain('<UnsubscribeResponse');
+  expect((await sns.listSubscriptionsByTopic({ TopicArn })).Subscriptions).toEqual([]);
+});
+
+test('AuthenticateOnUnsubscribe keeps the link from ending a subscription', async () => {
+  const { account } = new Lab();
+  const sns = new SNS(account.config());
+  const TopicArn = await makeTopic(sns);
+  await sns.subscribe({ TopicArn, Protocol: 'email', Endpoint: 'a@example.com' });
+  const [letter] = await outbox(account);
+  const Token = /Token=([0-9a-f]{256})/.exec(letter?.body ?? '')?.[1];
+  const { SubscriptionArn = '' } = await sns.confirmSubscription({ TopicArn, Token, AuthenticateOnUnsubscribe: 'true' });
+  const link = `${inject('endpoint')}/?Action=Unsubscribe&Version=2010-03-31&SubscriptionArn=${SubscriptionArn}`;
+  const answer = await fetch(link);
+  expect([answer.status, await answer.text()]).toEqual([403, expect.stringContaining('<Code>AuthorizationError</Code>')]);
+  await sns.unsubscribe({ SubscriptionArn });
+  expect((await sns.listSubscriptionsByTopic({ TopicArn })).Subscriptions).toEqual([]);
 });

@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process';
 import { createVerify, X509Certificate } from 'node:crypto';
+import { promisify } from 'node:util';
 import { SNS } from '@aws-sdk/client-sns';
 import { expect, inject, test } from 'vitest';
 import { eventually, refused } from '../../support/cloud.ts';
@@ -44,9 +46,9 @@ test('a notification is signed, and its certificate verifies', async () => {
     await all.sns.publish({ TopicArn, Message: 'signed' });
     const [body = ''] = await take(all.sqs, url);
     const message = JSON.parse(body) as Record<string, string>;
-    // The address is the cloud's own from inside; the host sees the same file at its own address.
-    const answer = await fetch(`${inject('endpoint')}${new URL(message['SigningCertURL'] ?? '').pathname}`);
-    const pem = await answer.text();
+    const address = new URL(message['SigningCertURL'] ?? '');
+    expect([address.hostname, address.port]).toEqual(['sns.us-east-1.localhost', new URL(inject('endpoint')).port]);
+    const { stdout: pem } = await promisify(execFile)('curl', ['-sf', address.href]);
     const text = ['Message', 'MessageId', 'Timestamp', 'TopicArn', 'Type'].map((name) => `${name}\n${message[name]}\n`).join('');
     const verify = (signed: string) =>
       createVerify(version === '1' ? 'RSA-SHA1' : 'RSA-SHA256')
