@@ -32,6 +32,8 @@ import { loadIndex } from './model/wire.ts';
 import { DnsServer } from './planes/dns/dns-server.ts';
 import { platformNames } from './planes/dns/platform-names.ts';
 import { openFileBlobs } from './planes/blobs/file-blobs.ts';
+import { type BlobCredentials, type BlobPlace, bindPlace } from './planes/blobs/place.ts';
+import type { Blobs } from './planes/blobs/types.ts';
 import { functionsCidr, insidePort } from './planes/fabric/addresses.ts';
 import type { Fabric } from './planes/fabric/types.ts';
 import type { Functions } from './planes/functions/types.ts';
@@ -80,6 +82,8 @@ export interface CloudOptions {
   /** Image ids that this cloud does not know are refused, not taken for the default image. */
   strictImages: boolean;
   newAccounts: boolean;
+  /** A store for bytes instead of files of the folder, and the socket that leads there. */
+  blobs?: { place: BlobPlace; credentials: BlobCredentials; relay: string | undefined } | undefined;
   log?: Log;
 }
 
@@ -100,9 +104,11 @@ const clockKey = ['k', 'clock'] as const;
 export async function startCloud(options: CloudOptions): Promise<Cloud> {
   await mkdir(options.data, { recursive: true });
   const log = options.log ?? createLog(() => new CloudClock().realNow());
+  const ids = new IdSource();
+  // Before anything is made: a place that is not this cloud's ends the start.
+  const blobs = await openBlobs(options, ids);
   const [store, index, planes] = await openParts(options);
   const { fabric, machines, volumes, functions } = planes;
-  const ids = new IdSource();
   const vault = await openVault(options.data, ids);
   const clock = new CloudClock((await store.get(clockKey)) as ClockState | undefined);
   const saveClock = () => store.transact((tx) => tx.put(clockKey, clock.state as unknown as Value));
@@ -116,7 +122,6 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   };
   const dns = createDns(fabric, index, clock);
   const certificates = new CertificateAuthority(options.data, clock, ids);
-  const blobs = openFileBlobs(path.join(options.data, 'blobs'));
   const proofs = createProofs(() => kernel);
   const kernel: Kernel = new Kernel({
     store,
@@ -176,6 +181,14 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       for (const part of [functions, nodes, caches, dials, machines, volumes, fabric, store]) await part.close();
     },
   };
+}
+
+/** Files of the folder, or the store that was asked for; its client is loaded only then. Throws PilviError BadOption when the bytes are elsewhere. */
+async function openBlobs({ data, blobs }: CloudOptions, ids: IdSource): Promise<Blobs> {
+  const cloud = await bindPlace(data, blobs?.place, ids.uuid());
+  if (blobs === undefined || cloud === undefined) return openFileBlobs(path.join(data, 'blobs'));
+  const { openS3Blobs } = await import('./planes/blobs/s3-blobs.ts');
+  return openS3Blobs({ ...blobs, cloud, folder: path.join(data, 'blobs', 'new') });
 }
 
 /** The cloud's own address inside, for machines; returns how to close it. Absent where there is no fabric. */

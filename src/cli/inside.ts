@@ -1,6 +1,8 @@
 /** What runs inside: puts the planes that the host allows under the cloud, serves until a signal, prints the lines a user reads at start. */
 import path from 'node:path';
 import type { CloudOptions } from '../boot.ts';
+import { relaySocketName } from '../machine/relay.ts';
+import { parseBlobPlace, readBlobCredentials } from '../planes/blobs/place.ts';
 import { type Inside, readInside } from '../machine/launch.ts';
 import { AbsentFabric } from '../planes/fabric/absent-fabric.ts';
 import { insidePort } from '../planes/fabric/addresses.ts';
@@ -22,12 +24,13 @@ import { parseStartOptions } from './options.ts';
 
 /** Entry of the re-executed process: the listening socket is inherited. */
 export async function inside(args: readonly string[]): Promise<number> {
-  const { data, port, dnsPort, validateOutput, strictImages, newAccounts } = parseStartOptions(args);
+  const { data, port, dnsPort, validateOutput, strictImages, newAccounts, blobs } = parseStartOptions(args);
   const facts = readInside(process.env);
   if (facts === undefined) throw new Error('`pilvi inside` is run by `pilvi start`.');
   const [web = -1, tcp = -1, udp = -1] = facts.sockets;
   const dns = { address: '127.0.0.1', port: dnsPort, sockets: { tcp, udp } };
-  return serve({ data, port, validateOutput, strictImages, newAccounts, listen: { fd: web }, dns, inside: facts });
+  const options = { data, port, validateOutput, strictImages, newAccounts, blobs };
+  return serve({ ...options, listen: { fd: web }, dns, inside: facts });
 }
 
 export interface ServeOptions {
@@ -36,6 +39,7 @@ export interface ServeOptions {
   validateOutput: boolean;
   strictImages: boolean;
   newAccounts: boolean;
+  blobs: string | undefined;
   listen: CloudOptions['listen'];
   dns: CloudOptions['dns'];
   inside?: Inside | undefined;
@@ -50,6 +54,7 @@ export async function serve({
   validateOutput,
   strictImages,
   newAccounts,
+  blobs,
   listen,
   dns,
   inside: facts,
@@ -64,6 +69,7 @@ export async function serve({
     validateOutput,
     strictImages,
     newAccounts,
+    blobs: blobs === undefined ? undefined : blobsOf(blobs, facts && path.join(data, relaySocketName)),
     listen,
     dns,
     planes,
@@ -78,6 +84,11 @@ export async function serve({
   });
   await cloud.close();
   return 0;
+}
+
+/** The store that was asked for, reached through the relay where this process has no network of the host. */
+function blobsOf(place: string, relay: string | undefined): NonNullable<CloudOptions['blobs']> {
+  return { place: parseBlobPlace(place), credentials: readBlobCredentials(process.env), relay };
 }
 
 /** `port` is the gateway's on the host: names under `.localhost` lead to it from inside too. */

@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { PilviError } from '../base/errors.ts';
+import { parseBlobPlace } from '../planes/blobs/place.ts';
 
 /** The port of the free local cloud that everyone used, so that nobody has to change an endpoint. */
 export const defaultPort = 4566;
@@ -20,9 +21,11 @@ export interface StartOptions {
   validateOutput: boolean;
   strictImages: boolean;
   newAccounts: boolean;
+  /** Where bytes go instead of files (planes/blobs/place.ts); checked. */
+  blobs: string | undefined;
 }
 
-/** Reads `--port --dns-port --host --data --detach --validate-output --strict-images --new-accounts`. Throws PilviError BadOption. */
+/** Reads `--port --dns-port --host --data --detach --validate-output --strict-images --new-accounts --blobs`. Throws PilviError BadOption. */
 export function parseStartOptions(args: readonly string[]): StartOptions {
   const {
     port,
@@ -33,7 +36,9 @@ export function parseStartOptions(args: readonly string[]): StartOptions {
     'validate-output': validateOutput,
     'strict-images': strictImages,
     'new-accounts': newAccounts,
+    blobs,
   } = parse(args);
+  if (blobs !== undefined) parseBlobPlace(blobs);
   const number = parsePort(port);
   const dnsPort = dnsText === undefined ? (number === defaultPort ? defaultDnsPort : 0) : parsePort(dnsText);
   return {
@@ -45,6 +50,7 @@ export function parseStartOptions(args: readonly string[]): StartOptions {
     validateOutput,
     strictImages,
     newAccounts,
+    blobs,
   };
 }
 
@@ -61,6 +67,7 @@ function parse(args: readonly string[]) {
         'validate-output': { type: 'boolean', default: false },
         'strict-images': { type: 'boolean', default: false },
         'new-accounts': { type: 'boolean', default: false },
+        blobs: { type: 'string' },
       },
     }).values;
   } catch (error) {

@@ -11,6 +11,8 @@ import { PilviError } from '../base/errors.ts';
 import { removeDeadRuns } from '../machine/launch-leftovers.ts';
 import { type DnsSockets, openDnsSockets } from '../machine/dns-sockets.ts';
 import { launchInside, processOneOf, superviseInside } from '../machine/launch.ts';
+import { openRelay, relaySocketName } from '../machine/relay.ts';
+import { hostOf, parseBlobPlace, readBlobCredentials } from '../planes/blobs/place.ts';
 import { defaultData, parseStartOptions, type StartOptions } from './options.ts';
 import { readRunFile, removeRunFile, writeRunFile } from './run-file.ts';
 
@@ -26,6 +28,8 @@ export async function start(args: readonly string[]): Promise<number> {
 }
 
 async function startHere(options: StartOptions): Promise<number> {
+  // Before anything is opened: whoever forgot them hears of it at once.
+  if (options.blobs !== undefined) readBlobCredentials(process.env);
   const server = await listen(options);
   const dns = await listenDns(options);
   // What a run that was killed left outside its namespaces; nothing waits for it.
@@ -33,6 +37,10 @@ async function startHere(options: StartOptions): Promise<number> {
   const { port } = server.address() as AddressInfo;
   const script = process.argv[1] ?? '';
   const inner = ['--port', String(port), '--dns-port', String(dns.port), '--data', options.data, ...flagsOf(options)];
+  const relay =
+    options.blobs === undefined
+      ? undefined
+      : await openRelay(path.join(options.data, relaySocketName), hostOf(parseBlobPlace(options.blobs)));
   const launched = await launchInside({
     // No --enable-source-maps: reading them takes 20 ms and 7 MB of every start. Who needs them sets NODE_OPTIONS, which is passed on.
     entry: [script, 'inside', ...inner],
@@ -58,16 +66,18 @@ async function startHere(options: StartOptions): Promise<number> {
     await writeRunFile(options.data, { ...run, insidePid: processOneOf(launched.child) });
     return await superviseInside(launched);
   } finally {
+    relay?.close();
     await removeRunFile(options.data);
   }
 }
 
-/** Options that are on or off, as the next process is told. */
-function flagsOf({ validateOutput, strictImages, newAccounts }: StartOptions): string[] {
+/** Further options, as the next process is told. */
+function flagsOf({ validateOutput, strictImages, newAccounts, blobs }: StartOptions): string[] {
   return [
     ...(validateOutput ? ['--validate-output'] : []),
     ...(strictImages ? ['--strict-images'] : []),
     ...(newAccounts ? ['--new-accounts'] : []),
+    ...(blobs === undefined ? [] : ['--blobs', blobs]),
   ];
 }
 

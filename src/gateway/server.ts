@@ -154,7 +154,10 @@ async function send(
   response: ServerResponse,
   body: RequestBody,
 ): Promise<number> {
-  if (response.destroyed) return 0;
+  if (response.destroyed) {
+    await letGo(answer.body);
+    return 0;
+  }
   const headers: Record<string, string | number> = { 'x-amzn-requestid': requestId, ...answer.headers };
   if (typeof answer.body === 'string' || answer.body instanceof Uint8Array) {
     headers['content-length'] ??= Buffer.byteLength(answer.body);
@@ -171,9 +174,15 @@ async function send(
     return bytesSent;
   }
   response.writeHead(answer.status, headers);
+  if (request.method === 'HEAD') await letGo(answer.body);
   const bytesSent = request.method === 'HEAD' ? 0 : await sendPieces(answer.body, response);
   response.end();
   return bytesSent;
+}
+
+/** What holds a body open for nobody's reading goes. */
+async function letGo(body: WireResponse['body']): Promise<void> {
+  if (typeof body === 'object' && Symbol.asyncIterator in body) await body[Symbol.asyncIterator]().return?.();
 }
 
 /** Writes no faster than the client reads, and resolves with how much. A client that goes away ends the loop, which lets the source go. */

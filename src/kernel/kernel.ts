@@ -3,6 +3,7 @@
  * and the admin API drive it.
  */
 import { isDiskFull } from '../base/errors.ts';
+import { BlobsAwayError } from '../planes/blobs/types.ts';
 import type { CloudClock } from '../base/clock.ts';
 import type { IdSource } from '../base/ids.ts';
 import type { Store } from '../store/store.ts';
@@ -118,7 +119,7 @@ export class Kernel {
       output = await this.#perform(ctx, input);
       return output;
     } catch (error) {
-      failure = error instanceof AwsError ? error : isDiskFull(error) ? this.#diskFull(error, ctx) : this.#bug(error, ctx);
+      failure = error instanceof AwsError ? error : (this.#hostTrouble(error, ctx) ?? this.#bug(error, ctx));
       throw failure;
     } finally {
       this.#record(ctx, input, output, failure);
@@ -301,11 +302,19 @@ export class Kernel {
     return task({ key: job.key, due: job.due, payload: job.payload }, ctx);
   }
 
-  /** The host's trouble, not the caller's and no bug: the transaction did not happen, and the next may when there is room again. */
-  #diskFull(error: unknown, ctx: Context): AwsError {
-    this.log('error', 'The disk that holds the data folder is full; a request was refused.', { operation: ctx.operation });
-    const text = 'The request cannot be handled now: the disk that holds the state of this cloud is full.';
-    return new AwsError('ServiceUnavailable', text, { status: 503, cause: error });
+  /**
+   * The host's trouble, not the caller's and no bug: what was asked for did not happen, and may when there is room again, or when what holds the bytes
+   * answers. Undefined for all else.
+   */
+  #hostTrouble(error: unknown, ctx: Context): AwsError | undefined {
+    const what = isDiskFull(error)
+      ? 'the disk that holds the state of this cloud is full'
+      : error instanceof BlobsAwayError
+        ? 'the store that holds the bytes of this cloud does not answer'
+        : undefined;
+    if (what === undefined) return undefined;
+    this.log('error', `A request was refused: ${what}.`, { operation: ctx.operation, reason: (error as Error).message });
+    return new AwsError('ServiceUnavailable', `The request cannot be handled now: ${what}.`, { status: 503, cause: error });
   }
 
   #bug(error: unknown, ctx: Context): AwsError {

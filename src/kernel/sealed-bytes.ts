@@ -5,6 +5,7 @@
  */
 import { type IdSort, isIdOf } from '../base/ids.ts';
 import { cipherAt, counterBytes, through } from '../planes/blobs/cipher.ts';
+import { BlobsAwayError } from '../planes/blobs/types.ts';
 import type { Table } from '../store/tables.ts';
 import type { Context, Transaction } from './context.ts';
 import type { Reconciler } from './service.ts';
@@ -139,6 +140,25 @@ async function* readSections(
   }
 }
 
+/**
+ * The same with its first piece read already, so that what cannot be read fails before an answer begins. Who takes it reads it, or lets it go by its
+ * iterator's `return`.
+ */
+export async function begun({ pieces }: OpenContents): Promise<AsyncIterable<Uint8Array>> {
+  const iterator = pieces[Symbol.asyncIterator]();
+  let first: IteratorResult<Uint8Array> | undefined = await iterator.next();
+  const next = (): Promise<IteratorResult<Uint8Array>> => {
+    const ready = first;
+    first = undefined;
+    return ready === undefined ? iterator.next() : Promise.resolve(ready);
+  };
+  const leave = async (): Promise<IteratorResult<Uint8Array>> => {
+    await iterator.return?.();
+    return { done: true, value: undefined };
+  };
+  return { [Symbol.asyncIterator]: () => ({ next, return: leave }) };
+}
+
 /** The pieces in one: for small ranges, which are cheaper to answer whole. */
 export async function collectPieces(open: OpenContents): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
@@ -159,12 +179,18 @@ export function garbageReconciler({ garbage }: ContentTables): Reconciler {
   };
 }
 
-/** At start: blobs that were written and not kept belong to a row that was committed just before a crash, or to nobody. */
+/**
+ * At start: blobs that were written and not kept belong to a row that was committed just before a crash, or to nobody. Those stay pending, until the
+ * next start, that a store elsewhere cannot remove now.
+ */
 export async function sortPending(ctx: Context, tables: ContentTables): Promise<void> {
   const blobs = ctx.part('blobs');
   for (const id of await blobs.pending()) {
     if (!isIdOf(tables.ids, id)) continue;
-    if ((await ctx.table(tables.contents).get(id)) === undefined) await blobs.remove(id);
-    else await blobs.keep(id);
+    if ((await ctx.table(tables.contents).get(id)) !== undefined) await blobs.keep(id);
+    else
+      await blobs.remove(id).catch((error) => {
+        if (!(error instanceof BlobsAwayError)) throw error;
+      });
   }
 }

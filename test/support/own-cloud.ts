@@ -24,9 +24,12 @@ export interface OwnCloud {
 export async function startOwnCloud({
   data,
   args = ['--strict-images'],
+  env = {},
 }: {
   data?: string;
   args?: readonly string[];
+  /** Variables beside those of this process. */
+  env?: Readonly<Record<string, string>>;
 } = {}): Promise<OwnCloud> {
   const folder = data ?? (await mkdtemp(path.join(tmpdir(), 'pilvi-test-')));
   const child = spawn(
@@ -34,6 +37,7 @@ export async function startOwnCloud({
     ['dist/pilvi.js', 'start', '--port', '0', '--data', folder, '--validate-output', ...args],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
     },
   );
   let output = '';

@@ -12,10 +12,9 @@ import { mkdirSync } from 'node:fs';
 import { type FileHandle, link, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { isDiskFull } from '../../base/errors.ts';
-import { type Blobs, BlobsFullError, type OpenBlob, type Written } from './types.ts';
+import { Holds } from './holds.ts';
+import { type Blobs, BlobsFullError, inlineBytesMax, type OpenBlob, type Written } from './types.ts';
 
-/** Blobs up to this size live in their owner's row. */
-const inlineBytesMax = 64 * 1024;
 /** Bytes collected for one write. */
 const writeBytes = 512 * 1024;
 /** Bytes of one read. */
@@ -31,9 +30,8 @@ class FileBlobs implements Blobs {
   readonly #folder: string;
   /** Folders known to exist; rebuildable. */
   readonly #made = new Set<string>();
-  /** Readers by id, and what is to be removed when the last of them leaves. */
-  readonly #held = new Map<string, number>();
-  readonly #leaving = new Set<string>();
+  // What cannot be removed now lies in `new` and is found at the next start.
+  readonly #holds = new Holds((id) => void this.remove(id).catch(() => undefined));
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -88,31 +86,13 @@ class FileBlobs implements Blobs {
   }
 
   hold(ids: readonly string[]): () => void {
-    for (const id of ids) this.#held.set(id, (this.#held.get(id) ?? 0) + 1);
-    let released = false;
-    return () => {
-      if (released) return;
-      released = true;
-      for (const id of ids) this.#release(id);
-    };
-  }
-
-  #release(id: string): void {
-    const left = (this.#held.get(id) ?? 1) - 1;
-    if (left > 0) {
-      this.#held.set(id, left);
-      return;
-    }
-    this.#held.delete(id);
-    // What cannot be removed now lies in `new` and is found at the next start.
-    if (this.#leaving.delete(id)) this.remove(id).catch(() => undefined);
+    return this.#holds.hold(ids);
   }
 
   async remove(id: string): Promise<void> {
-    if (this.#held.has(id)) {
+    if (this.#holds.putsOff(id)) {
       // Back to what is pending: a crash before the last reader leaves is a crash before `keep`.
       await rename(this.#path(id), this.#newPath(id)).catch(ignoreMissing);
-      this.#leaving.add(id);
       return;
     }
     await rm(this.#path(id), { force: true });

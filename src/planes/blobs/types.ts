@@ -17,6 +17,10 @@ export interface OpenBlob {
   close(): Promise<void>;
 }
 
+/** Blobs up to this size live in their owner's row. */
+export const inlineBytesMax = 64 * 1024;
+
+/** Methods that need a store elsewhere throw BlobsAwayError when it does not answer. */
 export interface Blobs {
   /**
    * Takes the source to its end. When it resolves, the bytes survive what the plane promises. Nothing is left when the source throws. Throws
@@ -25,7 +29,7 @@ export interface Blobs {
   write(id: string, source: AsyncIterable<Uint8Array>): Promise<Written>;
   /** Tells that a row points to it now. */
   keep(id: string): Promise<void>;
-  /** Undefined when there is no such blob. */
+  /** Undefined when there is no such blob; where that is known only when it is read, reading throws. */
   open(id: string): Promise<OpenBlob | undefined>;
   /** A second blob of the same bytes, pending like one that was written. Throws when there is no such blob. */
   copy(from: string, to: string): Promise<void>;
@@ -37,6 +41,11 @@ export interface Blobs {
   pending(): Promise<string[]>;
   /** Removes every blob. */
   clear(): Promise<void>;
+}
+
+/** What holds the bytes does not answer, or refuses. What was acknowledged is there when it answers again. */
+export class BlobsAwayError extends Error {
+  override readonly name = 'BlobsAwayError';
 }
 
 /** There is no room for more bytes. */

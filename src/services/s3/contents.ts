@@ -17,7 +17,7 @@ import type { BodyStream } from '../../model/types.ts';
 import { BlobsFullError } from '../../planes/blobs/types.ts';
 import { Contents, Garbage, type PartContent } from './state.ts';
 
-export { collectPieces, discardContent, keepContent } from '../../kernel/sealed-bytes.ts';
+export { begun, collectPieces, discardContent, keepContent } from '../../kernel/sealed-bytes.ts';
 
 /** A body as handlers get it: small ones whole, large ones on their way; from services in process also text. */
 export type Body = Uint8Array | BodyStream;

@@ -6,7 +6,7 @@ import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { expirationHeader } from '../buckets/lifecycle.ts';
 import { readChecks } from '../access/checks.ts';
 import { describeChecksum } from '../checksums.ts';
-import { collectPieces, openContents } from '../contents.ts';
+import { begun, collectPieces, openContents } from '../contents.ts';
 import { invalidArgument, invalidRequest, preconditionFailed, s3Error } from '../errors.ts';
 import { requireBucket, requireVersion } from '../lookup.ts';
 import { tieringsOf } from '../buckets/tiering.ts';
@@ -181,7 +181,7 @@ async function readBytes(
   if (start >= end) return new Uint8Array();
   const open = await openContents(ctx, row.contents ?? [], key, start, end);
   if (open === undefined) return undefined;
-  return end - start <= wholeBytesMax ? collectPieces(open) : open.pieces;
+  return end - start <= wholeBytesMax ? collectPieces(open) : begun(open);
 }
 
 /** When a current version expires; versions asked for by id do not tell. */
