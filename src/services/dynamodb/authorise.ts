@@ -227,6 +227,8 @@ export const checks: AuthorisationsOf<DynamoDB> = {
   ListExports: (input, ctx) => (input.TableArn === undefined ? [{ resource: '*' }] : onArn(input.TableArn, ctx)),
   ExportTableToPointInTime: (input, ctx) => onArn(input.TableArn, ctx),
   DescribeExport: (input, ctx) => onArn(input.ExportArn, ctx),
+  ImportTable: (input, ctx) => onTable({ TableName: input.TableCreationParameters?.TableName }, ctx),
+  DescribeImport: (input, ctx) => onArn(input.ImportArn, ctx),
   DescribeBackup: (input, ctx) => onArn(input.BackupArn, ctx),
   DeleteBackup: (input, ctx) => onArn(input.BackupArn, ctx),
   PutResourcePolicy: (input, ctx) => onArn(input.ResourceArn, ctx),

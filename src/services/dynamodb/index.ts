@@ -5,6 +5,7 @@ import { checks } from './authorise.ts';
 import { consumption } from './consumption.ts';
 import { backupHandlers, copyBackup, removeBackup, restoreBackup } from './backups/backups.ts';
 import { exportHandlers, writeExport } from './backups/exports.ts';
+import { importHandlers, runImport } from './backups/imports.ts';
 import { recoveryHandlers, restoreMoment } from './backups/recovery.ts';
 import { backfill, removeIndex } from './indexes.ts';
 import { batchHandlers } from './items/batch.ts';
@@ -23,6 +24,7 @@ import {
   Entries,
   Expiries,
   Exports,
+  Imports,
   Items,
   Stamps,
   Streams,
@@ -39,8 +41,8 @@ import { expire, forgetAll, trackAll, ttlHandlers } from './ttl.ts';
 
 export default defineService({
   name: 'dynamodb',
-  uses: ['cloudwatch', 'kms', 's3'],
-  tables: [Tables, Items, Entries, Counts, Changes, Tokens, Streams, Stamps, Cursors, Expiries, Exports, Backups],
+  uses: ['cloudwatch', 'cloudwatch-logs', 'kms', 's3'],
+  tables: [Tables, Items, Entries, Counts, Changes, Tokens, Streams, Stamps, Cursors, Expiries, Exports, Imports, Backups],
   handlers: {
     ...createHandlers,
     ...tableHandlers,
@@ -58,6 +60,7 @@ export default defineService({
     ...backupHandlers,
     ...recoveryHandlers,
     ...exportHandlers,
+    ...importHandlers,
   },
   authorise: checks,
   dataOperations: [
@@ -92,6 +95,7 @@ export default defineService({
     restoreBackup,
     restoreMoment,
     writeExport,
+    runImport,
     publishConsumption: consumption.publish,
   },
   api: createApi,

@@ -258,3 +258,32 @@ export const Exports = defineTable<ExportRow>()({
   scope: 'region',
   key: (row) => [row.arn],
 });
+
+/** An import from S3 into a new table. */
+export interface ImportRow {
+  arn: string;
+  id: string;
+  /** The table as it was to be made. */
+  table: TableRow;
+  token: string;
+  started: Millis;
+  ended?: Millis | undefined;
+  status: 'IN_PROGRESS' | 'COMPLETED' | 'FAILED';
+  failure?: { code: string; message: string } | undefined;
+  source: { bucket: string; prefix?: string | undefined; owner?: string | undefined };
+  format: 'DYNAMODB_JSON' | 'CSV';
+  compression: 'GZIP' | 'ZSTD' | 'NONE';
+  delimiter?: string | undefined;
+  header?: readonly string[] | undefined;
+  /** TableCreationParameters as they were given. */
+  creation: StoreValue;
+  imported: number;
+  errors: number;
+  /** Unpacked; absent until it has ended. */
+  bytes?: number | undefined;
+}
+export const Imports = defineTable<ImportRow>()({
+  name: 'dynamodb.imports',
+  scope: 'region',
+  key: (row) => [row.arn],
+});

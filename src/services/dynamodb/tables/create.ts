@@ -168,10 +168,16 @@ export async function addTable(tx: Transaction, ctx: Context, scope: Scope, row:
   await tx.tableIn(scope, Tables).put(row);
 }
 
+/** The row of a new table after what a request says of it. Throws ValidationException. */
+export async function readNewTable(ctx: Context, input: CreateTableInput): Promise<TableRow> {
+  checkNewTableName(input.TableName);
+  checkMembers(input);
+  return { ...readTable(ctx, ctx, input), encryption: await readEncryption(ctx, input.SSESpecification) };
+}
+
 export const createHandlers: HandlersOf<DynamoDB> = {
   async CreateTable(input, ctx) {
-    checkNewTableName(input.TableName);
-    checkMembers(input);
+    const row = await readNewTable(ctx, input);
     for (const name of [
       'ResourcePolicy',
       'WarmThroughput',
@@ -179,7 +185,6 @@ export const createHandlers: HandlersOf<DynamoDB> = {
       'GlobalTableSettingsReplicationMode',
     ] as const)
       if (input[name] !== undefined) throw parameterNotImplemented('CreateTable', name);
-    const row = { ...readTable(ctx, ctx, input), encryption: await readEncryption(ctx, input.SSESpecification) };
     return ctx.transact(async (tx) => {
       await addTable(tx, ctx, ctx, row);
       await startStream(tx, ctx, row);

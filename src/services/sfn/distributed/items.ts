@@ -1,4 +1,5 @@
 /** Items of a distributed Map: read from the input or from S3, shaped, put into batches. Source: Developer Guide, "ItemReader (Map)", "ItemBatcher (Map)". */
+import { bytesOf } from '../../../base/body.ts';
 import { AwsError } from '../../../kernel/errors.ts';
 import type { Context } from '../../../kernel/context.ts';
 import type { Json } from '../../../model/types.ts';
@@ -8,7 +9,6 @@ import { fillTemplate } from '../asl/template.ts';
 import { isList, jsonBytes, memberOf } from '../asl/values.ts';
 import { itemsOf, iterationInput } from '../engine/join.ts';
 import type { Look } from '../engine/look.ts';
-import { bytesOf } from '../integrations/convert.ts';
 import { actBy } from '../lookup.ts';
 import { payloadBytesMax } from '../rules.ts';
 import { parseCsv } from './csv.ts';
@@ -80,7 +80,7 @@ async function readObject(
 ): Promise<readonly Json[]> {
   const { Body, ContentLength = 0 } = await ctx.call('s3').getObject({ Bucket, Key });
   if (ContentLength > objectBytesMax) throw readerFailed('The object is too large to be read as a list of items.');
-  const text = (await bytesOf(Body)).toString('utf8');
+  const text = (await bytesOf(Body, objectBytesMax)).toString('utf8');
   try {
     switch (ReaderConfig['InputType']) {
       case 'JSON': {

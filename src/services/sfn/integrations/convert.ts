@@ -2,6 +2,7 @@
  * Between the JSON of tasks and the typed input and output of operations. Tasks name members in PascalCase whatever the model says ("parameters …
  * are expressed in PascalCase"); times are ISO 8601 texts, bytes are text.
  */
+import { bytesOf } from '../../../base/body.ts';
 import type { Schema, StructureSchema } from '../../../model/service-model.ts';
 import type { Json, Shape } from '../../../model/types.ts';
 import { isList, isObject, jsonText, objectOf } from '../asl/values.ts';
@@ -89,24 +90,11 @@ async function fromMember(schema: Schema, value: unknown): Promise<Json> {
     case 'timestamp':
       return (value as Date).toISOString().replace('.000Z', 'Z');
     case 'blob':
-      return (await bytesOf(value)).toString('utf8');
+      return (await bytesOf(value, bodyBytesMax)).toString('utf8');
     default:
       return typeof value === 'bigint' ? Number(value) : (value as Json);
   }
 }
 
-/** All of a body, in memory: what a task may give is bounded far below. Throws RangeError above that. */
-export async function bytesOf(value: unknown): Promise<Buffer> {
-  if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  if (typeof value === 'string') return Buffer.from(value);
-  const pieces: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const piece of value as AsyncIterable<Uint8Array>) {
-    bytes += piece.byteLength;
-    if (bytes > bodyBytesMax) throw new RangeError('The body is too large.');
-    pieces.push(piece);
-  }
-  return Buffer.concat(pieces);
-}
-
+/** All of a body, in memory: what a task may give is bounded far below. */
 const bodyBytesMax = 256 * 1024 * 1024;
