@@ -1,6 +1,7 @@
 /**
  * One request on its way through the gateway: what each stage finds and leaves for the next.
  */
+import type { ClientCertificate } from '../kernel/web.ts';
 import type { Credential, Identity } from '../kernel/caller.ts';
 import type { Trace } from '../kernel/trace.ts';
 import type { OperationModel, ServiceModel } from '../model/service-model.ts';
@@ -20,6 +21,7 @@ export interface Exchange {
   /** Address of ours that the request came to. */
   readonly arrivedAt: string;
   readonly secureTransport: boolean;
+  readonly clientCertificate: () => ClientCertificate | undefined;
   /** Calls back when the client has closed the connection before its answer; returns how to forget it. */
   readonly onGone: (listener: () => void) => () => void;
   request: WireRequest;

@@ -8,6 +8,7 @@ import type { Http2Server } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { SecureContext, Server as TlsServer } from 'node:tls';
 import type { CertificateAuthority } from '../kernel/certificate-authority.ts';
+import type { ShownCertificate } from '../kernel/context.ts';
 
 /** First byte of a TLS record of type handshake (RFC 8446, 5.1). */
 const handshakeByte = 0x16;
@@ -33,18 +34,11 @@ const ownName =
 /** Hands a connection to the HTTP server as if it had accepted it itself. */
 type Accept = (socket: Socket) => void;
 
-/** A certificate that users brought, in PEM. */
-interface Given {
-  certificate: string;
-  chain?: string | undefined;
-  privateKey: string;
-}
-
 interface FrontOptions {
   /** One more address that clients use. */
   address?: string | undefined;
   /** Certificates of names that users gave (custom domains). */
-  find?: (name: string) => Promise<Given | undefined>;
+  find?: (name: string) => Promise<ShownCertificate | undefined>;
 }
 
 /**
@@ -159,13 +153,18 @@ async function createTls(accept: Accept, authority: CertificateAuthority, names:
  * A server that shows one certificate only. Node's SNICallback does not do: it adds a certificate to the usual one, and of two with keys of different kinds
  * the client may get the wrong one.
  */
-async function createGiven(accept: Accept, { certificate, chain = '', privateKey }: Given): Promise<TlsServer> {
+async function createGiven(accept: Accept, shown: ShownCertificate): Promise<TlsServer> {
+  const { certificate, chain = '', privateKey, minVersion, clientAuthorities } = shown;
   const tls = await import('node:tls');
   const server = tls.createServer({
     cert: certificate + chain,
     key: privateKey,
     ALPNProtocols: ['http/1.1'],
     handshakeTimeout: greetingMillisMax,
+    ...(minVersion === undefined ? {} : { minVersion }),
+    // The library speaks the oldest versions at its lowest level of security only.
+    ...(minVersion === 'TLSv1' ? { ciphers: 'DEFAULT@SECLEVEL=0' } : {}),
+    ...(clientAuthorities === undefined ? {} : { requestCert: true, rejectUnauthorized: false, ca: clientAuthorities }),
   });
   server.on('secureConnection', accept);
   server.on('tlsClientError', (_error, socket) => socket.destroy());

@@ -4,7 +4,9 @@
  */
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { Kernel } from '../kernel/kernel.ts';
+import type { ClientCertificate } from '../kernel/web.ts';
 import type { WireRequest, WireResponse } from '../model/types.ts';
 import type { Exchange } from './exchange.ts';
 import { tellAnswered } from './answered.ts';
@@ -119,6 +121,7 @@ export function openExchange(
     sourceIp: (request.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
     arrivedAt: (request.socket.localAddress ?? '').replace(/^::ffff:/, ''),
     secureTransport: (request.socket as { encrypted?: boolean }).encrypted === true,
+    clientCertificate: () => clientCertificateOf(request.socket as Partial<TLSSocket>),
     onGone(listener) {
       gone.on('close', listener);
       return () => gone.off('close', listener);
@@ -126,6 +129,25 @@ export function openExchange(
     request: wire,
     arriving,
   };
+}
+
+function clientCertificateOf(socket: Partial<TLSSocket>): ClientCertificate | undefined {
+  const shown = socket.getPeerX509Certificate?.();
+  if (shown === undefined) return undefined;
+  return {
+    pem: shown.toString(),
+    subject: nameOf(shown.subject),
+    issuer: nameOf(shown.issuer),
+    serialNumber: shown.serialNumber.toLowerCase().replace(/(..)(?=.)/g, '$1:'),
+    notBefore: shown.validFrom,
+    notAfter: shown.validTo,
+    problem: socket.authorized === true ? undefined : String(socket.authorizationError),
+  };
+}
+
+/** Node writes the parts of a name in lines, the widest first. */
+function nameOf(lines: string): string {
+  return lines.split('\n').reverse().join(',');
 }
 
 const noBytes = new Uint8Array();

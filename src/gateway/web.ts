@@ -121,6 +121,7 @@ function webRequest(kernel: Kernel, exchange: Exchange, service: string): WebReq
     rawHeaders: exchange.rawHeaders,
     sourceIp: exchange.sourceIp,
     secure: exchange.secureTransport,
+    clientCertificate: exchange.clientCertificate,
     signer: () => signer(kernel, exchange),
     contextOf: async (identity, scope) =>
       kernel.contextFor({

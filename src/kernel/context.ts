@@ -169,8 +169,18 @@ export interface Parts {
 /** What a host name that a user gave leads to. */
 export interface WebName {
   service: string;
-  /** What is shown to clients of TLS, in PEM; asked again for each new handshake that is not remembered. */
-  certificate: () => Promise<{ certificate: string; chain?: string | undefined; privateKey: string } | undefined>;
+  /** What is shown to clients of TLS; asked again for each new handshake. */
+  certificate: () => Promise<ShownCertificate | undefined>;
+}
+
+/** How TLS is spoken under a host name. Texts are PEM. */
+export interface ShownCertificate {
+  certificate: string;
+  chain?: string | undefined;
+  privateKey: string;
+  minVersion?: 'TLSv1' | 'TLSv1.2' | undefined;
+  /** Clients are asked for certificates of these authorities; whether they have one is the service's to judge. */
+  clientAuthorities?: string | undefined;
 }
 
 /** A signature of version 4 that came another way than by HTTP: in a protocol of a service's own. */

@@ -26,6 +26,8 @@ export interface WebRequest {
   readonly sourceIp: string;
   /** Whether it came over TLS. */
   readonly secure: boolean;
+  /** Where the host name asks its clients for one; undefined when the client has none. */
+  clientCertificate(): ClientCertificate | undefined;
   /** To read rows with; it acts for the service, at the time when it is taken. */
   readonly ctx: Context;
   /** Who signed the request (Signature Version 4), undefined when nobody did. Throws an AwsError for a signature that is not right. */
@@ -36,6 +38,21 @@ export interface WebRequest {
   prove(proof: FormProof): Promise<Identity>;
   /** Runs one of the service's own operations, authorised and recorded like any request; without an identity as an unsigned one. */
   invoke(operation: string, input: Shape, as: { region: string; identity?: Identity }): Promise<Shape>;
+}
+
+/** The certificate that a client of TLS showed. */
+export interface ClientCertificate {
+  pem: string;
+  /** `CN=client,O=Example,C=FI` */
+  subject: string;
+  issuer: string;
+  /** `a1:b2:…` */
+  serialNumber: string;
+  /** `May 28 12:30:02 2026 GMT` */
+  notBefore: string;
+  notAfter: string;
+  /** Why it is not one of the authorities that are asked for; undefined when it is. */
+  problem: string | undefined;
 }
 
 /** A connection that asks for another protocol. The body of its request is empty. */

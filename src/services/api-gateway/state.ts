@@ -192,6 +192,14 @@ export const Usages = defineTable<UsageRow>()({
   key: (row) => [row.plan, row.key, row.day],
 });
 
+/** Authorities of clients' certificates, as they were when they were read. */
+export interface TruststoreRow {
+  uri: string;
+  version?: string | undefined;
+  pem: string;
+  warnings: string[];
+}
+
 export interface DomainRow {
   name: string;
   created: Millis;
@@ -199,6 +207,7 @@ export interface DomainRow {
   regionalCertificateArn?: string | undefined;
   endpoint: EndpointConfiguration;
   securityPolicy: string;
+  truststore?: TruststoreRow | undefined;
   /** First label of its own name, as `d-1a2b3c4d5e`. */
   alias: string;
   /** Made by which API: its form of answers differs. */

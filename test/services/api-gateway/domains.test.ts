@@ -1,9 +1,10 @@
-import { request as tlsRequest } from 'node:https';
+import { type RequestOptions, request as tlsRequest } from 'node:https';
 import { ACM } from '@aws-sdk/client-acm';
 import { ApiGatewayV2 } from '@aws-sdk/client-apigatewayv2';
+import { S3 } from '@aws-sdk/client-s3';
 import { beforeEach, expect, inject, test } from 'vitest';
 import { refused } from '../../support/cloud.ts';
-import { makePair, opensslRefused } from '../elastic-load-balancing-v2/tls.ts';
+import { makeChain, makePair, opensslRefused } from '../elastic-load-balancing-v2/tls.ts';
 import { call, deploy, mock, resource, restApi } from './rest.ts';
 
 beforeEach((context) => context.skip(opensslRefused !== undefined, opensslRefused));
@@ -85,11 +86,78 @@ test('a custom domain leads to APIs by its base paths, with its own certificate'
   await refused(gateway.getDomainName({ domainName }), 'NotFoundException', 'Invalid domain name identifier specified');
 });
 
-function overTls(name: string, path: string): Promise<{ subject: string; text: string }> {
+test('a domain with mutual TLS lets in whose certificate it trusts, and tells backends who it is', async () => {
+  const rest = await restApi();
+  const { gateway, id, account } = rest;
+  const domainName = `mutual-${account.id}.example.com`;
+  await mock(rest, await resource(rest, 'who'), 'GET', '$context.identity.clientCert.subjectDN');
+  await deploy(rest);
+  const { certificate, key } = makePair(domainName);
+  const acm = new ACM(account.config());
+  const { CertificateArn } = await acm.importCertificate({ Certificate: Buffer.from(certificate), PrivateKey: Buffer.from(key) });
+  const s3 = new S3({ ...account.config(), forcePathStyle: true });
+  const Bucket = `trust-${account.id}`;
+  await s3.createBucket({ Bucket });
+  const trusted = makeChain('trusted-client');
+  const stranger = makeChain('stranger');
+  await s3.putObject({ Bucket, Key: 'trust.pem', Body: trusted.chain });
+  await s3.putObject({ Bucket, Key: 'none.pem', Body: 'nothing' });
+  const input = {
+    ...{ domainName, regionalCertificateArn: CertificateArn, securityPolicy: 'TLS_1_2' as const },
+    endpointConfiguration: { types: ['REGIONAL' as const] },
+  };
+  const withTrust = (truststoreUri: string) => ({ ...input, mutualTlsAuthentication: { truststoreUri } });
+  const bad = 'BadRequestException';
+  await refused(gateway.createDomainName(withTrust('http://x/y')), bad, 'Invalid truststore URI specified');
+  await refused(gateway.createDomainName(withTrust(`s3://${Bucket}/gone.pem`)), bad, /^Unable to read the truststore/);
+  await refused(gateway.createDomainName(withTrust(`s3://${Bucket}/none.pem`)), bad, /does not contain a certificate/);
+  await refused(gateway.createDomainName({ ...withTrust(`s3://${Bucket}/trust.pem`), securityPolicy: 'TLS_1_0' }), bad);
+  const made = await gateway.createDomainName(withTrust(`s3://${Bucket}/trust.pem`));
+  expect(made.mutualTlsAuthentication).toEqual({ truststoreUri: `s3://${Bucket}/trust.pem` });
+  await gateway.createBasePathMapping({ domainName, restApiId: id, stage: 'prod' });
+
+  const ask = (options: RequestOptions = {}) => overTls(domainName, '/who', options).then(({ text }) => text);
+  const refusal = '{"message":"Forbidden"}';
+  expect(await ask({ cert: trusted.certificate, key: trusted.key })).toBe('CN=trusted-client');
+  expect(await ask({ cert: stranger.certificate, key: stranger.key })).toBe(refusal);
+  expect(await ask()).toBe(refusal);
+  expect((await call(`${inject('endpoint')}/who`, { headers: { host: domainName } })).status).toBe(403);
+
+  // Another set of authorities counts at once, and without one everybody may come.
+  await s3.putObject({ Bucket, Key: 'other.pem', Body: stranger.chain });
+  const patch = (path: string, value: string) =>
+    gateway.updateDomainName({ domainName, patchOperations: [{ op: 'replace', path, value }] });
+  await patch('/mutualTlsAuthentication/truststoreUri', `s3://${Bucket}/other.pem`);
+  expect(await ask({ cert: stranger.certificate, key: stranger.key })).toBe('CN=stranger');
+  const ended = await new ApiGatewayV2(account.config()).updateDomainName({
+    DomainName: domainName,
+    MutualTlsAuthentication: { TruststoreUri: '' },
+  });
+  expect(ended.MutualTlsAuthentication).toBeUndefined();
+  expect(await ask()).toBe('');
+
+  // The oldest version that a domain speaks is its own.
+  const old: RequestOptions = { maxVersion: 'TLSv1.1', minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' };
+  await expect(ask(old)).rejects.toThrow(/protocol|alert|EPROTO|hang up|ECONNRESET/i);
+  await patch('/securityPolicy', 'TLS_1_0');
+  expect(await ask(old)).toBe('');
+  await refused(patch('/securityPolicy', 'TLS_9'), bad, 'Invalid security policy specified: TLS_9');
+});
+
+function overTls(name: string, path: string, options: RequestOptions = {}): Promise<{ subject: string; text: string }> {
   const { port } = new URL(inject('endpoint'));
   return new Promise((resolve, reject) => {
     const sent = tlsRequest(
-      { host: '127.0.0.1', port, path, servername: name, headers: { host: name }, rejectUnauthorized: false },
+      {
+        host: '127.0.0.1',
+        port,
+        path,
+        servername: name,
+        headers: { host: name },
+        rejectUnauthorized: false,
+        agent: false,
+        ...options,
+      },
       (response) => {
         const { subject } = (response.socket as import('node:tls').TLSSocket).getPeerCertificate();
         let text = '';

@@ -3,7 +3,8 @@ import type { EndpointConfiguration } from '@aws-sdk/client-api-gateway';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import type { AcmApi } from '../../acm/api.ts';
 import { badRequest, conflict, noSuch, notFound } from '../errors.ts';
-import { Addresses, type DomainRow, Domains, type MappingRow, Mappings, type TagMap } from '../state.ts';
+import { Addresses, type DomainRow, Domains, type MappingRow, Mappings, type TagMap, type TruststoreRow } from '../state.ts';
+import { checkSecurityPolicy, tlsOf } from './domain-tls.ts';
 
 /** Hosted zone of API Gateway's regional names in us-east-1 ("Amazon API Gateway endpoints and quotas"), which stands for all Regions here. */
 export const regionalZone = 'Z1UJRXOUMOOFQ8';
@@ -38,6 +39,7 @@ export interface NewDomain {
   regionalCertificateArn?: string | undefined;
   endpoint: EndpointConfiguration;
   securityPolicy: string;
+  truststore?: TruststoreRow | undefined;
   tags: TagMap;
 }
 
@@ -46,7 +48,7 @@ export async function createDomain(ctx: Context, wanted: NewDomain): Promise<Dom
   const name = wanted.name.toLowerCase();
   if (!domainForm.test(name)) throw badRequest('The domain name is not valid');
   if (name.startsWith('*.')) throw badRequest('Wildcard custom domain names are not supported by Pilvi');
-  await checkCertificate(ctx, name, wanted.regionalCertificateArn ?? wanted.certificateArn);
+  await checkDomain(ctx, { ...wanted, name });
   const row: DomainRow = { ...wanted, name, created: ctx.now, alias: ctx.id('gatewayDomain') };
   await ctx.transact(async (tx) => {
     if ((await tx.table(Addresses).get(name)) !== undefined) throw conflict('The domain name you provided already exists.');
@@ -57,8 +59,28 @@ export async function createDomain(ctx: Context, wanted: NewDomain): Promise<Dom
   return row;
 }
 
+async function checkDomain(ctx: Context, domain: NewDomain): Promise<void> {
+  await checkCertificate(ctx, domain.name, domain.regionalCertificateArn ?? domain.certificateArn);
+  checkSecurityPolicy(ctx, domain.securityPolicy);
+  if (domain.truststore === undefined) return;
+  if (domain.endpoint.types?.[0] !== 'REGIONAL')
+    throw badRequest('Mutual TLS is supported for custom domain names with a regional endpoint only');
+  if (domain.securityPolicy === 'TLS_1_0') throw badRequest('Mutual TLS needs a security policy of TLS_1_2 at least');
+}
+
+/** Writes what was changed of a domain, and answers accordingly. Throws as creation does. */
+export async function changeDomain(ctx: Context, before: DomainRow, changed: DomainRow): Promise<void> {
+  await checkDomain(ctx, changed);
+  await ctx.transact((tx) => tx.table(Domains).put(changed));
+  const old = before.regionalCertificateArn ?? before.certificateArn;
+  const acm = await ctx.internal<AcmApi>('acm');
+  if (old !== undefined && old !== (changed.regionalCertificateArn ?? changed.certificateArn))
+    await acm.release(old, `arn:aws:apigateway:${ctx.region}::/domainnames/${changed.name}`);
+  await serveDomain(ctx, changed);
+}
+
 /** The certificate must be there and be for this name. */
-export async function checkCertificate(ctx: Context, name: string, arn: string | undefined): Promise<void> {
+async function checkCertificate(ctx: Context, name: string, arn: string | undefined): Promise<void> {
   if (arn === undefined) throw badRequest('A certificate ARN is required');
   const acm = await ctx.internal<AcmApi>('acm');
   const certificate = await acm.findCertificate(arn).catch(() => undefined);
@@ -70,11 +92,19 @@ export async function checkCertificate(ctx: Context, name: string, arn: string |
 }
 
 /** Lets the gateway answer to a domain's name, with its certificate. */
-async function serveDomain(ctx: Context, { name, regionalCertificateArn, certificateArn }: DomainRow): Promise<void> {
+async function serveDomain(ctx: Context, row: DomainRow): Promise<void> {
+  const { name, regionalCertificateArn, certificateArn } = row;
   const arn = regionalCertificateArn ?? certificateArn ?? '';
   const acm = await ctx.internal<AcmApi>('acm');
   await acm.use(arn, `arn:aws:apigateway:${ctx.region}::/domainnames/${name}`);
-  ctx.part('webNames').set(name, { service: 'api-gateway', certificate: () => acm.findCertificate(arn) });
+  const tls = tlsOf(row);
+  ctx.part('webNames').set(name, {
+    service: 'api-gateway',
+    async certificate() {
+      const found = await acm.findCertificate(arn);
+      return found === undefined ? undefined : { ...found, ...tls };
+    },
+  });
 }
 
 /** Lets the gateway answer to all domains again, after a start. */

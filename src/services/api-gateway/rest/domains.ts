@@ -5,19 +5,20 @@ import { parameterNotImplemented } from '../../../kernel/errors.ts';
 import type { HandlersOf } from '../../../kernel/service.ts';
 import { badRequest, conflict } from '../errors.ts';
 import { pageItems, requireApi, requireStage } from '../lookup.ts';
-import { applyPatch } from '../patch.ts';
+import { applyPatch, type PatchRules } from '../patch.ts';
 import { type DomainRow, Domains, type MappingRow, Mappings } from '../state.ts';
 import { checkEndpoint } from './apis.ts';
 import {
   aliasOf,
+  changeDomain,
   checkBasePath,
-  checkCertificate,
   createDomain,
   deleteDomain,
   regionalZone,
   requireDomain,
   requireMapping,
 } from './domain-rows.ts';
+import { readTruststore } from './domain-tls.ts';
 import { checkTags } from './tags.ts';
 
 function describeDomain(ctx: Context, row: DomainRow): DomainName {
@@ -29,6 +30,15 @@ function describeDomain(ctx: Context, row: DomainRow): DomainName {
     endpointConfiguration: { ...row.endpoint, ipAddressType: row.endpoint.ipAddressType ?? 'ipv4' },
     securityPolicy: row.securityPolicy as 'TLS_1_2',
     tags: { ...row.tags },
+    ...(row.truststore === undefined
+      ? {}
+      : {
+          mutualTlsAuthentication: {
+            truststoreUri: row.truststore.uri,
+            ...(row.truststore.version === undefined ? {} : { truststoreVersion: row.truststore.version }),
+            ...(row.truststore.warnings.length === 0 ? {} : { truststoreWarnings: row.truststore.warnings }),
+          },
+        }),
     ...(regional
       ? {
           regionalCertificateArn: row.regionalCertificateArn,
@@ -50,19 +60,39 @@ function describeMapping({ basePath, api, stage }: MappingRow): BasePathMapping 
 
 const refusedMembers = [
   ...(['certificateName', 'certificateBody', 'certificatePrivateKey', 'certificateChain', 'regionalCertificateName'] as const),
-  ...(['mutualTlsAuthentication', 'ownershipVerificationCertificateArn', 'policy', 'routingMode', 'endpointAccessMode'] as const),
+  ...(['ownershipVerificationCertificateArn', 'policy', 'routingMode', 'endpointAccessMode'] as const),
 ];
+
+interface TruststoreDraft {
+  truststoreUri: string | undefined;
+  truststoreVersion: string | undefined;
+}
+
+const domainRules: PatchRules<DomainRow & TruststoreDraft> = {
+  '/certificateArn': 'text',
+  '/regionalCertificateArn': 'text',
+  '/securityPolicy': 'text',
+  '/mutualTlsAuthentication/truststoreUri'(draft, { op, value }) {
+    draft.truststoreUri = op === 'remove' ? undefined : value;
+    draft.truststoreVersion = undefined;
+  },
+  '/mutualTlsAuthentication/truststoreVersion'(draft, { op, value }) {
+    draft.truststoreVersion = op === 'remove' ? undefined : value;
+  },
+};
 
 export const domainHandlers: HandlersOf<APIGateway> = {
   async CreateDomainName(input, ctx) {
     for (const name of refusedMembers) if (input[name] !== undefined) throw parameterNotImplemented('CreateDomainName', name);
     const endpoint = checkEndpoint(input.endpointConfiguration);
+    const { truststoreUri: uri, truststoreVersion } = input.mutualTlsAuthentication ?? {};
     const row = await createDomain(ctx, {
       name: input.domainName ?? '',
       certificateArn: input.certificateArn,
       regionalCertificateArn: input.regionalCertificateArn,
       endpoint,
       securityPolicy: input.securityPolicy ?? 'TLS_1_2',
+      truststore: uri === undefined ? undefined : await readTruststore(ctx, uri, truststoreVersion),
       tags: checkTags(input.tags),
     });
     return describeDomain(ctx, row);
@@ -78,13 +108,22 @@ export const domainHandlers: HandlersOf<APIGateway> = {
   },
 
   async UpdateDomainName(input, ctx) {
-    const changed = applyPatch(await requireDomain(ctx, input.domainName), input.patchOperations, {
-      '/certificateArn': 'text',
-      '/regionalCertificateArn': 'text',
-      '/securityPolicy': 'text',
-    });
-    await checkCertificate(ctx, changed.name, changed.regionalCertificateArn ?? changed.certificateArn);
-    await ctx.transact((tx) => tx.table(Domains).put(changed));
+    const before = await requireDomain(ctx, input.domainName);
+    const { truststoreUri, truststoreVersion, ...given } = applyPatch<DomainRow & TruststoreDraft>(
+      { ...before, truststoreUri: before.truststore?.uri, truststoreVersion: before.truststore?.version },
+      input.patchOperations,
+      domainRules,
+    );
+    const same = truststoreUri === before.truststore?.uri && truststoreVersion === before.truststore?.version;
+    const changed: DomainRow = same
+      ? given
+      : {
+          ...given,
+          // An empty address ends mutual TLS ("UpdateDomainName").
+          truststore:
+            (truststoreUri ?? '') === '' ? undefined : await readTruststore(ctx, truststoreUri ?? '', truststoreVersion),
+        };
+    await changeDomain(ctx, before, changed);
     return describeDomain(ctx, changed);
   },
 

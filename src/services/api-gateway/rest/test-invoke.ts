@@ -91,6 +91,7 @@ function testRequest(headers: Multi, body: Buffer, requestId: string): WebReques
     rawHeaders: [],
     sourceIp: 'test-invoke-source-ip',
     secure: true,
+    clientCertificate: () => undefined,
     get ctx() {
       return none();
     },

@@ -4,7 +4,7 @@
  */
 import type { Context } from '../../../kernel/context.ts';
 import type { WebRequest } from '../../../kernel/web.ts';
-import { type AddressRow, Addresses, Mappings } from '../state.ts';
+import { type AddressRow, Addresses, Domains, Mappings } from '../state.ts';
 
 /** `a1b2c3d4e5.execute-api.us-east-1.localhost`, `….amazonaws.com`, `a1b2c3d4e5.execute-api.localhost.localstack.cloud` */
 const hostForm = /^([a-z0-9]+)\.execute-api\./;
@@ -18,7 +18,7 @@ export interface Target {
   /** Named by a mapping. */
   stage?: string | undefined;
   /** Reached by a custom domain: its name and the base path that was taken off. */
-  domain?: { name: string; basePath: string } | undefined;
+  domain?: { name: string; basePath: string; mutual: boolean } | undefined;
 }
 
 /** What a request is for; undefined when nothing here answers at that address. */
@@ -40,7 +40,10 @@ async function at(ctx: Context, id: string, path: string): Promise<Target | 'unk
 
 /** The longest mapping that the path begins with counts ("API mappings for custom domain names"). */
 async function byMapping(ctx: Context, domain: AddressRow, path: string): Promise<Target | 'unknown'> {
-  const mappings = await ctx.tableIn(domain, Mappings).list({ prefix: [domain.name] });
+  const [mappings, row] = await Promise.all([
+    ctx.tableIn(domain, Mappings).list({ prefix: [domain.name] }),
+    ctx.tableIn(domain, Domains).get(domain.name),
+  ]);
   const fits = mappings
     .map((row) => ({ row, base: row.basePath === '(none)' ? '' : `/${row.basePath}` }))
     .filter(({ base }) => path === base || path.startsWith(`${base}/`) || base === '')
@@ -54,7 +57,7 @@ async function byMapping(ctx: Context, domain: AddressRow, path: string): Promis
     address,
     path: rest === '' ? '/' : rest,
     stage: best.row.stage,
-    domain: { name: domain.name, basePath: best.base.slice(1) },
+    domain: { name: domain.name, basePath: best.base.slice(1), mutual: row?.truststore !== undefined },
   };
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Identity } from '../../../kernel/caller.ts';
 import type { Context } from '../../../kernel/context.ts';
-import type { WebRequest } from '../../../kernel/web.ts';
+import type { ClientCertificate, WebRequest } from '../../../kernel/web.ts';
 import { gatewayResponseTypes, type GatewayResponseType } from '../gateway-responses.ts';
 import type { StageRow } from '../state.ts';
 import type { Served } from './snapshots.ts';
@@ -23,6 +23,29 @@ export interface CallIdentity {
   user?: string | undefined;
   userArn?: string | undefined;
   principalOrgId?: string | undefined;
+  clientCert?: ShownClient | undefined;
+}
+
+/** A client's certificate as events and `$context.identity.clientCert` show it. */
+interface ShownClient {
+  clientCertPem: string;
+  subjectDN: string;
+  issuerDN: string;
+  serialNumber: string;
+  validity: { notBefore: string; notAfter: string };
+}
+
+/** The certificate that came with a call. */
+export function clientOf(shown: ClientCertificate | undefined): ShownClient | undefined {
+  return shown === undefined || shown.problem !== undefined
+    ? undefined
+    : {
+        clientCertPem: shown.pem,
+        subjectDN: shown.subject,
+        issuerDN: shown.issuer,
+        serialNumber: shown.serialNumber,
+        validity: { notBefore: shown.notBefore, notAfter: shown.notAfter },
+      };
 }
 
 export interface Call {

@@ -3,7 +3,7 @@ import type { Context } from '../../../kernel/context.ts';
 import type { WebRequest, WebUpgrade } from '../../../kernel/web.ts';
 import type { WireResponse } from '../../../model/types.ts';
 import { Addresses } from '../state.ts';
-import { findTarget } from './address.ts';
+import { findTarget, type Target } from './address.ts';
 import { answerHttp } from '../v2/http.ts';
 import { openSocket } from '../v2/sockets.ts';
 import { answerRest, forbidden } from './rest.ts';
@@ -14,15 +14,25 @@ export async function answerWeb(web: WebRequest): Promise<WireResponse | undefin
   const target = await findTarget(web);
   if (target === undefined) return undefined;
   if (target === 'unknown') return forbidden(web.requestId);
+  if (!(await knowsClient(web, target))) return forbidden(web.requestId);
   if (target.address.kind === 'rest') return answerRest(web, target);
   if (target.address.kind === 'http') return answerHttp(web, target);
   return forbidden(web.requestId);
+}
+
+/** A domain with mutual TLS answers those only who came by TLS with a certificate that it trusts. */
+async function knowsClient({ ctx, clientCertificate }: WebRequest, { domain }: Target): Promise<boolean> {
+  if (domain?.mutual !== true) return true;
+  const shown = clientCertificate();
+  if (shown?.problem !== undefined) ctx.trace(`api: Access denied. Reason: ${shown.problem}`);
+  return shown !== undefined && shown.problem === undefined;
 }
 
 /** Takes over connections to WebSocket APIs; false for what is none. */
 export async function answerUpgrade(upgrade: WebUpgrade): Promise<boolean> {
   const target = await findTarget(upgrade.web);
   if (target === undefined || target === 'unknown' || target.address.kind !== 'websocket') return false;
+  if (!(await knowsClient(upgrade.web, target))) return false;
   await openSocket(upgrade, target);
   return true;
 }

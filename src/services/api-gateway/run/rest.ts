@@ -8,7 +8,7 @@ import type { WireResponse } from '../../../model/types.ts';
 import { RestApis, type StageRow, Stages } from '../state.ts';
 import { splitStage, type Target } from './address.ts';
 import { authoriseCall } from './authorise.ts';
-import { type Answer, type Call, multiHeaders, multiQuery, Refusal, setHeader, valuesOf } from './call.ts';
+import { type Answer, type Call, clientOf, multiHeaders, multiQuery, Refusal, setHeader, valuesOf } from './call.ts';
 import { throughCache } from './cache.ts';
 import { integrate } from './integrate.ts';
 import { countUse, requireKey, throttle } from './keys.ts';
@@ -62,7 +62,11 @@ export async function answerRest(web: WebRequest, target: Target): Promise<WireR
     ),
     extendedRequestId: Buffer.from(ctx.bytes(11)).toString('base64').slice(0, 15),
     domainName: web.host,
-    identity: { sourceIp: web.sourceIp, userAgent: request.headers['user-agent'] ?? '' },
+    identity: {
+      sourceIp: web.sourceIp,
+      userAgent: request.headers['user-agent'] ?? '',
+      clientCert: clientOf(web.clientCertificate()),
+    },
     integration: {},
     log: (line) => void lines.push(line),
   };

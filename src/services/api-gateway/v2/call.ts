@@ -2,7 +2,7 @@
 import type { Identity } from '../../../kernel/caller.ts';
 import type { Context } from '../../../kernel/context.ts';
 import type { WebRequest } from '../../../kernel/web.ts';
-import { type Answer, type Multi, setHeader } from '../run/call.ts';
+import { type Answer, clientOf, type Multi, setHeader } from '../run/call.ts';
 import type { Served } from './served.ts';
 import type { ApiRow, RouteDef, StageRow } from './state.ts';
 
@@ -50,6 +50,12 @@ export function refusalAnswer({ status, message, headers }: HttpRefusal): Answer
   return { status, headers: all, body: Buffer.from(JSON.stringify({ message })) };
 }
 
+/** The client's certificate, where a domain asks for one. */
+export function clientPart({ web }: HttpCall): Record<string, unknown> {
+  const clientCert = clientOf(web.clientCertificate());
+  return clientCert === undefined ? {} : { clientCert };
+}
+
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
 /** `21/Nov/2026:06:10:34 +0000` */
@@ -82,6 +88,7 @@ export function contextVariables(call: HttpCall): Record<string, unknown> {
       userArn: call.signer?.arn,
       sourceIp: call.web.sourceIp,
       userAgent: call.web.request.headers['user-agent'] ?? '',
+      ...clientPart(call),
     },
     path: call.rawPath,
     protocol: 'HTTP/1.1',

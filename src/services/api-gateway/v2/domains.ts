@@ -4,7 +4,16 @@ import type { Context, Transaction } from '../../../kernel/context.ts';
 import { parameterNotImplemented } from '../../../kernel/errors.ts';
 import type { HandlersOf } from '../../../kernel/service.ts';
 import { badRequest, conflict, notFound } from '../errors.ts';
-import { aliasOf, checkBasePath, createDomain, deleteDomain, regionalZone, requireDomain } from '../rest/domain-rows.ts';
+import {
+  aliasOf,
+  changeDomain,
+  checkBasePath,
+  createDomain,
+  deleteDomain,
+  regionalZone,
+  requireDomain,
+} from '../rest/domain-rows.ts';
+import { readTruststore } from '../rest/domain-tls.ts';
 import { checkTags } from '../rest/tags.ts';
 import { Addresses, type DomainRow, Domains, type MappingRow, Mappings, Stages as RestStages } from '../state.ts';
 import { pageItems } from './lookup.ts';
@@ -25,6 +34,15 @@ function describeDomain(ctx: Context, row: DomainRow): DomainName {
     DomainName: row.name,
     DomainNameArn: `arn:aws:apigateway:${ctx.region}::/domainnames/${row.name}`,
     DomainNameConfigurations: [configuration],
+    ...(row.truststore === undefined
+      ? {}
+      : {
+          MutualTlsAuthentication: {
+            TruststoreUri: row.truststore.uri,
+            ...(row.truststore.version === undefined ? {} : { TruststoreVersion: row.truststore.version }),
+            ...(row.truststore.warnings.length === 0 ? {} : { TruststoreWarnings: row.truststore.warnings }),
+          },
+        }),
     RoutingMode: 'API_MAPPING_ONLY',
     Tags: { ...row.tags },
   };
@@ -55,7 +73,7 @@ async function checkTarget(tx: Transaction, ctx: Context, api = '', stage = ''):
 
 export const domainHandlers: HandlersOf<ApiGatewayV2> = {
   async CreateDomainName(input, ctx) {
-    if (input.MutualTlsAuthentication !== undefined) throw parameterNotImplemented('CreateDomainName', 'MutualTlsAuthentication');
+    const { TruststoreUri: uri, TruststoreVersion } = input.MutualTlsAuthentication ?? {};
     if (input.RoutingMode !== undefined && input.RoutingMode !== 'API_MAPPING_ONLY')
       throw parameterNotImplemented('CreateDomainName', 'RoutingMode');
     const [config, ...more] = input.DomainNameConfigurations ?? [];
@@ -67,6 +85,7 @@ export const domainHandlers: HandlersOf<ApiGatewayV2> = {
       regionalCertificateArn: config.CertificateArn,
       endpoint: { types: [config.EndpointType ?? 'REGIONAL'] },
       securityPolicy: config.SecurityPolicy ?? 'TLS_1_2',
+      truststore: uri === undefined ? undefined : await readTruststore(ctx, uri, TruststoreVersion),
       tags: checkTags(input.Tags),
     });
     return describeDomain(ctx, row);
@@ -79,6 +98,29 @@ export const domainHandlers: HandlersOf<ApiGatewayV2> = {
   async GetDomainNames(input, ctx) {
     const { Items, ...page } = pageItems('GetDomainNames', await ctx.table(Domains).list(), ({ name }) => name, input);
     return { Items: Items.map((row) => describeDomain(ctx, row)), ...page };
+  },
+
+  async UpdateDomainName(input, ctx) {
+    const before = await requireDomain(ctx, input.DomainName);
+    if (input.RoutingMode !== undefined && input.RoutingMode !== 'API_MAPPING_ONLY')
+      throw parameterNotImplemented('UpdateDomainName', 'RoutingMode');
+    const [config] = input.DomainNameConfigurations ?? [];
+    if (config?.OwnershipVerificationCertificateArn !== undefined)
+      throw parameterNotImplemented('UpdateDomainName', 'OwnershipVerificationCertificateArn');
+    const changed: DomainRow = {
+      ...before,
+      regionalCertificateArn: config?.CertificateArn ?? before.regionalCertificateArn,
+      endpoint: config?.EndpointType === undefined ? before.endpoint : { types: [config.EndpointType] },
+      securityPolicy: config?.SecurityPolicy ?? before.securityPolicy,
+    };
+    const { MutualTlsAuthentication: mutual } = input;
+    if (mutual !== undefined) {
+      const uri = mutual.TruststoreUri ?? before.truststore?.uri ?? '';
+      // An empty address ends mutual TLS.
+      changed.truststore = uri === '' ? undefined : await readTruststore(ctx, uri, mutual.TruststoreVersion);
+    }
+    await changeDomain(ctx, before, changed);
+    return describeDomain(ctx, changed);
   },
 
   async DeleteDomainName(input, ctx) {

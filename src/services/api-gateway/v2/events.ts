@@ -1,7 +1,7 @@
 /** Events of HTTP APIs for Lambda functions, formats 1.0 and 2.0, and what functions answer ("Create AWS Lambda proxy integrations for HTTP APIs"). */
 import { type Answer, lastValues, type Multi, setHeader, valuesOf } from '../run/call.ts';
 import { readProxyResult } from '../run/functions.ts';
-import { contextVariables, formatTime, type HttpCall } from './call.ts';
+import { clientPart, contextVariables, formatTime, type HttpCall } from './call.ts';
 
 /** Bodies of these types go to functions as they are; others as base64. */
 const textType = /^(text\/|application\/(json|javascript|xml|[a-z0-9.+-]*\+(json|xml)|x-amz-json-1\.[01]|graphql))/i;
@@ -62,6 +62,7 @@ export function event2(call: HttpCall): Record<string, unknown> {
       accountId: call.ctx.account,
       apiId: call.api.id,
       ...authorizer2(call),
+      ...(Object.keys(clientPart(call)).length === 0 ? {} : { authentication: clientPart(call) }),
       domainName: call.domainName,
       domainPrefix: call.domainName.split('.')[0] ?? '',
       http: {
