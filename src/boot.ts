@@ -242,6 +242,9 @@ function hardwareOf(kernel: Kernel) {
 /** Suffixes of the API's names in the real cloud. */
 const apiApexes = ['amazonaws.com', 'amazonaws.com.cn', 'api.aws'] as const;
 
+/** Names of S3's website endpoints, and of the buckets under them. */
+const websiteNames = /(?:^|\.)s3-website[.-][a-z0-9-]+\.amazonaws\.com$/;
+
 /** Services that answer at addresses of their own, which their prefix lists name (services/ec2/prefix-lists/aws-lists.ts). */
 const ownAddresses: Readonly<Record<string, string>> = { s3: '198.18.0.17', dynamodb: '198.18.0.33' };
 
@@ -261,6 +264,7 @@ function createDns(fabric: Fabric, index: ServiceIndex, clock: CloudClock): DnsS
       platformNames({
         apexes: apiApexes,
         addressOf: (name) => {
+          if (websiteNames.test(name)) return services.find((entry) => entry.name === 's3')?.webAddress;
           const { services: named } = readHost(index, name);
           if (named.length === 0) return servedName.test(name) ? address : undefined;
           return ownAddresses[named.find((service) => service in ownAddresses) ?? ''] ?? address;

@@ -73,10 +73,15 @@ export function createUpgrader(kernel: Kernel): (request: IncomingMessage, socke
   };
 }
 
-/** Finds the services that serve a request's host or path: host names and paths of their entries, and names that they were given (`kernel.webNames`). */
+/** Finds the services that serve a request's host or path: addresses, host names and paths of their entries, and names that they were given (`kernel.webNames`). */
 function finder(kernel: Kernel): (exchange: Exchange) => readonly string[] {
   const entries = kernel.registry.entries.filter(({ webHosts, webPaths }) => webHosts !== undefined || webPaths !== undefined);
+  const byAddress = new Map(
+    kernel.registry.entries.flatMap(({ name, webAddress }) => (webAddress ? [[webAddress, [name]]] : [])),
+  );
   return (exchange) => {
+    const own = byAddress.get(exchange.arrivedAt);
+    if (own !== undefined) return own;
     const host = hostName(exchange);
     const given = kernel.webNames.get(host);
     if (given !== undefined) return [given.service];
@@ -120,6 +125,7 @@ function webRequest(kernel: Kernel, exchange: Exchange, service: string): WebReq
     rawQuery: exchange.head.rawQuery,
     rawHeaders: exchange.rawHeaders,
     sourceIp: exchange.sourceIp,
+    toOwnAddress: kernel.registry.entries.some(({ name, webAddress }) => name === service && webAddress === exchange.arrivedAt),
     secure: exchange.secureTransport,
     clientCertificate: exchange.clientCertificate,
     signer: () => signer(kernel, exchange),

@@ -240,6 +240,8 @@ export interface ServiceEntry {
   credentialPrefix?: string;
   /** Host names, without port and in lower case, under which it serves the web. */
   webHosts?: RegExp;
+  /** Address in the cloud's internet at which it alone serves the web, whatever the host. */
+  webAddress?: string;
   /** Paths of the gateway under which it serves the web, whatever the host. Services of one path are asked in turn. */
   webPaths?: RegExp;
   /** Answers for identity policies, for control policies, or for paths of networks. */

@@ -24,6 +24,8 @@ export interface WebRequest {
   readonly rawQuery: string;
   readonly rawHeaders: readonly string[];
   readonly sourceIp: string;
+  /** Whether it came to the address at which the service alone serves the web. */
+  readonly toOwnAddress: boolean;
   /** Whether it came over TLS. */
   readonly secure: boolean;
   /** Where the host name asks its clients for one; undefined when the client has none. */

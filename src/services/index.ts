@@ -1,5 +1,6 @@
 /** The services that Pilvi has code for: one line each, loaded on first use. A service that is not here answers 501 for every operation. */
 import type { ServiceEntry } from '../kernel/service.ts';
+import { hostedAddress } from '../planes/fabric/addresses.ts';
 
 export const services: readonly ServiceEntry[] = [
   { name: 'iam', load: () => import('./iam/index.ts'), credentialPrefix: 'AKIA', holds: 'identity-policies' },
@@ -47,7 +48,13 @@ export const services: readonly ServiceEntry[] = [
     eager: true,
     subscribes: ['aws.ec2:EC2 Instance State-change Notification', 'aws.acm:ACM Certificate Available'],
   },
-  { name: 's3', load: () => import('./s3/index.ts'), credentialPrefix: 'S3XP', webHosts: /^.+\.s3-website[.-]/ },
+  {
+    name: 's3',
+    load: () => import('./s3/index.ts'),
+    credentialPrefix: 'S3XP',
+    webHosts: /^.+\.s3-website[.-]/,
+    webAddress: hostedAddress,
+  },
   {
     name: 'api-gateway',
     load: () => import('./api-gateway/index.ts'),

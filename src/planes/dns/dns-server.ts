@@ -153,7 +153,7 @@ export class DnsServer implements Dns {
         );
     const answer = writeReply(query, reply, { recursive, bytesMax: tcp ? tcpBytesMax : query.bytesMax });
     if (!recursive && !tcp && this.#isPlain(query.question, asker, listener))
-      this.#ready.keep(doorOf(listener), message, answer, version);
+      this.#ready.keep(doorOf(listener), message, answer, { version, count: this.hosted.counterOf(query.question, asker) });
     return answer;
   }
 

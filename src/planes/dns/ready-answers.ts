@@ -11,7 +11,7 @@ const messageBytesMax = 300;
 const idBytes = 2;
 
 export class ReadyAnswers {
-  readonly #kept = new Map<string, Buffer>();
+  readonly #kept = new Map<string, { answer: Buffer; count: () => void }>();
   readonly #version: () => number;
   #seen = -1;
 
@@ -26,17 +26,18 @@ export class ReadyAnswers {
     if (this.#seen !== this.#version()) this.#kept.clear();
     const kept = this.#kept.get(keyOf(door, message));
     if (kept === undefined) return undefined;
-    const answer = Buffer.from(kept);
+    kept.count();
+    const answer = Buffer.from(kept.answer);
     message.copy(answer, 0, 0, idBytes);
     return answer;
   }
 
-  /** Keeps an answer that was worked out at this version; one that has changed meanwhile is not kept. */
-  keep(door: string, message: Buffer, answer: Buffer, version: number): void {
+  /** Keeps an answer that was worked out at this version; one that has changed meanwhile is not kept. `count` is called each time that it is given again. */
+  keep(door: string, message: Buffer, answer: Buffer, { version, count }: { version: number; count: () => void }): void {
     if (version !== this.#version() || message.length > messageBytesMax) return;
     if (this.#seen !== version || this.#kept.size >= keptMax) this.#kept.clear();
     this.#seen = version;
-    this.#kept.set(keyOf(door, message), answer);
+    this.#kept.set(keyOf(door, message), { answer, count });
   }
 }
 

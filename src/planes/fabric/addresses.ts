@@ -19,6 +19,8 @@ export const internetEnd6 = 'fe80::1';
 export const networkEnd6 = 'fe80::2';
 /** Blocks of the kept addresses in which the API answers too, so that rules and routes can name a part of it (AWS: prefix lists). */
 export const platformBlocks = ['198.18.0.16/28', '198.18.0.32/28'];
+/** One of them is kept apart on the way to the API, at port 80 alone: what comes there is for a host name of a user's. */
+export const hostedAddress = '198.18.0.18';
 /** Kept addresses at which name servers of public zones answer, UDP and TCP port 53. */
 export const nameServerBlock = '198.18.0.64/26';
 /** Kept addresses of the servers above them: the root's and that of the top-level zones. */

@@ -10,6 +10,7 @@ import {
   functionsApi,
   functionsCidr,
   hostAddress,
+  hostedAddress,
   internetCidr,
   internetCidr6,
   metadataAddress,
@@ -40,7 +41,7 @@ export async function prepareInternet(openPorts: readonly number[]): Promise<Rea
       'link set lo up',
       // Every address of these blocks is this namespace's own, without being listed one by one.
       ...[nameServerBlock, registryBlock, proberBlock, doorCidr].map((block) => `route replace local ${block} dev lo`),
-      ...[hostAddress, functionsApi.address, metadataAddress, resolverAddress].map(
+      ...[hostAddress, hostedAddress, functionsApi.address, metadataAddress, resolverAddress].map(
         (address) => `address replace ${address}/32 dev lo`,
       ),
     ]),
@@ -86,7 +87,7 @@ const webPorts = [80, 443];
 /** Between networks only public addresses travel; in comes what platform services and the open ports want, and ping. */
 function internetRules(openPorts: readonly number[]): string {
   const ports = `tcp dport { ${openPorts.join(', ')} } accept`;
-  const open = openPorts.length === 0 ? [] : [`ip daddr ${hostAddress} ${ports}`];
+  const open = openPorts.length === 0 ? [] : [`ip daddr { ${hostAddress}, ${hostedAddress} } ${ports}`];
   const doors = openPorts.length === 0 ? [] : [`ip saddr ${serviceCidr} ip daddr ${doorCidr} ${ports}`];
   const rules = {
     input: [
@@ -125,6 +126,8 @@ function internetRules(openPorts: readonly number[]): string {
     lines.push(`add chain ${table} web { type nat hook prerouting priority -100; policy accept; }`);
     const own = `ip daddr { ${[hostAddress, ...platformBlocks].join(', ')} }`;
     const toApi = `tcp dport { ${[...webPorts, ...openPorts].join(', ')} } dnat ip to ${hostAddress}:${first}`;
+    lines.push(`add rule ${table} web ip daddr ${hostedAddress} tcp dport 80 dnat ip to ${hostedAddress}:${first}`);
+    lines.push(`add rule ${table} web ip daddr ${hostedAddress} return`);
     lines.push(`add rule ${table} web ${own} ${toApi}`);
     lines.push(
       `add rule ${table} web ip saddr ${serviceCidr} ip daddr ${doorCidr} tcp dport { ${webPorts.join(', ')} } dnat to :${first}`,

@@ -11,6 +11,7 @@ interface Price {
 
 const perMonth = (dollars: number): Price => ({ perUnit: dollars, unit: 'GB-Mo' });
 const perThousand = (dollars: number): Price => ({ perUnit: dollars / 1000, unit: 'Requests' });
+const perMillion = (dollars: number): Price => ({ perUnit: dollars / 1e6, unit: 'Queries' });
 const iops = (dollars: number): Price => ({ perUnit: dollars, unit: 'IOPS-Mo' });
 const perGigabyte = (dollars: number): Price => ({ perUnit: dollars, unit: 'GB' });
 
@@ -50,6 +51,10 @@ const prices: Readonly<Record<string, Readonly<Record<string, Price>>>> = {
     'Bulk-Retrieval-Bytes': perGigabyte(0),
     'Standard-Retrieval-Bytes-GDA': perGigabyte(0.02),
     'Bulk-Retrieval-Bytes-GDA': perGigabyte(0.0025),
+  },
+  'Amazon Route 53': {
+    'DNS-Queries': perMillion(0.4),
+    'Intra-AWS-DNS-Queries': perMillion(0),
   },
   'EC2 - Other': {
     'EBS:VolumeUsage': perMonth(0.05),

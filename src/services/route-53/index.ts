@@ -8,6 +8,7 @@ import { checkReconciler, onAlarm, probeTask } from './health-watch.ts';
 import { HealthChecks, HealthStates } from './health-state.ts';
 import { keepQueryLogs, queryLogHandlers } from './query-logging.ts';
 import { LoggedZones, QueryLogs } from './query-log-state.ts';
+import { meterQueries } from './metering.ts';
 import { nameServerNames } from './name-servers.ts';
 import { recordSetHandlers } from './record-sets.ts';
 import { zoneReconciler } from './serve.ts';
@@ -22,7 +23,7 @@ import { zoneHandlers } from './zones.ts';
 export default defineService({
   name: 'route-53',
   global: true,
-  uses: ['cloudwatch', 'cloudwatch-logs', 'ec2'],
+  uses: ['cloudwatch', 'cloudwatch-logs', 'cost-explorer', 'ec2'],
   tables: [
     ...[Zones, ZoneOwners, RecordSets, Changes, DelegationSets, Tags, CidrCollections, Places, HealthChecks, HealthStates],
     ...[QueryLogs, LoggedZones, TrafficPolicies, TrafficInstances],
@@ -48,9 +49,11 @@ export default defineService({
     if (ctx.part('fabric').hostAddress !== undefined) await ctx.part('dns').serveRegistry();
     const forget = ctx.part('dns').register(nameServerNames);
     const stopLogs = keepQueryLogs(ctx);
+    const stopMeter = meterQueries(ctx);
     return async () => {
       forget();
       await stopLogs();
+      await stopMeter();
     };
   },
   onReset: forgetZonesOf,

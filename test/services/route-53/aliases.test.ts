@@ -10,6 +10,8 @@ import type { ResourceRecordSet, RRType } from '@aws-sdk/client-route-53';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { eventually, machinesRefused, type OwnCloud, refused, startOwnCloud } from '../../support/cloud.ts';
 import { Site } from '../elastic-load-balancing-v2/support.ts';
+import { usageOf } from '../cost-explorer/support.ts';
+import { askMany } from './many.ts';
 import { digRefused, ZoneLab } from './support.ts';
 
 const cloudFront = { HostedZoneId: 'Z2FDTNDATAQYW2', DNSName: 'd111111abcdef8.cloudfront.net' };
@@ -143,6 +145,31 @@ describe('aliases', () => {
       }),
     );
   }, 90_000);
+
+  test('R53-029 queries for an alias of a load balancer stand on the bill free of charge, others are paid for', async () => {
+    await zone.put(alias('free', to(web)), zone.record('paid', 'A', ['192.0.2.1']), alias('own', own('paid')));
+    const before = await usageOf(zone.account);
+    const count = (found: Awaited<ReturnType<typeof usageOf>>, key: string) => found.get(key)?.amount ?? 0;
+    for (const label of ['free', 'paid', 'own']) await askMany(zone.port, zone.name(label), 1000);
+    const after = await eventually(
+      async () => {
+        const found = await usageOf(zone.account);
+        for (const [key, queries] of [
+          ['DNS-Queries', 2000],
+          ['Intra-AWS-DNS-Queries', 1000],
+        ] as const)
+          expect(count(found, key) - count(before, key)).toBeGreaterThanOrEqual(queries);
+        return found;
+      },
+      { why: 'the queries are counted' },
+    );
+    const [paid, free] = [after.get('DNS-Queries')!, after.get('Intra-AWS-DNS-Queries')!];
+    // What other tests asked before may have been told meanwhile.
+    expect(paid.amount - count(before, 'DNS-Queries')).toBeLessThan(2100);
+    expect(free.amount - count(before, 'Intra-AWS-DNS-Queries')).toBeLessThan(1100);
+    expect([free.cost, paid.unit]).toEqual([0, 'Queries']);
+    expect(paid.cost).toBeCloseTo(paid.amount * 4e-7, 8);
+  });
 
   test('R53-035 a simple alias names one resource', async () => {
     await zone.put(alias('one', to(web)));

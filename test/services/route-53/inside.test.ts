@@ -1,7 +1,8 @@
 /** Health checks that probe a real instance by the cloud's clock, and zones as instances see them, private ones among them. */
 import { CloudWatch } from '@aws-sdk/client-cloudwatch';
 import { type Instance, ModifyVpcAttributeCommand } from '@aws-sdk/client-ec2';
-import { type HealthCheckConfig, type HealthCheckRegion, Route53 } from '@aws-sdk/client-route-53';
+import { type HealthCheckConfig, type HealthCheckRegion, type ResourceRecordSet, Route53 } from '@aws-sdk/client-route-53';
+import { S3 } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { advanceClock, eventually, machinesRefused, type OwnCloud, refused, startOwnCloud } from '../../support/cloud.ts';
 import { Lab, type Network } from '../ec2/support.ts';
@@ -116,6 +117,41 @@ describe('zones and health checks inside', () => {
     expect([later.data, later.ttl <= 82_800, later.ttl > 82_000]).toEqual(['192.0.2.1', true, true]);
     await advanceClock(cloud.endpoint, 23 * 3_600_000);
     expect((await ask(a, zone.name('kept'))).answer[0]?.data).toBe('192.0.2.2');
+  });
+
+  test('R53-030 a bucket with a website is served under a record of its own name, and under no other', async () => {
+    const s3 = new S3({ ...zone.account.config(), forcePathStyle: true });
+    const Bucket = zone.name('site').replace(/\.$/, '');
+    await s3.createBucket({ Bucket });
+    await s3.deletePublicAccessBlock({ Bucket });
+    const read = { Effect: 'Allow', Principal: '*', Action: 's3:GetObject', Resource: `arn:aws:s3:::${Bucket}/*` };
+    await s3.putBucketPolicy({ Bucket, Policy: JSON.stringify({ Version: '2012-10-17', Statement: [read] }) });
+    await s3.putObject({ Bucket, Key: 'index.html', Body: 'this is the site', ContentType: 'text/html' });
+    await s3.putBucketWebsite({ Bucket, WebsiteConfiguration: { IndexDocument: { Suffix: 'index.html' } } });
+    const to = (label: string, DNSName: string): ResourceRecordSet => ({
+      Name: zone.name(label),
+      Type: 'A',
+      AliasTarget: { HostedZoneId: 'Z3AQBSTGFYJSTF', DNSName, EvaluateTargetHealth: false },
+    });
+    const endpoint = 's3-website-us-east-1.amazonaws.com';
+    await zone.put(to('site', endpoint), to('other', endpoint), to('direct', `${Bucket}.${endpoint}`));
+    const visit = (label: string, words = '') =>
+      run(a, `curl -s -m 5 ${words} -w ' %{http_code}' http://${zone.name(label).slice(0, -1)}/`);
+    expect(await visit('site')).toBe('this is the site 200');
+    for (const label of ['other', 'direct']) {
+      const answer = await visit(label);
+      expect(answer).toMatch(/404 Not Found[\s\S]*NoSuchBucket[\s\S]*The specified bucket does not exist[\s\S]* 404$/);
+      expect(answer).toContain(`BucketName: ${zone.name(label).slice(0, -1)}`);
+    }
+    expect(await visit('site', '-X POST')).toMatch(/MethodNotAllowed[\s\S]* 405$/);
+    await s3.deleteBucketWebsite({ Bucket });
+    expect(await visit('site')).toMatch(/NoSuchWebsiteConfiguration[\s\S]* 404$/);
+    for (const name of [`${Bucket}.s3.amazonaws.com`, 's3.us-east-1.amazonaws.com'])
+      await refused(
+        zone.change({ Action: 'CREATE', ResourceRecordSet: to('rest', name) }),
+        'InvalidChangeBatch',
+        /but the alias target name does not lie within the target zone/,
+      );
   });
 
   test('R53-010 R53-011 a private zone answers in its VPCs only, and hides the public one there', async () => {

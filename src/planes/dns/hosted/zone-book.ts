@@ -9,6 +9,7 @@ import { isInZone } from '../resolve.ts';
 import type { DnsAsker, DnsQuestion, DnsRecord, DnsReply, ZoneAnswer, ZoneSource } from '../types.ts';
 import { type Circumstances, chooseSets } from './choose.ts';
 import { PlaceTable } from './geography.ts';
+import { QueryCounts } from './query-counts.ts';
 import type { Place, RecordSetSpec, ZoneQuery, ZoneSpec } from './types.ts';
 
 /** Aliases of aliases that are followed inside the book. */
@@ -58,6 +59,8 @@ export interface HostedZones extends ZoneSource {
   topLevels(): ReadonlySet<string>;
   /** Calls back for each query that one of the logged zones answered; returns how to stop. */
   onQuery(listener: (query: ZoneQuery) => void): () => void;
+  /** Queries that came over the network, by public zone. */
+  readonly counts: QueryCounts;
 }
 
 export class ZoneBook implements HostedZones {
@@ -69,6 +72,7 @@ export class ZoneBook implements HostedZones {
   readonly #places = new PlaceTable();
   readonly #kept = new Map<string, Kept>();
   readonly #listeners = new Set<(query: ZoneQuery) => void>();
+  readonly counts = new QueryCounts();
 
   constructor(options: ZoneBookOptions) {
     this.#options = options;
@@ -131,6 +135,12 @@ export class ZoneBook implements HostedZones {
     const [only, another] = setsFor(nodeOf(zone, question.name) ?? new Map(), question);
     if (only === undefined || another !== undefined || only.type !== question.type) return false;
     return only.rule === undefined && only.alias === undefined && only.values.length === 1;
+  }
+
+  /** What counts one more answer to a question that `isPlain`. */
+  counterOf(question: DnsQuestion, asker: DnsAsker): () => void {
+    const key = this.#zoneOf(question.name, asker)?.spec.key;
+    return () => void (key !== undefined && this.counts.add(key, 'plain'));
   }
 
   #drop(key: string): void {
@@ -236,6 +246,7 @@ export class ZoneBook implements HostedZones {
     { delegation, foreignAlias = false }: { delegation?: readonly DnsRecord[]; foreignAlias?: boolean } = {},
   ): ZoneAnswer {
     const status = exists ? 'NOERROR' : 'NXDOMAIN';
+    if (transport !== undefined && spec.networks === undefined) this.counts.add(spec.key, foreignAlias ? 'aliases' : 'plain');
     if (spec.logged === true)
       for (const listener of this.#listeners)
         listener({ zone: spec.key, name, type, status, address, clientSubnet, network, transport, foreignAlias });

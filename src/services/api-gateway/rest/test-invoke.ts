@@ -90,6 +90,7 @@ function testRequest(headers: Multi, body: Buffer, requestId: string): WebReques
     rawQuery: '',
     rawHeaders: [],
     sourceIp: 'test-invoke-source-ip',
+    toOwnAddress: false,
     secure: true,
     clientCertificate: () => undefined,
     get ctx() {

@@ -67,9 +67,9 @@ export const websiteChecks: AuthorisationsOf<S3> = {
   DeleteBucketWebsite: async (input, ctx) => [await bucketCheck(ctx, input)],
 };
 
-/** True for a request to a website. */
+/** True for a request to a website: by its host, or because it came to the address of websites, whose host may be any name that leads there (an alias). */
 export function isWebsite(web: WebRequest): boolean {
-  return hostForm.test(web.host);
+  return web.toOwnAddress || hostForm.test(web.host);
 }
 
 interface Visit {
@@ -81,7 +81,7 @@ interface Visit {
 
 /** Answers a visitor of a website: everything is read as an unsigned request would, errors are pages. */
 export async function answerWebsite(web: WebRequest): Promise<WireResponse> {
-  const bucket = hostForm.exec(web.host)?.[1] ?? '';
+  const bucket = hostForm.exec(web.host)?.[1] ?? web.host;
   if (web.request.method !== 'GET' && web.request.method !== 'HEAD') {
     const members = { Method: web.request.method, ResourceType: 'OBJECT' };
     return errorPage(
