@@ -41,9 +41,23 @@ export function textReader(schema: SimpleSchema, timestamps: TimestampFormat, re
 
 /** Bytes of a base64 text, line breaks allowed; undefined if it is not base64. */
 export function parseBase64(text: string): Uint8Array | undefined {
+  const whole = parsePlainBase64(text);
+  if (whole !== undefined) return whole;
   const compact = /\s/.test(text) ? text.replace(/\s+/g, '') : text;
   if (!base64Pattern.test(compact)) return undefined;
   const bytes = Buffer.from(compact, 'base64');
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/**
+ * Bytes of a base64 text of the usual form, padded and in one piece; undefined for any other. Node skips what is not of the alphabet, so that as many bytes
+ * as the length promises prove that there was nothing of the kind; only the URL alphabet, which it also takes, is looked for. A third of a pattern's time.
+ */
+function parsePlainBase64(text: string): Uint8Array | undefined {
+  if (text.length % 4 !== 0 || text.includes('-') || text.includes('_')) return undefined;
+  const bytes = Buffer.from(text, 'base64');
+  const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
+  if (bytes.byteLength !== (text.length / 4) * 3 - padding) return undefined;
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 

@@ -8,7 +8,7 @@ import type { Context } from '../../kernel/context.ts';
 import { Meter, type MeterDatum, meterMinute } from '../../kernel/meter.ts';
 import type { FiredJob } from '../../kernel/service.ts';
 import type { FoundQueue } from './lookup.ts';
-import { Flights, Messages, type QueueRow, Queues, Waiting } from './state.ts';
+import { Counters, Flights, Messages, type QueueRow, Queues, Waiting } from './state.ts';
 import type { CloudWatchApi } from '../cloudwatch/api.ts';
 
 const meter = new Meter('AWS/SQS', 'publishMetrics', (ctx) => ctx.internal<CloudWatchApi>('cloudwatch'));
@@ -47,13 +47,13 @@ export async function countMessages(
 ): Promise<{ visible: number; flying: number; delayed: number }> {
   const edge = [shelf, now, Number.POSITIVE_INFINITY];
   const [waiting, flights] = [ctx.table(Waiting), ctx.table(Flights)];
-  const [fresh, back, delayed, flying] = await Promise.all([
-    waiting.count([shelf], { before: edge }),
-    flights.count([shelf], { before: edge }),
+  const [counter, delayed, flying] = await Promise.all([
+    ctx.table(Counters).get(shelf),
     waiting.count([shelf], { after: edge }),
     flights.count([shelf], { after: edge }),
   ]);
-  return { visible: fresh + back, flying, delayed };
+  const held = counter === undefined ? 0 : (counter.held ?? (await ctx.table(Messages).count([shelf])));
+  return { visible: Math.max(0, held - delayed - flying), flying, delayed };
 }
 
 /** Publishes the minutes of a queue that have ended, and goes on while the queue is active. `key` is its name, the payload when it was last used. */

@@ -39,15 +39,16 @@ export interface Taken {
 /** A new message without what its place in the queue decides. */
 export type NewMessage = Omit<MessageRow, 'shelf' | 'sequence'>;
 
-/** The next sequence number of the queue; also sees that a sweep waits for the message's expiry. */
+/** The next sequence number of the queue, for one message more; also sees that a sweep waits for the message's expiry. */
 async function nextSequence({ tx, scope, queue, now }: ShelfAccess, sent: Millis = now): Promise<number> {
   const counters = tx.tableIn(scope, Counters);
-  const counter = (await counters.get(queue.shelf)) ?? { shelf: queue.shelf, last: 0 };
+  const counter = (await counters.get(queue.shelf)) ?? { shelf: queue.shelf, last: 0, held: 0 };
   const last = counter.last + 1;
   const expires = sent + queue.retentionSeconds * 1000;
   const sweepAt = Math.min(counter.sweepAt ?? expires, expires);
   if (sweepAt !== counter.sweepAt) await tx.schedule({ task: 'sweep', key: queue.name, due: sweepAt });
-  await counters.put({ shelf: queue.shelf, last, sweepAt });
+  const held = counter.held === undefined ? undefined : counter.held + 1;
+  await counters.put({ shelf: queue.shelf, last, sweepAt, held });
   return last;
 }
 
@@ -71,6 +72,8 @@ export async function drop(access: ShelfAccess, message: MessageRow, receipt: Re
   const { tx, scope, queue } = access;
   const { shelf, sent, sequence } = message;
   await tx.tableIn(scope, Messages).delete(shelf, sent, sequence);
+  const counter = await tx.tableIn(scope, Counters).get(shelf);
+  if (counter?.held !== undefined) await tx.tableIn(scope, Counters).put({ ...counter, held: counter.held - 1 });
   if (receipt === undefined) await tx.tableIn(scope, Waiting).delete(shelf, message.due, sequence);
   else {
     await tx.tableIn(scope, Flights).delete(shelf, receipt.until, sequence);

@@ -66,10 +66,15 @@ export const Deletions = defineTable<{ name: string; at: Millis }>()({
   key: (row) => [row.name],
 });
 
-/** What a queue counts: sequence numbers given, and when its oldest message expires (undefined when no sweep waits). */
+/**
+ * What a queue counts: sequence numbers given, messages that lie there, and when its oldest message expires (undefined when no sweep waits). Counting a
+ * million rows takes a tenth of a second, and who scales by the length of a queue asks all the time.
+ */
 export interface CounterRow {
   shelf: string;
   last: number;
+  /** Undefined on a shelf of an earlier version until its next sweep. */
+  held?: number | undefined;
   sweepAt?: Millis | undefined;
 }
 

@@ -27,7 +27,8 @@ export async function sweep({ key: name }: FiredJob, ctx: Context): Promise<void
       const [next] = await tx.table(Messages).list({ prefix: [queue.shelf], limit: 1 });
       const sweepAt = next === undefined ? undefined : next.sent + queue.retentionSeconds * 1000;
       const counter = await tx.table(Counters).get(queue.shelf);
-      if (counter !== undefined) await tx.table(Counters).put({ ...counter, sweepAt });
+      const held = counter?.held ?? (await tx.table(Messages).count([queue.shelf]));
+      if (counter !== undefined) await tx.table(Counters).put({ ...counter, sweepAt, held });
       if (sweepAt !== undefined) await tx.schedule({ task: 'sweep', key: name, due: sweepAt });
       return false;
     });
