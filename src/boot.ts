@@ -228,6 +228,7 @@ function hardwareOf(kernel: Kernel) {
     links: {
       hang: async (id: string, down: boolean) => (await ec2()).hangInstance(id, down),
       interrupt: async (id: string, down: boolean) => (await ec2()).interruptSpot(id, down),
+      recommend: async (id: string) => (await ec2()).recommendRebalance(id),
       cut: async (ends: Parameters<Ec2Api['cutLink']>[0], down: boolean) => (await ec2()).cutLink(ends, down),
       list: async () => (await ec2()).orderedFaults(),
       mendAll: async () => (await ec2()).mendAll(),

@@ -41,6 +41,8 @@ export interface AdminOptions {
     hang: (id: string, down: boolean) => Promise<boolean>;
     /** Gives a Spot Instance notice of its interruption, or what it was interrupted for back. */
     interrupt: (id: string, down: boolean) => Promise<boolean>;
+    /** Recommends to rebalance a Spot Instance. */
+    recommend: (id: string) => Promise<boolean>;
     cut: (ends: readonly [string] | readonly [string, string], down: boolean) => Promise<boolean>;
     list: () => Promise<{
       instances: readonly string[];
@@ -376,6 +378,15 @@ function linkRoutes({
   return [
     route('instance', ({ instance }, down) => links.hang(String(instance), down)),
     route('spot', ({ spot }, down) => links.interrupt(String(spot), down)),
+    {
+      method: 'POST',
+      pattern: /^\/_pilvi\/chaos\/rebalance$/,
+      handle: async ({ body }) => {
+        if (!(await links.recommend(String(body['spot'])))) throw new AdminError(400, 'There is no such spot.');
+        await kernel.reconcilers.idle();
+        return state();
+      },
+    },
     route('interface', ({ interface: id }, down) => links.cut([String(id)], down)),
     route('path', ({ from, to }, down) => links.cut([String(from), String(to)], down)),
   ];

@@ -124,6 +124,7 @@ export async function chaos(args: readonly string[]): Promise<number> {
       return callAdmin(target, 'POST', `chaos/${verb}`, { at: zone, down: wanted === 'down' });
     if ((verb === 'instance' || verb === 'interface') && (wanted === 'down' || wanted === 'up'))
       return callAdmin(target, 'POST', `chaos/${verb}`, { [verb]: zone, down: wanted === 'down' });
+    if (verb === 'spot' && wanted === 'recommend') return callAdmin(target, 'POST', 'chaos/rebalance', { spot: zone });
     if (verb === 'spot' && (wanted === undefined || wanted === 'down' || wanted === 'up'))
       return callAdmin(target, 'POST', 'chaos/spot', { spot: zone, down: wanted !== 'up' });
     if (verb === 'path' && (direction === 'down' || direction === 'up'))
@@ -132,7 +133,7 @@ export async function chaos(args: readonly string[]): Promise<number> {
       return callAdmin(target, 'POST', 'chaos/volume', { volume: zone, down: wanted === 'down' });
     throw new PilviError(
       'BadOption',
-      'chaos takes region REGION, zone ZONE, instance INSTANCE, spot INSTANCE (an interruption with its notice), interface INTERFACE, path FROM TO, volume VOLUME, host, rack or datacenter and an INSTANCE, then down or up; or clear.',
+      'chaos takes region REGION, zone ZONE, instance INSTANCE, spot INSTANCE (an interruption with its notice; with recommend only that to rebalance), interface INTERFACE, path FROM TO, volume VOLUME, host, rack or datacenter and an INSTANCE, then down or up; or clear.',
     );
   };
   const state = await ask();

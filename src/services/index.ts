@@ -68,7 +68,7 @@ export const services: readonly ServiceEntry[] = [
     name: 'auto-scaling',
     load: () => import('./auto-scaling/index.ts'),
     eager: true,
-    subscribes: ['aws.ec2:EC2 Instance State-change Notification'],
+    subscribes: ['aws.ec2:EC2 Instance State-change Notification', 'aws.ec2:EC2 Instance Rebalance Recommendation'],
   },
   { name: 'sfn', load: () => import('./sfn/index.ts'), eager: true },
   { name: 'application-auto-scaling', load: () => import('./application-auto-scaling/index.ts') },

@@ -30,7 +30,6 @@ export function refuseAbsent(operation: string, input: Input): void {
     if (value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0))
       throw parameterNotImplemented(operation, name);
   }
-  if (input.CapacityRebalance === true) throw parameterNotImplemented(operation, 'CapacityRebalance');
   if (input.InstanceId !== undefined) throw parameterNotImplemented(operation, 'InstanceId');
   if (input.DesiredCapacityType !== undefined && input.DesiredCapacityType !== 'units')
     throw parameterNotImplemented(operation, 'DesiredCapacityType');

@@ -68,7 +68,7 @@ function describeGroup(row: GroupRow, members: readonly MemberRow[]): AutoScalin
     MaxInstanceLifetime: row.maxLifetime,
     WarmPoolConfiguration: row.warmPool === undefined ? undefined : describePool(row.warmPool),
     WarmPoolSize: row.warmPool === undefined ? undefined : members.filter(inWarmPool).length,
-    CapacityRebalance: false,
+    CapacityRebalance: row.rebalances === true,
     DefaultInstanceWarmup: row.warmup,
     TrafficSources: row.targetGroups.map((Identifier) => ({ Identifier, Type: 'elbv2' })),
   };
@@ -131,6 +131,7 @@ export const groupHandlers: HandlersOf<AutoScaling> = {
       placementGroup: input.PlacementGroup,
       terminationPolicies: input.TerminationPolicies?.length ? input.TerminationPolicies : ['Default'],
       protectNew: input.NewInstancesProtectedFromScaleIn === true,
+      rebalances: input.CapacityRebalance,
       maxLifetime: input.MaxInstanceLifetime || undefined,
       warmup: input.DefaultInstanceWarmup,
       targetGroups: input.TargetGroupARNs ?? [],
@@ -178,6 +179,7 @@ export const groupHandlers: HandlersOf<AutoScaling> = {
         placementGroup: input.PlacementGroup ?? row.placementGroup,
         terminationPolicies: input.TerminationPolicies?.length ? input.TerminationPolicies : row.terminationPolicies,
         protectNew: input.NewInstancesProtectedFromScaleIn ?? row.protectNew,
+        rebalances: input.CapacityRebalance ?? row.rebalances,
         maxLifetime: input.MaxInstanceLifetime === undefined ? row.maxLifetime : input.MaxInstanceLifetime || undefined,
         warmup:
           input.DefaultInstanceWarmup === undefined

@@ -11,6 +11,7 @@ import { metricHandlers } from './metrics.ts';
 import { send } from './notices.ts';
 import { policyHandlers } from './policies.ts';
 import { predict, predictiveHandlers } from './predictive.ts';
+import { onRecommendation } from './rebalance.ts';
 import { groups, look, onInstanceState } from './reconcile.ts';
 import { refreshHandlers } from './refreshes.ts';
 import { schedule, scheduleHandlers } from './schedules.ts';
@@ -56,6 +57,9 @@ export default defineService({
   authorise: authorisations,
   tasks: { look, hookTimeout, predict, schedule, send },
   reconcilers: { groups },
-  events: { 'aws.ec2:EC2 Instance State-change Notification': onInstanceState },
+  events: {
+    'aws.ec2:EC2 Instance State-change Notification': onInstanceState,
+    'aws.ec2:EC2 Instance Rebalance Recommendation': onRecommendation,
+  },
   api: createApi,
 });

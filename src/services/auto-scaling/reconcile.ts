@@ -17,6 +17,7 @@ import { publishMetrics } from './metrics.ts';
 import { illnessOf, observe, type Sight } from './observe.ts';
 import { stepRefresh } from './refresh-step.ts';
 import { type GroupRow, Groups, type MemberRow, Members } from './state.ts';
+import { awaitsHealth, isLeaving, replacementsWanted } from './rebalance.ts';
 import { advanceTerminating, drained, endMember, restartCooldown, step } from './steps.ts';
 import { deregisterMember, registerMember } from './targets.ts';
 import { advanceWarmed, hasRoomInPool, isReady, returnToPool, sizePool, wake } from './warm-pool-step.ts';
@@ -132,13 +133,29 @@ function launchCause(ctx: Context, group: GroupRow, from: number): string {
   return group.cause === '' ? words : `${group.cause}  ${words}`;
 }
 
+/** Why an instance is launched that nobody desired. */
+const extraCauses = {
+  zones: (ctx: Context, { zones }: GroupRow) =>
+    `At ${stamp(ctx.now)} instances were launched to balance instances in zones ${zones.join(' ')} with other zones resulting in more than desired number of instances in the group.`,
+  risk: (ctx: Context) =>
+    `At ${stamp(ctx.now)} an instance was launched in response to an EC2 instance rebalance recommendation.`,
+} as const;
+
+/** What is still being launched beyond the desired capacity takes nobody's place yet. */
+const hasPlace = ({ extra, state }: MemberRow): boolean => extra !== true || state === 'InService';
+
 /** Writes the rows of the launches that are missing; false when there are none or nowhere to go. */
-async function launchMissing(ctx: Context, group: GroupRow, members: readonly MemberRow[], extra: boolean): Promise<boolean> {
+async function launchMissing(
+  ctx: Context,
+  group: GroupRow,
+  members: readonly MemberRow[],
+  extra?: 'zones' | 'risk',
+): Promise<boolean> {
   const live = members.filter(counts);
-  const missing = extra ? 1 : group.desired - capacityOf(live.filter((member) => member.extra !== true));
+  const missing = extra === undefined ? group.desired - capacityOf(live.filter(hasPlace)) : 1;
   if (missing <= 0 || group.suspended.includes('Launch')) return false;
   const planned: MemberRow[] = [];
-  const warm = extra ? [] : members.filter((member) => isReady(member));
+  const warm = extra !== undefined ? [] : members.filter((member) => isReady(member));
   while (capacityOf(planned) < missing) {
     const together = [...live, ...planned];
     const zone = zoneForLaunch(group, together, ctx.now);
@@ -154,7 +171,7 @@ async function launchMissing(ctx: Context, group: GroupRow, members: readonly Me
         ctx,
         group,
         zone,
-        { spot: spotNext(group.launch, together), policy: group.causePolicy, extra: extra || undefined },
+        { spot: spotNext(group.launch, together), policy: group.causePolicy, extra: extra === undefined ? undefined : true },
         together,
       ),
     );
@@ -166,9 +183,7 @@ async function launchMissing(ctx: Context, group: GroupRow, members: readonly Me
     if (row === undefined || row.desired !== group.desired || now !== live.length) return tx.hint('groups', group.name);
     for (const member of planned) {
       if (member.moving === 'fromPool' && !isReady(await tx.table(Members).get(group.name, member.slot))) continue;
-      const cause = extra
-        ? `At ${stamp(ctx.now)} instances were launched to balance instances in zones ${group.zones.join(' ')} with other zones resulting in more than desired number of instances in the group.`
-        : launchCause(ctx, group, capacityOf(live));
+      const cause = extra === undefined ? launchCause(ctx, group, capacityOf(live)) : extraCauses[extra](ctx, group);
       const activity = await beginActivity(tx, ctx, group, {
         description: `Launching a new EC2 instance${member.moving === 'fromPool' ? ` from warm pool: ${member.instanceId}` : ''}`,
         cause,
@@ -186,17 +201,20 @@ async function launchMissing(ctx: Context, group: GroupRow, members: readonly Me
 /** Begins the end of those that are too many. */
 async function endSurplus(ctx: Context, group: GroupRow, members: readonly MemberRow[]): Promise<void> {
   if (group.suspended.includes('Terminate')) return;
-  // What is still being launched to even out the zones takes nobody's place yet.
-  let live = members.filter((member) => counts(member) && !(member.extra === true && member.state !== 'InService'));
+  let live = members.filter((member) => counts(member) && hasPlace(member));
   const from = capacityOf(live);
   while (capacityOf(live) > group.desired) {
     const candidates = live.filter(({ instanceId }) => instanceId !== undefined);
-    const chosen = group.deleting === true ? candidates[0] : memberToEnd(group, candidates, ctx.now);
+    const atRisk = candidates.find((member) => isLeaving(group, member));
+    const chosen = group.deleting === true ? candidates[0] : (atRisk ?? memberToEnd(group, candidates, ctx.now));
     // With weights the group rather has too much than too little.
     if (chosen === undefined || capacityOf(live) - capacityOf([chosen]) < group.desired) return;
-    const words = `At ${stamp(ctx.now)} an instance was taken out of service in response to a difference between desired and actual capacity, shrinking the capacity from ${from} to ${group.desired}.  At ${stamp(ctx.now)} instance ${chosen.instanceId} was selected for termination.`;
+    const words =
+      chosen === atRisk
+        ? `At ${stamp(ctx.now)} an instance was taken out of service in response to an EC2 instance rebalance recommendation.`
+        : `At ${stamp(ctx.now)} an instance was taken out of service in response to a difference between desired and actual capacity, shrinking the capacity from ${from} to ${group.desired}.  At ${stamp(ctx.now)} instance ${chosen.instanceId} was selected for termination.`;
     const cause = group.cause === '' ? words : `${group.cause}  ${words}`;
-    if (await hasRoomInPool(ctx, group, chosen)) await returnToPool(ctx, group, chosen, cause);
+    if (chosen !== atRisk && (await hasRoomInPool(ctx, group, chosen))) await returnToPool(ctx, group, chosen, cause);
     else await endMember(ctx, group, chosen, cause, 'excess');
     live = live.filter((member) => member !== chosen);
   }
@@ -209,7 +227,9 @@ async function scale(ctx: Context, name: string): Promise<void> {
   const group = { ...row, launch: row.refreshing ?? row.launch };
   const members = await ctx.table(Members).list({ prefix: [name] });
   const live = members.filter(counts);
-  if (await launchMissing(ctx, group, members, false)) return;
+  if (await launchMissing(ctx, group, members)) return;
+  if (replacementsWanted(group, members) > 0 && (await launchMissing(ctx, group, members, 'risk'))) return;
+  if (await awaitsHealth(ctx, group, members)) return;
   await endSurplus(ctx, group, members);
   const settled = members.every((member) => inWarmPool(member) || member.state === 'InService' || member.state === 'Standby');
   const weighted = live.some(({ weight }) => weight !== undefined);
@@ -223,7 +243,7 @@ async function scale(ctx: Context, name: string): Promise<void> {
         if (member.extra === true) await tx.table(Members).update([name, member.slot], (one) => ({ ...one, extra: undefined }));
     });
   else if (!group.suspended.includes('AZRebalance') && live.length > 0 && unbalanced(group, live, ctx.now))
-    await launchMissing(ctx, group, members, true);
+    await launchMissing(ctx, group, members, 'zones');
 }
 
 export const groups: Reconciler = {

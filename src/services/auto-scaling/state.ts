@@ -65,6 +65,8 @@ export interface GroupRow {
   placementGroup?: string | undefined;
   terminationPolicies: readonly string[];
   protectNew: boolean;
+  /** Spot Instances at risk are replaced before they are interrupted. */
+  rebalances?: boolean | undefined;
   maxLifetime?: number | undefined;
   warmup?: number | undefined;
   targetGroups: readonly string[];
@@ -125,7 +127,9 @@ export interface MemberRow {
   inService?: Millis | undefined;
   /** The activity that is under way for it. */
   activity?: string | undefined;
-  /** Launched to even out the zones, beyond the desired capacity: another leaves once it is in service. */
+  /** EC2 recommends to rebalance it: it leaves once there is another, where the group rebalances. */
+  atRisk?: boolean | undefined;
+  /** Launched to even out the zones or in place of one at risk, beyond the desired capacity: another leaves once it is in service. */
   extra?: boolean | undefined;
   policy?: string | undefined;
   actions?: readonly HookAction[] | undefined;

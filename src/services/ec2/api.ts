@@ -10,7 +10,7 @@ import { type AgentFacts, agentFacts } from './instances/agent-facts.ts';
 import { recoverByAlarm } from './instances/recovery.ts';
 import { Occupants } from './placement/state.ts';
 import { onDemandPrice } from './spot/prices.ts';
-import { orderInterruption } from './spot/lifecycle.ts';
+import { orderInterruption, orderRecommendation } from './spot/lifecycle.ts';
 import { Volumes } from './volumes/state.ts';
 import { stallVolume } from './volumes/stall.ts';
 
@@ -26,6 +26,8 @@ export interface Ec2Api extends ReturnType<typeof heldInterfaces> {
   hangInstance(id: string, down: boolean): Promise<boolean>;
   /** Gives a running Spot Instance of any account notice of its interruption, or starts one that was stopped by it; false when there is none. */
   interruptSpot(id: string, down: boolean): Promise<boolean>;
+  /** Recommends to rebalance a running Spot Instance of any account, as when its interruption becomes likely; false when there is none. */
+  recommendRebalance(id: string): Promise<boolean>;
   /** USD per hour of a type, On-Demand; undefined where it is not known. */
   onDemandPrice(type: string): number | undefined;
   /** Cuts an interface, or the path between two (or their instances), or mends it; false when an end does not exist. */
@@ -60,6 +62,7 @@ export function ec2Api(ctx: Context): Ec2Api {
     stallVolume: (id, stalled) => stallVolume(ctx, id, stalled),
     hangInstance: (id, down) => hangInstance(ctx, id, down),
     interruptSpot: (id, down) => orderInterruption(ctx, id, down),
+    recommendRebalance: (id) => orderRecommendation(ctx, id),
     onDemandPrice,
     cutLink: (ends, down) => cutLink(ctx, ends, down),
     orderedFaults: () => orderedFaults(ctx),

@@ -207,7 +207,8 @@ async function poolTargets(ctx: Context, group: GroupRow, row: TargetRow): Promi
     const home = each.zone ?? zone;
     const lost = home !== undefined && zones.downSince(home) !== undefined;
     const key = group.type === 'lambda' ? row.id : `${row.id}:${row.port}${each.suffix}`;
-    return { key, address: each.address, port: row.port, zone: home, state: lost && state === 'up' ? 'down' : state };
+    const given = each.leaves === true ? 'draining' : lost && state === 'up' ? 'down' : state;
+    return { key, address: each.address, port: row.port, zone: home, state: given };
   });
 }
 
@@ -215,6 +216,8 @@ interface Place {
   address: string;
   zone?: string | undefined;
   suffix: string;
+  /** It shuts down: what it has it may finish. */
+  leaves?: boolean | undefined;
 }
 
 /** Where a target is reached. */
@@ -227,5 +230,5 @@ export async function addressesOf(ctx: Context, group: GroupRow, row: TargetRow)
   const facts = await (await ctx.internal<Ec2Api>('ec2')).instanceFacts(row.id);
   return facts?.address === undefined || facts.state === 'stopped' || facts.state === 'terminated'
     ? []
-    : [{ address: facts.address, suffix: '' }];
+    : [{ address: facts.address, suffix: '', leaves: facts.state === 'shutting-down' || facts.state === 'stopping' }];
 }

@@ -62,7 +62,8 @@ describe('Spot Instances', () => {
       QueueUrl,
       Attributes: { Policy: JSON.stringify({ Version: '2012-10-17', Statement: [statement] }) },
     });
-    const EventPattern = JSON.stringify({ source: ['aws.ec2'], 'detail-type': ['EC2 Spot Instance Interruption Warning'] });
+    const kinds = ['EC2 Instance Rebalance Recommendation', 'EC2 Spot Instance Interruption Warning'];
+    const EventPattern = JSON.stringify({ source: ['aws.ec2'], 'detail-type': kinds });
     await events.putRule({ Name: 'warnings', EventPattern });
     await events.putTargets({ Rule: 'warnings', Targets: [{ Id: '1', Arn }] });
     const network = await lab.network('10.81');
@@ -83,6 +84,16 @@ describe('Spot Instances', () => {
       );
     expect(await read('spot/instance-action')).toMatch(/^404 /);
     expect(await read('instance-life-cycle')).toBe('200 spot');
+    expect(await read('events/recommendations/rebalance')).toMatch(/^404 /);
+    // A recommendation comes before the notice, or with it at the latest.
+    await admin('POST', 'chaos/rebalance', { spot: id }, cloud.endpoint);
+    expect(await read('events/recommendations/rebalance')).toMatch(/^200 \{"noticeTime":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"\}$/);
+    expect(await read('spot/instance-action')).toMatch(/^404 /);
+    const next = async () => {
+      const { Messages: [message] = [] } = await sqs.receiveMessage({ QueueUrl, WaitTimeSeconds: 10 });
+      return JSON.parse(message?.Body ?? '{}') as Record<string, unknown>;
+    };
+    expect(await next()).toMatchObject({ 'detail-type': kinds[0], detail: { 'instance-id': id } });
     await lab.interrupt(id);
     const notice = /^200 (\{.*\})$/.exec(await read('spot/instance-action'))?.[1] ?? '{}';
     const { action, time } = JSON.parse(notice) as { action: string; time: string };
@@ -90,8 +101,7 @@ describe('Spot Instances', () => {
     expect(action).toBe('terminate');
     expect(Date.parse(time) - Date.parse(now)).toBeGreaterThan(60_000);
     expect(Date.parse(time) - Date.parse(now)).toBeLessThanOrEqual(120_000);
-    const { Messages: [message] = [] } = await sqs.receiveMessage({ QueueUrl, WaitTimeSeconds: 10 });
-    expect(JSON.parse(message?.Body ?? '{}')).toMatchObject({ detail: { 'instance-id': id, 'instance-action': 'terminate' } });
+    expect(await next()).toMatchObject({ detail: { 'instance-id': id, 'instance-action': 'terminate' } });
     expect((await lab.request(one.SpotInstanceRequestId ?? '')).Status?.Code).toBe('marked-for-termination');
     expect((await lab.instance(id)).State?.Name).toBe('running');
     await advanceClock(cloud.endpoint, 121_000);

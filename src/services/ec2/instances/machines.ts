@@ -2,6 +2,7 @@
 import type { Context } from '../../../kernel/context.ts';
 import type { Reconciler, Task } from '../../../kernel/service.ts';
 import type { MachineDisk, MachineSpec, MachineStatus } from '../../../planes/machines/types.ts';
+import type { BalancersApi } from '../../elastic-load-balancing-v2/api.ts';
 import { dropPublicIp, removeInterface } from '../interfaces/lifecycle.ts';
 import { type InterfaceRow, Interfaces } from '../interfaces/state.ts';
 import { pushedKeysProgram } from '../key-pairs/pushed-keys.ts';
@@ -132,8 +133,17 @@ async function refuseKey(ctx: Context, row: InstanceRow, error: unknown): Promis
   return undefined;
 }
 
+/** Before a machine that runs loses its power: load balancers send it nothing more. Without power there is nobody to wait for. */
+async function leaveBalancers(ctx: Context, row: InstanceRow): Promise<void> {
+  if (row.state !== 'shutting-down' && row.state !== 'stopping') return;
+  if (ctx.part('machines').unavailable !== undefined || ctx.part('zones').downSince(row.place ?? row.zone) !== undefined) return;
+  if (hungSince(row) !== undefined) return;
+  await (await ctx.internal<BalancersApi>('elastic-load-balancing-v2')).letGo(ctx, row.id);
+}
+
 async function bringDown(ctx: Context, asked: InstanceRow, cards: readonly InterfaceRow[]): Promise<void> {
   const machines = ctx.part('machines');
+  await leaveBalancers(ctx, asked);
   const row = await keepHibernation(ctx, asked);
   let state: MachineStatus['state'] = 'stopped';
   if (machines.unavailable === undefined)
@@ -157,6 +167,7 @@ async function bringDown(ctx: Context, asked: InstanceRow, cards: readonly Inter
 }
 
 async function tearDown(ctx: Context, row: InstanceRow): Promise<void> {
+  await leaveBalancers(ctx, row);
   const machines = ctx.part('machines');
   if (machines.unavailable === undefined) {
     await machines.removeMachine(row.id);

@@ -74,7 +74,7 @@ export interface InstanceRow {
   hibernation?: boolean | undefined;
   /** When it was asked to hibernate; gone when it is started, or when hibernating failed. */
   hibernatedAt?: Millis | undefined;
-  /** Of a Spot Instance: the request that it serves, and the notice of its interruption. */
+  /** Of a Spot Instance: the request that it serves, and what announced its interruption. */
   spot?:
     | {
         requestId: string;
@@ -82,6 +82,8 @@ export interface InstanceRow {
         behaviour: 'terminate' | 'stop' | 'hibernate';
         maxPrice?: number | undefined;
         notice?: { at: Millis; because: 'capacity' | 'price' } | undefined;
+        /** When it was recommended to rebalance, since an interruption had become likely. */
+        recommendedAt?: Millis | undefined;
       }
     | undefined;
   rootDeviceName: string;

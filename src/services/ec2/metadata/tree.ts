@@ -92,6 +92,13 @@ function spotNode({ spot }: InstanceRow): MetadataNode | undefined {
   };
 }
 
+/** The recommendation to rebalance ("events/recommendations/rebalance"); nothing before it. */
+function eventsNode({ spot }: InstanceRow): MetadataNode | undefined {
+  if (spot?.recommendedAt === undefined) return undefined;
+  const noticeTime = `${new Date(spot.recommendedAt).toISOString().slice(0, 19)}Z`;
+  return { recommendations: { rebalance: JSON.stringify({ noticeTime }) } };
+}
+
 /** Everything under /latest for one instance. */
 export async function metadataTree(ctx: Context, row: InstanceRow, role: RoleCredentials | undefined): Promise<MetadataNode> {
   const cards = await ctx.table(Interfaces).byIndex('byInstance', [row.id]);
@@ -120,6 +127,7 @@ export async function metadataTree(ctx: Context, row: InstanceRow, role: RoleCre
       'ami-id': row.imageId,
       'ami-launch-index': String(row.launchIndex),
       'block-device-mapping': { ami: row.rootDeviceName, root: row.rootDeviceName },
+      events: eventsNode(row),
       hostname: privateDnsName(ctx, localIp),
       iam: iamNode(row, role),
       'instance-action': 'none',

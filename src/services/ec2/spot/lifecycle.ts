@@ -78,9 +78,25 @@ export async function endSpot(tx: Transaction, ctx: Context, row: InstanceRow): 
   if (again) await tx.schedule({ task: 'serveSpotRequest', key: row.spot.requestId, due: ctx.now + retryMillis });
 }
 
-/** Gives notice to a running Spot Instance: in its metadata and on the bus; what it is notified of follows in two minutes. */
-async function giveNotice(tx: Transaction, ctx: Context, row: InstanceRow, because: 'capacity' | 'price'): Promise<void> {
-  if (row.spot === undefined || row.spot.notice !== undefined || row.intent !== 'running') return;
+/** Says of a running Spot Instance that its interruption has become likely ("EC2 instance rebalance recommendations"). Returns its row. */
+async function recommend(tx: Transaction, ctx: Context, row: InstanceRow): Promise<InstanceRow> {
+  if (row.spot === undefined || row.spot.recommendedAt !== undefined || row.intent !== 'running') return row;
+  const next = { ...row, spot: { ...row.spot, recommendedAt: ctx.now } };
+  await tx.table(Instances).put(next);
+  await tx.emit({
+    source: 'aws.ec2',
+    detailType: 'EC2 Instance Rebalance Recommendation',
+    detail: { 'instance-id': row.id },
+    resources: [ec2Arn(ctx, 'instance', row.id)],
+  });
+  return next;
+}
+
+/** Gives notice to a running Spot Instance, with the recommendation at the latest: in its metadata and on the bus; what it is notified of follows in two minutes. */
+async function giveNotice(tx: Transaction, ctx: Context, asked: InstanceRow, because: 'capacity' | 'price'): Promise<void> {
+  if (asked.spot?.notice !== undefined || asked.intent !== 'running') return;
+  const row = await recommend(tx, ctx, asked);
+  if (row.spot === undefined) return;
   const { behaviour, requestId } = row.spot;
   // "Hibernation begins immediately": its notice comes without two minutes in advance.
   const at = behaviour === 'hibernate' ? ctx.now : ctx.now + noticeMillis;
@@ -96,6 +112,18 @@ async function giveNotice(tx: Transaction, ctx: Context, row: InstanceRow, becau
     message: `Your Spot instance is marked for ${behaviour === 'terminate' ? 'termination' : 'stop'}.`,
   });
   await tx.schedule({ task: 'interruptSpot', key: row.id, due: at });
+}
+
+/** Recommends to rebalance a running Spot Instance of any account; false when there is none. */
+export async function orderRecommendation(ctx: Context, id: string): Promise<boolean> {
+  const found = (await ctx.everywhere(Instances)).find(({ row }) => row.id === id && row.spot !== undefined);
+  if (found?.row.state !== 'running') return false;
+  const own = ctx.inScope(found.scope);
+  await own.transact(async (tx) => {
+    const row = await tx.table(Instances).get(id);
+    if (row !== undefined) await recommend(tx, own, row);
+  });
+  return true;
 }
 
 /** Interrupts a Spot Instance of any account as if its capacity were needed, or gives it its capacity back; false when there is none. */
@@ -122,7 +150,11 @@ async function resumeSpot(ctx: Context, id: string): Promise<void> {
     ctx.transact(async (tx) => {
       await tx
         .table(Instances)
-        .update([id], (latest) => (latest.spot === undefined ? latest : { ...latest, spot: { ...latest.spot, notice: wanted } }));
+        .update([id], (latest) =>
+          latest.spot === undefined
+            ? latest
+            : { ...latest, spot: { ...latest.spot, notice: wanted, recommendedAt: wanted && latest.spot.recommendedAt } },
+        );
     });
   await setNotice(undefined);
   try {
