@@ -22,12 +22,13 @@ export type ChangeReason =
 export interface Change {
   /** `ObjectCreated:Put`; notifications are asked for by it with `s3:` before. */
   name: string;
-  /** EventBridge's: `Object Created`. */
-  detailType: string;
+  /** EventBridge's: `Object Created`. Absent of what it is not told. */
+  detailType?: string;
   /** Members of the detail beside those that all events have. */
   detail?: Record<string, Value>;
   /** Member of the record beside the usual ones. */
   glacier?: Value;
+  replication?: Value;
   /** What the event tells of the object beside its key and version. */
   object?: { size?: number; etag?: string };
 }
@@ -76,7 +77,7 @@ export async function announce(
 ): Promise<void> {
   const config = (await tx.table(Configs).get(bucket.name, 'notification', ''))?.config as NotificationConfig | undefined;
   if (config === undefined) return;
-  if (config.eventBridge) await emit(tx, ctx, bucket, row, change);
+  if (config.eventBridge && change.detailType !== undefined) await emit(tx, ctx, bucket, row, change);
   for (const { id, arn, events, prefix, suffix } of config.rules) {
     if (!row.key.startsWith(prefix) || !row.key.endsWith(suffix)) continue;
     if (!events.some((asked) => covers(asked, `s3:${change.name}`))) continue;
@@ -90,7 +91,7 @@ async function emit(
   ctx: Context,
   bucket: BucketRow,
   row: Pick<VersionRow, 'key' | 'versionId' | 'sequence'>,
-  { detailType, detail = {}, object = {} }: Change,
+  { detailType = '', detail = {}, object = {} }: Change,
 ): Promise<void> {
   const version = row.versionId === 'null' ? {} : { 'version-id': row.versionId };
   await tx.emit({
@@ -124,7 +125,7 @@ function recordOf(
   ctx: Context,
   bucket: BucketRow,
   row: Pick<VersionRow, 'key' | 'versionId' | 'sequence'>,
-  { name, object, glacier }: Change,
+  { name, object, glacier, replication }: Change,
   configurationId: string,
 ) {
   return {
@@ -153,5 +154,6 @@ function recordOf(
       },
     },
     ...(glacier === undefined ? {} : { glacierEventData: glacier }),
+    ...(replication === undefined ? {} : { replicationEventData: replication }),
   };
 }

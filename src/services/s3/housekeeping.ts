@@ -1,7 +1,17 @@
 /** What goes when an account is reset. */
 import type { Context } from '../../kernel/context.ts';
 import { dropContents } from './contents.ts';
-import { AccessPoints, Accounts, Buckets, Configs, Objects, Uploads, Versions } from './state.ts';
+import {
+  AccessPoints,
+  Accounts,
+  Buckets,
+  Configs,
+  Objects,
+  ReplicationProgress,
+  TrackedVersions,
+  Uploads,
+  Versions,
+} from './state.ts';
 import { removeUpload } from './uploads/uploads.ts';
 
 /** Rows removed in one transaction. */
@@ -37,6 +47,10 @@ async function emptyBucket(ctx: Context, name: string): Promise<void> {
   await ctx.transact(async (tx) => {
     for (const upload of await tx.table(Uploads).list({ prefix: [name] })) await removeUpload(tx, upload, new Set());
     for (const { kind, id } of await tx.table(Configs).list({ prefix: [name] })) await tx.table(Configs).delete(name, kind, id);
+    for (const { key, sequence } of await tx.table(TrackedVersions).list({ prefix: [name] }))
+      await tx.table(TrackedVersions).delete(name, key, sequence);
+    for (const { rule } of await tx.table(ReplicationProgress).list({ prefix: [name] }))
+      await tx.table(ReplicationProgress).delete(name, rule);
     await tx.table(Buckets).delete(name);
   });
 }

@@ -27,6 +27,7 @@ import { meterRequests } from './later/metering.ts';
 import { measure } from './later/storage-metrics.ts';
 import { replicationChecks, replicationHandlers } from './buckets/replication.ts';
 import { replicate } from './later/replicate.ts';
+import { missThreshold, publishReplication } from './later/replication-metrics.ts';
 import { restored, restoreChecks, restoreExpired, restoreHandlers } from './later/restore.ts';
 import { sweep } from './later/lifecycle.ts';
 import { notificationChecks, notificationHandlers } from './buckets/notifications.ts';
@@ -52,6 +53,8 @@ import {
   LogLines,
   Objects,
   Parts,
+  ReplicationProgress,
+  TrackedVersions,
   Uploads,
   Versions,
   Sessions,
@@ -101,7 +104,22 @@ export default defineService({
   uses: ['cloudwatch', 'cost-explorer', 'iam', 'kms', 'lambda', 'sns', 'sqs', 'sts'],
   unsigned: true,
   api: createApi,
-  tables: [Buckets, Configs, Objects, Versions, Contents, Garbage, Uploads, Parts, Accounts, AccessPoints, Sessions, LogLines],
+  tables: [
+    Buckets,
+    Configs,
+    Objects,
+    Versions,
+    Contents,
+    Garbage,
+    Uploads,
+    Parts,
+    Accounts,
+    AccessPoints,
+    Sessions,
+    LogLines,
+    TrackedVersions,
+    ReplicationProgress,
+  ],
   handlers: {
     ...directoryHandlers,
     ...sessionHandlers,
@@ -168,7 +186,18 @@ export default defineService({
   credentials: sessionCredentials,
   records: meterRequests,
   answered: noteRequest,
-  tasks: { inventory: makeInventory, deliverLogs, notify, lifecycle: sweep, measure, replicate, restored, restoreExpired },
+  tasks: {
+    inventory: makeInventory,
+    deliverLogs,
+    notify,
+    lifecycle: sweep,
+    measure,
+    replicate,
+    replicationThreshold: missThreshold,
+    replicationMetrics: publishReplication,
+    restored,
+    restoreExpired,
+  },
   reconcilers: { [s3Contents.reconciler]: garbageReconciler(s3Contents) },
   web: answerBrowser,
   answerHeaders: corsHeaders,

@@ -7,6 +7,7 @@ import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import type { Value } from '../../../store/store.ts';
 import { bucketCheck } from '../access/checks.ts';
 import { invalidArgument, invalidRequest, malformedXml, noSuchSetting } from '../errors.ts';
+import { thresholdMinutes } from '../later/replication-metrics.ts';
 import { replicationOf } from '../later/replication-rules.ts';
 import { atBucket, findBucket, requireBucket } from '../lookup.ts';
 import { readStorageClass } from '../rules.ts';
@@ -21,11 +22,29 @@ function refuseAbsent(rule: ReplicationRule): void {
   const refuse = (name: string): never => {
     throw parameterNotImplemented('PutBucketReplication', name);
   };
-  const { Destination: destination, SourceSelectionCriteria: criteria } = rule;
-  if (destination?.ReplicationTime?.Status === 'Enabled') refuse('Destination.ReplicationTime');
-  if (destination?.Metrics?.Status === 'Enabled') refuse('Destination.Metrics');
+  const { SourceSelectionCriteria: criteria } = rule;
   if (criteria?.ReplicaModifications?.Status === 'Enabled') refuse('SourceSelectionCriteria.ReplicaModifications');
   if (rule.ExistingObjectReplication?.Status === 'Enabled') refuse('ExistingObjectReplication');
+}
+
+/**
+ * Metrics and Replication Time Control of a rule: "EventThreshold" and "Time" are fifteen minutes and nothing else, the latter needs the former
+ * (PutBucketReplication, "ReplicationTime", "Metrics").
+ */
+function readTiming({ Destination: destination, Filter: filter }: ReplicationRule): { metrics: boolean; timeControl: boolean } {
+  const { Metrics: metrics, ReplicationTime: time } = destination ?? {};
+  for (const one of [metrics, time])
+    if (one !== undefined && one.Status !== 'Enabled' && one.Status !== 'Disabled') throw malformedXml();
+  if ((metrics !== undefined || time !== undefined) && filter === undefined)
+    throw invalidRequest('Filter must be specified for this version of Cross Region Replication configuration schema.');
+  const timeControl = time?.Status === 'Enabled';
+  if (time !== undefined && time.Time?.Minutes === undefined) throw malformedXml();
+  for (const minutes of [time?.Time?.Minutes, metrics?.EventThreshold?.Minutes])
+    if (minutes !== undefined && minutes !== thresholdMinutes)
+      throw invalidRequest(`Only ${thresholdMinutes} is supported for the minutes of a replication time.`);
+  if (timeControl && metrics?.Status !== 'Enabled')
+    throw invalidRequest('Metrics must be enabled if ReplicationTime is enabled.');
+  return { metrics: metrics?.Status === 'Enabled', timeControl };
 }
 
 function readRule(rule: ReplicationRule, index: number): ReplicationRuleRow {
@@ -69,6 +88,7 @@ function readRule(rule: ReplicationRule, index: number): ReplicationRuleRow {
     ownedByDestination: destination?.AccessControlTranslation?.Owner === 'Destination',
     storageClass: destination?.StorageClass === undefined ? undefined : readStorageClass(destination.StorageClass),
     kmsKeyId,
+    ...readTiming(rule),
   };
 }
 

@@ -10,7 +10,7 @@ import type { Task } from '../../../kernel/service.ts';
 import type { StsApi } from '../../sts/api.ts';
 import { objectCheck, type ObjectAsk } from '../access/checks.ts';
 import { discardContent, keepContent, openContents, storeContent } from '../contents.ts';
-import { noSuchKey } from '../errors.ts';
+import { noSuchKey, serviceUnavailable } from '../errors.ts';
 import { announceCreated } from '../events.ts';
 import { atBucket, findBucket, findVersion, requireVersion } from '../lookup.ts';
 import { changeVersion, commitVersion } from '../objects/commit.ts';
@@ -27,45 +27,66 @@ import {
   Versions,
 } from '../state.ts';
 import { type FailureReason, failsWith, ReplicationFailure } from './replication-failures.ts';
-import { type ReplicationJob, replicationOf, replicationRulesFor } from './replication-rules.ts';
+import { type Outcomes, settle } from './replication-metrics.ts';
+import { replicateAt, type ReplicationJob, replicationOf, replicationRulesFor } from './replication-rules.ts';
 
-/** Replicates one version to all its destinations, and tells on it how that went. */
+/** Until a destination is tried again whose Region is down. */
+const retryMillis = 30_000;
+
+/** Replicates one version to all its destinations, and tells on it how that went. What cannot be reached is tried again; the version stays PENDING. */
 export const replicate: Task = async ({ payload }, ctx) => {
-  const { bucket: name, key, sequence } = payload as unknown as ReplicationJob;
-  const source = await ctx.table(Buckets).get(name);
-  const row = await ctx.table(Versions).get(name, key, -sequence);
-  if (source !== undefined && row !== undefined) await replicateVersion(ctx, source, row, {});
+  const job = payload as unknown as ReplicationJob;
+  const source = await ctx.table(Buckets).get(job.bucket);
+  const row = await ctx.table(Versions).get(job.bucket, job.key, -job.sequence);
+  if (source === undefined) return;
+  if (row === undefined) {
+    await ctx.transact((tx) => settle(tx, ctx, source, job, new Map()));
+    return;
+  }
+  const outcomes = await replicateVersion(ctx, source, row, {});
+  if (outcomes === undefined) await ctx.transact((tx) => replicateAt(tx, job, ctx.now + retryMillis));
 };
 
 /**
- * Replicates a version by all rules that take it, and writes on it how that went. Resolves with the first failure, undefined when there is none. A batch
- * job also takes replicas (`replicas`), which wait for no rule of theirs.
+ * Replicates a version by all rules that take it, and writes on it how that went. Resolves with the outcomes by rule, undefined while a Region is down
+ * that it needs. A batch job also takes replicas (`replicas`), which wait for no rule of theirs.
  */
 async function replicateVersion(
   ctx: Context,
   source: BucketRow,
   row: VersionRow,
   how: { replicas?: boolean },
-): Promise<ReplicationFailure | undefined> {
+): Promise<Outcomes | undefined> {
   const config = await replicationOf(ctx, source.name);
-  if (config === undefined) return undefined;
-  const rules = replicationRulesFor(config, how.replicas === true ? { ...row, replication: undefined } : row);
-  let failure: ReplicationFailure | undefined;
+  const candidate = how.replicas === true ? { ...row, replication: undefined } : row;
+  const rules = config === undefined ? [] : replicationRulesFor(config, candidate);
+  const outcomes = new Map<string, ReplicationFailure | undefined>();
   for (const rule of rules) {
+    if (config === undefined || (await isAway(ctx, source, rule))) return undefined;
     try {
       await replicateTo(ctx, { source, row, config, rule });
+      outcomes.set(rule.id, undefined);
     } catch (error) {
       if (!(error instanceof ReplicationFailure)) throw error;
       ctx.trace(`Replication of ${row.bucket}/${row.key} to ${rule.bucket} failed: ${error.message}`);
-      failure ??= error;
+      outcomes.set(rule.id, error);
     }
   }
+  const failed = [...outcomes.values()].some((failure) => failure !== undefined);
   await ctx.transact(async (tx) => {
+    await settle(tx, ctx, source, row, outcomes);
     const current = await tx.table(Versions).get(row.bucket, row.key, -row.sequence);
     if (current === undefined || rules.length === 0 || current.replication === 'REPLICA') return;
-    await changeVersion(tx, { ...current, replication: failure === undefined ? 'COMPLETED' : 'FAILED' });
+    await changeVersion(tx, { ...current, replication: failed ? 'FAILED' : 'COMPLETED' });
   });
-  return failure;
+  return outcomes;
+}
+
+/** Whether the Region of the source, or that of a rule's destination, is down. */
+async function isAway(ctx: Context, source: BucketRow, rule: ReplicationRuleRow): Promise<boolean> {
+  const target = await ctx.table(Buckets).get(rule.bucket);
+  const zones = ctx.part('zones');
+  return zones.downSince(source.region) !== undefined || zones.downSince(target?.region ?? source.region) !== undefined;
 }
 
 /**
@@ -81,8 +102,9 @@ export async function replicateNow(ctx: Context, ask: ObjectAsk, identity: Ident
   const eligible = config === undefined ? [] : replicationRulesFor(config, { ...row, replication: undefined });
   if (eligible.length === 0)
     throw new ReplicationFailure('SrcObjectNotEligible', 'No replication rule of the bucket takes the object.');
-  const failure = await replicateVersion(atBucket(ctx, source), source, row, { replicas: true });
-  if (failure !== undefined) throw failure;
+  const outcomes = await replicateVersion(atBucket(ctx, source), source, row, { replicas: true });
+  if (outcomes === undefined) throw serviceUnavailable();
+  for (const failure of outcomes.values()) if (failure !== undefined) throw failure;
 }
 
 interface Replication {

@@ -1,7 +1,9 @@
 /** Which versions are replicated where, and when that is put in hand ("Replicating objects within and across Regions", "What does Amazon S3 replicate?"). */
+import type { Millis } from '../../../base/clock.ts';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { isArchived } from '../rules.ts';
 import { type BucketRow, Configs, type ReplicationConfig, type ReplicationRuleRow, type VersionRow } from '../state.ts';
+import { track, waitingKey } from './replication-metrics.ts';
 
 /** Until a new version is at its destinations; S3 says "most objects within 15 minutes", and takes seconds. */
 const delayMillis = 2000;
@@ -48,14 +50,15 @@ export interface ReplicationJob {
  */
 export async function replicateLater(tx: Transaction, ctx: Context, bucket: BucketRow, row: VersionRow): Promise<VersionRow> {
   const config = bucket.versioning === 'Enabled' ? await replicationOf(tx, bucket.name) : undefined;
-  if (config === undefined || replicationRulesFor(config, row).length === 0) return row;
-  const { key, sequence } = row;
-  const job: ReplicationJob = { bucket: bucket.name, key, sequence };
-  await tx.schedule({
-    task: 'replicate',
-    key: `${bucket.name}/${sequence}/${key}`,
-    due: ctx.now + delayMillis,
-    payload: { ...job },
-  });
+  const rules = config === undefined ? [] : replicationRulesFor(config, row);
+  if (rules.length === 0) return row;
+  await replicateAt(tx, row, ctx.now + delayMillis);
+  await track(tx, bucket, row, rules, ctx.now);
   return { ...row, replication: 'PENDING' };
+}
+
+/** Has a version replicated at a time. */
+export async function replicateAt(tx: Transaction, row: ReplicationJob, due: Millis): Promise<void> {
+  const { bucket, key, sequence } = row;
+  await tx.schedule({ task: 'replicate', key: waitingKey(row), due, payload: { bucket, key, sequence } });
 }
