@@ -1,7 +1,6 @@
 /** Executions: started, watched, stopped, redriven, listed. Source: API reference, "StartExecution" and its neighbours. */
 import type { DescribeExecutionOutput, ExecutionListItem, SFN } from '@aws-sdk/client-sfn';
 import type { Context } from '../../kernel/context.ts';
-import { parameterNotImplemented } from '../../kernel/errors.ts';
 import { RequestCheck } from '../../kernel/request-check.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
 import { StateError } from './asl/errors.ts';
@@ -131,13 +130,14 @@ export const executionHandlers: HandlersOf<SFN> = {
     const find = async () => (name === undefined ? undefined : ctx.table(Executions).get(row.machine, row.name));
     const known = await find();
     if (known !== undefined) return answer(known);
-    if (!(await engineOf(ctx).begin(ctx, row))) return answer((await find()) ?? row);
+    if (row.type === 'EXPRESS') await engineOf(ctx).beginExpress(ctx, row);
+    else if (!(await engineOf(ctx).begin(ctx, row))) return answer((await find()) ?? row);
     return { executionArn: executionArn(ctx, row), startDate: new Date(row.start) };
   },
 
   async StartSyncExecution({ stateMachineArn = '', name, input = '{}', traceHeader, includedData }, ctx) {
     if (name !== undefined) checkName(name);
-    if (includedData === 'METADATA_ONLY') throw parameterNotImplemented('StartSyncExecution', 'includedData');
+    new RequestCheck().oneOf('includedData', includedData, ['ALL_DATA', 'METADATA_ONLY']).done();
     const target = await requireTarget(ctx, stateMachineArn);
     if (target.machine.type !== 'EXPRESS') throw wrongType();
     checkInput(input);
@@ -154,9 +154,9 @@ export const executionHandlers: HandlersOf<SFN> = {
       startDate: new Date(row.start),
       stopDate: new Date(stop),
       status: status === 'SUCCEEDED' || status === 'TIMED_OUT' ? status : 'FAILED',
-      input,
-      inputDetails: dataIncluded,
-      ...(output === undefined ? {} : { output, outputDetails: dataIncluded }),
+      ...(includedData === 'METADATA_ONLY'
+        ? { inputDetails: { included: false }, ...(output === undefined ? {} : { outputDetails: { included: false } }) }
+        : { input, inputDetails: dataIncluded, ...(output === undefined ? {} : { output, outputDetails: dataIncluded }) }),
       error,
       cause,
       traceHeader,

@@ -145,6 +145,16 @@ export const Executions = defineTable<ExecutionRow>()({
   },
 });
 
+/**
+ * Express executions that nobody waits for, until they have ended: what is begun again after a crash ("asynchronous Express Workflows … at-least-once
+ * workflow execution"). How far they came is not written, as in AWS.
+ */
+export const ExpressRuns = defineTable<ExecutionRow>()({
+  name: 'sfn.express',
+  scope: 'region',
+  key: (row) => [row.machine, row.name],
+});
+
 /** Executions that run: what is looked at after a restart. */
 export const Live = defineTable<{ machine: string; name: string }>()({
   name: 'sfn.live',
@@ -298,6 +308,7 @@ export const tables = [
   Tokens,
   Executions,
   Live,
+  ExpressRuns,
   Frames,
   Events,
   MapRuns,

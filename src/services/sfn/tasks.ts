@@ -3,7 +3,7 @@ import type { Context } from '../../kernel/context.ts';
 import type { FiredJob, Reconciler } from '../../kernel/service.ts';
 import { engineOf } from './engine/engine.ts';
 import { mapRunArn } from './rules.ts';
-import { Events, Executions, Frames, Live, MapItems, MapRuns } from './state.ts';
+import { Events, Executions, ExpressRuns, Frames, Live, MapItems, MapRuns } from './state.ts';
 
 /** Rows deleted in one transaction. */
 const pieceRows = 500;
@@ -40,11 +40,13 @@ export async function purge({ key }: FiredJob, ctx: Context): Promise<void> {
 /** Executions that were running when the process ended go on from their rows. */
 export const executions: Reconciler = {
   async keys(ctx) {
-    const rows = await ctx.everywhere(Live);
+    const rows = [...(await ctx.everywhere(Live)), ...(await ctx.everywhere(ExpressRuns))];
     return rows.map(({ scope, row }) => ({ ...scope, key: `${row.machine} ${row.name}` }));
   },
   async run({ account, region, key }, ctx) {
     const [machine = '', name = ''] = key.split(' ');
-    await engineOf(ctx).resume({ account, region }, machine, name);
+    const express = await ctx.table(ExpressRuns).get(machine, name);
+    if (express !== undefined) await engineOf(ctx).beginAgain({ account, region }, express);
+    else await engineOf(ctx).resume({ account, region }, machine, name);
   },
 };

@@ -169,6 +169,20 @@ test('executions go on after the cloud was killed: a wait, a callback, and branc
   await eventually(async () => expect((await historyOf(before, outer)).map(({ type }) => type)).toContain('TaskSubmitted'), {
     why: 'the inner execution runs',
   });
+  // Express executions that nobody waits for begin again; how far they came is not kept.
+  const hurried = { type: 'EXPRESS' as const };
+  const send = {
+    Type: 'Task',
+    Resource: 'arn:aws:states:::sqs:sendMessage',
+    Parameters: { QueueUrl, 'MessageBody.$': '$$.Execution.Id' },
+  };
+  const express = await machineOf(
+    before,
+    role,
+    { StartAt: 'W', States: { W: { Type: 'Wait', Seconds: 200, Next: 'S' }, S: { ...send, End: true } } },
+    hurried,
+  );
+  const { executionArn: quick } = await before.sfn.startExecution({ stateMachineArn: express, input: '{}' });
   await first.kill();
 
   const second_ = await startOwnCloud({ data: first.data });
@@ -180,6 +194,8 @@ test('executions go on after the cloud was killed: a wait, a callback, and branc
     await after.sfn.sendTaskSuccess({ taskToken: tokens[2], output: '"three"' });
     const mapped = await ended(after, each);
     expect(Object.values(mapped.output ?? {}).sort()).toEqual(['one', 'three', 'two']);
+    await advanceClock(second_.endpoint, 201 * second);
+    expect(await take(new SQS(before.account.config({ endpoint: second_.endpoint })), QueueUrl)).toEqual([quick]);
     await advanceClock(second_.endpoint, day + second);
     expect(await ended(after, waiting)).toMatchObject({ status: 'SUCCEEDED', output: { a: 1 } });
     expect(await ended(after, outer)).toMatchObject({ status: 'SUCCEEDED', output: 'SUCCEEDED' });

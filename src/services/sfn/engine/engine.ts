@@ -3,7 +3,7 @@
  * written in one transaction before anybody is told. Calls of tasks run beside the queue and come back to it as answers, so no slot of the scheduler is held
  * by them. A run is kept in memory while it is being worked on and read again from its rows when something happens to it later.
  *
- * A call whose answer was not written when the process died is made again after the restart, as AWS does with its own failures ("at least once" for
+ * An express execution has no rows but its beginning. A call whose answer was not written when the process died is made again after the restart, as AWS does with its own failures ("at least once" for
  * the services called). Rejected: steps as jobs of the scheduler: two transactions more for each, and its few slots would wait for functions.
  */
 import type { Clock } from '../../../base/clock.ts';
@@ -16,7 +16,7 @@ import { definitionOf, workflowAt } from '../asl/definition.ts';
 import { atRest } from './failures.ts';
 import { dataDetails } from './join.ts';
 import { executionArn, expressMillisMax, standardMillisMax } from '../rules.ts';
-import { Executions, Frames, type ExecutionRow } from '../state.ts';
+import { Executions, ExpressRuns, Frames, type ExecutionRow } from '../state.ts';
 import { endExecution } from './ending.ts';
 import { commit, nextTime, wholeExecution } from './journal.ts';
 import { type Effect, Run } from './run.ts';
@@ -89,6 +89,27 @@ export class Engine {
       await this.hands.started(run);
     });
     return true;
+  }
+
+  /** Begins an express execution that nobody waits for: once its row is written it runs, if need be again after a crash. */
+  async beginExpress(scope: Scope, row: ExecutionRow): Promise<void> {
+    await this.contextIn(scope).transact((tx) => tx.table(ExpressRuns).put(row));
+    await this.begin(scope, row);
+  }
+
+  /** Begins an express execution again that a crash has cut off, or ends it when its time is over. */
+  async beginAgain(scope: Scope, row: ExecutionRow): Promise<void> {
+    const ctx = this.contextIn(scope);
+    if (this.#boxes.has(keyOf(ctx, row))) return;
+    if (ctx.clock.now() < row.start + expressMillisMax) {
+      await this.begin(scope, row);
+      return;
+    }
+    await loadLibraries();
+    const run = new Run(ctx, { ...row }, []);
+    endExecution(run, 'TIMED_OUT', new StateError(undefined));
+    run.log.push(...run.events);
+    await this.#ended(run);
   }
 
   /** Has an ended execution go on where it did not succeed. Resolves with the time; its row was found redrivable before. */
@@ -271,6 +292,10 @@ export class Engine {
 
   async #ended(run: Run): Promise<void> {
     await this.hands.ended(run);
+    // After its log: a crash between the two has it run again, which "at least once" allows, and its log not missing.
+    const { machine, name } = run.execution;
+    if (!run.durable && (await run.ctx.table(ExpressRuns).get(machine, name)) !== undefined)
+      await run.ctx.transact((tx) => tx.table(ExpressRuns).delete(machine, name));
     const arn = executionArn(run.ctx, run.execution);
     const listeners = this.#watchers.get(arn);
     this.#watchers.delete(arn);

@@ -1,6 +1,6 @@
 /**
  * One execution while it is being worked on: its rows in memory, changed by the steps, and written in one transaction when they rest. Express
- * executions have the same rows, but they are never written: they live as long as the process ("Express workflows … no state is persisted").
+ * executions have the same rows, but they are never written ("Express workflows … no state is persisted"): one that a crash cuts off begins again.
  */
 import type { Millis } from '../../../base/clock.ts';
 import type { Context } from '../../../kernel/context.ts';
