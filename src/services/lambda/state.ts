@@ -243,6 +243,15 @@ export interface PositionRow {
   /** Last record that is done with. */
   sequence?: string | undefined;
   ended: boolean;
+  /** The tumbling window that is open. */
+  window?: WindowState | undefined;
+}
+
+export interface WindowState {
+  start: Millis;
+  end: Millis;
+  /** What the function has answered last, as JSON. */
+  state: string;
 }
 
 export const Positions = defineTable<PositionRow>()({

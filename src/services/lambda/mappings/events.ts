@@ -67,7 +67,8 @@ export function tableRecord({ dynamodb, ...record }: StreamRecord, sourceArn: st
   };
 }
 
-function plain(value: unknown): unknown {
+/** A value with bytes as base64. */
+export function plain(value: unknown): unknown {
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value !== 'object' || value === null) return value;

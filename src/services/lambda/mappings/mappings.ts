@@ -52,8 +52,6 @@ function checkSettings(operation: string, input: Settings, kind: SourceKind): vo
     .range('tumblingWindowInSeconds', input.TumblingWindowInSeconds, 0, 900)
     .range('scalingConfig.maximumConcurrency', input.ScalingConfig?.MaximumConcurrency, 2, 1000)
     .done();
-  if ((input.ParallelizationFactor ?? 1) > 1) throw parameterNotImplemented(operation, 'ParallelizationFactor above 1');
-  if ((input.TumblingWindowInSeconds ?? 0) > 0) throw parameterNotImplemented(operation, 'TumblingWindowInSeconds');
   const only = (names: readonly (keyof Settings)[], what: string): void => {
     const found = names.find((name) => input[name] !== undefined);
     if (found !== undefined) throw invalidParameter(`Unsupported parameter ${String(found)} for event source of type ${what}.`);
@@ -67,6 +65,7 @@ function checkSettings(operation: string, input: Settings, kind: SourceKind): vo
         'BisectBatchOnFunctionError',
         'MaximumRecordAgeInSeconds',
         'DestinationConfig',
+        'ParallelizationFactor',
         'TumblingWindowInSeconds',
       ],
       'SQS',
@@ -99,8 +98,19 @@ function settingsOf(input: Settings, before: MappingRow): MappingRow {
     retries: input.MaximumRetryAttempts ?? before.retries,
     ageSeconds: input.MaximumRecordAgeInSeconds ?? before.ageSeconds,
     bisect: input.BisectBatchOnFunctionError ?? before.bisect,
+    parallel: input.ParallelizationFactor ?? before.parallel,
+    tumblingSeconds: input.TumblingWindowInSeconds ?? before.tumblingSeconds,
     onFailure: DestinationConfig === undefined ? before.onFailure : checkDestination(DestinationConfig.OnFailure?.Destination),
   };
+}
+
+/** The settings after an input. Throws what cannot go together. */
+function readSettings(operation: string, input: Settings, before: MappingRow): MappingRow {
+  const row = settingsOf(input, before);
+  // A window's state is one for each shard, and AWS does not say what batches at once make of it.
+  if ((row.parallel ?? 1) > 1 && (row.tumblingSeconds ?? 0) > 0)
+    throw parameterNotImplemented(operation, 'TumblingWindowInSeconds with ParallelizationFactor above 1');
+  return row;
 }
 
 /** What the role must be allowed to do with a source is tried at once, as AWS does. */
@@ -250,7 +260,7 @@ export const mappingHandlers: HandlersOf<Lambda> = {
           : 'Unsupported starting position for DynamoDB Streams: AT_TIMESTAMP.',
       );
     await trySource(ctx, target, kind, arn);
-    const row = settingsOf(input, {
+    const row = readSettings('CreateEventSourceMapping', input, {
       uuid: ctx.uuid(),
       function: ref.name,
       qualifier: ref.qualifier,
@@ -302,7 +312,7 @@ export const mappingHandlers: HandlersOf<Lambda> = {
     const ref = input.FunctionName === undefined ? undefined : readFunction(ctx, input.FunctionName);
     if (ref !== undefined) await requireTarget(ctx, ref);
     const row = await ctx.transact(async (tx) => {
-      const now = settingsOf(input as Settings, await readyMapping(tx, input.UUID));
+      const now = readSettings('UpdateEventSourceMapping', input as Settings, await readyMapping(tx, input.UUID));
       const target = ref === undefined ? {} : { function: ref.name, qualifier: ref.qualifier };
       const changed: MappingRow = { ...now, ...target, state: 'Updating', modified: ctx.now };
       await later(ctx, tx, changed);

@@ -3,6 +3,7 @@
  * ("Using Lambda with Amazon SQS": batching, reporting batch item failures, maximum concurrency).
  */
 import type { Message } from '@aws-sdk/client-sqs';
+import type { Millis } from '../../../base/clock.ts';
 import type { Context } from '../../../kernel/context.ts';
 import { AwsError } from '../../../kernel/errors.ts';
 import { actBy, queueUrl } from '../asynchronous/destinations.ts';
@@ -12,8 +13,16 @@ import type { MappingRow } from '../state.ts';
 import { filterOf, queueRecord } from './events.ts';
 import type { Beat } from './pollers.ts';
 
-/** "Lambda starts processing five batches at a time." */
-const batchesDefault = 5;
+/**
+ * "Lambda starts processing five batches at a time", and five more each second while messages wait ("up to 300 more concurrent invokes per minute"). AWS
+ * goes on to 1,250; one machine has no room for as many environments.
+ */
+const batchesFirst = 5;
+const batchesMore = 5;
+const growthMillis: Millis = 1000;
+const batchesMost = 60;
+/** What an event may have, with room for what surrounds the records. */
+const batchBytesMax = 6_000_000;
 const receiveMax = 10;
 /** Seconds of the cloud's time that a receive waits for messages. */
 const waitSeconds = 5;
@@ -23,20 +32,25 @@ const refusalMillis = 1000;
 /** Receives and hands on until it is told to stop. */
 export async function pollQueue(ctx: Context, beat: Beat): Promise<void> {
   const running = new Set<Promise<void>>();
+  let [allowed, since] = [batchesFirst, ctx.clock.now()];
   try {
     for (;;) {
       const mapping = await beat.mapping();
       if (mapping === undefined) return;
-      if (running.size >= (mapping.concurrencyMax ?? batchesDefault)) {
-        await Promise.race(running);
+      if (running.size >= Math.min(allowed, mapping.concurrencyMax ?? batchesMost)) {
+        await Promise.race([...running, ctx.clock.pause(growthMillis, beat.stopped)]);
+        if (ctx.clock.now() - since >= growthMillis)
+          [allowed, since] = [Math.min(batchesMost, allowed + batchesMore), ctx.clock.now()];
         continue;
       }
       try {
         const target = await targetOf(ctx, mapping);
         const messages = await gather(ctx, mapping, target, beat);
-        if (messages.length === 0) continue;
-        const work = process(ctx, mapping, target, messages, beat).finally(() => running.delete(work));
-        running.add(work);
+        if (messages.length === 0) [allowed, since] = [batchesFirst, ctx.clock.now()];
+        for (const part of byBytes(messages)) {
+          const work = process(ctx, mapping, target, part, beat).finally(() => running.delete(work));
+          running.add(work);
+        }
       } catch (error) {
         if (!(error instanceof AwsError)) throw error;
         beat.note(`PROBLEM: ${error.message}`);
@@ -77,6 +91,19 @@ async function gather(ctx: Context, mapping: MappingRow, target: Target, beat: B
     if (batch.length === 0) return batch;
   } while (batch.length < mapping.batchSize && ctx.clock.now() < ends && !beat.stopped.aborted);
   return batch;
+}
+
+/** Messages as batches that an event can hold. */
+function byBytes(messages: readonly Message[]): Message[][] {
+  const all: Message[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const message of messages) {
+    const size = Buffer.byteLength(JSON.stringify(queueRecord(message, '')));
+    if (bytes + size > batchBytesMax) [bytes, all[all.length]] = [0, []];
+    bytes += size;
+    all.at(-1)?.push(message);
+  }
+  return all;
 }
 
 async function process(ctx: Context, mapping: MappingRow, target: Target, messages: Message[], beat: Beat): Promise<void> {
