@@ -116,6 +116,10 @@ export const idKinds = {
   gatewayPart: { prefix: '', length: 6, alphabet: lowerAlphanumeric },
   gatewayDomain: { prefix: 'd-', length: 10, alphabet: lowerAlphanumeric },
   apiKeyValue: { prefix: '', length: 40, alphabet: alphanumeric },
+  // Cognito: what follows the Region in a pool's id; app clients and their secrets.
+  userPool: { prefix: '', length: 9, alphabet: alphanumeric },
+  userPoolClient: { prefix: '', length: 26, alphabet: lowerAlphanumeric },
+  userPoolSecret: { prefix: '', length: 51, alphabet: lowerAlphanumeric },
   // Lambda: host names of function URLs.
   functionUrl: { prefix: '', length: 32, alphabet: 'abcdefghijklmnopqrstuvwxyz234567' },
   // Kernel.

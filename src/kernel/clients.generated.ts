@@ -15,6 +15,7 @@ import type { CloudFront } from '@aws-sdk/client-cloudfront';
 import type { CloudTrail } from '@aws-sdk/client-cloudtrail';
 import type { CloudWatch } from '@aws-sdk/client-cloudwatch';
 import type { CloudWatchLogs } from '@aws-sdk/client-cloudwatch-logs';
+import type { CognitoIdentityProvider } from '@aws-sdk/client-cognito-identity-provider';
 import type { Comprehend } from '@aws-sdk/client-comprehend';
 import type { ComputeOptimizer } from '@aws-sdk/client-compute-optimizer';
 import type { CostExplorer } from '@aws-sdk/client-cost-explorer';
@@ -97,6 +98,7 @@ export interface ServiceClients {
   cloudtrail: CloudTrail;
   cloudwatch: CloudWatch;
   'cloudwatch-logs': CloudWatchLogs;
+  'cognito-identity-provider': CognitoIdentityProvider;
   comprehend: Comprehend;
   'compute-optimizer': ComputeOptimizer;
   'cost-explorer': CostExplorer;

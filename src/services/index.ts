@@ -72,6 +72,11 @@ export const services: readonly ServiceEntry[] = [
   },
   { name: 'sfn', load: () => import('./sfn/index.ts'), eager: true },
   { name: 'application-auto-scaling', load: () => import('./application-auto-scaling/index.ts') },
+  {
+    name: 'cognito-identity-provider',
+    load: () => import('./cognito-identity-provider/index.ts'),
+    webPaths: /^\/[\w-]+_[0-9A-Za-z]+\/\.well-known\//,
+  },
   { name: 'cloudtrail', load: () => import('./cloudtrail/index.ts') },
   {
     name: 'lambda',
