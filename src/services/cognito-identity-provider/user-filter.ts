@@ -16,7 +16,7 @@ const searchable: readonly string[] = [
   'sub',
 ];
 
-function valueOf(user: UserRow, name: string): string {
+function fieldOf(user: UserRow, name: string): string {
   if (name === 'username') return user.username;
   if (name === 'cognito:user_status') return user.status;
   if (name === 'status') return user.enabled ? 'Enabled' : 'Disabled';
@@ -33,6 +33,6 @@ export function matcherOf(filter: string | undefined): (user: UserRow) => boolea
   const ignoresCase = name === 'cognito:user_status' || name === 'status';
   const plain = (value: string): string => (ignoresCase ? value.toLowerCase() : value);
   return operator === '='
-    ? (user) => plain(valueOf(user, name)) === plain(wanted)
-    : (user) => plain(valueOf(user, name)).startsWith(plain(wanted));
+    ? (user) => plain(fieldOf(user, name)) === plain(wanted)
+    : (user) => plain(fieldOf(user, name)).startsWith(plain(wanted));
 }
