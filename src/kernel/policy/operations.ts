@@ -18,6 +18,7 @@ const prefixes: Readonly<Record<string, string>> = {
   'auto-scaling-plans': 'autoscaling-plans',
   cloudcontrol: 'cloudformation',
   'cloudwatch-logs': 'logs',
+  'cognito-identity-provider': 'cognito-idp',
   'cost-explorer': 'ce',
   'database-migration-service': 'dms',
   'direct-connect': 'directconnect',

@@ -129,6 +129,9 @@ function internetRules(openPorts: readonly number[]): string {
     lines.push(`add rule ${table} web ip daddr ${hostedAddress} tcp dport 80 dnat ip to ${hostedAddress}:${first}`);
     lines.push(`add rule ${table} web ip daddr ${hostedAddress} return`);
     lines.push(`add rule ${table} web ${own} ${toApi}`);
+    // The platform itself asks under the same names, as who fetches the keys of a pool's tokens.
+    lines.push(`add chain ${table} own { type nat hook output priority -100; policy accept; }`);
+    lines.push(`add rule ${table} own ${own} ${toApi}`);
     lines.push(
       `add rule ${table} web ip saddr ${serviceCidr} ip daddr ${doorCidr} tcp dport { ${webPorts.join(', ')} } dnat to :${first}`,
     );

@@ -70,7 +70,18 @@ const check = checkByRoute('api-gateway', async ([kind, id = ''], ctx) => {
 
 export default defineService({
   name: 'api-gateway',
-  uses: ['acm', 'cloudwatch', 'cloudwatch-logs', 'ec2', 'elastic-load-balancing-v2', 'firehose', 'lambda', 's3', 'sts'],
+  uses: [
+    'acm',
+    'cloudwatch',
+    'cloudwatch-logs',
+    'cognito-identity-provider',
+    'ec2',
+    'elastic-load-balancing-v2',
+    'firehose',
+    'lambda',
+    's3',
+    'sts',
+  ],
   tables: [
     ...[RestApis, Definitions, Deployments, Snapshots, Stages, ApiKeys, UsagePlans, PlanKeys, Usages],
     ...[Domains, Mappings, Addresses, Accounts, VpcLinks],

@@ -57,7 +57,3 @@ export function notConfirmed(): AwsError {
 export function resetRequired(): AwsError {
   return new AwsError('PasswordResetRequiredException', 'Password reset required for the user');
 }
-
-export function limitExceeded(message: string): AwsError {
-  return new AwsError('LimitExceededException', message);
-}

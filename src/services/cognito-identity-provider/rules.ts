@@ -14,7 +14,7 @@ export const signUpCodeMillis: Millis = 24 * hour;
 export const resetCodeMillis: Millis = hour;
 /** "AuthSessionValidity: … 3 minutes" */
 export const challengeMillis: Millis = 3 * minute;
-export const tokenMillisDefault: Millis = hour;
+const tokenMillisDefault: Millis = hour;
 export const refreshDaysDefault = 30;
 /** "after five failed attempts": the first lock is a second, doubled with each failure up to about 15 minutes. */
 export const failuresFree = 5;

@@ -13,7 +13,8 @@ import { type ClientRow, type PoolRow, type SessionRow, Sessions, type UserRow, 
 
 const refreshBytes = 192;
 const scopeOfSignIn = 'aws.cognito.signin.user.admin';
-const dayMillis = 86_400_000;
+/** After its end a sign-in is known as one that is over for as long. */
+const rememberedMillis = 30 * 86_400_000;
 
 function digest(token: string): string {
   return createHash('sha256').update(token).digest('hex');
@@ -85,8 +86,7 @@ export async function signIn(door: Door, user: UserRow): Promise<AuthenticationR
   };
   await ctx.transact(async (tx) => {
     await tx.table(Sessions).put(session);
-    // Access tokens of its last hour are asked about for as long as they may live.
-    await tx.schedule({ task: 'forgetSession', key: session.token, due: session.until + dayMillis, payload: { pool: pool.id } });
+    await tx.schedule({ task: 'forgetSession', key: session.token, due: session.until + rememberedMillis, payload: { pool: pool.id } });
   });
   return { ...(await tokensOf(door, user, session)), RefreshToken: token };
 }

@@ -1,7 +1,8 @@
-/** Authorizers of an API. Those of Cognito are refused until there are user pools. */
+/** Authorizers of an API: functions, and user pools of Cognito. */
 import type { APIGateway, Authorizer } from '@aws-sdk/client-api-gateway';
-import { parameterNotImplemented } from '../../../kernel/errors.ts';
+import type { Context } from '../../../kernel/context.ts';
 import type { HandlersOf } from '../../../kernel/service.ts';
+import type { CognitoApi } from '../../cognito-identity-provider/api.ts';
 import { badRequest, conflict, noSuch } from '../errors.ts';
 import { changeDefinition, pageItems, readDefinition } from '../lookup.ts';
 import { applyPatch } from '../patch.ts';
@@ -17,15 +18,24 @@ function requireAuthorizer({ authorizers }: Definition, id = ''): Authorizer {
   return found;
 }
 
+const headerSource = /^method\.request\.header\.[\w!#$%&'*+.^`|~-]+$/;
+
+/** Throws BadRequestException for what an authorizer may not be. Whether its pools are there is asked beside (`checkPools`). */
 function checkAuthorizer(authorizer: Authorizer): Authorizer {
   const { type, authorizerUri, identitySource, authorizerResultTtlInSeconds: ttl = ttlSecondsDefault } = authorizer;
-  if (type === 'COGNITO_USER_POOLS') throw parameterNotImplemented('CreateAuthorizer', 'type COGNITO_USER_POOLS');
+  if (type === 'COGNITO_USER_POOLS') {
+    if ((authorizer.providerARNs ?? []).length === 0) throw badRequest('Authorizer must have at least one provider ARN');
+    if (!headerSource.test(identitySource ?? ''))
+      throw badRequest('Invalid Authorizer identity source: COGNITO_USER_POOLS authorizers need one header');
+    if (ttl < 0 || ttl > ttlSecondsMax) throw badRequest('Authorizer result TTL must be between 0 and 3600 seconds');
+    return { ...authorizer, authType: 'cognito_user_pools', authorizerResultTtlInSeconds: ttl };
+  }
   if (type !== 'TOKEN' && type !== 'REQUEST')
     throw badRequest(`Invalid authorizer type specified: ${String(type)}. Valid values are: TOKEN, REQUEST, COGNITO_USER_POOLS`);
   if (authorizerUri === undefined || !/^arn:aws[a-z-]*:apigateway:[^:]+:lambda:path\/.+\/invocations$/.test(authorizerUri))
     throw badRequest('Invalid Authorizer URI');
   if (ttl < 0 || ttl > ttlSecondsMax) throw badRequest('Authorizer result TTL must be between 0 and 3600 seconds');
-  if (type === 'TOKEN' && !/^method\.request\.header\.[\w!#$%&'*+.^`|~-]+$/.test(identitySource ?? ''))
+  if (type === 'TOKEN' && !headerSource.test(identitySource ?? ''))
     throw badRequest('Invalid Authorizer identity source: TOKEN authorizers need one header');
   if (type === 'REQUEST' && ttl > 0 && (identitySource === undefined || identitySource === ''))
     throw badRequest('Identity source is required for REQUEST authorizers when caching is enabled');
@@ -35,6 +45,13 @@ function checkAuthorizer(authorizer: Authorizer): Authorizer {
   return { ...authorizer, authorizerResultTtlInSeconds: ttl };
 }
 
+/** Throws BadRequestException for user pools that are not there. */
+async function checkPools(ctx: Context, arns: readonly string[] | undefined): Promise<void> {
+  if (arns === undefined || arns.length === 0) return;
+  const pools = await ctx.internal<CognitoApi>('cognito-identity-provider');
+  for (const arn of arns) if (!(await pools.hasPool(arn))) throw badRequest(`Invalid Cognito User Pool ARN: ${arn}`);
+}
+
 export const authorizerHandlers: HandlersOf<APIGateway> = {
   async CreateAuthorizer(input, ctx) {
     const authorizer = checkAuthorizer({
@@ -42,12 +59,14 @@ export const authorizerHandlers: HandlersOf<APIGateway> = {
       name: input.name,
       type: input.type,
       authType: input.authType ?? 'custom',
+      providerARNs: input.providerARNs,
       authorizerUri: input.authorizerUri,
       authorizerCredentials: input.authorizerCredentials,
       identitySource: input.identitySource,
       identityValidationExpression: input.identityValidationExpression,
       authorizerResultTtlInSeconds: input.authorizerResultTtlInSeconds,
     });
+    await checkPools(ctx, authorizer.providerARNs);
     return changeDefinition(ctx, input.restApiId, (draft) => {
       if (Object.values(draft.authorizers).some(({ name }) => name === input.name))
         throw badRequest('Authorizer name must be unique. Authorizer with this name already exists in this RestApi.');
@@ -66,12 +85,19 @@ export const authorizerHandlers: HandlersOf<APIGateway> = {
   },
 
   async UpdateAuthorizer(input, ctx) {
+    await checkPools(
+      ctx,
+      (input.patchOperations ?? [])
+        .filter(({ op, path }) => op === 'add' && path === '/providerARNs')
+        .map(({ value = '' }) => value),
+    );
     return changeDefinition(ctx, input.restApiId, (draft) => {
       const changed = checkAuthorizer(
         applyPatch(requireAuthorizer(draft, input.authorizerId), input.patchOperations, {
           '/name': 'text',
           '/type': 'text',
           '/authType': 'text',
+          '/providerARNs': 'list',
           '/authorizerUri': 'text',
           '/authorizerCredentials': 'text',
           '/identitySource': 'text',

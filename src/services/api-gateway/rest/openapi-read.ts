@@ -148,17 +148,17 @@ function readAuthorizers(reading: Reading): void {
     const given = object(object(scheme)['x-amazon-apigateway-authorizer']);
     const type = text(given['type'])?.toUpperCase();
     if (type === undefined) continue;
-    if (type === 'COGNITO_USER_POOLS') throw badRequest('Pilvi does not implement Cognito user pool authorizers.');
     const header = text(object(scheme)['name']) ?? 'Authorization';
     const same = Object.values(definition.authorizers).find((own) => own.name === name);
     const authorizer: Authorizer = {
       id: same?.id ?? id(),
       name,
       type: type as 'TOKEN',
-      authType: 'custom',
+      authType: type === 'COGNITO_USER_POOLS' ? 'cognito_user_pools' : 'custom',
+      providerARNs: Array.isArray(given['providerARNs']) ? given['providerARNs'].map(String) : undefined,
       authorizerUri: text(given['authorizerUri']),
       authorizerCredentials: text(given['authorizerCredentials']),
-      identitySource: text(given['identitySource']) ?? (type === 'TOKEN' ? `method.request.header.${header}` : undefined),
+      identitySource: text(given['identitySource']) ?? (type === 'REQUEST' ? undefined : `method.request.header.${header}`),
       identityValidationExpression: text(given['identityValidationExpression']),
       authorizerResultTtlInSeconds:
         given['authorizerResultTtlInSeconds'] === undefined ? 300 : Number(given['authorizerResultTtlInSeconds']),
@@ -254,16 +254,20 @@ function readSecurity(
 ): Pick<Method, 'authorizationType' | 'authorizerId' | 'apiKeyRequired' | 'authorizationScopes'> {
   const listed = operation['security'] ?? reading.doc['security'];
   const auth = text(object(operation['x-amazon-apigateway-auth'])['type'])?.toUpperCase();
-  const found: Pick<Method, 'authorizationType' | 'authorizerId' | 'apiKeyRequired'> = {
+  const found: Pick<Method, 'authorizationType' | 'authorizerId' | 'apiKeyRequired' | 'authorizationScopes'> = {
     authorizationType: auth === 'AWS_IAM' ? 'AWS_IAM' : 'NONE',
     apiKeyRequired: false,
   };
   for (const requirement of Array.isArray(listed) ? (listed as unknown[]) : [])
-    for (const name of Object.keys(object(requirement))) {
+    for (const [name, scopesOf] of Object.entries(object(requirement))) {
       const scheme = object(schemesOf(reading)[name]);
       const authorizer = Object.values(reading.definition.authorizers).find((own) => own.name === name);
-      if (authorizer !== undefined) Object.assign(found, { authorizationType: 'CUSTOM', authorizerId: authorizer.id });
-      else if (scheme['x-amazon-apigateway-authtype'] === 'awsSigv4') found.authorizationType = 'AWS_IAM';
+      if (authorizer !== undefined) {
+        const isPool = authorizer.type === 'COGNITO_USER_POOLS';
+        const scopes = isPool && Array.isArray(scopesOf) ? scopesOf.map(String) : [];
+        Object.assign(found, { authorizationType: isPool ? 'COGNITO_USER_POOLS' : 'CUSTOM', authorizerId: authorizer.id });
+        if (scopes.length > 0) found.authorizationScopes = scopes;
+      } else if (scheme['x-amazon-apigateway-authtype'] === 'awsSigv4') found.authorizationType = 'AWS_IAM';
       else if (scheme['type'] === 'apiKey' && String(scheme['name']).toLowerCase() === 'x-api-key') found.apiKeyRequired = true;
     }
   return found;

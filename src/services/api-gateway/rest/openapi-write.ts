@@ -125,7 +125,7 @@ function writeMethod(definition: Definition, method: Method, { swagger, integrat
   const authorizer = definition.authorizers[method.authorizerId ?? '']?.name;
   const security = [
     ...(method.apiKeyRequired === true ? [{ api_key: [] }] : []),
-    ...(authorizer !== undefined && authorizers ? [{ [authorizer]: [] }] : []),
+    ...(authorizer !== undefined && authorizers ? [{ [authorizer]: method.authorizationScopes ?? [] }] : []),
   ];
   const validator = definition.validators[method.requestValidatorId ?? '']?.name;
   return {
@@ -188,7 +188,12 @@ function writeSecurity(definition: Definition, { authorizers }: Options): Doc {
     const header = /^method\.request\.header\.([^,]+)$/.exec(identitySource)?.[1];
     const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
     schemes[name] = {
-      ...{ type: 'apiKey', name: header ?? 'Unused', in: 'header', 'x-amazon-apigateway-authtype': 'custom' },
+      ...{
+        type: 'apiKey',
+        name: header ?? 'Unused',
+        in: 'header',
+        'x-amazon-apigateway-authtype': type === 'COGNITO_USER_POOLS' ? 'cognito_user_pools' : 'custom',
+      },
       'x-amazon-apigateway-authorizer': { ...given, type: type.toLowerCase(), ...(type === 'REQUEST' ? { identitySource } : {}) },
     };
   }

@@ -1,10 +1,11 @@
-/** Who may call a method: resource policies, Signature Version 4, Lambda authorizers ("How API Gateway resource policies affect authorization workflow"). */
-import type { Method } from '@aws-sdk/client-api-gateway';
+/** Who may call a method: resource policies, Signature Version 4, Lambda authorizers, user pools ("How API Gateway resource policies affect authorization workflow"). */
+import type { Authorizer, Method } from '@aws-sdk/client-api-gateway';
 import { anonymousIdentity, type Identity } from '../../../kernel/caller.ts';
 import { AwsError } from '../../../kernel/errors.ts';
 import { expandPolicy } from '../rest/apis.ts';
 import { askAuthorizer } from './authorizers.ts';
 import { type Call, internalError, Refusal } from './call.ts';
+import { claimsOf } from './user-pools.ts';
 
 /** ARN of what is called: `arn:aws:execute-api:region:account:api/stage/METHOD/path`. */
 export function methodArn(call: Pick<Call, 'ctx' | 'api' | 'method' | 'path'> & { stage: { name: string } }): string {
@@ -25,13 +26,20 @@ export async function authoriseCall(call: Call, method: Method): Promise<void> {
     await authoriseByFunction(call, method, resourcePolicy);
     return;
   }
+  if (method.authorizationType === 'COGNITO_USER_POOLS')
+    call.authorizer = { claims: await claimsOf(call, authorizerOf(call, method), method.authorizationScopes ?? []) };
   if (resourcePolicy !== undefined) await ask(call, anonymousIdentity, resourcePolicy);
+}
+
+function authorizerOf(call: Call, method: Method): Authorizer {
+  const authorizer = call.served.definition.authorizers[method.authorizerId ?? ''];
+  if (authorizer === undefined) throw internalError('Execution failed due to configuration error: no such authorizer', call);
+  return authorizer;
 }
 
 /** The policy that a Lambda authorizer returns is evaluated together with the API's own: either may allow, both may deny. */
 async function authoriseByFunction(call: Call, method: Method, resourcePolicy: string | undefined): Promise<void> {
-  const authorizer = call.served.definition.authorizers[method.authorizerId ?? ''];
-  if (authorizer === undefined) throw internalError('Execution failed due to configuration error: no such authorizer', call);
+  const authorizer = authorizerOf(call, method);
   const { principalId, policy, context, usageIdentifierKey } = await askAuthorizer(call, authorizer);
   const own = resourcePolicy === undefined ? [] : listOf((JSON.parse(resourcePolicy) as { Statement?: unknown }).Statement);
   const given = listOf(policy.Statement).map((statement) => ({ ...(statement as object), Principal: '*' }));
