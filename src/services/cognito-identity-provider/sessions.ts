@@ -86,7 +86,12 @@ export async function signIn(door: Door, user: UserRow): Promise<AuthenticationR
   };
   await ctx.transact(async (tx) => {
     await tx.table(Sessions).put(session);
-    await tx.schedule({ task: 'forgetSession', key: session.token, due: session.until + rememberedMillis, payload: { pool: pool.id } });
+    await tx.schedule({
+      task: 'forgetSession',
+      key: session.token,
+      due: session.until + rememberedMillis,
+      payload: { pool: pool.id },
+    });
   });
   return { ...(await tokensOf(door, user, session)), RefreshToken: token };
 }
