@@ -115,11 +115,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   await saveClock();
   const limits = [...new Set([fabric.unavailable, machines.unavailable])].filter((limit) => limit !== undefined);
   const shortcomings = listShortcomings(machines, volumes);
-  const endpoints = {
-    host: '',
-    port: 0,
-    inside: fabric.hostAddress === undefined ? undefined : `http://${fabric.hostAddress}:${insidePort}`,
-  };
+  const endpoints = unboundEndpoints(fabric);
   const dns = createDns(fabric, index, clock);
   const certificates = new CertificateAuthority(options.data, clock, ids);
   const proofs = createProofs(() => kernel);
@@ -189,6 +185,11 @@ async function openBlobs({ data, blobs }: CloudOptions, ids: IdSource): Promise<
   if (blobs === undefined || cloud === undefined) return openFileBlobs(path.join(data, 'blobs'));
   const { openS3Blobs } = await import('./planes/blobs/s3-blobs.ts');
   return openS3Blobs({ ...blobs, cloud, folder: path.join(data, 'blobs', 'new') });
+}
+
+/** Addresses before the sockets listen: the one inside is known already. */
+function unboundEndpoints({ hostAddress }: Fabric) {
+  return { host: '', port: 0, inside: hostAddress === undefined ? undefined : `http://${hostAddress}:${insidePort}` };
 }
 
 /** The cloud's own address inside, for machines; returns how to close it. Absent where there is no fabric. */
