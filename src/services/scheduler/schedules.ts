@@ -10,7 +10,7 @@ import { defaultGroup, nameForm, namePattern, requireGroup } from './groups.ts';
 import { arm } from './invoke.ts';
 import { type ScheduleRow, Schedules } from './state.ts';
 import { describeTarget, readTarget } from './targets.ts';
-import { isExpression, isPast, isTimezone } from './times.ts';
+import { beginning, isExpression, isPast, isTimezone } from './times.ts';
 
 const perPageMax = 100;
 const schedulesMax = 1_000_000;
@@ -97,7 +97,7 @@ export const scheduleHandlers: HandlersOf<Scheduler> = {
       if ((await tx.table(Schedules).count()) >= schedulesMax) throw quotaExceeded('schedules');
       const row = { ...read, created: ctx.now };
       await tx.table(Schedules).put(row);
-      await arm(tx, row, ctx.now);
+      await arm(tx, row, beginning(row, ctx.now));
     });
     return { ScheduleArn: scheduleArn(ctx, read.group, read.name) };
   },

@@ -117,9 +117,11 @@ export async function callTarget(ctx: Context, facts: TargetFacts, invocation: I
   const there = role.inScope({ region });
   switch (kindOf(arn)) {
     case 'sqs': {
-      const sqs = there.call('sqs');
-      const { QueueUrl } = await sqs.getQueueUrl({ QueueName: arn.split(':').at(-1), QueueOwnerAWSAccountId: account });
-      await sqs.sendMessage({ QueueUrl, MessageBody: body, MessageGroupId: facts.group, ...fifoId(arn, invocation) });
+      // The role needs `sqs:SendMessage` alone, so the queue is not asked for its address.
+      const QueueUrl = `https://sqs.${region}.amazonaws.com/${account}/${arn.split(':').at(-1)}`;
+      await there
+        .call('sqs')
+        .sendMessage({ QueueUrl, MessageBody: body, MessageGroupId: facts.group, ...fifoId(arn, invocation) });
       return;
     }
     case 'sns':

@@ -74,6 +74,11 @@ function nextOf(expression: string, timezone: string, after: Millis, origin: Mil
   return undefined;
 }
 
+/** After when a new schedule is due: one for a time of the minute that has begun is due at once ("invokes within 60 seconds of the time"). */
+export function beginning({ expression }: Pick<Timing, 'expression'>, now: Millis): Millis {
+  return atLocal(expression) === undefined ? now : now - minute - 1;
+}
+
 /** Invocations are due at whole minutes or later, never within the minute that has begun. */
 export function isPast({ expression, timezone = 'UTC' }: Pick<Timing, 'expression' | 'timezone'>, now: Millis): boolean {
   const once = atLocal(expression);

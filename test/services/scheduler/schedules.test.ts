@@ -25,7 +25,6 @@ async function lab() {
   const [iam, sqs, scheduler] = [new IAM(config), new SQS(config), new Scheduler(config)];
   const { Role } = await iam.createRole({ RoleName: 'clock', AssumeRolePolicyDocument: trust('scheduler.amazonaws.com') });
   await iam.putRolePolicy({ RoleName: 'clock', PolicyName: 'send', PolicyDocument: allow('sqs:SendMessage') });
-  await iam.putRolePolicy({ RoleName: 'clock', PolicyName: 'find', PolicyDocument: allow('sqs:GetQueueUrl') });
   const queue = async (QueueName: string, Attributes: Record<string, string> = {}) => {
     const { QueueUrl: url = '' } = await sqs.createQueue({ QueueName, Attributes });
     return { url, arn: `arn:aws:sqs:us-east-1:${account.id}:${QueueName}` };
