@@ -20,7 +20,7 @@ function newCode(ctx: Context): string {
 }
 
 /** `a***@e***`, `+*******1234`: as AWS shows where a code went. */
-export function masked(attribute: VerifiedAttribute, value: string): string {
+function masked(attribute: VerifiedAttribute, value: string): string {
   if (attribute === 'phone_number') return `+${'*'.repeat(Math.max(0, value.length - 5))}${value.slice(-4)}`;
   const [name = '', domain = ''] = value.split('@');
   return `${name.slice(0, 1)}***@${domain.slice(0, 1)}***`;

@@ -1,14 +1,15 @@
 /** Users who make their own accounts, and who forgot their passwords (Developer Guide, "Signing up and confirming user accounts"). */
-import type { CognitoIdentityProvider } from '@aws-sdk/client-cognito-identity-provider';
+import type { CodeDeliveryDetailsType, CognitoIdentityProvider } from '@aws-sdk/client-cognito-identity-provider';
+import type { Millis } from '../../base/clock.ts';
 import { parameterNotImplemented } from '../../kernel/errors.ts';
 import type { HandlersOf } from '../../kernel/service.ts';
 import { changeUser, insertUser, newUser } from './accounts.ts';
 import { codeExpired, invalidParameter, noSuchUser, notAuthorized } from './errors.ts';
-import { checkCode, deliveryOf, masked, sendCode, wayTo } from './letters.ts';
+import { checkCode, deliveryOf, sendCode, wayTo } from './letters.ts';
 import { checkSecretHash, type Door, doorOf, findUser } from './lookup.ts';
 import { checkLock, keep } from './passwords.ts';
 import { checkPassword, checkRequired, readAttributes, resetCodeMillis, signUpCodeMillis } from './rules.ts';
-import type { UserRow } from './state.ts';
+import type { PoolRow, UserRow, VerifiedAttribute } from './state.ts';
 
 /** What triggers and threat protection would be told; neither is there. */
 function refuseTriggers(
@@ -26,6 +27,30 @@ async function requireNamed(door: Door, name: string | undefined, words: string,
   const user = await findUser(door.ctx, door.pool, name);
   if (user !== undefined) return user;
   throw door.client.hidesUsers ? hidden : noSuchUser(words);
+}
+
+/**
+ * Sends a code to the user that a caller without a signature names; `way` says by which attribute, or throws why not. Where the client hides who has
+ * an account, the answer for nobody is as if it had been sent.
+ */
+async function codeTo(
+  door: Door,
+  { Username: name, SecretHash: hash }: { Username?: string | undefined; SecretHash?: string | undefined },
+  kind: 'signUp' | 'reset',
+  millis: Millis,
+  way: (user: UserRow, pool: PoolRow) => VerifiedAttribute,
+): Promise<{ CodeDeliveryDetails: CodeDeliveryDetailsType }> {
+  const { ctx, pool, client } = door;
+  checkSecretHash(door, name ?? '', hash);
+  if ((await findUser(ctx, pool, name)) === undefined) {
+    if (!client.hidesUsers) throw noSuchUser('Username/client id combination not found.');
+    return { CodeDeliveryDetails: deliveryOf({ attributes: { email: name ?? '' } }, 'email') };
+  }
+  const user = await changeUser(ctx, pool, name, async (row, tx) => {
+    const code = await sendCode(ctx, tx, pool, row, { attribute: way(row, pool), millis });
+    return { codes: { ...row.codes, [kind]: code } };
+  });
+  return { CodeDeliveryDetails: deliveryOf(user, user.codes[kind]?.attribute ?? 'email') };
 }
 
 export const signUpHandlers: HandlersOf<CognitoIdentityProvider> = {
@@ -80,55 +105,24 @@ export const signUpHandlers: HandlersOf<CognitoIdentityProvider> = {
 
   async ResendConfirmationCode(input, ctx) {
     refuseTriggers('ResendConfirmationCode', input);
-    const door = await doorOf(ctx, input.ClientId);
-    checkSecretHash(door, input.Username ?? '', input.SecretHash);
-    const found = await findUser(door.ctx, door.pool, input.Username);
-    if (found === undefined) {
-      if (!door.client.hidesUsers) throw noSuchUser('Username/client id combination not found.');
-      // As if it had been sent, so that nobody learns who has an account.
-      return {
-        CodeDeliveryDetails: {
-          AttributeName: 'email',
-          DeliveryMedium: 'EMAIL',
-          Destination: masked('email', input.Username ?? ''),
-        },
-      };
-    }
-    const user = await changeUser(door.ctx, door.pool, input.Username, async (row, tx) => {
+    return codeTo(await doorOf(ctx, input.ClientId), input, 'signUp', signUpCodeMillis, (row, pool) => {
       if (row.status !== 'UNCONFIRMED') throw invalidParameter('User is already confirmed.');
-      const attribute = wayTo(row, door.pool.autoVerified);
+      const attribute = wayTo(row, pool.autoVerified);
       if (attribute === undefined) throw invalidParameter('Cannot resend codes. Auto verification not turned on.');
-      const signUp = await sendCode(door.ctx, tx, door.pool, row, { attribute, millis: signUpCodeMillis });
-      return { codes: { ...row.codes, signUp } };
+      return attribute;
     });
-    return { CodeDeliveryDetails: deliveryOf(user, user.codes.signUp?.attribute ?? 'email') };
   },
 
   async ForgotPassword(input, ctx) {
     refuseTriggers('ForgotPassword', input);
-    const door = await doorOf(ctx, input.ClientId);
-    checkSecretHash(door, input.Username ?? '', input.SecretHash);
-    const found = await findUser(door.ctx, door.pool, input.Username);
-    if (found === undefined) {
-      if (!door.client.hidesUsers) throw noSuchUser('Username/client id combination not found.');
-      return {
-        CodeDeliveryDetails: {
-          AttributeName: 'email',
-          DeliveryMedium: 'EMAIL',
-          Destination: masked('email', input.Username ?? ''),
-        },
-      };
-    }
-    const user = await changeUser(door.ctx, door.pool, input.Username, async (row, tx) => {
+    return codeTo(await doorOf(ctx, input.ClientId), input, 'reset', resetCodeMillis, (row) => {
       if (!row.enabled) throw notAuthorized('User is disabled.');
       if (row.status === 'FORCE_CHANGE_PASSWORD') throw notAuthorized('User password cannot be reset in the current state.');
       const attribute = (['email', 'phone_number'] as const).find((name) => row.attributes[`${name}_verified`] === 'true');
       if (attribute === undefined)
         throw invalidParameter('Cannot reset password for the user as there is no registered/verified email or phone_number');
-      const reset = await sendCode(door.ctx, tx, door.pool, row, { attribute, millis: resetCodeMillis });
-      return { codes: { ...row.codes, reset } };
+      return attribute;
     });
-    return { CodeDeliveryDetails: deliveryOf(user, user.codes.reset?.attribute ?? 'email') };
   },
 
   async ConfirmForgotPassword(input, ctx) {
