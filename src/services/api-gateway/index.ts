@@ -8,7 +8,9 @@ import { checkByRoute } from './authorise.ts';
 import { accountHandlers } from './rest/account.ts';
 import { apiHandlers } from './rest/apis.ts';
 import { authorizerHandlers } from './rest/authorizers.ts';
+import { clientCertificateHandlers } from './rest/client-certificates.ts';
 import { deploymentHandlers } from './rest/deployments.ts';
+import { documentationHandlers } from './rest/documentation.ts';
 import { serveDomains } from './rest/domain-rows.ts';
 import { domainHandlers } from './rest/domains.ts';
 import { integrationHandlers } from './rest/integrations.ts';
@@ -29,8 +31,11 @@ import {
   Accounts,
   Addresses,
   ApiKeys,
+  ClientCertificates,
   Definitions,
   Deployments,
+  Documentations,
+  DocumentationVersions,
   Domains,
   Mappings,
   PlanKeys,
@@ -52,6 +57,8 @@ const handlers: HandlersOf<APIGateway> = {
   ...deploymentHandlers,
   ...stageHandlers,
   ...keyHandlers,
+  ...clientCertificateHandlers,
+  ...documentationHandlers,
   ...linkHandlers,
   ...planHandlers,
   ...accountHandlers,
@@ -84,7 +91,7 @@ export default defineService({
   ],
   tables: [
     ...[RestApis, Definitions, Deployments, Snapshots, Stages, ApiKeys, UsagePlans, PlanKeys, Usages],
-    ...[Domains, Mappings, Addresses, Accounts, VpcLinks],
+    ...[Domains, Mappings, Addresses, Accounts, VpcLinks, ClientCertificates, Documentations, DocumentationVersions],
   ],
   handlers,
   authorise: Object.fromEntries(Object.keys(handlers).map((operation) => [operation, check])) as AuthorisationsOf<APIGateway>,

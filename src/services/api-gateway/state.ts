@@ -8,6 +8,7 @@ import type {
   ApiStage,
   Authorizer,
   CanarySettings,
+  DocumentationPartLocation,
   EndpointConfiguration,
   GatewayResponse,
   Method,
@@ -112,6 +113,8 @@ export interface StageRow {
   variables?: Record<string, string> | undefined;
   accessLogSettings?: AccessLogSettings | undefined;
   canarySettings?: CanarySettings | undefined;
+  clientCertificateId?: string | undefined;
+  documentationVersion?: string | undefined;
   tracingEnabled: boolean;
   tags: TagMap;
   created: Millis;
@@ -230,6 +233,54 @@ export const Mappings = defineTable<MappingRow>()({
   name: 'apigateway.mappings',
   scope: 'region',
   key: (row) => [row.domain, row.basePath],
+});
+
+export interface ClientCertificateRow {
+  id: string;
+  description?: string | undefined;
+  /** PEM. */
+  certificate: string;
+  /** PEM in the vault. */
+  sealedKey: Uint8Array;
+  created: Millis;
+  expires: Millis;
+  tags: TagMap;
+}
+
+export const ClientCertificates = defineTable<ClientCertificateRow>()({
+  name: 'apigateway.clientcertificates',
+  scope: 'region',
+  key: (row) => [row.id],
+});
+
+/** A text about a part of an API. */
+export interface DocumentationRow {
+  api: string;
+  id: string;
+  location: DocumentationPartLocation;
+  /** JSON. */
+  properties: string;
+}
+
+export const Documentations = defineTable<DocumentationRow>()({
+  name: 'apigateway.documentation',
+  scope: 'region',
+  key: (row) => [row.api, row.id],
+});
+
+/** All texts of an API as they were. */
+export interface DocumentationVersionRow {
+  api: string;
+  version: string;
+  description?: string | undefined;
+  created: Millis;
+  parts: readonly { location: DocumentationPartLocation; properties: string }[];
+}
+
+export const DocumentationVersions = defineTable<DocumentationVersionRow>()({
+  name: 'apigateway.documentationversions',
+  scope: 'region',
+  key: (row) => [row.api, row.version],
 });
 
 /** A way to a network load balancer, for REST and WebSocket APIs. */

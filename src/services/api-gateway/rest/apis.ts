@@ -6,7 +6,18 @@ import type { HandlersOf } from '../../../kernel/service.ts';
 import { badRequest } from '../errors.ts';
 import { pageItems, requireApi } from '../lookup.ts';
 import { applyPatch, type PatchRules } from '../patch.ts';
-import { Addresses, type Definition, Definitions, Deployments, type RestApiRow, RestApis, Snapshots, Stages } from '../state.ts';
+import {
+  Addresses,
+  type Definition,
+  Definitions,
+  Deployments,
+  Documentations,
+  DocumentationVersions,
+  type RestApiRow,
+  RestApis,
+  Snapshots,
+  Stages,
+} from '../state.ts';
 import { checkTags } from './tags.ts';
 import { defaultModels } from './models.ts';
 
@@ -190,6 +201,10 @@ export const apiHandlers: HandlersOf<APIGateway> = {
       await tx.table(RestApis).delete(id);
       await tx.table(Definitions).delete(id);
       await tx.table(Addresses).delete(id);
+      for (const part of await tx.table(Documentations).list({ prefix: [id] }))
+        await tx.table(Documentations).delete(id, part.id);
+      for (const { version } of await tx.table(DocumentationVersions).list({ prefix: [id] }))
+        await tx.table(DocumentationVersions).delete(id, version);
       for (const stage of await tx.table(Stages).list({ prefix: [id] })) await tx.table(Stages).delete(id, stage.name);
       for (const row of await tx.table(Deployments).list({ prefix: [id] })) {
         await tx.table(Deployments).delete(id, row.id);

@@ -1,10 +1,10 @@
 /** Deployments: copies of an API as it is at the moment. What is changed afterwards is seen by callers with the next one only. */
-import type { APIGateway, Deployment, MethodSnapshot } from '@aws-sdk/client-api-gateway';
-import type { Context } from '../../../kernel/context.ts';
+import type { APIGateway, CreateDeploymentRequest, Deployment, MethodSnapshot } from '@aws-sdk/client-api-gateway';
+import type { Context, Transaction } from '../../../kernel/context.ts';
 import { parameterNotImplemented } from '../../../kernel/errors.ts';
 import type { HandlersOf } from '../../../kernel/service.ts';
 import { badRequest, noSuch, noSuchApi } from '../errors.ts';
-import { pageItems, requireApi } from '../lookup.ts';
+import { pageItems, requireApi, requireStage } from '../lookup.ts';
 import { applyPatch } from '../patch.ts';
 import { type Definition, Definitions, type DeploymentRow, Deployments, Snapshots, Stages } from '../state.ts';
 import { checkStageName, newStage } from './stages.ts';
@@ -37,11 +37,25 @@ async function requireDeployment(ctx: Pick<Context, 'table'>, api = '', id = '')
   return row;
 }
 
+/** Part of a stage's traffic goes to a new deployment, the rest stays ("Create a canary release deployment"). Throws BadRequestException, NotFoundException. */
+async function deployCanary(
+  tx: Transaction,
+  ctx: Context,
+  { api, id }: DeploymentRow,
+  { stageName = '', canarySettings: given }: CreateDeploymentRequest,
+): Promise<void> {
+  const percentTraffic = given?.percentTraffic ?? 0;
+  if (percentTraffic < 0 || percentTraffic > 100) throw badRequest('Canary percent traffic must be between 0 and 100');
+  const stage = await requireStage(tx, api, stageName);
+  const { stageVariableOverrides, useStageCache = false } = given ?? {};
+  const canarySettings = { deploymentId: id, percentTraffic, stageVariableOverrides, useStageCache };
+  await tx.table(Stages).put({ ...stage, canarySettings, updated: ctx.now });
+}
+
 export const deploymentHandlers: HandlersOf<APIGateway> = {
   async CreateDeployment(input, ctx) {
     const { restApiId: api = '', stageName } = input;
     if (input.tracingEnabled === true) throw parameterNotImplemented('CreateDeployment', 'tracingEnabled');
-    if (input.canarySettings !== undefined) throw parameterNotImplemented('CreateDeployment', 'canarySettings');
     if (stageName !== undefined && stageName !== '') checkStageName(stageName);
     return ctx.transact(async (tx) => {
       const { binaryMediaTypes, minimumCompressionSize, apiKeySource, policy } = await requireApi(tx, ctx, api);
@@ -53,7 +67,8 @@ export const deploymentHandlers: HandlersOf<APIGateway> = {
       await tx.table(Deployments).put(row);
       const facts = { binaryMediaTypes, minimumCompressionSize, apiKeySource, policy };
       await tx.table(Snapshots).put({ api, deployment: row.id, facts, definition });
-      if (stageName !== undefined && stageName !== '') {
+      if (input.canarySettings !== undefined) await deployCanary(tx, ctx, row, input);
+      else if (stageName !== undefined && stageName !== '') {
         const stage =
           (await tx.table(Stages).get(api, stageName)) ?? newStage(ctx, { api, name: stageName, deploymentId: row.id });
         await tx.table(Stages).put({

@@ -5,7 +5,15 @@ import type { Context } from '../../../kernel/context.ts';
 import type { HandlersOf } from '../../../kernel/service.ts';
 import { badRequest, noSuch } from '../errors.ts';
 import { requireApi, requireStage } from '../lookup.ts';
-import { type Definition, Definitions, type RestApiRow, RestApis, Snapshots } from '../state.ts';
+import {
+  type Definition,
+  Definitions,
+  DocumentationVersions,
+  type RestApiRow,
+  RestApis,
+  Snapshots,
+  type StageRow,
+} from '../state.ts';
 import { checkEndpoint, checkPolicy, describeApi, emptyDefinition, newApi, putApi } from './apis.ts';
 import { checkConnection } from './integrations.ts';
 import { parseDescription, readDescription } from './openapi-read.ts';
@@ -126,6 +134,7 @@ export const openApiHandlers: HandlersOf<APIGateway> = {
         authorizers: all || extensions.includes('authorizers') || extensions.includes('integrations'),
       },
     );
+    if (all || extensions.includes('documentation')) Object.assign(doc, await documentationOf(ctx, stage));
     const isJson = accepts === 'application/json';
     return {
       // The client's type has methods of its own side; on this one it is bytes.
@@ -135,6 +144,19 @@ export const openApiHandlers: HandlersOf<APIGateway> = {
     };
   },
 };
+
+/** The texts of the version that a stage names. */
+async function documentationOf(ctx: Context, { api, documentationVersion }: StageRow): Promise<object> {
+  if (documentationVersion === undefined) return {};
+  const row = await ctx.table(DocumentationVersions).get(api, documentationVersion);
+  if (row === undefined) return {};
+  const documentationParts = row.parts.map(({ location, properties }) => ({
+    location,
+    properties: JSON.parse(properties) as object,
+  }));
+  const { version, created } = row;
+  return { 'x-amazon-apigateway-documentation': { version, createdDate: new Date(created).toISOString(), documentationParts } };
+}
 
 /** An API without a version is exported under the moment of its creation. */
 function versionOf(created: number): string {

@@ -6,7 +6,7 @@ import type { HandlersOf } from '../../../kernel/service.ts';
 import { badRequest, conflict, noSuch } from '../errors.ts';
 import { requireApi, requireStage } from '../lookup.ts';
 import { applyPatch, type PatchRules, type PatchStep, parseValue } from '../patch.ts';
-import { Accounts, Deployments, type StageRow, Stages } from '../state.ts';
+import { Accounts, ClientCertificates, Deployments, DocumentationVersions, type StageRow, Stages } from '../state.ts';
 import { checkTags } from './tags.ts';
 
 /** Throws BadRequestException. */
@@ -74,6 +74,8 @@ function setting(member: keyof MethodSetting, kind: 'text' | 'number' | 'boolean
 const rules: PatchRules<StageRow> = {
   '/deploymentId': 'text',
   '/description': 'text',
+  '/documentationVersion': 'text',
+  '/clientCertificateId': 'text',
   '/cacheClusterEnabled': 'boolean',
   '/cacheClusterSize': 'text',
   '/tracingEnabled'(_draft, { value }) {
@@ -120,6 +122,14 @@ async function checkStage(tx: Pick<Transaction, 'table'>, row: StageRow): Promis
     throw badRequest('Invalid cache cluster size');
   for (const id of [row.deploymentId, row.canarySettings?.deploymentId])
     if (id !== undefined && (await tx.table(Deployments).get(row.api, id)) === undefined) throw noSuch('Deployment');
+  // An empty text takes either away.
+  if (row.clientCertificateId === '') delete row.clientCertificateId;
+  if (row.documentationVersion === '') delete row.documentationVersion;
+  const { clientCertificateId: certificate, documentationVersion: version } = row;
+  if (certificate !== undefined && (await tx.table(ClientCertificates).get(certificate)) === undefined)
+    throw noSuch('Client Certificate');
+  if (version !== undefined && (await tx.table(DocumentationVersions).get(row.api, version)) === undefined)
+    throw noSuch('Documentation version');
   const { destinationArn, format } = row.accessLogSettings ?? {};
   const logs = Object.values(row.methodSettings).some(({ loggingLevel = 'OFF' }) => loggingLevel !== 'OFF');
   if (destinationArn !== undefined || logs) {
@@ -148,7 +158,6 @@ export const stageHandlers: HandlersOf<APIGateway> = {
   async CreateStage(input, ctx) {
     const { restApiId: api = '', stageName: name = '' } = input;
     if (input.tracingEnabled === true) throw parameterNotImplemented('CreateStage', 'tracingEnabled');
-    if (input.documentationVersion !== undefined) throw parameterNotImplemented('CreateStage', 'documentationVersion');
     checkStageName(name);
     const tags = checkTags(input.tags);
     return ctx.transact(async (tx) => {
@@ -163,6 +172,7 @@ export const stageHandlers: HandlersOf<APIGateway> = {
         cacheClusterSize: input.cacheClusterSize ?? (input.cacheClusterEnabled === true ? '0.5' : undefined),
         variables: input.variables,
         canarySettings: input.canarySettings,
+        documentationVersion: input.documentationVersion,
         tags,
       });
       await tx.table(Stages).put(await checkStage(tx, row));

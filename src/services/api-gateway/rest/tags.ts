@@ -3,7 +3,7 @@ import type { APIGateway } from '@aws-sdk/client-api-gateway';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import type { HandlersOf } from '../../../kernel/service.ts';
 import { badRequest, notFound } from '../errors.ts';
-import { ApiKeys, Domains, RestApis, Stages, type TagMap, UsagePlans, VpcLinks } from '../state.ts';
+import { ApiKeys, ClientCertificates, Domains, RestApis, Stages, type TagMap, UsagePlans, VpcLinks } from '../state.ts';
 
 const tagsMax = 50;
 
@@ -45,6 +45,7 @@ function holderOf(from: Pick<Transaction, 'table'>, arn: string): Holder {
   if (kind === 'restapis' && sub === undefined) return at(from.table(RestApis), first);
   if (kind === 'apikeys') return at(from.table(ApiKeys), first);
   if (kind === 'usageplans') return at(from.table(UsagePlans), first);
+  if (kind === 'clientcertificates') return at(from.table(ClientCertificates), first);
   if (kind === 'vpclinks') return at(from.table(VpcLinks), first);
   if (kind === 'domainnames') return at(from.table(Domains), first);
   throw notFound(`Invalid ARN specified in the request: ${arn}`);

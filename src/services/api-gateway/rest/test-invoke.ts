@@ -1,21 +1,70 @@
-/** TestInvokeMethod: a method of an API as it stands, past authorisation, keys and throttles. */
+/** TestInvokeMethod: a method of an API as it stands, past authorisation, keys and throttles; TestInvokeAuthorizer. */
 import type { APIGateway } from '@aws-sdk/client-api-gateway';
+import type { Context } from '../../../kernel/context.ts';
 import { parameterNotImplemented } from '../../../kernel/errors.ts';
 import type { HandlersOf } from '../../../kernel/service.ts';
 import type { WebRequest } from '../../../kernel/web.ts';
-import { badRequest } from '../errors.ts';
+import { badRequest, noSuch } from '../errors.ts';
 import { readDefinition, requireApi, requireResource } from '../lookup.ts';
-import { type Call, lastValues, type Multi, multiQuery } from '../run/call.ts';
+import { askAuthorizer } from '../run/authorizers.ts';
+import { type Call, lastValues, type Multi, multiQuery, Refusal } from '../run/call.ts';
 import { testCall } from '../run/rest.ts';
 import { compileRoutes, findRoute } from '../run/routes.ts';
 import { servedUndeployed } from '../run/snapshots.ts';
 import { requireMethod } from './methods.ts';
 import { newStage } from './stages.ts';
 
+interface TestInput {
+  headers?: Record<string, string> | undefined;
+  multiValueHeaders?: Record<string, string[]> | undefined;
+  body?: string | undefined;
+  stageVariables?: Record<string, string> | undefined;
+  clientCertificateId?: string | undefined;
+}
+
+type Place = Pick<Call, 'api' | 'served' | 'method' | 'path' | 'resourceId' | 'resourcePath' | 'pathParameters'>;
+
+/** A call that nobody sent. `lines` takes its execution log. */
+function testCallOf(ctx: Context, input: TestInput, place: Place, search: string, lines: string[]): Call {
+  const headers: Multi = { ...input.multiValueHeaders };
+  for (const [name, value] of Object.entries(input.headers ?? {})) headers[name] ??= [value];
+  const body = Buffer.from(input.body ?? '');
+  const requestId = ctx.uuid();
+  return {
+    ...place,
+    ctx: ctx.asService(),
+    web: testRequest(headers, body, requestId),
+    stage: newStage(ctx, {
+      ...{ api: place.api, name: 'test-invoke-stage', deploymentId: '' },
+      clientCertificateId: input.clientCertificateId,
+    }),
+    variables: { ...input.stageVariables },
+    fullPath: place.path,
+    query: multiQuery([...new URLSearchParams(search)]),
+    ...{ headers, body, requestId },
+    extendedRequestId: requestId,
+    domainName: 'testPrefix.testDomainName',
+    identity: {
+      sourceIp: 'test-invoke-source-ip',
+      userAgent: ctx.caller.userAgent,
+      accountId: ctx.account,
+      userArn: ctx.caller.arn,
+    },
+    signer: ctx.caller,
+    canary: false,
+    integration: {},
+    log: (line) => void lines.push(line),
+  };
+}
+
+function logOf(ctx: Context, { requestId }: Call, lines: readonly string[]): string {
+  const dated = lines.map((line) => `${new Date(ctx.now).toUTCString()} : ${line}`);
+  return [`Execution log for request ${requestId}`, ...dated].join('\n');
+}
+
 export const testHandlers: HandlersOf<APIGateway> = {
   async TestInvokeMethod(input, ctx) {
     const { restApiId = '', resourceId = '', httpMethod = '' } = input;
-    if (input.clientCertificateId !== undefined) throw parameterNotImplemented('TestInvokeMethod', 'clientCertificateId');
     await requireApi(ctx, ctx, restApiId);
     const definition = await readDefinition(ctx, restApiId);
     const { id, path: resourcePath } = requireResource(definition, resourceId);
@@ -24,57 +73,58 @@ export const testHandlers: HandlersOf<APIGateway> = {
     if (served === undefined) throw badRequest('The API has no definition');
     const [path = '', search = ''] = (input.pathWithQueryString ?? resourcePath).split('?');
     const found = findRoute(compileRoutes({ [id]: requireResource(definition, id) }), path);
-    const headers: Multi = { ...input.multiValueHeaders };
-    for (const [name, value] of Object.entries(input.headers ?? {})) headers[name] ??= [value];
     const lines: string[] = [];
-    const body = Buffer.from(input.body ?? '');
-    const requestId = ctx.uuid();
-    const call: Call = {
-      ctx: ctx.asService(),
-      web: testRequest(headers, body, requestId),
-      api: restApiId,
-      stage: newStage(ctx, { api: restApiId, name: 'test-invoke-stage', deploymentId: '' }),
-      variables: { ...input.stageVariables },
-      served,
+    const place: Place = {
+      ...{ api: restApiId, served, path, resourceId, resourcePath },
       method: httpMethod === 'ANY' ? 'GET' : httpMethod,
-      path,
-      fullPath: path,
-      resourceId,
-      resourcePath,
       pathParameters: found?.pathParameters ?? {},
-      query: multiQuery([...new URLSearchParams(search)]),
-      headers,
-      body,
-      requestId,
-      extendedRequestId: requestId,
-      domainName: 'testPrefix.testDomainName',
-      identity: {
-        sourceIp: 'test-invoke-source-ip',
-        userAgent: ctx.caller.userAgent,
-        accountId: ctx.account,
-        userArn: ctx.caller.arn,
-      },
-      signer: ctx.caller,
-      canary: false,
-      integration: {},
-      log: (line) => void lines.push(line),
     };
+    const call = testCallOf(ctx, input, place, search, lines);
     const started = ctx.clock.now();
     const answer = await testCall(call, method);
     const latency = Math.max(0, ctx.clock.now() - started);
     lines.push(`Method completed with status: ${answer.status}`);
-    const log = [
-      `Execution log for request ${requestId}`,
-      ...lines.map((line) => `${new Date(ctx.now).toUTCString()} : ${line}`),
-    ].join('\n');
     return {
       status: answer.status,
       body: answer.body.toString('utf8'),
       headers: lastValues(answer.headers),
       multiValueHeaders: answer.headers,
-      log,
+      log: logOf(ctx, call, lines),
       latency,
     };
+  },
+
+  /** What an authorizer says of such a request ("TestInvokeAuthorizer"): its policy, or the status that a caller would see. */
+  async TestInvokeAuthorizer(input, ctx) {
+    const { restApiId = '', authorizerId = '' } = input;
+    await requireApi(ctx, ctx, restApiId);
+    const { authorizers } = await readDefinition(ctx, restApiId);
+    const authorizer = Object.hasOwn(authorizers, authorizerId) ? authorizers[authorizerId] : undefined;
+    if (authorizer === undefined) throw noSuch('Authorizer');
+    if (input.additionalContext !== undefined) throw parameterNotImplemented('TestInvokeAuthorizer', 'additionalContext');
+    const served = await servedUndeployed(ctx, restApiId);
+    if (served === undefined) throw badRequest('The API has no definition');
+    const [path = '/', search = ''] = (input.pathWithQueryString ?? '/').split('?');
+    const lines: string[] = [];
+    const place: Place = {
+      ...{ api: restApiId, served, path, method: 'GET', resourceId: 'test-invoke-resource-id' },
+      ...{ resourcePath: path, pathParameters: {} },
+    };
+    const call = testCallOf(ctx, input, place, search, lines);
+    const started = ctx.clock.now();
+    const ended = (clientStatus: number) => ({
+      clientStatus,
+      log: logOf(ctx, call, lines),
+      latency: Math.max(0, ctx.clock.now() - started),
+    });
+    try {
+      // A result that was remembered would tell nothing of the function.
+      const { principalId, policy } = await askAuthorizer(call, { ...authorizer, authorizerResultTtlInSeconds: 0 });
+      return { ...ended(200), principalId, policy: JSON.stringify(policy), authorization: {} };
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      return ended(error.status);
+    }
   },
 };
 

@@ -1,6 +1,7 @@
 /** From a method's request to its backend and back: mapping templates and parameters, selection of the integration response, timeouts. */
 import type { Integration, IntegrationResponse, Method } from '@aws-sdk/client-api-gateway';
 import { renderTemplate, TemplateError } from '../vtl/template.ts';
+import { clientCertificateOf } from '../rest/client-certificates.ts';
 import { timeoutMillisMax } from '../rest/integrations.ts';
 import { wayThrough } from '../links.ts';
 import { type BackendRequest, callHttp, callService, type HttpManner, mediaType, roleOf } from './backends.ts';
@@ -204,12 +205,13 @@ async function proxyHttp(call: Call, integration: Integration, signal: AbortSign
 /** How a method's web server is reached: over a VPC link the address names the server's port and certificate only. Throws Refusal. */
 async function mannerOf(call: Call, integration: Integration, uri: string): Promise<HttpManner> {
   const insecure = integration.tlsConfig?.insecureSkipVerification === true;
-  if (integration.connectionType !== 'VPC_LINK') return { insecure };
+  const clientCertificate = await clientCertificateOf(call.ctx, call.stage.clientCertificateId);
+  if (integration.connectionType !== 'VPC_LINK') return { insecure, clientCertificate };
   const link = withStageVariables(integration.connectionId ?? '', call.variables);
   const { protocol = 'http:', port = '' } = URL.canParse(uri) ? new URL(uri) : {};
   const usual = protocol === 'https:' ? 443 : 80;
   const target = withStageVariables(integration.integrationTarget ?? '', call.variables);
-  return { insecure, connect: (await wayThrough(call, link, target, Number(port) || usual)).connect };
+  return { insecure, clientCertificate, connect: (await wayThrough(call, link, target, Number(port) || usual)).connect };
 }
 
 /** The first response whose pattern fits the whole text; the one without a pattern for the rest. */

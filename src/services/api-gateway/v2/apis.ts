@@ -6,7 +6,7 @@ import type { HandlersOf } from '../../../kernel/service.ts';
 import { badRequest } from '../errors.ts';
 import { checkTags } from '../rest/tags.ts';
 import { Addresses } from '../state.ts';
-import { changeDefinition, deployAutomatically, pageItems, requireApi, requirePart } from './lookup.ts';
+import { deployAutomatically, pageItems, requireApi } from './lookup.ts';
 import { type ApiRow, Apis, type Definition, Definitions, Deployments, Snapshots, Stages } from './state.ts';
 import { newStage } from './stages.ts';
 
@@ -202,34 +202,6 @@ export const apiHandlers: HandlersOf<ApiGatewayV2> = {
         await tx.table(Deployments).delete(id, deployment);
         await tx.table(Snapshots).delete(id, deployment);
       }
-    });
-    return {};
-  },
-
-  async CreateModel(input, ctx) {
-    const { Name, Schema, Description, ContentType } = input;
-    if (!/^[A-Za-z0-9]+$/.test(Name ?? '')) throw badRequest('Model name must be alphanumeric');
-    try {
-      JSON.parse(Schema ?? '');
-    } catch {
-      throw badRequest('Invalid model schema specified');
-    }
-    const model = { ModelId: ctx.id('gatewayPart'), Name, Schema, Description, ContentType: ContentType ?? 'application/json' };
-    return changeDefinition(ctx, input.ApiId, (draft) => {
-      draft.models[model.ModelId] = model;
-      return model;
-    });
-  },
-
-  async GetModel(input, ctx) {
-    const row = await ctx.table(Definitions).get(input.ApiId ?? '');
-    return requirePart(row?.definition.models ?? {}, 'Model', input.ModelId);
-  },
-
-  async DeleteModel(input, ctx) {
-    await changeDefinition(ctx, input.ApiId, (draft) => {
-      requirePart(draft.models, 'Model', input.ModelId);
-      delete draft.models[input.ModelId ?? ''];
     });
     return {};
   },

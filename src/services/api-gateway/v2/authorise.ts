@@ -72,7 +72,8 @@ async function askFunction(call: HttpCall, authorizer: Authorizer): Promise<Reco
   }
   const ttl = values.length === 0 ? 0 : (authorizer.AuthorizerResultTtlInSeconds ?? 0);
   const { ctx, api, stage } = call;
-  const key = JSON.stringify([ctx.account, ctx.region, api.id, stage.name, stage.deploymentId, authorizer.AuthorizerId, values]);
+  const served = [stage.name, stage.deploymentId, stage.cacheEpoch];
+  const key = JSON.stringify([ctx.account, ctx.region, api.id, ...served, authorizer.AuthorizerId, values]);
   const known = ttl > 0 ? rememberedCache.get(key) : undefined;
   let context: Record<string, unknown> | undefined;
   if (known !== undefined && known.until > ctx.now) context = known.context;

@@ -7,6 +7,7 @@ import { authorizerHandlers } from './authorizers.ts';
 import { domainHandlers } from './domains.ts';
 import { integrationHandlers } from './integrations.ts';
 import { closeLink, linkHandlers, openLink } from './links.ts';
+import { modelHandlers } from './models.ts';
 import { openApiHandlers } from './openapi.ts';
 import { routeHandlers } from './routes.ts';
 import { stageHandlers } from './stages.ts';
@@ -22,6 +23,7 @@ const handlers: HandlersOf<ApiGatewayV2> = {
   ...stageHandlers,
   ...domainHandlers,
   ...openApiHandlers,
+  ...modelHandlers,
   ...tagHandlers,
 };
 

@@ -174,6 +174,16 @@ export const integrationHandlers: HandlersOf<ApiGatewayV2> = {
     });
   },
 
+  async UpdateIntegrationResponse(input, ctx) {
+    for (const name of ['ResponseParameters', 'ContentHandlingStrategy'] as const)
+      if (input[name] !== undefined) throw parameterNotImplemented('UpdateIntegrationResponse', name);
+    return changeDefinition(ctx, input.ApiId, (draft) => {
+      const { responses } = requirePart(draft.integrations, 'Integration', input.IntegrationId);
+      const response = requirePart(responses, 'Integration Response', input.IntegrationResponseId);
+      return Object.assign(response, given(input, ['ApiId', 'IntegrationId', 'IntegrationResponseId']));
+    });
+  },
+
   async GetIntegrationResponse(input, ctx) {
     const { integrations } = await readDefinition(ctx, input.ApiId);
     const { responses } = requirePart(integrations, 'Integration', input.IntegrationId);

@@ -119,6 +119,16 @@ export const routeHandlers: HandlersOf<ApiGatewayV2> = {
     });
   },
 
+  async UpdateRouteResponse(input, ctx) {
+    for (const name of ['ResponseModels', 'ResponseParameters', 'ModelSelectionExpression'] as const)
+      if (input[name] !== undefined) throw parameterNotImplemented('UpdateRouteResponse', name);
+    if (input.RouteResponseKey !== undefined && input.RouteResponseKey !== '$default')
+      throw badRequest('Route response key must be $default');
+    return changeDefinition(ctx, input.ApiId, (draft) =>
+      requirePart(requirePart(draft.routes, 'Route', input.RouteId).responses, 'Route Response', input.RouteResponseId),
+    );
+  },
+
   async GetRouteResponse(input, ctx) {
     const { routes } = await readDefinition(ctx, input.ApiId);
     return requirePart(requirePart(routes, 'Route', input.RouteId).responses, 'Route Response', input.RouteResponseId);

@@ -212,6 +212,16 @@ export const stageHandlers: HandlersOf<ApiGatewayV2> = {
     return {};
   },
 
+  async ResetAuthorizersCache(input, ctx) {
+    await ctx.transact(async (tx) => {
+      const { protocol } = await requireApi(tx, input.ApiId);
+      if (protocol !== 'HTTP') throw badRequest('Resetting the authorizers cache is supported for HTTP APIs only');
+      const row = await requireStage(tx, input.ApiId, input.StageName);
+      await tx.table(Stages).put({ ...row, cacheEpoch: (row.cacheEpoch ?? 0) + 1 });
+    });
+    return {};
+  },
+
   async CreateDeployment(input, ctx) {
     const { ApiId: api = '', StageName: stageName } = input;
     return ctx.transact(async (tx) => {

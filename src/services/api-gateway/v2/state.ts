@@ -100,6 +100,8 @@ export interface StageRow {
   created: Millis;
   updated: Millis;
   lastDeployment?: string | undefined;
+  /** Counts up with ResetAuthorizersCache. */
+  cacheEpoch?: number | undefined;
 }
 
 export const Stages = defineTable<StageRow>()({
