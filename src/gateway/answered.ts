@@ -1,6 +1,7 @@
 /** After the answer: services that want to know of their requests as the wire saw them (access logs) are told. */
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
+import { serviceCaller } from '../kernel/caller.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { AnsweredRequest } from '../kernel/service.ts';
 import type { Exchange } from './exchange.ts';
@@ -26,13 +27,13 @@ export function tellAnswered(
   bytesSent: number,
   totalMillis: number,
 ): void {
-  const { model, operation, response, account = '', region = '', head } = exchange;
+  const { model, operation, response, account = '', region = '', head, requestId } = exchange;
   const answered = model === undefined ? undefined : kernel.registry.ready(model.name)?.answered;
   if (answered === undefined || model === undefined || operation === undefined || response === undefined) return;
   const told: AnsweredRequest = {
     at: kernel.clock.now(),
     totalMillis,
-    requestId: exchange.requestId,
+    requestId,
     operation: operation.name,
     input: exchange.input,
     identity: exchange.identity?.kind === 'anonymous' ? undefined : exchange.identity,
@@ -47,8 +48,10 @@ export function tellAnswered(
     answerHeaders: response.headers,
     bytesSent,
   };
-  const ctx = kernel.systemContext(model.name, { account, region }, operation.name);
+  const caller = serviceCaller(model.name, account);
+  const facts = { account, region, service: model.name, operation: operation.name, requestId, caller };
+  const ctx = kernel.contextFor({ ...facts, now: told.at });
   answered(told, ctx).catch((error: unknown) =>
-    kernel.log('error', 'A service could not note a request that it had answered.', { requestId: exchange.requestId, error }),
+    kernel.log('error', 'A service could not note a request that it had answered.', { requestId, error }),
   );
 }

@@ -162,6 +162,7 @@ function parseQuery(rawQuery: string): [string, string][] {
 }
 
 function decode(text: string): string {
+  if (!text.includes('%') && !text.includes('+')) return text;
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));
   } catch {

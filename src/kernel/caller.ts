@@ -101,10 +101,21 @@ function serviceIdentity(service: string, account: string): Identity {
   };
 }
 
-/** The caller that a service is when nobody asked it: no address, no agent, no session. */
+/** Callers that services are, by service and account: made again when there are too many. */
+const serviceCallersCache = new Map<string, Caller>();
+const cachedCallersMax = 1000;
+
+/** The caller that a service is when nobody asked it: no address, no agent, no session. Shared: every request needs one or two. */
 export function serviceCaller(service: string, account: string): Caller {
+  const name = `${service} ${account}`;
+  const known = serviceCallersCache.get(name);
+  if (known !== undefined) return known;
   const identity = serviceIdentity(service, account);
-  return { ...identity, sourceIp: identity.arn, userAgent: identity.arn, secureTransport: true, calledVia: [] };
+  const source = { sourceIp: identity.arn, userAgent: identity.arn };
+  const caller: Caller = Object.freeze({ ...identity, ...source, secureTransport: true, calledVia: [] });
+  if (serviceCallersCache.size >= cachedCallersMax) serviceCallersCache.clear();
+  serviceCallersCache.set(name, caller);
+  return caller;
 }
 
 /** Whether one of the cloud's own services calls, by itself or by the service-linked role that an account has for it. */

@@ -5,7 +5,7 @@
  */
 import { type IdSort, isIdOf } from '../base/ids.ts';
 import { cipherAt, counterBytes, through } from '../planes/blobs/cipher.ts';
-import { BlobsAwayError } from '../planes/blobs/types.ts';
+import { BlobsAwayError, inlineBytesMax } from '../planes/blobs/types.ts';
 import type { Table } from '../store/tables.ts';
 import type { Context, Transaction } from './context.ts';
 import type { Reconciler } from './service.ts';
@@ -49,6 +49,18 @@ export async function storeSealed(
   return { id, bytes, counter, ...(inline === undefined ? {} : { inline: Uint8Array.from(inline) }) };
 }
 
+/** The same for bytes that are here already: those that belong into the row are sealed at once; undefined for others, which `storeSealed` takes. */
+export function sealSmall(ctx: Context, { ids }: ContentTables, bytes: Uint8Array, key: Uint8Array): ContentRow | undefined {
+  if (bytes.byteLength === 0 || bytes.byteLength > inlineBytesMax) return undefined;
+  const counter = ctx.bytes(counterBytes);
+  return { id: ctx.id(ids), bytes: bytes.byteLength, counter, inline: plainBytes(cipherAt(key, counter, 0).update(bytes)) };
+}
+
+/** Rows hold bytes, not Node's buffers. */
+function plainBytes({ buffer, byteOffset, byteLength }: Buffer): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
 /** Removes what `storeSealed` stored and no row will point to. */
 export async function discardContent(ctx: Context, row: ContentRow | undefined): Promise<void> {
   if (row !== undefined && row.inline === undefined) await ctx.part('blobs').remove(row.id);
@@ -73,6 +85,8 @@ export async function dropSealed(tx: Transaction, tables: ContentTables, ids: re
 
 /** Opened bytes, held until they are read or let go. */
 export interface OpenContents {
+  /** All of it, where it was in one row: then nothing is held. */
+  whole?: Uint8Array | undefined;
   pieces: AsyncIterable<Uint8Array>;
   release(): void;
 }
@@ -115,7 +129,17 @@ export async function openSealed(
     }
     sections.push({ row, start: from, end: to });
   }
+  const [only] = sections;
+  if (sections.length === 1 && only?.row.inline !== undefined) {
+    release();
+    const whole = cipherAt(key, only.row.counter, only.start).update(only.row.inline.subarray(only.start, only.end));
+    return { whole, pieces: oneOf(whole), release };
+  }
   return { pieces: readSections(ctx, sections, key, release), release };
+}
+
+async function* oneOf(piece: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield piece;
 }
 
 async function* readSections(
@@ -161,6 +185,7 @@ export async function begun({ pieces }: OpenContents): Promise<AsyncIterable<Uin
 
 /** The pieces in one: for small ranges, which are cheaper to answer whole. */
 export async function collectPieces(open: OpenContents): Promise<Uint8Array> {
+  if (open.whole !== undefined) return open.whole;
   const pieces: Uint8Array[] = [];
   for await (const piece of open.pieces) pieces.push(piece);
   return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);

@@ -157,9 +157,30 @@ function collect(node: RouteNode, method: string, parts: readonly string[], skip
   if (child !== undefined) collect(child, method, parts, skip, at + 1, found);
   if (found.length === 0 && node.label !== undefined && part !== '') collect(node.label, method, parts, skip, at + 1, found);
   if (found.length > 0) return;
-  const greedy = (node.greedy.get(method) ?? []).filter((route) => match(route.parts, parts, skip) !== undefined);
+  const greedy = (node.greedy.get(method) ?? []).filter((route) => fits(route.parts, parts, skip));
+  if (greedy[0] === undefined) return;
+  // Their labels up to here are the same, so broken percent-encoding shows in any.
+  if (parts.some((part) => part.includes('%'))) match(greedy[0].parts, parts, skip);
   const longest = Math.max(...greedy.map((route) => route.parts.length));
   found.push(...greedy.filter((route) => route.parts.length === longest));
+}
+
+/** Whether `match` finds labels, without making them: many operations share a path. */
+function fits(template: readonly TemplatePart[], parts: readonly string[], skip: number): boolean {
+  let at = skip;
+  for (let index = 0; index < template.length; index += 1) {
+    const part = template[index]!;
+    const given = parts[at];
+    if (part.greedy) {
+      const end = parts.length - (template.length - index - 1);
+      if (end <= at || (end === at + 1 && given === '')) return false;
+      at = end;
+      continue;
+    }
+    if (given === undefined || (part.label ? given === '' : given !== part.text)) return false;
+    at += 1;
+  }
+  return at === parts.length || (at === parts.length - 1 && parts[at] === '');
 }
 
 /** Matches a template against the parts from `skip` on. An empty part at the end is a trailing slash and may be left over. */

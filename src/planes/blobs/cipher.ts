@@ -22,6 +22,7 @@ export async function* through(cipher: Cipher, pieces: AsyncIterable<Uint8Array>
 
 /** The counter `blocks` blocks later: a number of 128 bits, big-endian, that wraps. */
 function counterAfter(initial: Uint8Array, blocks: number): Uint8Array {
+  if (blocks === 0) return initial;
   const counter = Buffer.from(initial);
   const value = (BigInt(`0x${counter.toString('hex')}`) + BigInt(blocks)) & ((1n << 128n) - 1n);
   return Buffer.from(value.toString(16).padStart(counterBytes * 2, '0'), 'hex');

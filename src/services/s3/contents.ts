@@ -11,6 +11,7 @@ import {
   dropSealed,
   type OpenContents,
   openSealed,
+  sealSmall,
   storeSealed,
 } from '../../kernel/sealed-bytes.ts';
 import type { BodyStream } from '../../model/types.ts';
@@ -91,6 +92,11 @@ export async function storeContent(
   algorithms: readonly ChecksumAlgorithm[],
 ): Promise<StoredContent> {
   const digests = new Digests(algorithms);
+  const small = body instanceof Uint8Array ? sealSmall(ctx, s3Contents, body, key) : undefined;
+  if (small !== undefined) {
+    digests.update(body as Uint8Array);
+    return { row: small, ...digests.finish() };
+  }
   const source = body instanceof Uint8Array ? oneOf(body) : body;
   try {
     const row = await storeSealed(ctx, s3Contents, tapped(source, digests), key);

@@ -112,6 +112,17 @@ function sealByCloud(ctx: Context): Sealing {
   return { key, seal: { kind: 'AES256', wrapped: ctx.part('vault').seal(key, vaultLabel) } };
 }
 
+/** Data keys that were opened, by their wrapped form as the store shares it: gone with the row. */
+const openedCache = new WeakMap<Uint8Array, Uint8Array>();
+
+function openByCloud(ctx: Context, wrapped: Uint8Array): Uint8Array {
+  const known = openedCache.get(wrapped);
+  if (known !== undefined) return known;
+  const key = ctx.part('vault').open(wrapped, vaultLabel);
+  openedCache.set(wrapped, key);
+  return key;
+}
+
 /** What the cloud's vault knows data keys of objects by. */
 const vaultLabel = 's3 data key';
 
@@ -175,7 +186,7 @@ function encryptionContext(bucket: string, key: string, bucketKey: boolean, give
 export async function openSeal(ctx: Context, region: string, seal: Seal, ask: CustomerKeyAsk): Promise<Uint8Array> {
   const customer = checkCustomerKey(seal, ask);
   if (customer !== undefined) return unwrap(customer.key, seal.wrapped) ?? failUnwrap();
-  if (seal.kind === 'AES256') return ctx.part('vault').open(seal.wrapped, vaultLabel);
+  if (seal.kind === 'AES256') return openByCloud(ctx, seal.wrapped);
   refuseLegacy(ctx);
   const context = JSON.parse(seal.context ?? '{}') as Record<string, string>;
   const opened = await kmsCall(() =>

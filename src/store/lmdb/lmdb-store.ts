@@ -17,7 +17,8 @@
  * thread included. LMDB alone: with a sync per commit 370 µs (10 ms and more on an ordinary disk); with lmdb-js's overlappingSync the same,
  * because a synchronous transaction flushes inside its commit, and asynchronous ones 300 µs, since each waits for the flush before it; noSync
  * 15 µs, but then a crash of the operating system may leave a tree that points at pages never written. So LMDB keeps its safest options here
- * and is out of the way of a commit. 8 KB pages, for keys of 4026 bytes. No map size: it grows. No cache of LMDB's: a read from it costs 2 µs.
+ * and is out of the way of a commit. 8 KB pages, for keys of 4026 bytes. No map size: it grows. No cache of LMDB's own: what is read often is kept
+ * decoded (read-cache.ts), because a read costs 2 µs and decoding as much again.
  *
  * A body that waits for anything but the store would hold up everybody. It is found without a timer: the process's tick queue runs only when no
  * microtask is left, and a transaction that is still open then waits for something else. AsyncLocalStorage could tell a nested `transact`
@@ -33,7 +34,8 @@ import type { Entry, Key, Range, Store, StoreTransaction, Value } from '../store
 import { CommitLog, findLogs, logPath, replayLog, syncFolder } from './commit-log.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
 import { Layer, type LayerEntry, mergeLayers, type Slot, type Span, slotValue, spanOf } from './layer.ts';
-import { decodeValue, encodeValue } from './values.ts';
+import { ReadCache, uncached } from './read-cache.ts';
+import { decodedBytes, decodeValue, encodeValue } from './values.ts';
 
 /** LMDB's CommonJS form is one file instead of twelve: a start takes 13 ms less. */
 const { open } = createRequire(import.meta.url)('lmdb') as typeof import('lmdb');
@@ -84,6 +86,8 @@ class LmdbStore implements Store {
   readonly #lock: FolderLock;
   readonly #limits: LayerLimits;
   readonly #tree: Tree;
+  /** What LMDB has for keys that were read; keys of a layer are dropped when LMDB has taken it. */
+  readonly #readCache = new ReadCache();
   /** Committed, not in LMDB. */
   #committed = new Layer();
   /** On its way to LMDB. */
@@ -185,7 +189,11 @@ class LmdbStore implements Store {
     const slot = own?.slots.get(text) ?? this.#committed.slots.get(text) ?? this.#frozen?.slots.get(text);
     if (slot !== undefined) return slotValue(slot);
     if (text === '') throw new InvalidKeyError('The empty key is no key.');
-    return this.#tree.get(text) as Value | undefined;
+    const cached = this.#readCache.get(text);
+    if (cached !== uncached) return cached;
+    const value = this.#tree.get(text) as Value | undefined;
+    this.#readCache.set(text, value, value === undefined ? 0 : decodedBytes());
+    return value;
   }
 
   readRange(range: Range, own: Layer | undefined): Entry[] {
@@ -332,6 +340,7 @@ class LmdbStore implements Store {
     }
     await this.#writeTree((put) => put(markKey, encodeValue(this.#logNumber - 1)));
     this.#frozen = undefined;
+    for (const text of texts) this.#readCache.delete(text);
     this.#logs = this.#logs.slice(done.length);
     for (const log of done) {
       log.close();

@@ -203,6 +203,11 @@ export function decodeValue(bytes: Uint8Array): Value {
   return value;
 }
 
+/** Encoded bytes of the value that was decoded last. */
+export function decodedBytes(): number {
+  return at;
+}
+
 function read(): Value {
   const kind = source[at++];
   switch (kind) {
