@@ -14,6 +14,7 @@ import { defaultRegion, Entry } from './entry.ts';
 import { Shells } from './connect.ts';
 import { showLaunch, subscribe } from './launch.ts';
 import type { Market } from './market.ts';
+import { showOutbox } from './outbox.ts';
 import { base, instancesPage, rootSignInPage, signInPage, styleSheet } from './pages.ts';
 import { showExecution, showMachine, showMachines } from './flows.ts';
 import { deleteBucket, showBuckets, showObjects } from './s3.ts';
@@ -145,6 +146,8 @@ class Console {
         return this.#signedIn(visit, (caller) => showObjects(this.#kernel, caller, visit));
       case 'POST /s3/delete':
         return this.#signedIn(visit, (caller) => deleteBucket(this.#kernel, caller, visit));
+      case 'GET /outbox':
+        return this.#signedIn(visit, (caller) => showOutbox(this.#kernel, caller));
       case 'GET /states/machines':
         return this.#signedIn(visit, (caller) => showMachines(this.#kernel, caller, visit));
       case 'GET /states/machine':

@@ -154,7 +154,7 @@ function instanceRow(instance: Instance, { region, port }: InstancesView): strin
 
 /** Who is signed in, a way out, and the other pages. */
 export function signedInBar({ account, userName }: { account: string; userName?: string | undefined }): string {
-  return `<nav><a href="${base}/ec2/instances">EC2</a> <a href="${base}/s3/buckets">S3</a> <a href="${base}/states/machines">Step Functions</a></nav>
+  return `<nav><a href="${base}/ec2/instances">EC2</a> <a href="${base}/s3/buckets">S3</a> <a href="${base}/states/machines">Step Functions</a> <a href="${base}/outbox">Outbox</a></nav>
 <form method="post" action="${base}/sign-out">${escapeHtml(userName ?? '')} @ ${escapeHtml(account)} <button>Sign out</button></form>`;
 }
 
