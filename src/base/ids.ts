@@ -104,6 +104,7 @@ export const idKinds = {
   // S3: version and upload ids are opaque text; contents are our own.
   objectVersion: { prefix: '', length: 22, alphabet: alphanumeric },
   expressKey: { prefix: 'S3XP', length: 16, alphabet: upperBase32 },
+  multiRegionAlias: { prefix: '', length: 13, alphabet: 'abcdefghijklmnopqrstuvwxyz0123456789' },
   accessPointAlias: { prefix: '', length: 34, alphabet: 'abcdefghijklmnopqrstuvwxyz0123456789' },
   multipartUpload: { prefix: '', length: 96, alphabet: alphanumeric },
   content: { prefix: '', length: 32, alphabet: hex },

@@ -174,3 +174,12 @@ export function isInstanceTypeOffered(instanceType: string, region: string): boo
   const family = instanceType.split('.')[0] ?? '';
   return admits(Object.hasOwn(instanceFamilyGaps, family) ? instanceFamilyGaps[family] : undefined, region);
 }
+
+/** Whether a region set, as Signature Version 4A signs it, has a Region: its entries are names, or patterns such as `us-*` and `*`. */
+export function coversRegion(set: readonly string[], region: string): boolean {
+  return set.some((pattern) => {
+    const star = pattern.indexOf('*');
+    if (star < 0) return pattern === region;
+    return new RegExp(`^${pattern.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')}$`).test(region);
+  });
+}

@@ -28,8 +28,14 @@ export function callerOf(identity: Identity, exchange: Exchange, path?: NetworkP
     secureTransport: exchange.secureTransport,
     calledVia: [],
     forAnyRegion: exchange.signature?.kind === 'legacy' ? true : undefined,
+    regionSet: regionSetOf(exchange),
     endpoint: exchange.host === '' ? undefined : `${exchange.secureTransport ? 'https' : 'http'}://${exchange.host}`,
   } satisfies Record<keyof Identity, unknown> & Caller;
+}
+
+function regionSetOf({ signature }: Exchange): readonly string[] | undefined {
+  if (signature?.kind !== 'header' && signature?.kind !== 'query') return undefined;
+  return signature.algorithm === 'AWS4-ECDSA-P256-SHA256' ? signature.regions : undefined;
 }
 
 /**

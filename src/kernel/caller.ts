@@ -78,6 +78,8 @@ export interface Caller extends Identity {
   sourceInstanceArn?: string | undefined;
   /** The signature names no Region (S3's Signature Version 2): it is good wherever the resource is. */
   forAnyRegion?: boolean | undefined;
+  /** The Regions that the signature is good for, where it names a set of them (Signature Version 4A). */
+  regionSet?: readonly string[] | undefined;
   /** Scheme and host by which the caller reached the cloud, as `http://127.0.0.1:4566`: what URLs in answers begin with. */
   endpoint?: string | undefined;
 }

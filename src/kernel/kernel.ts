@@ -112,10 +112,13 @@ export class Kernel {
    * a bug of ours, whose cause goes to the log.
    */
   async invoke(facts: ContextFacts, input: unknown): Promise<unknown> {
-    const ctx = new RequestContext(this, facts);
+    let ctx = new RequestContext(this, facts);
     let failure: AwsError | undefined;
     let output: unknown;
     try {
+      const found = this.#regionOf(ctx, input);
+      const region = found instanceof Promise ? await found : found;
+      if (region !== undefined) ctx = new RequestContext(this, { ...facts, region });
       output = await this.#perform(ctx, input);
       return output;
     } catch (error) {
@@ -224,6 +227,13 @@ export class Kernel {
 
   async #visitEverything(): Promise<void> {
     for (const definition of this.#readyServices()) await this.#visitAll(definition);
+  }
+
+  #regionOf(ctx: RequestContext, input: unknown): string | undefined | Promise<string | undefined> {
+    const read = (definition: ServiceDefinition | undefined) =>
+      definition?.regionOf?.((input ?? {}) as Readonly<Record<string, unknown>>, ctx);
+    const ready = this.registry.ready(ctx.service);
+    return ready === undefined ? this.registry.get(ctx.service).then(read) : read(ready);
   }
 
   async #perform(ctx: RequestContext, input: unknown): Promise<unknown> {

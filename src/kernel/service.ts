@@ -187,6 +187,11 @@ export interface ServiceDefinition<Name extends keyof ServiceClients = keyof Ser
     input: Readonly<Record<string, unknown>>,
     ctx: Context,
   ) => Readonly<Record<string, unknown>> | Promise<Readonly<Record<string, unknown>>>;
+  /**
+   * The Region that a request is for, where neither its signature nor its host says it but what it names (a Multi-Region Access Point). Must be cheap
+   * for all others.
+   */
+  regionOf?: (input: Readonly<Record<string, unknown>>, ctx: Context) => string | undefined | Promise<string | undefined>;
   /** Runs after authorisation and before every handler: a service's common rules, as EC2's DryRun. */
   before?: (input: Readonly<Record<string, unknown>>, ctx: Context) => void | Promise<void>;
   tasks?: Readonly<Record<string, Task>>;

@@ -10,6 +10,8 @@ test.each([
   ['sts.us-east-1.localhost:4566', ['sts'], undefined],
   ['STS.localhost.localstack.cloud', ['sts'], undefined],
   ['iam.amazonaws.com', ['iam'], undefined],
+  ['mfzwi23gnjvgw.mrap.accesspoint.s3-global.amazonaws.com', ['s3'], 'mfzwi23gnjvgw.mrap'],
+  ['mfzwi23gnjvgw.mrap.accesspoint.s3-global.localhost:4566', ['s3'], 'mfzwi23gnjvgw.mrap'],
   ['api.ecr.eu-west-1.localhost', ['ecr'], undefined],
   ['streams.dynamodb.eu-west-1.amazonaws.com', ['dynamodb-streams'], undefined],
   ['elasticloadbalancing.us-gov-west-1.amazonaws.com', ['elastic-load-balancing', 'elastic-load-balancing-v2'], undefined],

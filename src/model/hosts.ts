@@ -9,7 +9,7 @@ export interface HostFinding {
   services: readonly string[];
   /** What stands before the service: a bucket, an account id, a host label. */
   prefix: string | undefined;
-  /** The access point that the host is the address of, as an ARN: `NAME-ACCOUNT.s3-accesspoint.REGION`. */
+  /** The access point that the host is the address of, as an ARN: `NAME-ACCOUNT.s3-accesspoint.REGION`; of a Multi-Region one its alias. */
   accessPoint?: string | undefined;
   /** All that stands before the suffix. A bucket may be called like a service: `sts.localhost`. */
   whole: string | undefined;
@@ -35,6 +35,8 @@ const regionPattern = /^[a-z]{2}(?:-[a-z]+)+-\d$/;
 const endpointPattern = /^(?:(.+)\.)?vpce-[a-z0-9-]+\.(.+)\.vpce$/;
 /** Other addresses of S3: `s3-eu-west-1`, access points, Transfer Acceleration, zones of directory buckets and their control. */
 const dialects = /^s3(?:-[a-z]{2}-[a-z-]+-\d|-accesspoint|-accelerate|express-[a-z0-9]+-az\d+|express-control)$/;
+/** Multi-Region Access Points: `ALIAS.mrap.accesspoint.s3-global`, of no Region. */
+const multiRegionPattern = /^([a-z0-9]+\.mrap)\.accesspoint\.s3-global$/;
 const ipv4Pattern = /^\d{1,3}(?:\.\d{1,3}){3}$/;
 
 /** Reads a Host header. The port does not count, nor does letter case. */
@@ -53,6 +55,8 @@ export function readHost(index: ServiceIndex, host: string): HostFinding {
     if (accessPoint !== undefined && before.endsWith('.accesspoint')) return { services: found, prefix, accessPoint, whole };
     return { services: found, prefix: prefix === '' ? undefined : prefix, whole };
   }
+  const alias = multiRegionPattern.exec(whole)?.[1];
+  if (alias !== undefined) return { services: ['s3'], prefix: alias, accessPoint: alias, whole };
   const labels = whole.split('.');
   for (let at = 0; at < labels.length; at += 1) {
     const found = serviceAt(index, labels, at);

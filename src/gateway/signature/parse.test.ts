@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { coversRegion, type HttpHead, httpHead, parseSignature, SignatureError, type SignedRequest } from './signature.ts';
+import { coversRegion } from '../../base/regions.ts';
+import { type HttpHead, httpHead, parseSignature, SignatureError, type SignedRequest } from './signature.ts';
 
 const signature = 'a'.repeat(64);
 const credential = 'AKID/20260926/eu-north-1/sqs/aws4_request';
@@ -206,7 +207,7 @@ describe('SigV4A', () => {
     ['eu.north.1', 'eu-north-1', false],
     ['*-north-*', 'eu-north-1', true],
   ])('the set %s and %s: %s', (set, region, covered) => {
-    expect(coversRegion(parsed(dated(text, { ...hash, 'x-amz-region-set': set })), region)).toBe(covered);
+    expect(coversRegion(parsed(dated(text, { ...hash, 'x-amz-region-set': set })).regions, region)).toBe(covered);
   });
 });
 

@@ -97,12 +97,3 @@ export function httpHead(method: string, target: string, rawHeaders: readonly st
     headers,
   };
 }
-
-/** Whether a signature is good for `region`: its own region, or for SigV4A a member of the region set (`*`, `us-*`, lists). */
-export function coversRegion(signed: SignedRequest, region: string): boolean {
-  return signed.regions.some((pattern) => {
-    const star = pattern.indexOf('*');
-    if (star < 0) return pattern === region;
-    return new RegExp(`^${pattern.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')}$`).test(region);
-  });
-}

@@ -1,7 +1,8 @@
 /** Routing policies of record sets ("Choosing a routing policy"): which one a set has, what of it may not occur twice, and its rule for the plane. */
 import type { ResourceRecordSet } from '@aws-sdk/client-route-53';
 import type { ChoiceRule } from '../../planes/dns/hosted/types.ts';
-import { findLocalZone, regionPlaces } from './places.ts';
+import { regionPlaces } from '../../base/geography.ts';
+import { findLocalZone } from './places.ts';
 import type { RecordSetRow } from './state.ts';
 
 export type Policy =

@@ -7,11 +7,16 @@ import { accessPointChecks, accessPointHandlers } from './access-points.ts';
 import { jobChecks, jobHandlers } from './jobs/jobs.ts';
 import { forgetJob, prepareJob, runJobs } from './jobs/run.ts';
 import { BatchEntries, BatchJobs } from './jobs/state.ts';
+import { multiRegionChecks, multiRegionHandlers } from './multi-region/points.ts';
+import { finishRequest, requestHandlers } from './multi-region/requests.ts';
+import { AsyncRequests } from './multi-region/state.ts';
 import { readBlock, requireOwn } from './requests.ts';
 
 const handlers: HandlersOf<S3Control> = {
   ...accessPointHandlers,
   ...jobHandlers,
+  ...multiRegionHandlers,
+  ...requestHandlers,
   async PutPublicAccessBlock(input, ctx) {
     const account = requireOwn(ctx, input.AccountId);
     const s3 = await ctx.internal<S3Api>('s3');
@@ -38,6 +43,7 @@ const handlers: HandlersOf<S3Control> = {
 const authorise: AuthorisationsOf<S3Control> = {
   ...accessPointChecks,
   ...jobChecks,
+  ...multiRegionChecks,
   PutPublicAccessBlock: () => [{ action: 's3:PutAccountPublicAccessBlock', resource: '*' }],
   GetPublicAccessBlock: () => [{ action: 's3:GetAccountPublicAccessBlock', resource: '*' }],
   DeletePublicAccessBlock: () => [{ action: 's3:PutAccountPublicAccessBlock', resource: '*' }],
@@ -46,8 +52,8 @@ const authorise: AuthorisationsOf<S3Control> = {
 export default defineService({
   name: 's3-control',
   uses: ['lambda', 's3', 'sts'],
-  tables: [BatchJobs, BatchEntries],
+  tables: [BatchJobs, BatchEntries, AsyncRequests],
   handlers,
   authorise,
-  tasks: { prepareJob, runJobs, forgetJob },
+  tasks: { prepareJob, runJobs, forgetJob, finishRequest },
 });

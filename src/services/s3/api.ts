@@ -14,13 +14,37 @@ import {
   requirePoint,
   setPointPolicy,
 } from './access/point-settings.ts';
+import {
+  beginMultiRegion,
+  closeMultiRegion,
+  establishPolicy,
+  findMultiRegion,
+  type MultiRegionAsk,
+  type MultiRegionPlace,
+  openMultiRegion,
+  proposePolicy,
+  removeMultiRegion,
+  requireMultiRegion,
+  type RouteUpdate,
+  submitRoutes,
+} from './access/multi-region-settings.ts';
+import { isPublicPolicy } from './access/public-access.ts';
 import { isPublicPoint } from './access/points.ts';
 import { replicateNow } from './later/replicate.ts';
 import { replicationOf, replicationRulesFor } from './later/replication-rules.ts';
 import type { BucketAsk } from './lookup.ts';
-import { type AccessPointRow, Accounts, type PublicBlock, type ReplicationConfig, type VersionRow, Versions } from './state.ts';
+import {
+  type AccessPointRow,
+  Accounts,
+  type MultiRegionPointRow,
+  MultiRegionPoints,
+  type PublicBlock,
+  type ReplicationConfig,
+  type VersionRow,
+  Versions,
+} from './state.ts';
 
-export type { AccessPointRow, PointAsk, PointPlace };
+export type { AccessPointRow, MultiRegionAsk, MultiRegionPlace, MultiRegionPointRow, PointAsk, PointPlace, RouteUpdate };
 
 /** A version as the lists of batch jobs are chosen from. */
 export interface ListedVersion
@@ -46,6 +70,21 @@ export interface S3Api {
   /** With undefined removes it. Throws NoSuchAccessPoint, MalformedPolicy, PolicyTooLarge, AccessDenied. */
   setAccessPointPolicy(place: PointPlace, policy: string | undefined): Promise<void>;
   isPublic(point: AccessPointRow): boolean;
+  /** Multi-Region Access Points: each call throws NoSuchMultiRegionAccessPoint, and what access/multi-region-settings.ts says of it. */
+  multiRegion: {
+    begin(ask: MultiRegionAsk): Promise<MultiRegionPointRow>;
+    open(place: MultiRegionPlace): Promise<MultiRegionPointRow>;
+    close(place: MultiRegionPlace): Promise<void>;
+    remove(place: MultiRegionPlace): Promise<void>;
+    get(place: MultiRegionPlace): Promise<MultiRegionPointRow>;
+    list(account: string): Promise<readonly MultiRegionPointRow[]>;
+    /** By ARN or alias. */
+    find(account: string, named: string): Promise<MultiRegionPointRow>;
+    propose(place: MultiRegionPlace, policy: string): Promise<void>;
+    establish(place: MultiRegionPlace): Promise<void>;
+    isPublic(point: MultiRegionPointRow): boolean;
+    route(account: string, named: string, updates: readonly RouteUpdate[]): Promise<void>;
+  };
   /** All versions of a bucket but delete markers, in order of keys. Throws AccessDenied unless `identity` may have inventories made of it. */
   versions(ask: BucketAsk, identity: Identity): AsyncIterable<ListedVersion>;
   /** Replicates one version now. Throws AccessDenied, NoSuchKey, NoSuchVersion, and why it failed. */
@@ -91,6 +130,19 @@ export function createApi(system: Context): S3Api {
     deleteAccessPoint: (place) => deletePoint(system, place),
     setAccessPointPolicy: (place, policy) => setPointPolicy(system, place, policy),
     isPublic: isPublicPoint,
+    multiRegion: {
+      begin: (ask) => beginMultiRegion(system, ask),
+      open: (place) => openMultiRegion(system, place),
+      close: (place) => closeMultiRegion(system, place),
+      remove: (place) => removeMultiRegion(system, place),
+      get: (place) => requireMultiRegion(system, place),
+      list: (account) => system.table(MultiRegionPoints).list({ prefix: [account] }),
+      find: (account, named) => findMultiRegion(system, account, named),
+      propose: (place, policy) => proposePolicy(system, place, policy),
+      establish: (place) => establishPolicy(system, place),
+      isPublic: ({ policy }) => isPublicPolicy(policy),
+      route: (account, named, updates) => submitRoutes(system, account, named, updates),
+    },
     versions: (ask, identity) => listVersions(system, ask, identity),
     replicateObject: (ask, identity) => replicateNow(system, ask, identity),
   };

@@ -96,6 +96,11 @@ export function noSuchAccessPoint(name: string): AwsError {
   return s3Error('NoSuchAccessPoint', 'The specified accesspoint does not exist', 404, { AccessPointName: name });
 }
 
+export function noSuchMultiRegionPoint(name: string): AwsError {
+  const text = 'The specified Multi-Region Access Point does not exist.';
+  return s3Error('NoSuchMultiRegionAccessPoint', text, 404, { MultiRegionAccessPointName: name });
+}
+
 /** What holds the bytes does not work now. */
 export function serviceUnavailable(): AwsError {
   return s3Error('ServiceUnavailable', 'Service is unable to handle request.', 503);

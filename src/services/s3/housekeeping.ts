@@ -6,6 +6,7 @@ import {
   Accounts,
   Buckets,
   Configs,
+  MultiRegionPoints,
   Objects,
   ReplicationProgress,
   TrackedVersions,
@@ -27,6 +28,8 @@ export async function emptyAccount(account: string | undefined, ctx: Context): P
   await ctx.transact(async (tx) => {
     for (const { region, name } of await tx.table(AccessPoints).list({ prefix: [account] }))
       await tx.table(AccessPoints).delete(account, region, name);
+    for (const { name } of await tx.table(MultiRegionPoints).list({ prefix: [account] }))
+      await tx.table(MultiRegionPoints).delete(account, name);
     await tx.table(Accounts).delete(account);
   });
 }

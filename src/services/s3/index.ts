@@ -5,6 +5,7 @@
 import { garbageReconciler, sortPending } from '../../kernel/sealed-bytes.ts';
 import { defineService } from '../../kernel/service.ts';
 import { createApi } from './api.ts';
+import { regionOfRequest } from './access/multi-region.ts';
 import { resolvePoints } from './access/points.ts';
 import { directoryChecks, directoryHandlers } from './directory/buckets.ts';
 import { renameChecks, renameHandlers } from './directory/rename.ts';
@@ -51,6 +52,7 @@ import {
   Contents,
   Garbage,
   LogLines,
+  MultiRegionPoints,
   Objects,
   Parts,
   ReplicationProgress,
@@ -115,6 +117,7 @@ export default defineService({
     Parts,
     Accounts,
     AccessPoints,
+    MultiRegionPoints,
     Sessions,
     LogLines,
     TrackedVersions,
@@ -183,6 +186,7 @@ export default defineService({
     if (isAccelerated(ctx)) return checkAcceleration(ctx, input).then(() => resolvePoints(input, ctx));
     return resolvePoints(input, ctx);
   },
+  regionOf: regionOfRequest,
   credentials: sessionCredentials,
   records: meterRequests,
   answered: noteRequest,

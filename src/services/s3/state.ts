@@ -401,6 +401,29 @@ export interface AccessPointRow {
   created: Millis;
 }
 
+/** An entrance to several buckets, each of another Region. */
+export interface MultiRegionPointRow {
+  account: string;
+  name: string;
+  /** `mfzwi23gnjvgw.mrap`, by which data is reached. */
+  alias: string;
+  created: Millis;
+  status: 'CREATING' | 'READY' | 'DELETING';
+  publicBlock: PublicBlock;
+  buckets: readonly MultiRegionBucket[];
+  /** As it holds, and as it was asked for and does not hold yet everywhere. */
+  policy?: string | undefined;
+  proposed?: string | undefined;
+}
+
+export interface MultiRegionBucket {
+  bucket: string;
+  account: string;
+  region: string;
+  /** Whether requests are routed there. */
+  active: boolean;
+}
+
 /** Settings of an account. */
 export interface AccountRow {
   account: string;
@@ -466,6 +489,13 @@ export const AccessPoints = defineTable<AccessPointRow>()({
   scope: 'cloud',
   key: (row) => [row.account, row.region, row.name],
   indexes: { byAlias: (row) => [row.alias], byBucket: (row) => [row.bucket] },
+});
+
+export const MultiRegionPoints = defineTable<MultiRegionPointRow>()({
+  name: 's3.multiRegionPoints',
+  scope: 'cloud',
+  key: (row) => [row.account, row.name],
+  indexes: { byAlias: (row) => [row.alias] },
 });
 
 export const Sessions = defineTable<SessionRow>()({

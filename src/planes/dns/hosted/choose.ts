@@ -4,7 +4,8 @@
  */
 import { parseCidr } from '../../../base/cidr.ts';
 import type { DnsAsker } from '../types.ts';
-import { clientAddress, holds, kilometres } from './geography.ts';
+import { kilometres } from '../../../base/geography.ts';
+import { clientAddress, holds } from './geography.ts';
 import type { ChoiceRule, Place, RecordSetSpec } from './types.ts';
 
 const severalMax = 8;

@@ -3,8 +3,6 @@ import { type Cidr, containsAddress, isCidr4, parseCidr, parseIp4, parseIp6 } fr
 import type { DnsAsker } from '../types.ts';
 import type { Place } from './types.ts';
 
-const earthKilometres = 6371;
-
 /** The client's address: what its resolver says of it, else the asker's own. Undefined for text that is no address. */
 export function clientAddress({ address, clientSubnet }: DnsAsker): number | bigint | undefined {
   const [ip = '', bits] = (clientSubnet ?? address).split('/');
@@ -38,13 +36,4 @@ export class PlaceTable {
     const address = clientAddress(asker);
     return address === undefined ? undefined : this.#entries.find(({ block }) => holds(block, address))?.place;
   }
-}
-
-/** Kilometres between two points given in degrees (haversine). */
-export function kilometres(a: { latitude: number; longitude: number }, b: { latitude: number; longitude: number }): number {
-  const radians = (degrees: number): number => (degrees * Math.PI) / 180;
-  const north = radians(b.latitude - a.latitude) / 2;
-  const east = radians(b.longitude - a.longitude) / 2;
-  const share = Math.sin(north) ** 2 + Math.cos(radians(a.latitude)) * Math.cos(radians(b.latitude)) * Math.sin(east) ** 2;
-  return 2 * earthKilometres * Math.asin(Math.min(1, Math.sqrt(share)));
 }

@@ -95,7 +95,13 @@ function requestConditions({ caller }: Context, bucket: BucketRow): Conditions {
   const signed = caller.accessKeyId !== undefined;
   return {
     's3:ResourceAccount': bucket.account,
-    's3:signatureversion': signed ? (caller.forAnyRegion === true ? 'AWS' : 'AWS4-HMAC-SHA256') : undefined,
+    's3:signatureversion': signed
+      ? caller.forAnyRegion === true
+        ? 'AWS'
+        : caller.regionSet === undefined
+          ? 'AWS4-HMAC-SHA256'
+          : 'AWS4-ECDSA-P256-SHA256'
+      : undefined,
   };
 }
 

@@ -9,6 +9,7 @@ import type { Check } from '../../../kernel/service.ts';
 import { accessDenied, methodNotAllowed, noSuchAccessPoint, overHttps, s3Error } from '../errors.ts';
 import type { ObjectAsk } from './checks.ts';
 import { AccessPoints, type AccessPointRow, type BucketRow, type PublicBlock } from '../state.ts';
+import { enterMultiRegion, isMultiRegionName } from './multi-region.ts';
 import { accountBlockOf, combineBlocks, isPublicPolicy, statementsOfPolicy } from './public-access.ts';
 
 type Input = Readonly<Record<string, unknown>>;
@@ -49,7 +50,7 @@ export function resolvePoints(input: Input, ctx: Context): Input | Promise<Input
 }
 
 function isPointName(name: unknown): name is string {
-  return typeof name === 'string' && (name.endsWith(aliasEnd) || name.startsWith('arn:'));
+  return typeof name === 'string' && (name.endsWith(aliasEnd) || name.startsWith('arn:') || isMultiRegionName(name));
 }
 
 function isPointSource(source: unknown): source is string {
@@ -92,6 +93,7 @@ function sourceParts(path: string): { point: string; key: string } {
 
 /** The access point of a name, when this request may come in by it at all. Undefined for an alias that nobody has: it is then a missing bucket. */
 async function enter(ctx: Context, name: string, key: string | undefined): Promise<AccessPointRow | undefined> {
+  if (isMultiRegionName(name)) return enterMultiRegion(ctx, name);
   const point = name.startsWith('arn:') ? await pointOfArn(ctx, name) : await pointOfAlias(ctx, name);
   if (point === undefined) return undefined;
   // "You can only use access points over HTTPS" holds for their own endpoints; an alias goes to the bucket's.
