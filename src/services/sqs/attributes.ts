@@ -1,7 +1,15 @@
 /** Attributes of queues: reading what callers set, and showing what a queue has. Source: API Reference, CreateQueue and SetQueueAttributes. */
 import { validatePolicy } from '../../kernel/policy/validate.ts';
-import { invalidAttributeName, invalidAttributeValue, invalidValue, unknownAttribute } from './errors.ts';
-import { delaySecondsMax, messageBytesMax, visibilitySecondsMax, waitSecondsMax, wholeNumber } from './rules.ts';
+import { invalidAttributeName, invalidAttributeValue, invalidValue, overLimit, unknownAttribute } from './errors.ts';
+import {
+  delaySecondsMax,
+  messageBytesMax,
+  sourcesMax,
+  statementsMax,
+  visibilitySecondsMax,
+  waitSecondsMax,
+  wholeNumber,
+} from './rules.ts';
 import type { QueueRow, RedrivePolicy } from './state.ts';
 import { parseQueueArn } from './urls.ts';
 
@@ -100,6 +108,10 @@ export function applyAttributes(settings: Settings, attributes: Readonly<Record<
 
 function checkedPolicy(text: string): string {
   if (!validatePolicy(text, 'resource').ok) throw invalidAttributeValue('Policy');
+  const { Statement } = JSON.parse(text) as { Statement: unknown };
+  const count = Array.isArray(Statement) ? Statement.length : 1;
+  if (count > statementsMax)
+    throw overLimit(`${count} statements were found in the submitted policy, max allowed is ${statementsMax}`);
   return text;
 }
 
@@ -120,7 +132,7 @@ function parseRedrive(text: string): RedrivePolicy {
   if (target === undefined) throw fail('Redrive policy does not contain mandatory attribute: deadLetterTargetArn.');
   if (maxReceiveCount === undefined) throw fail('Redrive policy does not contain mandatory attribute: maxReceiveCount.');
   const [unknown] = Object.keys(rest);
-  if (unknown !== undefined) throw fail(`Redrive policy contains unknown attribute: ${unknown}.`);
+  if (unknown !== undefined) throw fail('Only following attributes are supported: [maxReceiveCount, deadLetterTargetArn].');
   if (typeof target !== 'string' || parseQueueArn(target) === undefined) throw fail('Invalid value for deadLetterTargetArn.');
   const count = wholeNumber(String(maxReceiveCount), 1, 1000);
   if (count === undefined)
@@ -138,14 +150,27 @@ export function parseRedriveAllow(text: string): RedriveAllow {
   const { redrivePermission: permission, sourceQueueArns: sources } = parseObject(text, 'RedriveAllowPolicy');
   const fail = (reason: string) => invalidValue(text, 'RedriveAllowPolicy', reason);
   if (permission !== 'allowAll' && permission !== 'denyAll' && permission !== 'byQueue')
-    throw fail("Amazon SQS can't create the redrive allow policy. The redrivePermission must be allowAll, denyAll or byQueue.");
+    throw fail("Amazon SQS can't create the redrive allow policy, as it’s in an unsupported format.");
   if (permission !== 'byQueue') {
-    if (sources !== undefined) throw fail('sourceQueueArns can only be specified when redrivePermission is byQueue.');
+    if (sources !== undefined) {
+      throw fail(
+        "Amazon SQS can't create the redrive allow policy. To specify one or more source queue ARNs, you must set redrivePermission to byQueue.",
+      );
+    }
     return { permission, sources: [] };
   }
-  const valid = Array.isArray(sources) && sources.every((arn) => typeof arn === 'string' && parseQueueArn(arn) !== undefined);
-  if (!valid || sources.length === 0) throw fail('sourceQueueArns must name at least one source queue by its ARN.');
-  if (sources.length > 10) throw fail('sourceQueueArns can contain up to 10 source queue ARNs.');
+  if (sources === undefined || (Array.isArray(sources) && sources.length === 0)) {
+    throw fail(
+      "Amazon SQS can't create the redrive allow policy. When you specify the byQueue permission type, you must also specify one or more sourceQueueArns values.",
+    );
+  }
+  if (!Array.isArray(sources) || !sources.every((arn) => typeof arn === 'string' && parseQueueArn(arn) !== undefined))
+    throw fail("Amazon SQS can't create the redrive allow policy, as it’s in an unsupported format.");
+  if (sources.length > sourcesMax) {
+    throw fail(
+      `Amazon SQS can't create the redrive allow policy. The maximum number of source queue ARNs you can specify is ${sourcesMax}.`,
+    );
+  }
   return { permission, sources: sources as string[] };
 }
 

@@ -23,13 +23,13 @@ export function checkEntries(entries: readonly Entry[], entryName: string): void
 /** Runs `work` on each entry: its result, or the entry's own error. */
 export function runBatch<E extends Entry, R>(
   entries: readonly E[],
-  work: (entry: E) => R,
+  work: (entry: E, index: number) => R,
 ): { passed: { id: string; entry: E; result: R }[]; failed: BatchResultErrorEntry[] } {
   const passed: { id: string; entry: E; result: R }[] = [];
   const failed: BatchResultErrorEntry[] = [];
-  for (const entry of entries) {
+  for (const [index, entry] of entries.entries()) {
     try {
-      passed.push({ id: entry.Id ?? '', entry, result: work(entry) });
+      passed.push({ id: entry.Id ?? '', entry, result: work(entry, index) });
     } catch (error) {
       failed.push(failedEntry(entry.Id ?? '', error));
     }

@@ -5,7 +5,7 @@ import type { Context } from '../../kernel/context.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
 import { checkEntries, failedEntry } from './batches.ts';
 import { deskOf } from './desk.ts';
-import { invalidValue, messageNotInflight } from './errors.ts';
+import { invalidValue, messageNotInflight, missingParameter } from './errors.ts';
 import { access, findQueue, type FoundQueue, onQueue } from './lookup.ts';
 import { count } from './metrics.ts';
 import { parseHandle } from './receipt-handles.ts';
@@ -13,6 +13,12 @@ import { visibilitySecondsMax } from './rules.ts';
 import { drop, rehide, type ShelfAccess } from './shelf.ts';
 import { Messages, Receipts } from './state.ts';
 import { takeCall } from './throughput.ts';
+
+/** Throws MissingParameter for none. */
+function requireHandle(handle: string): string {
+  if (handle === '') throw missingParameter('ReceiptHandle');
+  return handle;
+}
 
 /** Deletes by handle. What is not there any more counts as deleted. */
 async function deleteOne(shelf: ShelfAccess, text: string): Promise<void> {
@@ -95,7 +101,7 @@ export const deleteHandlers: HandlersOf<SQS> = {
     const found = await findQueue(ctx, QueueUrl);
     takeCall(ctx, found.queue, 'DeleteMessage');
     await change(ctx, found, async (shelf, wakeAt) => {
-      await deleteOne(shelf, ReceiptHandle);
+      await deleteOne(shelf, requireHandle(ReceiptHandle));
       if (shelf.queue.fifo) wakeAt(shelf.now);
     });
     count(found, 'NumberOfMessagesDeleted', 1);
@@ -108,7 +114,7 @@ export const deleteHandlers: HandlersOf<SQS> = {
     takeCall(ctx, found.queue, 'DeleteMessage');
     const result = await change(ctx, found, (shelf, wakeAt) => {
       if (shelf.queue.fifo) wakeAt(shelf.now);
-      return each(Entries, ({ ReceiptHandle = '' }) => deleteOne(shelf, ReceiptHandle));
+      return each(Entries, async ({ ReceiptHandle = '' }) => deleteOne(shelf, requireHandle(ReceiptHandle)));
     });
     if (result.Successful.length > 0) count(found, 'NumberOfMessagesDeleted', result.Successful.length);
     return result;
@@ -116,7 +122,9 @@ export const deleteHandlers: HandlersOf<SQS> = {
 
   async ChangeMessageVisibility({ QueueUrl, ReceiptHandle = '', VisibilityTimeout = 0 }, ctx) {
     const found = await findQueue(ctx, QueueUrl);
-    await change(ctx, found, async (shelf, wakeAt) => wakeAt(await hideOne(shelf, ReceiptHandle, VisibilityTimeout)));
+    await change(ctx, found, async (shelf, wakeAt) =>
+      wakeAt(await hideOne(shelf, requireHandle(ReceiptHandle), VisibilityTimeout)),
+    );
     return {};
   },
 
@@ -125,7 +133,7 @@ export const deleteHandlers: HandlersOf<SQS> = {
     checkEntries(Entries, 'ChangeMessageVisibilityBatchRequestEntry');
     return change(ctx, found, (shelf, wakeAt) =>
       each(Entries, async ({ ReceiptHandle = '', VisibilityTimeout = 0 }) =>
-        wakeAt(await hideOne(shelf, ReceiptHandle, VisibilityTimeout)),
+        wakeAt(await hideOne(shelf, requireHandle(ReceiptHandle), VisibilityTimeout)),
       ),
     );
   },

@@ -42,6 +42,11 @@ export function invalidValue(value: unknown, parameter: string, reason: string):
   return invalidParameter(`Value ${String(value)} for parameter ${parameter} is invalid. Reason: ${reason}`);
 }
 
+/** A parameter of FIFO queues, on a standard one. */
+export function notForThisQueueType(parameter: string): AwsError {
+  return invalidParameter(`The request include parameter ${parameter} which is not valid for this queue type`);
+}
+
 export function unknownAttribute(name: string): AwsError {
   return new AwsError('InvalidAttributeName', `Unknown Attribute ${name}.`);
 }

@@ -6,8 +6,9 @@ import { checkCharacters } from './rules.ts';
 import type { AttributeValue } from './state.ts';
 
 const attributesMax = 10;
-const nameForm = /^[A-Za-z0-9_\-.]{1,256}$/;
-const typeForm = /^(String|Number|Binary)(\..{1,249})?$/;
+const nameCharsMax = 256;
+const typeCharsMax = 256;
+const typeForm = /^(String|Number|Binary)(\..+)?$/;
 
 /** Reads attributes as kept. Throws InvalidParameterValue in AWS's words. */
 export function readAttributes(
@@ -22,31 +23,49 @@ export function readAttributes(
   return attributes;
 }
 
-function readAttribute(name: string, value: MessageAttributeValue): AttributeValue {
-  if (!nameForm.test(name) || /^\.|\.$|\.\./.test(name) || /^(aws|amazon)\./i.test(name)) {
+/** Checks a name. Throws InvalidParameterValue. */
+function checkName(name: string): void {
+  if (name === '') throw invalidParameter('The request must contain non-empty message (user) attribute names.');
+  if (name.length > nameCharsMax) throw invalidParameter('Message (user) attribute name must be shorter than 256 bytes.');
+  if (/^(aws|amazon)\./i.test(name)) {
     throw invalidParameter(
-      `The message attribute name '${name}' is invalid. Attribute name can contain A-Z, a-z, 0-9, underscore (_), hyphen (-), and period (.) characters.`,
+      "You can't use message attribute names beginning with 'AWS.' or 'Amazon'. These strings are reserved for internal use.",
     );
   }
+  if (name.startsWith('.')) throw invalidParameter("Message (user) attribute name must not begin with character '.'.");
+  if (name.endsWith('.')) throw invalidParameter("Message (user) attribute name must not end with character '.'.");
+  if (name.includes('..')) throw invalidParameter("Message (user) attribute name must not have successive '.' characters.");
+  if (!/^[A-Za-z0-9_\-.]+$/.test(name)) {
+    throw invalidParameter(
+      'Message (user) attributes name can only contain upper and lower score characters, digits, periods, hyphens and underscores. ',
+    );
+  }
+}
+
+function readAttribute(name: string, value: MessageAttributeValue): AttributeValue {
+  checkName(name);
   const { DataType: type, StringValue: text, BinaryValue: bytes } = value;
   if ((value.StringListValues ?? []).length > 0 || (value.BinaryListValues ?? []).length > 0)
     throw unsupportedOperation('Message attribute list values in SendMessage operation are not supported.');
   if (type === undefined || type === '')
-    throw invalidParameter(`The message attribute '${name}' must contain non-empty message attribute type.`);
-  if (!typeForm.test(type)) {
+    throw invalidParameter(`The message (user) attribute '${name}' must contain a non-empty message attribute type.`);
+  const [, kind] = typeForm.exec(type) ?? [];
+  if (kind === undefined) {
     throw invalidParameter(
-      `The message attribute '${name}' has an invalid message attribute type, the set of supported type prefixes is Binary, Number, and String.`,
+      `The type of message (user) attribute '${name}' is invalid. You must use only the following supported type prefixes: Binary, Number, String.`,
     );
   }
-  const binary = type.startsWith('Binary');
-  if (binary ? bytes === undefined || bytes.byteLength === 0 : text === undefined || text === '') {
-    throw invalidParameter(
-      `The message attribute '${name}' must contain non-empty message attribute value for message attribute type '${type}'.`,
-    );
-  }
-  if (binary) return { type, bytes };
+  if (type.length > typeCharsMax) throw invalidParameter('Message (user) attribute type must be shorter than 256 bytes.');
+  if ((text === undefined && bytes === undefined) || text === '' || bytes?.byteLength === 0)
+    throw invalidParameter(`Message (user) attribute '${name}' must contain a non-empty value of type '${type}'.`);
+  if (text !== undefined && bytes !== undefined)
+    throw invalidParameter(`Message (user) attribute '${name}' must have a single value.`);
+  const field = kind === 'Binary' ? 'Binary' : 'String';
+  if ((field === 'Binary') !== (bytes !== undefined))
+    throw invalidParameter(`Message (user) attribute '${name}' with type '${type}' must use field '${field}'.`);
+  if (bytes !== undefined) return { type, bytes };
   checkCharacters(text ?? '');
-  if (type.startsWith('Number') && !(text?.trim() === text && Number.isFinite(Number(text))))
+  if (kind === 'Number' && !(text?.trim() === text && Number.isFinite(Number(text))))
     throw invalidParameter(`Can't cast the value of message (user) attribute '${name}' to a number.`);
   return { type, text };
 }

@@ -1,12 +1,12 @@
 /** AddPermission and RemovePermission: statements of the queue's policy by label. Source: API Reference, AddPermission; the policy's form as AWS writes it. */
 import type { SQS } from '@aws-sdk/client-sqs';
 import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
-import { invalidParameter, invalidValue, missingParameter, overLimit } from './errors.ts';
+import { invalidValue, missingParameter, overLimit } from './errors.ts';
 import { changeQueue, findQueue, onOwnQueue } from './lookup.ts';
+import { statementsMax } from './rules.ts';
 import { queueArn } from './urls.ts';
 
 const actionsMax = 7;
-const statementsMax = 20;
 
 /** Actions that may be shared; everything else is the owner's alone. */
 const sharedActions = new Set([
@@ -104,7 +104,7 @@ export const permissionHandlers: HandlersOf<SQS> = {
     await changeQueue(found, (row) => {
       const policy = row.policy === undefined ? undefined : readPolicy(row.policy, { Version: '', Statement: [] });
       if (policy?.Statement.some(({ Sid }) => Sid === Label) !== true)
-        throw invalidParameter(`Value ${Label} for parameter Label is invalid. Reason: can't find label on existing policy.`);
+        throw invalidValue(Label, 'Label', policy === undefined ? "can't find label." : "can't find label on existing policy.");
       const Statement = policy.Statement.filter(({ Sid }) => Sid !== Label);
       return { ...row, policy: Statement.length === 0 ? undefined : JSON.stringify({ ...policy, Statement }) };
     });

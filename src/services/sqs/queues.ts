@@ -25,6 +25,7 @@ const pageQueuesMax = 1000;
 
 /** Checks a name. Throws InvalidParameterValue. */
 function checkName(name: string, fifo: boolean): void {
+  requireName(name);
   if (fifo) {
     if (/^[A-Za-z0-9_-]{1,75}\.fifo$/.test(name)) return;
     throw invalidParameter(
@@ -33,6 +34,10 @@ function checkName(name: string, fifo: boolean): void {
   }
   if (/^[A-Za-z0-9_-]{1,80}$/.test(name)) return;
   throw invalidParameter('Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length');
+}
+
+function requireName(name: string): void {
+  if (name === '') throw invalidParameter('Value for parameter QueueName is invalid. Reason: Must specify a queue name.');
 }
 
 /** Splits `FifoQueue` off. It can be true or absent, never false. */
@@ -141,6 +146,7 @@ export const queueHandlers: HandlersOf<SQS> = {
   },
 
   async GetQueueUrl({ QueueName = '', QueueOwnerAWSAccountId: owner }, ctx) {
+    requireName(QueueName);
     const account = owner ?? ctx.account;
     if ((await ctx.tableIn({ account, region: ctx.region }, Queues).get(QueueName)) === undefined) throw queueDoesNotExist();
     return { QueueUrl: queueUrl(ctx, { account, name: QueueName }) };

@@ -5,7 +5,7 @@ import type { Context } from '../../kernel/context.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
 import { unseal } from './bodies.ts';
 import { type Desk, deskOf } from './desk.ts';
-import { invalidValue, overLimit, unknownAttribute } from './errors.ts';
+import { invalidValue, notForThisQueueType, overLimit, unknownAttribute } from './errors.ts';
 import { nextGroupAt } from './groups.ts';
 import { access, findQueue, type FoundQueue, onQueue } from './lookup.ts';
 import { attributesMd5, describeAttributes, selectAttributes } from './message-attributes.ts';
@@ -47,13 +47,7 @@ function readWish(queue: QueueRow, input: ReceiveMessageRequest): Wish {
     throw invalidValue(visibility, 'VisibilityTimeout', `Must be >= 0 and <= ${visibilitySecondsMax}, if provided.`);
   const { ReceiveRequestAttemptId: attempt } = input;
   checkId(attempt, 'ReceiveRequestAttemptId');
-  if (attempt !== undefined && !queue.fifo) {
-    throw invalidValue(
-      attempt,
-      'ReceiveRequestAttemptId',
-      'The request includes a parameter that is not valid for this queue type.',
-    );
-  }
+  if (attempt !== undefined && !queue.fifo) throw notForThisQueueType('ReceiveRequestAttemptId');
   return {
     limit,
     visibilitySeconds: visibility ?? queue.visibilitySeconds,

@@ -17,6 +17,10 @@ export const deduplicationMillis = 300_000;
 /** Milliseconds for which the name of a deleted queue rests, and between two purges. */
 export const restMillis = 60_000;
 export const tagsMax = 50;
+/** Statements of a queue's policy ("Amazon SQS policy quotas"). */
+export const statementsMax = 20;
+/** Source queues that a redrive allow policy may name. */
+export const sourcesMax = 10;
 
 const idForm = /^[\w!"#$%&'()*+,\-./:;<=>?@[\\\]^`{|}~]{1,128}$/;
 

@@ -6,7 +6,7 @@ import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
 import { checkEntries, runBatch } from './batches.ts';
 import { type Sealed, seal } from './bodies.ts';
 import { deskOf } from './desk.ts';
-import { batchRequestTooLong, invalidParameter, invalidValue, missingParameter } from './errors.ts';
+import { batchRequestTooLong, invalidParameter, invalidValue, missingParameter, notForThisQueueType } from './errors.ts';
 import { access, findQueue, type FoundQueue, onQueue } from './lookup.ts';
 import { attributeBytes, attributesMd5, readAttributes, readTraceHeader } from './message-attributes.ts';
 import { count } from './metrics.ts';
@@ -72,14 +72,12 @@ function deduplicationOf(queue: QueueRow, input: Sending, body: string): string 
   const { MessageDeduplicationId: id, MessageGroupId: group } = input;
   if (!queue.fifo) {
     if (id === undefined) return undefined;
-    throw invalidValue(id, 'MessageDeduplicationId', 'The request includes a parameter that is not valid for this queue type.');
+    throw notForThisQueueType('MessageDeduplicationId');
   }
   if (group === undefined) throw missingParameter('MessageGroupId');
   if (id !== undefined) return id;
   if (queue.contentDeduplication) return createHash('sha256').update(body).digest('hex');
-  throw invalidParameter(
-    'The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly',
-  );
+  throw deduplicationMissing();
 }
 
 export interface Sent {
@@ -213,8 +211,13 @@ export const sendHandlers: HandlersOf<SQS> = {
     checkEntries(Entries, 'SendMessageBatchRequestEntry');
     const bytes = Entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
     if (bytes > messageBytesMax) throw batchRequestTooLong(messageBytesMax, bytes);
+    // What FIFO queues need is asked of the batch as a whole; without it no entry is taken.
+    if (found.queue.fifo) for (const entry of Entries) checkOrdering(found.queue, entry);
     takeCall(ctx, found.queue, 'SendMessage');
-    const { passed, failed } = runBatch(Entries, (entry) => prepare(found.queue, entry));
+    const { passed, failed } = runBatch(Entries, (entry, index) => {
+      if ((entry.MessageBody ?? '') === '') throw missingParameter(`SendMessageBatchRequestEntry.${index + 1}.MessageBody`);
+      return prepare(found.queue, entry);
+    });
     const sent = await deliver(
       ctx,
       found,
@@ -227,6 +230,18 @@ export const sendHandlers: HandlersOf<SQS> = {
     };
   },
 };
+
+/** Throws for an entry of a FIFO queue without group, or without anything that tells it from repetitions. */
+function checkOrdering(queue: QueueRow, { MessageGroupId: group, MessageDeduplicationId: id }: Sending): void {
+  if (group === undefined) throw invalidParameter('The request must contain the parameter MessageGroupId.');
+  if (id === undefined && !queue.contentDeduplication) throw deduplicationMissing();
+}
+
+function deduplicationMissing() {
+  return invalidParameter(
+    'The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly',
+  );
+}
 
 /** Size of an entry before it is checked, as far as it can be told. */
 function entryBytes({ MessageBody = '', MessageAttributes = {} }: SendMessageBatchRequestEntry): number {

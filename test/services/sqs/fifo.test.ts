@@ -150,6 +150,16 @@ test('what a FIFO queue needs is asked for in AWS’s words', async () => {
     'InvalidParameterValue',
     /^Value with space for parameter MessageGroupId/,
   );
+  const batch = (...entries: object[]) =>
+    sqs.sendMessageBatch({ QueueUrl, Entries: entries.map((entry, i) => ({ Id: String(i), MessageBody: 'm', ...entry })) });
+  const whole = { MessageGroupId: 'g', MessageDeduplicationId: 'd' };
+  await refused(
+    batch(whole, { MessageDeduplicationId: 'e' }),
+    'InvalidParameterValue',
+    'The request must contain the parameter MessageGroupId.',
+  );
+  await refused(batch(whole, { MessageGroupId: 'g' }), 'InvalidParameterValue', /MessageDeduplicationId provided explicitly$/);
+  expect(await receive(sqs, QueueUrl)).toEqual([]);
   await refused(
     sqs.createQueue({ QueueName: 'x.fifo' }),
     'InvalidParameterValue',

@@ -161,29 +161,41 @@ test('messages are refused in AWS’s words', async () => {
   await refused(
     send({ MessageDeduplicationId: 'x' }),
     wrong,
-    'Value x for parameter MessageDeduplicationId is invalid. Reason: The request includes a parameter that is not valid for this queue type.',
+    'The request include parameter MessageDeduplicationId which is not valid for this queue type',
   );
-  await refused(one({ DataType: 'String', StringValue: 'x' }, 'aws.x'), wrong, /^The message attribute name 'aws.x' is invalid/);
-  await refused(
-    one({ DataType: '', StringValue: 'x' }),
-    wrong,
-    "The message attribute 'a' must contain non-empty message attribute type.",
-  );
-  await refused(
-    one({ DataType: 'Text', StringValue: 'x' }),
-    wrong,
-    "The message attribute 'a' has an invalid message attribute type, the set of supported type prefixes is Binary, Number, and String.",
-  );
-  await refused(
-    one({ DataType: 'String' }),
-    wrong,
-    "The message attribute 'a' must contain non-empty message attribute value for message attribute type 'String'.",
-  );
-  await refused(
-    one({ DataType: 'Number', StringValue: 'ten' }),
-    wrong,
-    "Can't cast the value of message (user) attribute 'a' to a number.",
-  );
+  const text = { DataType: 'String', StringValue: 'x' };
+  const named: [name: string, message: string][] = [
+    ['', 'The request must contain non-empty message (user) attribute names.'],
+    ['x'.repeat(257), 'Message (user) attribute name must be shorter than 256 bytes.'],
+    [
+      'aws.x',
+      "You can't use message attribute names beginning with 'AWS.' or 'Amazon'. These strings are reserved for internal use.",
+    ],
+    ['.x', "Message (user) attribute name must not begin with character '.'."],
+    ['x.', "Message (user) attribute name must not end with character '.'."],
+    ['x..y', "Message (user) attribute name must not have successive '.' characters."],
+  ];
+  for (const [name, message] of named) await refused(one(text, name), wrong, message);
+  await refused(one(text, 'a b'), wrong, /^Message \(user\) attributes name can only contain/);
+  const bytes = Buffer.from('x');
+  const valued: [value: object, message: string][] = [
+    [{ DataType: '', StringValue: 'x' }, "The message (user) attribute 'a' must contain a non-empty message attribute type."],
+    [
+      { DataType: 'Text', StringValue: 'x' },
+      "The type of message (user) attribute 'a' is invalid. You must use only the following supported type prefixes: Binary, Number, String.",
+    ],
+    [
+      { DataType: `String.${'x'.repeat(250)}`, StringValue: 'x' },
+      'Message (user) attribute type must be shorter than 256 bytes.',
+    ],
+    [{ DataType: 'String' }, "Message (user) attribute 'a' must contain a non-empty value of type 'String'."],
+    [{ DataType: 'String', StringValue: '' }, "Message (user) attribute 'a' must contain a non-empty value of type 'String'."],
+    [{ ...text, BinaryValue: bytes }, "Message (user) attribute 'a' must have a single value."],
+    [{ DataType: 'Binary', StringValue: 'x' }, "Message (user) attribute 'a' with type 'Binary' must use field 'Binary'."],
+    [{ DataType: 'Number', BinaryValue: bytes }, "Message (user) attribute 'a' with type 'Number' must use field 'String'."],
+    [{ DataType: 'Number', StringValue: 'ten' }, "Can't cast the value of message (user) attribute 'a' to a number."],
+  ];
+  for (const [value, message] of valued) await refused(one(value), wrong, message);
   await refused(one({ DataType: 'String', StringListValues: ['x'] }), 'UnsupportedOperation');
   const eleven = Object.fromEntries(Array.from({ length: 11 }, (_, i) => [`a${i}`, { DataType: 'String', StringValue: 'x' }]));
   await refused(
@@ -219,7 +231,7 @@ test('receives are refused in AWS’s words', async () => {
   await refused(
     sqs.receiveMessage({ QueueUrl, ReceiveRequestAttemptId: 'one' }),
     wrong,
-    /^Value one for parameter ReceiveRequestAttemptId is invalid/,
+    'The request include parameter ReceiveRequestAttemptId which is not valid for this queue type',
   );
   await refused(
     sqs.deleteMessage({ QueueUrl, ReceiptHandle: 'nonsense' }),
@@ -257,6 +269,9 @@ test('batches answer for each entry, and are refused as a whole', async () => {
     ],
   });
   expect([deleted, wrong?.map(({ Id, Code }) => [Id, Code])]).toEqual([[{ Id: 'b' }], [['a', 'ReceiptHandleIsInvalid']]]);
+  const empty = await sqs.sendMessageBatch({ QueueUrl, Entries: [{ Id: 'a', MessageBody: '' }] });
+  const Message = 'The request must contain the parameter SendMessageBatchRequestEntry.1.MessageBody.';
+  expect(empty.Failed).toEqual([{ Id: 'a', SenderFault: true, Code: 'MissingParameter', Message }]);
   const entry = (Id: string, MessageBody = 'm') => ({ Id, MessageBody });
   const batch = (...Entries: ReturnType<typeof entry>[]) => sqs.sendMessageBatch({ QueueUrl, Entries });
   await refused(batch(), 'EmptyBatchRequest', 'There should be at least one SendMessageBatchRequestEntry in the request.');

@@ -54,6 +54,31 @@ test('redrive policies are refused in AWS’s words', async () => {
     );
   };
   await set({ deadLetterTargetArn: 'dummy', maxReceiveCount: 42 }, 'Invalid value for deadLetterTargetArn.');
+  await set(
+    { deadLetterTargetArn: arn('x'), maxReceiveCount: 1, more: true },
+    'Only following attributes are supported: [maxReceiveCount, deadLetterTargetArn].',
+  );
+  const allow = async (policy: object, reason: string): Promise<void> => {
+    const RedriveAllowPolicy = JSON.stringify(policy);
+    await refused(
+      sqs.setQueueAttributes({ QueueUrl, Attributes: { RedriveAllowPolicy } }),
+      'InvalidParameterValue',
+      `Value ${RedriveAllowPolicy} for parameter RedriveAllowPolicy is invalid. Reason: Amazon SQS can't create the redrive allow policy${reason}`,
+    );
+  };
+  await allow({ redrivePermission: 'some' }, ', as it’s in an unsupported format.');
+  await allow(
+    { redrivePermission: 'denyAll', sourceQueueArns: [arn('x')] },
+    '. To specify one or more source queue ARNs, you must set redrivePermission to byQueue.',
+  );
+  await allow(
+    { redrivePermission: 'byQueue' },
+    '. When you specify the byQueue permission type, you must also specify one or more sourceQueueArns values.',
+  );
+  await allow(
+    { redrivePermission: 'byQueue', sourceQueueArns: Array.from({ length: 11 }, (_, i) => arn(`q${i}`)) },
+    '. The maximum number of source queue ARNs you can specify is 10.',
+  );
   await set({ maxReceiveCount: 42 }, 'Redrive policy does not contain mandatory attribute: deadLetterTargetArn.');
   await set({ deadLetterTargetArn: arn('x') }, 'Redrive policy does not contain mandatory attribute: maxReceiveCount.');
   await set(
@@ -98,7 +123,9 @@ test('a queue is made once: again with the same attributes, not with others', as
   );
   expect((await sqs.getQueueUrl({ QueueName: 'jobs' })).QueueUrl).toBe(QueueUrl);
   await refused(sqs.getQueueUrl({ QueueName: 'nobody' }), 'QueueDoesNotExist', 'The specified queue does not exist.');
-  for (const QueueName of ['with space', 'x'.repeat(81), ''])
+  for (const call of [sqs.createQueue({ QueueName: '' }), sqs.getQueueUrl({ QueueName: '' })])
+    await refused(call, 'InvalidParameterValue', 'Value for parameter QueueName is invalid. Reason: Must specify a queue name.');
+  for (const QueueName of ['with space', 'x'.repeat(81)])
     await refused(
       sqs.createQueue({ QueueName }),
       'InvalidParameterValue',
@@ -196,7 +223,7 @@ test('another account sends when the queue’s policy lets it, and not otherwise
   await refused(
     sqs.removePermission({ QueueUrl, Label: 'guests' }),
     'InvalidParameterValue',
-    "Value guests for parameter Label is invalid. Reason: can't find label on existing policy.",
+    "Value guests for parameter Label is invalid. Reason: can't find label.",
   );
 });
 
