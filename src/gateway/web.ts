@@ -128,6 +128,7 @@ function webRequest(kernel: Kernel, exchange: Exchange, service: string): WebReq
     toOwnAddress: kernel.registry.entries.some(({ name, webAddress }) => name === service && webAddress === exchange.arrivedAt),
     secure: exchange.secureTransport,
     clientCertificate: exchange.clientCertificate,
+    network: () => pathOf(kernel, exchange, service),
     signer: () => signer(kernel, exchange),
     contextOf: async (identity, scope) =>
       kernel.contextFor({
@@ -138,7 +139,7 @@ function webRequest(kernel: Kernel, exchange: Exchange, service: string): WebReq
         now: kernel.clock.now(),
         trace: exchange.trace,
         onGone: exchange.onGone,
-        caller: callerOf(identity, exchange),
+        caller: callerOf(identity, exchange, await pathOf(kernel, exchange, service)),
       }),
     // A connection lives on for hours: each use has the time of its own moment.
     get ctx() {

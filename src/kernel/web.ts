@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { Shape, WireRequest } from '../model/types.ts';
 import type { Identity } from './caller.ts';
 import type { Context, Scope } from './context.ts';
+import type { NetworkPath } from './service.ts';
 
 /** A signature over a text, as HTML forms carry it. */
 export interface FormProof {
@@ -30,6 +31,8 @@ export interface WebRequest {
   readonly secure: boolean;
   /** Where the host name asks its clients for one; undefined when the client has none. */
   clientCertificate(): ClientCertificate | undefined;
+  /** The network's own path that it came by; undefined for what came over the internet. Throws AwsError for a path to another service. */
+  network(): Promise<NetworkPath | undefined>;
   /** To read rows with; it acts for the service, at the time when it is taken. */
   readonly ctx: Context;
   /** Who signed the request (Signature Version 4), undefined when nobody did. Throws an AwsError for a signature that is not right. */

@@ -59,7 +59,7 @@ export const services: readonly ServiceEntry[] = [
     name: 'api-gateway',
     load: () => import('./api-gateway/index.ts'),
     eager: true,
-    webHosts: /^[a-z0-9]+\.execute-api\./,
+    webHosts: /^[a-z0-9]+(?:-vpce-[0-9a-f]+)?\.execute-api\.|^vpce-[0-9a-z-]+\.execute-api\.[a-z0-9-]+\.vpce\./,
     webPaths: /^\/_aws\/execute-api\/|^\/restapis\/[^/]+\/[^/]+\/_user_request_/,
   },
   { name: 'apigatewaymanagementapi', load: () => import('./api-gateway/connections/index.ts') },

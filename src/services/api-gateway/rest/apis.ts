@@ -53,10 +53,10 @@ export function checkEndpoint(config: EndpointConfiguration | undefined): Endpoi
   const types = config?.types ?? [];
   if (types.length > 1) throw badRequest('Only one endpoint type is supported');
   const [type = 'EDGE'] = types;
-  // A private API must not answer outside its VPC endpoints, and does not know them here.
-  if (type === 'PRIVATE') throw parameterNotImplemented('CreateRestApi', 'endpointConfiguration.types PRIVATE');
-  if (!['EDGE', 'REGIONAL'].includes(type)) throw badRequest(`Invalid endpoint type specified: ${String(type)}`);
-  if (config?.vpcEndpointIds !== undefined && config.vpcEndpointIds.length > 0)
+  if (!['EDGE', 'REGIONAL', 'PRIVATE'].includes(type)) throw badRequest(`Invalid endpoint type specified: ${String(type)}`);
+  for (const id of config?.vpcEndpointIds ?? [])
+    if (!/^vpce-[0-9a-f]{8,17}$/.test(id)) throw badRequest(`Invalid VPC endpoint id specified: ${id}`);
+  if (type !== 'PRIVATE' && config?.vpcEndpointIds !== undefined && config.vpcEndpointIds.length > 0)
     throw badRequest('VPCEndpoints can only be specified with PRIVATE apis.');
   return { ...config, types: [type] };
 }

@@ -58,7 +58,9 @@ export const deploymentHandlers: HandlersOf<APIGateway> = {
     if (input.tracingEnabled === true) throw parameterNotImplemented('CreateDeployment', 'tracingEnabled');
     if (stageName !== undefined && stageName !== '') checkStageName(stageName);
     return ctx.transact(async (tx) => {
-      const { binaryMediaTypes, minimumCompressionSize, apiKeySource, policy } = await requireApi(tx, ctx, api);
+      const { binaryMediaTypes, minimumCompressionSize, apiKeySource, policy, endpoint } = await requireApi(tx, ctx, api);
+      if (endpoint.types?.[0] === 'PRIVATE' && policy === undefined)
+        throw badRequest("Private REST API doesn't have a resource policy attached to it");
       const found = await tx.table(Definitions).get(api);
       if (found === undefined) throw noSuchApi(ctx.account, api);
       const { definition } = found;

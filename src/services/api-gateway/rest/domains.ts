@@ -85,6 +85,8 @@ export const domainHandlers: HandlersOf<APIGateway> = {
   async CreateDomainName(input, ctx) {
     for (const name of refusedMembers) if (input[name] !== undefined) throw parameterNotImplemented('CreateDomainName', name);
     const endpoint = checkEndpoint(input.endpointConfiguration);
+    if (endpoint.types?.[0] === 'PRIVATE')
+      throw parameterNotImplemented('CreateDomainName', 'endpointConfiguration.types PRIVATE');
     const { truststoreUri: uri, truststoreVersion } = input.mutualTlsAuthentication ?? {};
     const row = await createDomain(ctx, {
       name: input.domainName ?? '',

@@ -143,6 +143,7 @@ function testRequest(headers: Multi, body: Buffer, requestId: string): WebReques
     toOwnAddress: false,
     secure: true,
     clientCertificate: () => undefined,
+    network: async () => undefined,
     get ctx() {
       return none();
     },

@@ -7,7 +7,9 @@ import type { WebRequest } from '../../../kernel/web.ts';
 import { type AddressRow, Addresses, Domains, Mappings } from '../state.ts';
 
 /** `a1b2c3d4e5.execute-api.us-east-1.localhost`, `….amazonaws.com`, `a1b2c3d4e5.execute-api.localhost.localstack.cloud` */
-const hostForm = /^([a-z0-9]+)\.execute-api\./;
+const hostForm = /^([a-z0-9]+)(?:-vpce-[0-9a-f]+)?\.execute-api\./;
+/** The name of a VPC endpoint itself: a header says which API is meant ("Invoke a private API"). */
+const endpointForm = /^vpce-[0-9a-z-]+\.execute-api\.[a-z0-9-]+\.vpce\./;
 const pathForm = /^\/_aws\/execute-api\/([a-z0-9]+)(\/.*)?$/;
 const userRequestForm = /^\/restapis\/([a-z0-9]+)\/([^/]+)\/_user_request_(\/.*)?$/;
 
@@ -25,6 +27,7 @@ export interface Target {
 export async function findTarget({ request, host, ctx }: WebRequest): Promise<Target | 'unknown' | undefined> {
   const byHost = hostForm.exec(host);
   if (byHost !== null) return at(ctx, byHost[1] ?? '', request.path);
+  if (endpointForm.test(host)) return at(ctx, request.headers['x-apigw-api-id'] ?? '', request.path);
   const byPath = pathForm.exec(request.path);
   if (byPath !== null) return at(ctx, byPath[1] ?? '', byPath[2] ?? '/');
   const older = userRequestForm.exec(request.path);

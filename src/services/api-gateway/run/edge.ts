@@ -1,8 +1,10 @@
 /** The edge of API Gateway: requests to names and paths of APIs. */
 import type { Context } from '../../../kernel/context.ts';
+import { AwsError } from '../../../kernel/errors.ts';
+import type { NetworkPath } from '../../../kernel/service.ts';
 import type { WebRequest, WebUpgrade } from '../../../kernel/web.ts';
 import type { WireResponse } from '../../../model/types.ts';
-import { Addresses } from '../state.ts';
+import { Addresses, RestApis } from '../state.ts';
 import { findTarget, type Target } from './address.ts';
 import { answerHttp } from '../v2/http.ts';
 import { openSocket } from '../v2/sockets.ts';
@@ -15,6 +17,7 @@ export async function answerWeb(web: WebRequest): Promise<WireResponse | undefin
   if (target === undefined) return undefined;
   if (target === 'unknown') return forbidden(web.requestId);
   if (!(await knowsClient(web, target))) return forbidden(web.requestId);
+  if (!(await isReachable(web, target))) return forbidden(web.requestId);
   if (target.address.kind === 'rest') return answerRest(web, target);
   if (target.address.kind === 'http') return answerHttp(web, target);
   return forbidden(web.requestId);
@@ -28,11 +31,28 @@ async function knowsClient({ ctx, clientCertificate }: WebRequest, { domain }: T
   return shown !== undefined && shown.problem === undefined;
 }
 
+/**
+ * Private APIs answer VPC endpoints alone, and a VPC endpoint with private names leads to private APIs alone: public ones must be asked by their custom domains
+ * ("Private REST APIs", considerations).
+ */
+async function isReachable(web: WebRequest, { address, domain }: Target): Promise<boolean> {
+  let path: NetworkPath | undefined;
+  try {
+    path = await web.network();
+  } catch (error) {
+    if (error instanceof AwsError) return false;
+    throw error;
+  }
+  const api = address.kind === 'rest' ? await web.ctx.tableIn(address, RestApis).get(address.name) : undefined;
+  const isPrivate = api?.endpoint.types?.[0] === 'PRIVATE';
+  return isPrivate ? path !== undefined : path === undefined || domain !== undefined;
+}
+
 /** Takes over connections to WebSocket APIs; false for what is none. */
 export async function answerUpgrade(upgrade: WebUpgrade): Promise<boolean> {
   const target = await findTarget(upgrade.web);
   if (target === undefined || target === 'unknown' || target.address.kind !== 'websocket') return false;
-  if (!(await knowsClient(upgrade.web, target))) return false;
+  if (!(await knowsClient(upgrade.web, target)) || !(await isReachable(upgrade.web, target))) return false;
   await openSocket(upgrade, target);
   return true;
 }

@@ -5,6 +5,7 @@ const interfaceServices: Readonly<Record<string, string>> = {
   s3: 's3',
   dynamodb: 'dynamodb',
   ec2: 'ec2',
+  'execute-api': 'api-gateway',
   kms: 'kms',
   logs: 'cloudwatch-logs',
   monitoring: 'cloudwatch',
