@@ -105,7 +105,6 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   await mkdir(options.data, { recursive: true });
   const log = options.log ?? createLog(() => new CloudClock().realNow());
   const ids = new IdSource();
-  // Before anything is made: a place that is not this cloud's ends the start.
   const blobs = await openBlobs(options, ids);
   const [store, index, planes] = await openParts(options);
   const { fabric, machines, volumes, functions } = planes;
@@ -179,7 +178,10 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   };
 }
 
-/** Files of the folder, or the store that was asked for; its client is loaded only then. Throws PilviError BadOption when the bytes are elsewhere. */
+/**
+ * Files of the folder, or the store that was asked for; its client is loaded only then. Comes before anything is made: a place that is not this cloud's
+ * ends the start. Throws PilviError BadOption when the bytes are elsewhere.
+ */
 async function openBlobs({ data, blobs }: CloudOptions, ids: IdSource): Promise<Blobs> {
   const cloud = await bindPlace(data, blobs?.place, ids.uuid());
   if (blobs === undefined || cloud === undefined) return openFileBlobs(path.join(data, 'blobs'));

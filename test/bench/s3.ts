@@ -23,7 +23,8 @@ const concurrency = 16;
 const smallRequests = 4000;
 const Bucket = 'bench';
 const mebibyte = 1 << 20;
-const keysMax = 1_000_000;
+/** Keys of the large listing unless told: a minute or two of loading. A million, by S3_BENCH_KEYS, take several. */
+const keysUsual = 100_000;
 
 interface Running {
   endpoint: string;
@@ -189,8 +190,9 @@ async function pageMillis(s3: S3, count: number): Promise<number> {
   return Math.round((performance.now() - began) * 10) / 100;
 }
 
-async function fill(s3: S3, from: number, to: number): Promise<void> {
-  const body = Buffer.from('x');
+/** Puts empty objects, unsigned under a policy that lets everybody: a listing shows the same, and signing in this process is not part of it. */
+async function fill(s3: S3, from: number, to: number): Promise<number> {
+  const body = Buffer.alloc(0);
   const url = new URL(await getSignedUrl(s3, new PutObjectCommand({ Bucket, Key: 'form' })));
   const policy = {
     Version: '2012-10-17',
@@ -198,7 +200,7 @@ async function fill(s3: S3, from: number, to: number): Promise<void> {
   };
   await s3.deletePublicAccessBlock({ Bucket });
   await s3.putBucketPolicy({ Bucket, Policy: JSON.stringify(policy) });
-  await rate(to - from, (index) => send(`${url.origin}/${Bucket}/key/${String(from + index).padStart(8, '0')}`, body));
+  return rate(to - from, (index) => send(`${url.origin}/${Bucket}/key/${String(from + index).padStart(8, '0')}`, body));
 }
 
 async function freePort(): Promise<number> {
@@ -222,7 +224,7 @@ async function motoRates(): Promise<{ put: number; get: number } | undefined> {
   }
 }
 
-/** Runs everything against a cloud of its own. `S3_BENCH_KEYS` keys are put for the large listing, a million unless told. */
+/** Runs everything against a cloud of its own. `S3_BENCH_KEYS` keys are put for the large listing, all by PutObject over HTTP. */
 export async function bench(): Promise<Measurement[]> {
   const data = await mkdtemp(path.join(tmpdir(), 'pilvi-bench-'));
   const cloud = await start(
@@ -250,10 +252,12 @@ export async function bench(): Promise<Measurement[]> {
     add('PUT 5 GiB in parts of 64 MiB', parts.put, 'MiB/s');
     add('GET 5 GiB', parts.get, 'MiB/s');
     add('most memory after the gigabytes', await memoryOf(cloud.pid), 'MiB');
-    const keys = Number(process.env['S3_BENCH_KEYS'] ?? keysMax);
+    const keys = Number(process.env['S3_BENCH_KEYS'] ?? keysUsual);
     await fill(s3, 0, 1000);
     add('page of 100 keys, bucket of 1,000', await pageMillis(s3, 1000), 'ms');
-    await fill(s3, 1000, keys);
+    const began = performance.now();
+    add('PUT of an empty object, unsigned', Math.round(await fill(s3, 1000, keys)), 'requests/s');
+    add(`loading ${keys} keys`, Math.round((performance.now() - began) / 1000), 's');
     add(`page of 100 keys, bucket of ${keys}`, await pageMillis(s3, keys), 'ms');
     const moto = await motoRates();
     if (moto !== undefined) {
