@@ -1,4 +1,4 @@
-/** An HTTPS server inside the cloud, with a certificate of the cloud's own authority: for what services send to their users' endpoints. */
+/** An HTTP and HTTPS server inside the cloud, with a certificate of the cloud's own authority: for what services send to their users' endpoints. */
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -45,28 +45,77 @@ async function certified(cloud: OwnCloud, address: string): Promise<string> {
   return `${await readFile(file('s.key'), 'utf8')}${await readFile(file('s.pem'), 'utf8')}`;
 }
 
-/**
- * Runs an instance with an Elastic IP whose user data gets the PEM of key and certificate for it, and waits until it answers on port 80. Returns the
- * address, and how to ask it there.
- */
+/** What came to the server by POST. */
+export interface Seen {
+  path: string;
+  /** By HTTPS. */
+  secure: boolean;
+  headers: Record<string, string>;
+  /** As text, unpacked. */
+  body: string;
+}
+
+/** How a path is answered, as lines of Python: `path`, `body` and `count` (of what came so far) are there, `return status, bytes` answers. */
+export type Answers = string;
+
+/** HTTPS on 443 and HTTP on 80 take POSTs and answer them; GET on 80 tells what came. */
+function userData(pem: string, answers: Answers): string {
+  return `#!/bin/bash
+cat > /server.pem <<'END'
+${pem}END
+cat > /server.py <<'END'
+import gzip, http.server, json, ssl, threading
+seen = []
+def answer(path, body, count):
+${answers.replaceAll(/^/gm, '    ')}
+    return 200, b'{}'
+class Server(http.server.BaseHTTPRequestHandler):
+    def reply(self, status, body):
+        self.send_response(status)
+        self.send_header('content-length', str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def do_GET(self):
+        self.reply(200, json.dumps(seen).encode())
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers['content-length'] or 0))
+        if self.headers['content-encoding'] == 'gzip':
+            body = gzip.decompress(body)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        seen.append({'path': self.path, 'secure': self.server.server_port == 443, 'headers': headers, 'body': body.decode()})
+        self.reply(*answer(self.path, body, len(seen)))
+    def log_message(self, *words):
+        pass
+secure = http.server.ThreadingHTTPServer(('0.0.0.0', 443), Server)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain('/server.pem')
+secure.socket = context.wrap_socket(secure.socket, server_side=True)
+threading.Thread(target=secure.serve_forever).start()
+http.server.ThreadingHTTPServer(('0.0.0.0', 80), Server).serve_forever()
+END
+python3 /server.py > /dev/null 2>&1 &
+`;
+}
+
+/** Runs the server on an instance with an Elastic IP and waits until it answers. Returns its address, and how to see what came. */
 export async function secureServer(
   cloud: OwnCloud,
   block: string,
-  script: (pem: string) => string,
-): Promise<{ lab: Lab; address: string; ask: (target?: string) => Promise<string> }> {
+  answers: Answers = 'pass',
+): Promise<{ lab: Lab; address: string; seen: () => Promise<Seen[]> }> {
   const lab = new Lab(cloud.endpoint);
   const { subnetId, groupId } = await lab.network(block);
   await lab.allow(groupId, 'tcp', 443, 443, '0.0.0.0/0');
   const { AllocationId, PublicIp: address = '' } = await lab.ec2.send(new AllocateAddressCommand({ Domain: 'vpc' }));
-  const UserData = base64(script(await certified(cloud, address)));
+  const UserData = base64(userData(await certified(cloud, address), answers));
   const id = await lab.launch({ SubnetId: subnetId, SecurityGroupIds: [groupId], UserData });
   await lab.inState(id, 'running');
   await lab.ec2.send(new AssociateAddressCommand({ AllocationId, InstanceId: id }));
-  const ask = async (target = '/'): Promise<string> => {
-    const answer = await fetchInside(address, 80, target, cloud.endpoint);
+  const seen = async (): Promise<Seen[]> => {
+    const answer = await fetchInside(address, 80, '/', cloud.endpoint);
     if (typeof answer === 'string') throw new Error(answer);
-    return answer.body;
+    return JSON.parse(answer.body) as Seen[];
   };
-  await eventually(ask, { why: 'the server answers', timeoutMs: 25_000 });
-  return { lab, address, ask };
+  await eventually(seen, { why: 'the server answers', timeoutMs: 25_000 });
+  return { lab, address, seen };
 }

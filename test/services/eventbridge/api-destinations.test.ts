@@ -23,44 +23,11 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(async () => void (await cloud.stop()));
 
-/** HTTPS on 443 takes calls, gives tokens at /token, answers 503 at /busy and 400 at /bad; plain HTTP on 80 tells what came. */
-const script = (pem: string) => `#!/bin/bash
-cat > /server.pem <<'END'
-${pem}END
-cat > /api.py <<'END'
-import http.server, json, ssl, threading
-seen = []
-class Api(http.server.BaseHTTPRequestHandler):
-    def answer(self, status, body):
-        self.send_response(status)
-        self.send_header('content-length', str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    def do_GET(self):
-        self.answer(200, json.dumps(seen).encode())
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers['content-length'] or 0)).decode()
-        seen.append({'path': self.path, 'headers': {k.lower(): v for k, v in self.headers.items()}, 'body': body})
-        if self.path.startswith('/token'):
-            return self.answer(200, json.dumps({'access_token': 'token-%d' % len(seen), 'expires_in': 3600}).encode())
-        self.answer(503 if self.path == '/busy' else 400 if self.path == '/bad' else 200, b'{}')
-    def log_message(self, *words):
-        pass
-secure = http.server.ThreadingHTTPServer(('0.0.0.0', 443), Api)
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain('/server.pem')
-secure.socket = context.wrap_socket(secure.socket, server_side=True)
-threading.Thread(target=secure.serve_forever).start()
-http.server.ThreadingHTTPServer(('0.0.0.0', 80), Api).serve_forever()
-END
-python3 /api.py > /dev/null 2>&1 &
-`;
-
-interface Seen {
-  path: string;
-  headers: Record<string, string>;
-  body: string;
-}
+/** Tokens at /token, 503 at /busy and 400 at /bad. */
+const answers = `if path.startswith('/token'):
+    return 200, json.dumps({'access_token': 'token-%d' % count, 'expires_in': 3600}).encode()
+if path in ('/busy', '/bad'):
+    return (503 if path == '/busy' else 400), b'{}'`;
 
 const trust = JSON.stringify({
   Version: '2012-10-17',
@@ -75,11 +42,12 @@ test('events reach an endpoint with a key, a password or a token; what it refuse
   timeout: 120_000,
 }, async (context) => {
   context.skip(machinesRefused() !== undefined, machinesRefused());
-  const { lab, address, ask } = await secureServer(cloud, '10.64', script);
+  const server = await secureServer(cloud, '10.64', answers);
+  const { lab, address } = server;
   const config = lab.account.config();
   const [events, iam, sqs] = [new EventBridge(config), new IAM(config), new SQS(config)];
   const { Role } = await iam.createRole({ RoleName: 'caller', AssumeRolePolicyDocument: trust });
-  const seen = async (where: string) => (JSON.parse(await ask()) as Seen[]).filter(({ path }) => path.startsWith(where));
+  const seen = async (where: string) => (await server.seen()).filter(({ path }) => path.startsWith(where));
   const call = (where: string, count = 1) =>
     eventually(
       async () => {

@@ -8,43 +8,6 @@ import { secureServer } from '../../support/secure-server.ts';
 import { serverless } from '../lambda/support.ts';
 import { makeTopic, outbox, subscribedQueue, take } from './support.ts';
 
-/** HTTPS on 443 and HTTP on 80 take messages; GET on 80 tells them. */
-const script = (pem: string) => `#!/bin/bash
-cat > /server.pem <<'END'
-${pem}END
-cat > /hook.py <<'END'
-import http.server, json, ssl, threading
-seen = []
-class Hook(http.server.BaseHTTPRequestHandler):
-    def answer(self, body):
-        self.send_response(200)
-        self.send_header('content-length', str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    def do_GET(self):
-        self.answer(json.dumps(seen).encode())
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers['content-length'])).decode()
-        seen.append({'path': self.path, 'secure': self.server.server_port == 443, 'body': body})
-        self.answer(b'')
-    def log_message(self, *words):
-        pass
-secure = http.server.ThreadingHTTPServer(('0.0.0.0', 443), Hook)
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain('/server.pem')
-secure.socket = context.wrap_socket(secure.socket, server_side=True)
-threading.Thread(target=secure.serve_forever).start()
-http.server.ThreadingHTTPServer(('0.0.0.0', 80), Hook).serve_forever()
-END
-python3 /hook.py > /dev/null 2>&1 &
-`;
-
-interface Seen {
-  path: string;
-  secure: boolean;
-  body: string;
-}
-
 test('SNS-002 queues, functions and phones get a message at once, letters and endpoints of both kinds after confirmation', {
   timeout: 120_000,
 }, async (context) => {
@@ -53,11 +16,10 @@ test('SNS-002 queues, functions and phones get a message at once, letters and en
   onTestFinished(async () => {
     expect(await cloud.stop()).not.toContain('by a bug of Pilvi');
   });
-  const { lab, address, ask } = await secureServer(cloud, '10.67', script);
+  const { lab, address, seen } = await secureServer(cloud, '10.67');
   const { account } = lab;
   const [sns, sqs] = [new SNS(account.config()), new SQS(account.config())];
   const { make, logOf } = await serverless(account);
-  const seen = async (): Promise<Seen[]> => JSON.parse(await ask()) as Seen[];
   const TopicArn = await makeTopic(sns);
   const { url } = await subscribedQueue({ account, sns, sqs }, TopicArn);
   const functionArn = await make('hear', 'export const handler = async (e) => console.log(e.Records[0].Sns.Message);');
