@@ -132,6 +132,9 @@ export async function listCgroups(layout: CgroupLayout, path: string): Promise<s
   return [...names].sort();
 }
 
+/** Processes of a group whose memory is added up. */
+const residentProcessesMax = 32;
+
 /** What the group at a relative path uses; undefined when there is none, or no control groups at all. */
 export function readCgroupUsage(layout: CgroupLayout, path: string): CgroupUsage | undefined {
   if (layout.kind === 'none') return undefined;
@@ -207,6 +210,23 @@ export function readCgroupMemory(layout: CgroupLayout, path: string): CgroupMemo
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+/**
+ * The most that the living processes of a group have had in memory, each by itself and shared pages with each, as its users count it; zero without
+ * control groups. Of many processes only the first are looked at.
+ */
+export function readCgroupResident(layout: CgroupLayout, path: string): number {
+  if (layout.kind === 'none') return 0;
+  const folder = `${layout.kind === 'v1' ? layout.controllers.get('memory') : unifiedPath}/${path}`;
+  const pids = readOptional((file) => readFileSync(file, 'utf8'), `${folder}/cgroup.procs`).split('\n');
+  let kibibytes = 0;
+  for (const pid of pids.slice(0, residentProcessesMax)) {
+    if (pid === '') continue;
+    const status = readOptional((file) => readFileSync(file, 'utf8'), `/proc/${pid}/status`);
+    kibibytes += Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0);
+  }
+  return kibibytes * 1024;
 }
 
 /** Reads lines of the form "name number". */

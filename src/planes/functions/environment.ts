@@ -333,6 +333,7 @@ export class Environment implements RuntimeDesk {
   #onEnd({ reason, outOfMemory }: SandboxEnd): void {
     this.#gone = true;
     this.retired = true;
+    if (outOfMemory) this.#peakMiB = this.spec.memoryMiB;
     const call = this.#call;
     clearTimeout(call?.timer);
     call?.settle({ kind: 'ended', reason, outOfMemory, during: 'call' });

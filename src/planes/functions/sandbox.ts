@@ -9,6 +9,7 @@ import {
   freezingUnavailable,
   limitProcessor,
   readCgroupMemory,
+  readCgroupResident,
   removeCgroup,
   thawCgroup,
 } from '../../machine/cgroup.ts';
@@ -144,11 +145,13 @@ export class Sandbox {
     askToFreeze(this.#parts.host.cgroups, this.#cgroup);
   }
 
-  /** Mebibytes in use now, without what the kernel keeps of files. */
+  /** Mebibytes that its processes have had at most, programs and libraries of theirs included; more when more is charged to the sandbox now. */
   memoryMiB(): number {
-    const memory = readCgroupMemory(this.#parts.host.cgroups, this.#cgroup);
+    const { cgroups } = this.#parts.host;
+    const memory = readCgroupMemory(cgroups, this.#cgroup);
     if (memory === undefined) return 0;
-    return Math.ceil((memory.usedBytes - memory.fileBytes + memory.sharedBytes) / mebibyte);
+    const charged = memory.usedBytes - memory.fileBytes + memory.sharedBytes;
+    return Math.ceil(Math.max(charged, readCgroupResident(cgroups, this.#cgroup)) / mebibyte);
   }
 
   /** Resolves when what has been printed so far has been told. */

@@ -78,6 +78,11 @@ export class Desk {
     });
   }
 
+  /** Nobody is told of anything any more: the process ends. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   hasWaiters(shelf: string): boolean {
     return (this.#shelves.get(shelf)?.waiters.size ?? 0) > 0;
   }

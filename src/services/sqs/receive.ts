@@ -153,7 +153,7 @@ async function poll(ctx: Context, desk: Desk, found: FoundQueue, wish: Wish): Pr
       }
       if (taken.length > 0 || !waiting) return taken;
       await desk.wait(shelf, deadline, (listener) => ctx.onGone(listener));
-      if (gone) return [];
+      if (gone || desk.closed) return [];
     }
   } finally {
     forget();

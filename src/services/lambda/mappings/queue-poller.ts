@@ -28,6 +28,8 @@ const receiveMax = 10;
 const waitSeconds = 5;
 /** Real milliseconds to rest after a refusal of the queue or of the function. */
 const refusalMillis = 1000;
+/** Real milliseconds after a receive that found nothing. */
+const emptyMillis = 10;
 
 /** Receives and hands on until it is told to stop. */
 export async function pollQueue(ctx: Context, beat: Beat): Promise<void> {
@@ -46,7 +48,11 @@ export async function pollQueue(ctx: Context, beat: Beat): Promise<void> {
       try {
         const target = await targetOf(ctx, mapping);
         const messages = await gather(ctx, mapping, target, beat);
-        if (messages.length === 0) [allowed, since] = [batchesFirst, ctx.clock.now()];
+        if (messages.length === 0) {
+          [allowed, since] = [batchesFirst, ctx.clock.now()];
+          // A queue that answers at once (its service is being stopped) must not keep the process from all else.
+          await ctx.clock.pause(emptyMillis, beat.stopped);
+        }
         for (const part of byBytes(messages)) {
           const work = process(ctx, mapping, target, part, beat).finally(() => running.delete(work));
           running.add(work);
