@@ -35,13 +35,23 @@ test('a flood of logs neither stops the call nor the cloud, and what is kept is 
 }, async (context) => {
   context.skip(cloud.limits.length > 0, `functions do not run here: ${cloud.limits[0]}`);
   const { make, call, logOf } = await serverless(freshAccount(cloud.endpoint));
-  const flood =
-    'export const handler = async ({ lines, long }) => { for (let i = 0; i < lines; i++) console.log("line " + i + " " + "x".repeat(200)); if (long) console.log("y".repeat(long)); return "done"; };';
-  await make('flood', flood, { Timeout: 60, MemorySize: 512 });
-  const answer = await call('flood', { lines: 20_000, long: 2_000_000 });
+  const flood = `import fs from 'node:fs';
+export const handler = async ({ lines, long, mebibytes = 0 }) => {
+  for (let i = 0; i < lines; i++) console.log('line ' + i + ' ' + 'x'.repeat(200));
+  if (long) console.log('y'.repeat(long));
+  const piece = Buffer.from(('z'.repeat(99_999) + '\\n').repeat(10));
+  for (let i = 0; i < mebibytes; i++) for (let at = 0; at < piece.length; ) try { at += fs.writeSync(1, piece, at); } catch (error) { if (error.code !== 'EAGAIN') throw error; }
+  return 'done';
+};`;
+  await make('flood', flood, { Timeout: 60, MemorySize: 1769 });
+  await make('calm', 'export const handler = async () => "calm";');
+  const flooding = call('flood', { lines: 20_000, long: 2_000_000, mebibytes: 200 });
+  expect((await call('calm')).body).toBe('calm');
+  const answer = await flooding;
   expect(answer.body).toBe('done');
   // "The last 4 KB of the execution log".
   expect(answer.log.length).toBeLessThanOrEqual(4096);
+  expect(answer.log).toMatch(/\[pilvi\] \d+ more lines were dropped: one call keeps 50,000 lines or 16 MB\.\nEND RequestId: /);
   await eventually(
     async () => {
       const lines = (await logOf('flood')).flat();
@@ -87,4 +97,109 @@ test('an archive that unpacks to more than 250 MB is refused, and leaves nothing
   if (cloud.limits.length > 0) return;
   await make('calm', 'export const handler = async () => "calm";');
   expect((await call('calm')).body).toBe('calm');
+});
+
+/** Starts a program of one's own: what a custom runtime that breaks off does is what its author wrote. */
+const program = (steps: string): string => `#!/bin/bash
+api="/2018-06-01/runtime/invocation"
+exec 9<>"/dev/tcp/\${AWS_LAMBDA_RUNTIME_API%:*}/\${AWS_LAMBDA_RUNTIME_API#*:}"
+printf 'GET %s/next HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n' "$api" >&9
+while IFS= read -r line <&9; do
+  line=\${line%$'\\r'}
+  case "$line" in
+    [Ll]ambda-[Rr]untime-[Aa]ws-[Rr]equest-[Ii]d:*) id=\${line##* } ;;
+    '') break ;;
+  esac
+done
+${steps}
+`;
+
+test('a program that ends in the middle of its answer, is killed, or never asks is told as such, and others answer', {
+  timeout: 60_000,
+}, async (context) => {
+  context.skip(cloud.limits.length > 0, `functions do not run here: ${cloud.limits[0]}`);
+  const { make, call, logOf } = await serverless(freshAccount(cloud.endpoint));
+  const half =
+    'printf "POST %s/%s/response HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 1000\\r\\n\\r\\n{\\"half\\":" "$api" "$id" >&9';
+  for (const [name, steps, errorType, message] of [
+    ['half', `${half}; exit 5`, 'Runtime.ExitError', 'Runtime exited with error: exit status 5'],
+    ['quiet', 'exit 0', 'Runtime.ExitError', 'Runtime exited without providing a reason'],
+    ['killed', 'kill -9 $$', 'Runtime.ExitError', 'Runtime exited with error: signal: killed'],
+    ['hanging', 'sleep 60', 'Sandbox.Timedout', 'Task timed out after 1.00 seconds'],
+    ['slow', `${half}; sleep 60`, 'Sandbox.Timedout', 'Task timed out after 1.00 seconds'],
+  ] as const) {
+    await make(name, program(steps), {
+      Runtime: 'provided.al2023',
+      Timeout: name === 'hanging' || name === 'slow' ? 1 : 10,
+      MemorySize: 512,
+    });
+    const answer = await call(name);
+    expect([name, answer.error, answer.body]).toEqual([
+      name,
+      'Unhandled',
+      { errorType, errorMessage: expect.stringMatching(new RegExp(`^RequestId: [0-9a-f-]{36} Error: ${message}$`)) },
+    ]);
+    expect(answer.log).toMatch(
+      /END RequestId: .*\nREPORT RequestId: .*\tStatus: (error\tError Type: Runtime\.ExitError|timeout)/,
+    );
+  }
+  await make('calm', 'export const handler = async () => "calm";');
+  expect((await call('calm')).body).toBe('calm');
+  await eventually(async () => expect((await logOf('half')).flat().join('\n')).toContain('exit status 5'), {
+    why: 'the log says it',
+  });
+});
+
+test('memory and disk that run out are told, and are the function’s own', { timeout: 60_000 }, async (context) => {
+  context.skip(cloud.limits.length > 0, `functions do not run here: ${cloud.limits[0]}`);
+  const { make, call } = await serverless(freshAccount(cloud.endpoint));
+  const source = `import fs from 'node:fs';
+export const handler = async ({ eat, fill }) => {
+  const all = [];
+  while (eat) all.push(Buffer.alloc(4e6, 1));
+  if (fill) { const piece = Buffer.alloc(1 << 20, 1); const file = fs.openSync('/tmp/' + fill, 'w'); for (;;) fs.writeSync(file, piece); }
+  return fs.readdirSync('/tmp');
+};`;
+  await make('greedy', source, { MemorySize: 256, Timeout: 30 });
+  await make(
+    'calm',
+    'import fs from "node:fs"; export const handler = async () => { fs.writeFileSync("/tmp/mine", "x".repeat(1e7)); return "calm"; };',
+  );
+  const eaten = await call('greedy', { eat: true });
+  expect(eaten.body).toMatchObject({
+    errorType: 'Runtime.OutOfMemory',
+    errorMessage: expect.stringMatching(/Error: Runtime exited with error: signal: killed$/),
+  });
+  expect(eaten.log).toMatch(/Memory Size: 256 MB\tMax Memory Used: 256 MB\t/);
+  const filled = await call('greedy', { fill: 'x' });
+  expect(filled.body).toMatchObject({ errorType: 'Error', errorMessage: 'ENOSPC: no space left on device, write' });
+  // The environment lives on, its disk as full as it was; another has one of its own.
+  expect((await call('greedy')).body).toEqual(['x']);
+  expect((await call('calm')).body).toBe('calm');
+});
+
+test('archives with paths and links that lead elsewhere are refused', async () => {
+  const { lambda, role } = await serverless(freshAccount(cloud.endpoint));
+  const linkMode = 0o120777;
+  for (const [name, content, mode] of [
+    ['../outside.js', 'x', 0o100644],
+    ['a/../../outside.js', 'x', 0o100644],
+    ['/etc/cron.d/x', 'x', 0o100644],
+    ['..\\outside.js', 'x', 0o100644],
+    ['passwd', '/etc/passwd', linkMode],
+    ['up', '../../../..', linkMode],
+    ['pipe', 'x', 0o010644],
+  ] as const)
+    await refused(
+      lambda.createFunction({
+        FunctionName: 'evil',
+        Runtime: 'nodejs20.x',
+        Handler: 'index.handler',
+        Role: role,
+        Code: { ZipFile: zipOf({ 'index.js': '', [name]: content }, { [name]: mode }) },
+      }),
+      'InvalidParameterValueException',
+      'Could not unzip uploaded file. Please check your file, then try to upload again.',
+    );
+  await refused(lambda.getFunction({ FunctionName: 'evil' }), 'ResourceNotFoundException');
 });

@@ -9,8 +9,9 @@ import { type Entry, writeLater } from './log-writer.ts';
 
 /** "Returns the last 4 KB of the execution log." */
 const tailBytes = 4096;
-/** Lines of one call that wait to be written; what a program prints beyond that before they are written is dropped. */
+/** Lines and bytes of one call that wait for its end to be written; what a program prints beyond that is dropped. */
 const waitingMax = 50_000;
+const waitingBytesMax = 16 * 1024 * 1024;
 
 export interface CallEnd {
   outcome: Outcome;
@@ -24,6 +25,7 @@ export class LogBook {
   readonly #version: VersionRow;
   readonly #requestId: string;
   readonly #entries: Entry[] = [];
+  #bytes = 0;
   #dropped = 0;
 
   constructor(ctx: Context, version: VersionRow, requestId: string) {
@@ -34,7 +36,9 @@ export class LogBook {
 
   /** Takes a line that an environment printed. */
   take({ text }: LogLine): void {
-    if (this.#entries.length < waitingMax) this.#entries.push({ at: this.#ctx.clock.now(), text });
+    this.#bytes += text.length;
+    if (this.#entries.length < waitingMax && this.#bytes <= waitingBytesMax)
+      this.#entries.push({ at: this.#ctx.clock.now(), text });
     else this.#dropped += 1;
   }
 
@@ -51,8 +55,7 @@ export class LogBook {
     const entry = (text: string): void => void this.#entries.push({ at: this.#ctx.clock.now(), text });
     if (line !== undefined)
       entry(outcome.kind === 'timeout' ? `${new Date(this.#ctx.clock.now()).toISOString()} ${this.#requestId} ${line}` : line);
-    if (this.#dropped > 0)
-      entry(`[pilvi] ${this.#dropped} more lines were dropped: they came faster than they could be written.`);
+    if (this.#dropped > 0) entry(`[pilvi] ${this.#dropped} more lines were dropped: one call keeps 50,000 lines or 16 MB.`);
     if (this.#version.logging.format === 'Text') entry(`END RequestId: ${this.#requestId}`);
     const init = environment?.cold === true && environment.initMillis > 0 ? environment.initMillis : undefined;
     const { memory } = this.#version;
@@ -76,9 +79,9 @@ export class LogBook {
         ...(init === undefined ? {} : { initDurationMs: Number(init.toFixed(3)) }),
       },
     });
-    const all = this.#entries.map(({ text }) => `${text}\n`).join('');
+    const tail = tailOf(this.#entries);
     if (environment !== undefined) writeLater(this.#ctx, this.#version, environment.label, this.#entries);
-    return Buffer.from(all).subarray(-tailBytes).toString('utf8');
+    return tail;
   }
 
   #platform(text: string, type: string, record: Record<string, unknown>): void {
@@ -86,4 +89,11 @@ export class LogBook {
     const json = { time: new Date(at).toISOString(), type, record: { requestId: this.#requestId, ...record } };
     this.#entries.push({ at, text: this.#version.logging.format === 'JSON' ? JSON.stringify(json) : text });
   }
+}
+
+function tailOf(entries: readonly Entry[]): string {
+  let all = '';
+  for (let index = entries.length - 1; index >= 0 && all.length < tailBytes; index--)
+    all = `${(entries[index] as Entry).text.slice(-tailBytes)}\n${all}`;
+  return Buffer.from(all).subarray(-tailBytes).toString('utf8');
 }

@@ -13,6 +13,8 @@ export interface Entry {
 const batchBytesMax = 1_000_000;
 const batchEventsMax = 10_000;
 const eventBytes = 26;
+/** Entries of a stream that wait; a function that prints faster than they are written loses the rest. */
+const waitingMax = 200_000;
 
 /** Entries that wait for the writer of their stream, by cloud. Rebuildable: it only ever holds what is being written. */
 const writersCache = new WeakMap<object, Map<string, Entry[]>>();
@@ -23,7 +25,7 @@ export function writeLater(ctx: Context, version: VersionRow, stream: string, en
   writersCache.set(ctx.clock, writers);
   const waiting = writers.get(stream);
   if (waiting !== undefined) {
-    waiting.push(...entries);
+    if (waiting.length < waitingMax) for (const entry of entries) waiting.push(entry);
     return;
   }
   const queue = [...entries];
