@@ -225,7 +225,13 @@ export function treeFailure(protocol: Protocol, operation: OperationModel, cause
   if (!(cause instanceof TreeError)) return cause;
   const special = operation.invalidUnion;
   if (!(cause instanceof UnionError) || special === undefined) return malformedBody(protocol, operation, cause.message);
-  return new ParseError(special.code, (cause.count === 0 ? special.empty : special.several).replaceAll('{name}', cause.union));
+  const message = (cause.count === 0 ? special.empty : special.several).replaceAll('{name}', cause.union);
+  const [member = '', key = ''] = cause.path;
+  const around = special.within?.[member] ?? '{message}';
+  return new ParseError(
+    special.code,
+    around.replace('{message}', () => message).replace('{key}', () => key),
+  );
 }
 
 function readXmlBody(operation: OperationModel, body: Uint8Array, read: (element: XmlElement) => unknown): unknown {

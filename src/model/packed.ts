@@ -69,6 +69,8 @@ export interface InvalidUnion {
   code: string;
   empty: string;
   several: string;
+  /** By the member of the input that the union is under: the words around, with `{message}`, and `{key}` for the key in that member. */
+  within?: Readonly<Record<string, string>>;
 }
 
 export interface PackedModel {

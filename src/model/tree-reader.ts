@@ -24,12 +24,19 @@ export class TreeError extends Error {}
 export class UnionError extends TreeError {
   readonly union: string;
   readonly count: number;
+  /** Names of the members and keys that lead to it, outermost first. */
+  readonly path: string[] = [];
 
   constructor(union: string, count: number) {
     super(`Exactly one member of ${union} must be set.`);
     this.union = union;
     this.count = count;
   }
+}
+
+function within(error: unknown, key: string): unknown {
+  if (error instanceof UnionError) error.path.unshift(key);
+  return error;
 }
 
 /** Reader of a schema in a form. The same reader is given for the same schema. */
@@ -78,14 +85,19 @@ function structureReader(form: TreeForm, schema: StructureSchema): TreeReader {
     const source = value as Record<string, unknown>;
     const out: Shape = {};
     let count = 0;
-    for (const key in source) {
-      const given = source[key];
-      if (given === null || given === undefined) continue;
-      const bound = members.get(key);
-      if (bound === undefined) continue;
-      bound.read ??= treeReader(form, bound.member.schema);
-      out[bound.name] = bound.read(given, depth + 1);
-      count += 1;
+    let key = '';
+    try {
+      for (key in source) {
+        const given = source[key];
+        if (given === null || given === undefined) continue;
+        const bound = members.get(key);
+        if (bound === undefined) continue;
+        bound.read ??= treeReader(form, bound.member.schema);
+        out[bound.name] = bound.read(given, depth + 1);
+        count += 1;
+      }
+    } catch (error) {
+      throw within(error, key);
     }
     if (schema.union && count !== 1) throw new UnionError(schema.name, count);
     return out;
@@ -126,10 +138,15 @@ function mapReader(form: TreeForm, schema: MapSchema): TreeReader {
     read ??= treeReader(form, schema.value.schema);
     const source = value as Record<string, unknown>;
     const out: Shape = Object.create(null);
-    for (const key in source) {
-      const given = source[key];
-      if (given !== null && given !== undefined) out[key] = read(given, depth + 1);
-      else if (schema.sparse) out[key] = null;
+    let key = '';
+    try {
+      for (key in source) {
+        const given = source[key];
+        if (given !== null && given !== undefined) out[key] = read(given, depth + 1);
+        else if (schema.sparse) out[key] = null;
+      }
+    } catch (error) {
+      throw within(error, key);
     }
     return out;
   };

@@ -218,6 +218,12 @@ describe('JSON requests', () => {
     [
       'dynamodb',
       'Scan',
+      '{"TableName":"t","ExpressionAttributeValues":{":a":{"S":"x"},":b":{"L":[{}]}}}',
+      '400 ValidationException: ExpressionAttributeValues contains invalid value: Supplied AttributeValue is empty, must contain exactly one of the supported datatypes for key :b',
+    ],
+    [
+      'dynamodb',
+      'Scan',
       '{"TableName":"t","Limit":1.5}',
       '400 SerializationException: NUMBER_VALUE can not be converted to an Integer',
     ],

@@ -16,6 +16,18 @@ const hmac = (key: string | Buffer, text: string): Buffer => createHmac('sha256'
 
 /** A signed request of the JSON protocols, as it goes over the wire. */
 export function signedCall(url: URL, service: string, target: string, input: unknown): Buffer {
+  const { headers, body } = signedRequest(url, service, target, input);
+  return Buffer.from(`POST / HTTP/1.1\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`);
+}
+
+/** The same as its parts. The key belongs to the root user of an account when it is twelve digits. */
+export function signedRequest(
+  url: URL,
+  service: string,
+  target: string,
+  input: unknown,
+  accessKeyId = 'test',
+): { headers: readonly (readonly [name: string, value: string])[]; body: string } {
   const body = JSON.stringify(input);
   const date = `${new Date().toISOString().replace(/[-:]|\.\d+/g, '')}`;
   const day = date.slice(0, 8);
@@ -30,9 +42,8 @@ export function signedCall(url: URL, service: string, target: string, input: unk
   const scope = `${day}/us-east-1/${service}/aws4_request`;
   const key = [day, 'us-east-1', service, 'aws4_request'].reduce<string | Buffer>(hmac, 'AWS4test');
   const signature = hmac(key, ['AWS4-HMAC-SHA256', date, scope, hash(canonical)].join('\n')).toString('hex');
-  const authorization = `AWS4-HMAC-SHA256 Credential=test/${scope}, SignedHeaders=${names}, Signature=${signature}`;
-  const head = [...headers, ['authorization', authorization], ['content-length', String(Buffer.byteLength(body))]];
-  return Buffer.from(`POST / HTTP/1.1\r\n${head.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`);
+  const authorization = `AWS4-HMAC-SHA256 Credential=${accessKeyId}/${scope}, SignedHeaders=${names}, Signature=${signature}`;
+  return { headers: [...headers, ['authorization', authorization], ['content-length', String(Buffer.byteLength(body))]], body };
 }
 
 /** Sends `count` requests in turn from the list, so many at once. Throws on any answer but 200. */

@@ -291,6 +291,14 @@ function functionName(condition: Condition): string {
 /** A value as AWS's messages show it. */
 function describeValue(value: Value): string {
   const type = typeOf(value);
-  const content = value[type];
-  return `{${type}:${Array.isArray(content) ? `[${content.map((entry) => (typeof entry === 'string' ? entry : describeValue(entry))).join(', ')}]` : String(content)}}`;
+  return `{${type}:${describeContent(value[type])}}`;
+}
+
+function describeContent(content: unknown): string {
+  if (Array.isArray(content))
+    return `[${content.map((entry) => (typeof entry === 'string' ? entry : describeValue(entry as Value))).join(', ')}]`;
+  if (typeof content !== 'object' || content === null) return String(content);
+  return `{${Object.entries(content)
+    .map(([name, entry]) => `${name}=${describeValue(entry as Value)}`)
+    .join(', ')}}`;
 }

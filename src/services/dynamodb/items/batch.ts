@@ -21,7 +21,7 @@ import { type Item, readItem } from '../values.ts';
 import { checkMixture, RequestExpressions, readAttributesToGet } from './expressions.ts';
 import { presentPart, readOne } from './get.ts';
 import { capacityModes } from './put.ts';
-import { checkKey, checkKeyPaths, itemBytesMax } from './schema.ts';
+import { checkKey, checkKeyPaths, itemBytesMax, keyNamesOf } from './schema.ts';
 import { checkWrite, describeCollection, type Effect, keyItemOf, performWrite } from './write.ts';
 
 const getsMax = 100;
@@ -59,6 +59,8 @@ async function readGets(ctx: Context, requests: Readonly<Record<string, KeysAndA
     const paths = expressions.projection() ?? readAttributesToGet(given.AttributesToGet);
     expressions.checkUsed();
     const keys = (given.Keys ?? []).map((key) => ({ given: key, key: readItem(key) }));
+    // Found before the table is looked at, and again when its key is known.
+    if (new Set(keys.map(({ key }) => JSON.stringify(Object.entries(key).sort()))).size < keys.length) throw repeatedKeys();
     count += keys.length;
     if (count > getsMax) throw validation('Too many items requested for the BatchGetItem call');
     reads.push({ name, given, keys, paths });
@@ -79,7 +81,14 @@ async function readGets(ctx: Context, requests: Readonly<Record<string, KeysAndA
 
 function checkDistinct(table: TableRow, keys: readonly Item[]): void {
   const seen = new Set(keys.map((key) => itemKey(table.space, key, table).join('\0')));
-  if (seen.size < keys.length) throw validation('Provided list of item keys contains duplicates');
+  if (seen.size < keys.length) throw repeatedKeys();
+}
+
+const repeatedKeys = (): AwsError => validation('Provided list of item keys contains duplicates');
+
+/** The key attributes that an item has. */
+function keysIn(table: TableRow, item: Item): Item {
+  return Object.fromEntries(keyNamesOf(table).flatMap((name) => (item[name] === undefined ? [] : [[name, item[name]]])));
 }
 
 interface TableWrites {
@@ -174,7 +183,11 @@ export const batchHandlers: HandlersOf<DynamoDB> = {
       for (const [at, address] of addresses.entries()) {
         const open = await openTable(tx, ctx, address);
         const { writes } = tables[at]!;
-        for (const { effect } of writes) checkWrite(open.row, { effect });
+        for (const { effect } of writes) {
+          // Here AWS says of items, too, what it says of keys.
+          if (effect.kind === 'put') checkKey(open.row, keysIn(open.row, effect.stored.item));
+          checkWrite(open.row, { effect });
+        }
         checkDistinct(
           open.row,
           writes.map(({ effect }) => keyItemOf(effect)),

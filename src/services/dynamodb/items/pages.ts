@@ -143,18 +143,17 @@ function startKeyOf(source: PageSource, item: Item): Item {
   return key;
 }
 
-/** Checks an ExclusiveStartKey against the schema. Throws ValidationException. */
-export function checkStartKey(source: Pick<PageSource, 'open' | 'index'>, start: Item): void {
+/** Checks an ExclusiveStartKey against the schema; only Scan of a table says more of what is wrong. Throws ValidationException. */
+export function checkStartKey(source: Pick<PageSource, 'open' | 'index'>, start: Item, operation: 'Query' | 'Scan'): void {
   const { row } = source.open;
   const names = startKeyNames(source);
   const invalid = 'The provided starting key is invalid';
-  if (Object.keys(start).length !== names.length)
-    throw validation(source.index === undefined ? `${invalid}: The provided key element does not match the schema` : invalid);
+  const mismatch = `${invalid}${source.index === undefined && operation === 'Scan' ? ': The provided key element does not match the schema' : ''}`;
+  if (Object.keys(start).length !== names.length) throw validation(mismatch);
   const key = emptyItem();
   for (const name of names) {
     const value = start[name];
-    if (value === undefined || value[keyTypeOf(row, name)] === undefined)
-      throw validation(source.index === undefined ? `${invalid}: The provided key element does not match the schema` : invalid);
+    if (value === undefined || value[keyTypeOf(row, name)] === undefined) throw validation(mismatch);
     if (keyNamesOf(row).includes(name)) key[name] = value;
   }
   try {

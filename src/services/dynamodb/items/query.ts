@@ -270,7 +270,7 @@ export const queryHandlers: HandlersOf<DynamoDB> = {
     const { open, index } = await openIndex(ctx, input);
     const { row: table } = open;
     const names = index ?? table;
-    if (start !== undefined) checkStartKey({ open, index }, start);
+    if (start !== undefined) checkStartKey({ open, index }, start, 'Query');
     const query = fitKeyTests(tests, names, (name) => keyTypeOf(table, name));
     if (start !== undefined) checkStartInRange(start, names, query);
     if (paths !== undefined) checkKeyPaths(table, paths);
@@ -295,7 +295,7 @@ export const queryHandlers: HandlersOf<DynamoDB> = {
     const { open, index } = await openIndex(ctx, input);
     const { row: table } = open;
     if (start !== undefined) {
-      checkStartKey({ open, index }, start);
+      checkStartKey({ open, index }, start, 'Scan');
       checkStartSegment(start, (index ?? table).hash, input);
     }
     const { countOnly, fetch } = readSelect(input, index, paths);

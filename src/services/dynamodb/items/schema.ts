@@ -2,7 +2,7 @@
 import { invalidParameters, validation } from '../errors.ts';
 import { isOfType, keySize, type KeyType } from '../keys.ts';
 import type { IndexRow, TableRow } from '../state.ts';
-import { type Item, typeOf, type Value } from '../values.ts';
+import { type Item, typeOf, type Value, type ValueType } from '../values.ts';
 import type { Path } from '../expressions/ast.ts';
 
 /** "Constraints": 400 KB for an item, 2048 and 1024 bytes for keys. */
@@ -50,16 +50,20 @@ export function checkItem(table: TableRow, item: Item): void {
   for (const index of table.indexes) checkIndexKeys(table, index, item);
 }
 
+/** ValidationException of a key of an index that is of another type. */
+export function indexKeyMismatch(table: TableRow, index: IndexRow, name: string, actual: ValueType): Error {
+  return invalidParameters(
+    `Type mismatch for Index Key ${name} Expected: ${keyTypeOf(table, name)} Actual: ${actual} IndexName: ${index.name}`,
+  );
+}
+
 /** The keys of an index in an item, if it has them, must be of its types and not empty. Throws ValidationException. */
 export function checkIndexKeys(table: TableRow, index: IndexRow, item: Item): void {
   for (const name of keyNamesOf(index)) {
     const value = item[name];
     if (value === undefined) continue;
     const type = keyTypeOf(table, name);
-    if (!isOfType(value, type))
-      throw invalidParameters(
-        `Type mismatch for Index Key ${name} Expected: ${type} Actual: ${typeOf(value)} IndexName: ${index.name}`,
-      );
+    if (!isOfType(value, type)) throw indexKeyMismatch(table, index, name, typeOf(value));
     const empty = emptyKind(value);
     if (empty !== undefined)
       throw validation(

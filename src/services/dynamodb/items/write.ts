@@ -8,7 +8,7 @@ import type { Key } from '../../../store/store.ts';
 import type { Consumption } from '../capacity.ts';
 import { countFailedCondition } from '../consumption.ts';
 import { conditionFailed, validation } from '../errors.ts';
-import type { Condition, Path, UpdateAction } from '../expressions/ast.ts';
+import type { Condition, Path, SetValue, UpdateAction } from '../expressions/ast.ts';
 import { meets } from '../expressions/evaluate.ts';
 import { applyLegacyUpdates, type LegacyUpdate } from '../expressions/legacy.ts';
 import { applyUpdate } from '../expressions/update.ts';
@@ -16,10 +16,20 @@ import { itemKey } from '../keys.ts';
 import { admit, charge } from '../meter.ts';
 import { Counts, Items, type TableRow } from '../state.ts';
 import { present, type StoredItem, storedOf, storeItem } from '../stored.ts';
-import { outputValue, type Item } from '../values.ts';
+import { outputValue, type Item, typeOf, type ValueType } from '../values.ts';
 import { applyChange, keysOf } from './change.ts';
 import { pathsOf } from './expressions.ts';
-import { checkItem, checkIndexKeys, checkKey, checkKeyPaths, checkUpdatedNames, itemBytesMax } from './schema.ts';
+import {
+  checkItem,
+  checkIndexKeys,
+  checkKey,
+  checkKeyPaths,
+  checkUpdatedNames,
+  indexKeyMismatch,
+  itemBytesMax,
+  keyNamesOf,
+  keyTypeOf,
+} from './schema.ts';
 
 /** What a write does to the item. */
 export type Effect =
@@ -58,10 +68,8 @@ export function checkWrite(table: TableRow, { effect, condition }: WriteRequest)
       table,
       effect.actions.map(({ path }) => path[0] as string),
     );
-    checkKeyPaths(
-      table,
-      effect.actions.map(({ path }): Path => path),
-    );
+    checkKeyPaths(table, effect.actions.flatMap(updatePaths));
+    checkUpdateTypes(table, effect.actions);
   }
   if (effect.kind === 'legacy')
     checkUpdatedNames(
@@ -69,6 +77,42 @@ export function checkWrite(table: TableRow, { effect, condition }: WriteRequest)
       effect.updates.map(({ name }) => name),
     );
   if (condition !== undefined) checkKeyPaths(table, pathsOf(condition));
+}
+
+/** All paths of an action: what it changes, and what it takes from where. */
+function updatePaths(action: UpdateAction): Path[] {
+  return action.kind === 'set' ? [action.path, ...valuePaths(action.value)] : [action.path];
+}
+
+function valuePaths(value: SetValue): Path[] {
+  switch (value.kind) {
+    case 'path':
+      return [value.path];
+    case 'value':
+      return [];
+    case 'ifNotExists':
+      return [value.path, ...valuePaths(value.otherwise)];
+    default:
+      return [...valuePaths(value.left), ...valuePaths(value.right)];
+  }
+}
+
+/** Keys of indexes, where the expression alone says of which type they would become: told before anything is looked at. Throws ValidationException. */
+function checkUpdateTypes(table: TableRow, actions: readonly UpdateAction[]): void {
+  for (const action of actions) {
+    if (action.kind === 'remove' || action.path.length > 1) continue;
+    const type = action.kind === 'set' ? typeOfSet(action.value) : typeOf(action.value);
+    const [name] = action.path as readonly [string];
+    const index = table.indexes.find((each) => keyNamesOf(each).includes(name));
+    if (index === undefined || type === undefined || type === keyTypeOf(table, name)) continue;
+    throw indexKeyMismatch(table, index, name, type);
+  }
+}
+
+function typeOfSet(value: SetValue): ValueType | undefined {
+  if (value.kind === 'value') return typeOf(value.value);
+  if (value.kind === 'ifNotExists') return typeOfSet(value.otherwise);
+  return value.kind === 'sum' ? 'N' : value.kind === 'append' ? 'L' : undefined;
 }
 
 /** Items by key as a transaction sees them. */

@@ -1,0 +1,29 @@
+/** Answers of a server, and when two of them are the same. */
+
+type Json = Record<string, unknown>;
+
+export interface Answer {
+  status: number;
+  body: Json;
+}
+
+/** What must be the same: members in any order, sets and batches in any order, an error's name without what stands before it. */
+export function comparable({ status, body }: Answer): string {
+  const { __type: type, message, Message, ...rest } = body;
+  const error = type === undefined ? undefined : [String(type).split('#').at(-1), message ?? Message];
+  return JSON.stringify([status, error, sorted(rest)]);
+}
+
+const unordered = new Set(['SS', 'NS', 'BS', 'Responses']);
+
+function sorted(value: unknown, name = ''): unknown {
+  if (Array.isArray(value)) {
+    const list = value.map((each) => sorted(each));
+    return unordered.has(name) ? list.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)) : list;
+  }
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).map(
+    ([each, inner]) => [each, sorted(inner, name === 'Responses' ? name : each)] as const,
+  );
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
