@@ -116,9 +116,11 @@ export class DemoClient {
       };
       socket.setTimeout(patience, fail);
       socket.once('error', fail);
+      // A door that closes without a word says no too.
+      socket.once('close', fail);
       socket.once('data', (bytes: Buffer) => {
         if (bytes.toString() !== 'ok\n') return fail();
-        socket.off('error', fail);
+        socket.off('error', fail).off('close', fail);
         socket.on('error', () => {});
         socket.setTimeout(0);
         resolve(socket);

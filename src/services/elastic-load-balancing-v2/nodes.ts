@@ -35,6 +35,7 @@ async function bringUp(ctx: Context, row: BalancerRow): Promise<void> {
   const proxy = ctx.part('proxy');
   const holder = balancerPart(row.arn);
   const nodes: NodeRow[] = [];
+  await tellRunning(ctx, row);
   for (const { subnetId, zone, allocationId, privateIp } of row.subnets) {
     const card = await ec2.holdInterface({
       ...{ subnetId, holder, groups: row.groups, description: `ELB ${holder}`, allocationId, privateIp },
@@ -56,6 +57,16 @@ async function bringUp(ctx: Context, row: BalancerRow): Promise<void> {
     await ec2.releaseInterface(id);
   }
   if (gone.length > 0) await ec2.applyNetwork(row.vpcId);
+}
+
+/** Nodes that run learn at once where to send: that must not wait for interfaces and networks, least of all when a zone has just been lost. */
+async function tellRunning(ctx: Context, row: BalancerRow): Promise<void> {
+  const proxy = ctx.part('proxy');
+  const running = row.nodes.filter(({ interfaceId }) => proxy.nodes().includes(interfaceId));
+  if (row.state !== 'active' || running.length === 0) return;
+  const shared = await readSharedSpec(ctx, row);
+  // Whatever a node does not take now it is told again below.
+  await Promise.all(running.map((node) => proxy.ensureNode(nodeSpec(shared, node)).catch(() => {})));
 }
 
 /** Writes what stands; does nothing when it stood so already. */

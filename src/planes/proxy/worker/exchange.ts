@@ -384,8 +384,31 @@ export class Exchange implements UpstreamUser {
     else this.#fail(504);
   }
 
+  /** A target that went down while a connection to it was still being opened has got nothing yet: another one gets the request. */
+  turn(): void {
+    void this.#turned();
+  }
+
+  #turned(): boolean {
+    const routed = this.#routed;
+    const upstream = this.#upstream;
+    if (upstream === undefined || upstream.connected || upstream.used || this.begun || this.#replay === undefined) return false;
+    const next = routed?.pool?.next();
+    if (routed === undefined || next === undefined || next === routed.target) return false;
+    this.#release();
+    upstream.destroy();
+    routed.target = next;
+    next.outstanding += 1;
+    next.users.add(this);
+    const parts = this.#replay;
+    this.#connect();
+    for (const part of parts) this.#upstream?.socket.write(part);
+    return true;
+  }
+
   /** The target is taken away: what is under way on it ends here. */
   cut(): void {
+    if (this.#turned()) return;
     if (this.begun) this.#breakOff();
     else this.#fail(502);
   }

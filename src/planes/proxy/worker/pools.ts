@@ -2,13 +2,20 @@
 import type { Socket } from 'node:net';
 import type { PoolSpec, PoolTarget } from '../types.ts';
 
+/** Something under way on a target. */
+export interface TargetUser {
+  cut: () => void;
+  /** The target is down: what has not reached it may go to another. */
+  turn?: () => void;
+}
+
 export interface LiveTarget {
   readonly pool: LivePool;
   spec: PoolTarget;
   /** Requests or connections under way. */
   outstanding: number;
-  /** Cut when the target goes. */
-  readonly users: Set<{ cut: () => void }>;
+  /** Cut when the target goes, asked to turn to another when it goes down. */
+  readonly users: Set<TargetUser>;
   /** Kept connections, the one used last at the end. */
   readonly idle: Socket[];
   /** Real time from which it takes its full share. */
@@ -32,13 +39,15 @@ export class LivePool {
   update(spec: PoolSpec, zone: string): void {
     this.spec = spec;
     const wanted = new Map(spec.targets.map((target) => [target.key, target]));
-    for (const [key, target] of this.targets) {
-      if (wanted.has(key)) continue;
+    const gone = [...this.targets].filter(([key]) => !wanted.has(key));
+    for (const [key, target] of gone) {
       this.targets.delete(key);
       target.gone = true;
       for (const socket of target.idle.splice(0)) socket.destroy();
-      if (spec.keepsFlows !== true) for (const user of [...target.users]) user.cut();
     }
+    const fallen = [...this.targets.values()].filter(
+      (target) => target.spec.state === 'up' && wanted.get(target.spec.key)?.state === 'down',
+    );
     const now = Date.now();
     const others = [...this.targets.values()].some((target) => target.spec.state === 'up');
     for (const next of spec.targets) {
@@ -55,6 +64,12 @@ export class LivePool {
       }
     }
     this.#choose(zone);
+    // Now that it is clear who takes new work.
+    if (spec.keepsFlows !== true) for (const [, target] of gone) for (const user of [...target.users]) user.cut();
+    for (const target of fallen) {
+      for (const socket of target.idle.splice(0)) socket.destroy();
+      for (const user of [...target.users]) user.turn?.();
+    }
   }
 
   /** Targets that take new work: those that are up in reach; with none, all that are in reach and not draining (fail open). */
