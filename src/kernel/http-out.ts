@@ -29,6 +29,8 @@ export interface HttpRequest {
   connect?: (() => Promise<Socket>) | undefined;
   /** The name that the endpoint's certificate must be for; the address's own unless told. */
   serverName?: string | undefined;
+  /** The connection is kept for a while for the next request there; one that had gone meanwhile is replaced. Not with `connect`. */
+  keep?: boolean;
   /** What is shown to endpoints that ask for a certificate, in PEM. */
   clientCertificate?: { certificate: string; privateKey: string } | undefined;
 }
@@ -51,13 +53,12 @@ export interface HttpAnswer {
 export async function sendHttp(ctx: Context, request: HttpRequest): Promise<HttpAnswer> {
   const { url: address, method, headers, body, timeoutMillis, signal } = request;
   const bytesMax = request.answerBytesMax ?? answerBytesMax;
-  const none = (reason: string): HttpAnswer => ({ status: 0, body: reason, bytes: Buffer.alloc(0), rawHeaders: [] });
   if (!URL.canParse(address)) return none(`Not a URL: ${address}`);
   const url = new URL(address);
   const secure = url.protocol === 'https:';
   const options: https.RequestOptions = {
     method,
-    agent: false,
+    agent: request.keep === true ? keeperFor(secure) : false,
     timeout: timeoutMillis,
     lookup: lookupIn(ctx),
     headers: { ...headers, 'content-length': Buffer.byteLength(body) } as http.OutgoingHttpHeaders,
@@ -76,9 +77,32 @@ export async function sendHttp(ctx: Context, request: HttpRequest): Promise<Http
     delete options.agent;
     options.createConnection = () => (secure ? tls.connect({ ...(options as tls.ConnectionOptions), socket }) : socket);
   }
+  const answer = await send(request, url, options, bytesMax);
+  // What the endpoint closed at the very moment was not read by it, so that it may be sent again.
+  return answer === 'stale' ? ((await send(request, url, { ...options, agent: false }, bytesMax)) as HttpAnswer) : answer;
+}
+
+const none = (reason: string): HttpAnswer => ({ status: 0, body: reason, bytes: Buffer.alloc(0), rawHeaders: [] });
+
+/** Real milliseconds that a connection is kept without a request. */
+const keptMillis = 5_000;
+const keptMax = 64;
+const keepersCache: { plain?: http.Agent; secure?: http.Agent } = {};
+
+/** Keeps connections. */
+function keeperFor(secure: boolean): http.Agent {
+  const options = { keepAlive: true, maxFreeSockets: keptMax, timeout: keptMillis };
+  const kind = secure ? 'secure' : 'plain';
+  const keeper = keepersCache[kind] ?? (secure ? new https.Agent(options) : new http.Agent(options));
+  keepersCache[kind] = keeper;
+  return keeper;
+}
+
+/** Sends one request; `stale` when a kept connection was closed instead of answering. */
+function send({ body }: HttpRequest, url: URL, options: https.RequestOptions, bytesMax: number): Promise<HttpAnswer | 'stale'> {
   return new Promise((resolve) => {
     const fail = (reason: string): void => resolve(none(reason));
-    const sent = (secure ? https : http).request(url, options, (response) => {
+    const sent = (url.protocol === 'https:' ? https : http).request(url, options, (response) => {
       const pieces: Buffer[] = [];
       let kept = 0;
       response.on('data', (piece: Buffer) => {
@@ -101,7 +125,10 @@ export async function sendHttp(ctx: Context, request: HttpRequest): Promise<Http
       response.on('error', (error) => fail(error.message));
     });
     sent.on('timeout', () => sent.destroy(new Error('The endpoint did not answer in time.')));
-    sent.on('error', (error) => fail(error.message));
+    sent.on('error', (error: NodeJS.ErrnoException) => {
+      if (sent.reusedSocket && error.code === 'ECONNRESET' && options.agent !== false) resolve('stale');
+      else fail(error.message);
+    });
     sent.on('close', () => fail('The connection was closed.'));
     sent.end(body);
   });

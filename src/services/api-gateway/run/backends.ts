@@ -77,6 +77,7 @@ export async function callHttp(call: BackendUser, request: BackendRequest, manne
     signal: request.signal,
     ...way,
     insecure: insecure === true,
+    keep: way.connect === undefined,
   });
   if (answer.status === 0) {
     call.log(`Execution failed due to configuration error: ${answer.body}`);
