@@ -79,8 +79,14 @@ interface Visit {
   config: WebsiteConfiguration;
 }
 
-/** Answers a visitor of a website: everything is read as an unsigned request would, errors are pages. */
+/** Answers a visitor of a website, by the name of the server that S3 gives itself. */
 export async function answerWebsite(web: WebRequest): Promise<WireResponse> {
+  const answer = await answerVisitor(web);
+  return { ...answer, headers: { ...answer.headers, server: 'AmazonS3' } };
+}
+
+/** Everything is read as an unsigned request would, errors are pages. */
+async function answerVisitor(web: WebRequest): Promise<WireResponse> {
   const bucket = hostForm.exec(web.host)?.[1] ?? web.host;
   if (web.request.method !== 'GET' && web.request.method !== 'HEAD') {
     const members = { Method: web.request.method, ResourceType: 'OBJECT' };
