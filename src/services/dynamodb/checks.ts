@@ -36,6 +36,17 @@ export class RequestChecks {
     return this;
   }
 
+  /** Length of each of a map's lists; the whole map is shown when one is wrong. */
+  listLengths(map: Readonly<Record<string, readonly unknown[]>> | undefined, path: string, least: number, most: number): this {
+    if (Object.values(map ?? {}).some(({ length }) => length < least || length > most))
+      this.#add(
+        map,
+        path,
+        `Map value must satisfy constraint: [Member must have length less than or equal to ${most}, Member must have length greater than or equal to ${least}]`,
+      );
+    return this;
+  }
+
   pattern(value: string | undefined, path: string, pattern: string): this {
     if (value !== undefined && !new RegExp(`^(?:${pattern})$`).test(value))
       this.#add(value, path, `Member must satisfy regular expression pattern: ${pattern}`);
@@ -64,7 +75,9 @@ function describe(value: unknown): string {
   if (value === undefined || value === null) return 'null';
   if (Array.isArray(value)) return `[${value.map(describe).join(', ')}]`;
   if (typeof value !== 'object') return String(value);
-  return JSON.stringify(value);
+  return `{${Object.entries(value)
+    .map(([name, each]) => `${name}=${describe(each)}`)
+    .join(', ')}}`;
 }
 
 export const namePattern = '[a-zA-Z0-9_.-]+';

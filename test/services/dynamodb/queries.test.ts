@@ -248,11 +248,7 @@ const refusals: [string, Partial<QueryCommandInput>, string][] = [
     { Limit: 0 },
     "1 validation error detected: Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1",
   ],
-  [
-    'a start key of other attributes',
-    { ExclusiveStartKey: { pk: s('a') } },
-    'The provided starting key is invalid',
-  ],
+  ['a start key of other attributes', { ExclusiveStartKey: { pk: s('a') } }, 'The provided starting key is invalid'],
   [
     'a start key elsewhere',
     { ExclusiveStartKey: { pk: s('b'), sk: n(1) } },

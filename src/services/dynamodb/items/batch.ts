@@ -173,9 +173,7 @@ export const batchHandlers: HandlersOf<DynamoDB> = {
       .oneOf(input.ReturnConsumedCapacity, 'returnConsumedCapacity', capacityModes)
       .oneOf(input.ReturnItemCollectionMetrics, 'returnItemCollectionMetrics', ['SIZE', 'NONE']);
     checkTables(checks, input.RequestItems);
-    for (const [name, list] of Object.entries(input.RequestItems ?? {}))
-      checks.length(list, `requestItems.${name}.member`, 1, writesMax);
-    checks.done();
+    checks.listLengths(input.RequestItems, 'requestItems', 1, writesMax).done();
     const tables = readWrites(input.RequestItems ?? {});
     const addresses = tables.map(({ name }) => readTableName(name));
     return ctx.transact(async (tx) => {
