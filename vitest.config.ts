@@ -1,13 +1,13 @@
 /**
  * The two kinds of tests. `unit`: pure pieces beside their source, the tools, generated wire and policy suites, simulations. `behaviour`: black
- * boxes that drive a running cloud through sockets, and the machine plane on the real kernel. Both have two workers, since that is what the
- * machines of CI have. Forks and not threads: tests open stores, sockets and namespaces, and a crash must take one file with it, not the run.
+ * boxes that drive a running cloud through sockets, and the machine plane on the real kernel. Units have two workers, since that is how many
+ * processors the machines of CI have; behaviour has a third, because it waits more than it computes. Forks and not threads: tests open stores, sockets and namespaces, and a crash must take one file with it, not the run.
  */
 import { existsSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 
 const globalSetup = 'test/support/global-setup.ts';
-const shared = { environment: 'node', pool: 'forks', maxWorkers: 2, testTimeout: 30_000, hookTimeout: 30_000 } as const;
+const shared = { environment: 'node', pool: 'forks', testTimeout: 30_000, hookTimeout: 30_000 } as const;
 
 export default defineConfig({
   test: {
@@ -17,6 +17,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'unit',
+          maxWorkers: 2,
           include: ['src/**/*.test.ts', 'test/{tools,policy,wire,sim}/**/*.test.ts'],
         },
       },
@@ -24,6 +25,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'behaviour',
+          maxWorkers: 3,
           include: ['test/{services,gateway,scenarios,console,machine}/**/*.test.ts'],
           globalSetup: existsSync(globalSetup) ? [globalSetup] : [],
         },
