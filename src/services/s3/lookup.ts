@@ -57,10 +57,17 @@ export function atBucket(ctx: Context, { account, region }: BucketRow): Context 
   return ctx.inScope({ account, region });
 }
 
-/** Newest version of a key, delete markers included. */
+/** Newest version of a key, delete markers included: the current one, where there is one. */
 export async function newestVersion(reading: Reading, bucket: string, key: string): Promise<VersionRow | undefined> {
+  const current = await currentVersion(reading, bucket, key);
+  if (current !== undefined) return current;
   const [newest] = await reading.table(Versions).list({ prefix: [bucket, key], limit: 1 });
   return newest;
+}
+
+/** The same in a bucket that is at hand: one that never had versioning has no markers to look for, and looking is dear. */
+export function newestIn(reading: Reading, bucket: BucketRow, key: string): Promise<VersionRow | undefined> {
+  return (bucket.versioning === undefined ? currentVersion : newestVersion)(reading, bucket.name, key);
 }
 
 /** A version by its id, newest first when several have it (only `null` could, and never has). */

@@ -2,7 +2,7 @@
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { dropContents } from '../contents.ts';
 import { noSuchKey, preconditionFailed, s3Error } from '../errors.ts';
-import { findBucket, findVersion, formatVersionId, newestVersion } from '../lookup.ts';
+import { findBucket, findVersion, formatVersionId, newestIn, newestVersion } from '../lookup.ts';
 import { replicateLater } from '../later/replication-rules.ts';
 import { zoneFor } from './zones.ts';
 import { type BucketRow, Objects, type ObjectRow, type Retention, type VersionRow, Versions } from '../state.ts';
@@ -54,7 +54,7 @@ export async function commitVersion(
   origin: VersionOrigin = {},
 ): Promise<{ row: VersionRow; bucket: BucketRow }> {
   const bucket = await findBucket(tx, { Bucket: bucketName });
-  const newest = await newestVersion(tx, bucketName, draft.key);
+  const newest = await newestIn(tx, bucket, draft.key);
   checkCondition(condition, draft.key, newest);
   const sequence = await placeFor(tx, bucketName, draft, newest, origin);
   const ownId = bucket.versioning === 'Enabled' ? formatVersionId(ctx.id('objectVersion'), sequence) : 'null';

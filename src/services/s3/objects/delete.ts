@@ -7,7 +7,7 @@ import { type ObjectAsk, objectCheck } from '../access/checks.ts';
 import { requireMfa, takeMfa } from '../access/mfa.ts';
 import { accessDenied, invalidArgument, malformedXml, noSuchKey, preconditionFailed } from '../errors.ts';
 import { announceDeleted, type ChangeReason } from '../events.ts';
-import { atBucket, findBucket, findVersion, newestVersion, requireBucket } from '../lookup.ts';
+import { atBucket, findBucket, findVersion, newestIn, requireBucket } from '../lookup.ts';
 import type { BucketRow, VersionRow } from '../state.ts';
 import { commitVersion, removeVersion, sameEtag, type VersionDraft } from './commit.ts';
 
@@ -37,7 +37,7 @@ async function deleteOne(ctx: Context, bucketName: string, ask: DeleteAsk, reaso
   return atBucket(ctx, await findBucket(ctx, { Bucket: bucketName })).transact(async (tx) => {
     const bucket = await findBucket(tx, { Bucket: bucketName });
     if (versionId !== undefined) return deleteVersion(tx, ctx, bucket, { ...ask, VersionId: versionId }, reason);
-    const newest = await newestVersion(tx, bucketName, key);
+    const newest = await newestIn(tx, bucket, key);
     checkMatch(ask, newest);
     if (bucket.versioning !== undefined) return placeMarker(tx, ctx, bucket, key, reason);
     if (newest === undefined) return { marker: false };
