@@ -62,7 +62,23 @@ export function eventStreamWriter(
   });
 }
 
+/** The frames of the events; a failure after the first of them ends the stream with an error that the model need not know (":message-type: error"). */
 async function* frames(
+  events: AsyncIterable<Shape>,
+  kinds: ReadonlyMap<string, Member>,
+  protocol: Protocol,
+  first?: Uint8Array,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* eventFrames(events, kinds, protocol, first);
+  } catch (error) {
+    const { code, message } = error as { code?: unknown; message?: unknown };
+    if (typeof code !== 'string' || typeof message !== 'string' || !('status' in (error as object))) throw error;
+    yield frame({ ':message-type': 'error', ':error-code': code, ':error-message': message }, new Uint8Array());
+  }
+}
+
+async function* eventFrames(
   events: AsyncIterable<Shape>,
   kinds: ReadonlyMap<string, Member>,
   protocol: Protocol,

@@ -1,18 +1,8 @@
 /** What goes when an account is reset. */
 import type { Context } from '../../kernel/context.ts';
 import { dropContents } from './contents.ts';
-import {
-  AccessPoints,
-  Accounts,
-  Buckets,
-  Configs,
-  MultiRegionPoints,
-  Objects,
-  ReplicationProgress,
-  TrackedVersions,
-  Uploads,
-  Versions,
-} from './state.ts';
+import { ReplicationProgress, TrackedVersions } from './later/replication-state.ts';
+import { AccessPoints, Accounts, Buckets, Configs, MultiRegionPoints, Objects, Uploads, Versions } from './state.ts';
 import { removeUpload } from './uploads/uploads.ts';
 
 /** Rows removed in one transaction. */

@@ -44,6 +44,7 @@ import { deleteChecks, deleteHandlers } from './objects/delete.ts';
 import { getChecks, getHandlers } from './objects/get.ts';
 import { listChecks, listHandlers } from './objects/list.ts';
 import { putChecks, putHandlers } from './objects/put.ts';
+import { ReplicationProgress, TrackedVersions } from './later/replication-state.ts';
 import {
   AccessPoints,
   Accounts,
@@ -55,12 +56,11 @@ import {
   MultiRegionPoints,
   Objects,
   Parts,
-  ReplicationProgress,
-  TrackedVersions,
   Uploads,
   Versions,
   Sessions,
 } from './state.ts';
+import { selectChecks, selectHandlers } from './select/select.ts';
 import { partChecks, partHandlers } from './uploads/parts.ts';
 import { uploadChecks, uploadHandlers } from './uploads/uploads.ts';
 
@@ -151,6 +151,7 @@ export default defineService({
     ...listHandlers,
     ...uploadHandlers,
     ...partHandlers,
+    ...selectHandlers,
   },
   authorise: {
     ...directoryChecks,
@@ -180,6 +181,7 @@ export default defineService({
     ...listChecks,
     ...uploadChecks,
     ...partChecks,
+    ...selectChecks,
   },
   resolve(input, ctx) {
     checkDirectoryRequest(input, ctx);

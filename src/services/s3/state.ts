@@ -186,33 +186,6 @@ export interface ReplicationRuleRow {
   timeControl?: boolean | undefined;
 }
 
-/** A version under way to its destinations by rules that measure that. */
-export interface TrackedRow {
-  bucket: string;
-  key: string;
-  sequence: number;
-  bytes: number;
-  since: Millis;
-  /** Whether it was still under way when the time of Replication Time Control was over. */
-  missed?: true | undefined;
-  rules: readonly { id: string; target: string; timed: boolean }[];
-}
-
-/** What waits by one rule that is measured, and what its minute held. */
-export interface RuleProgressRow {
-  bucket: string;
-  rule: string;
-  /** Name of the destination. */
-  target: string;
-  operations: number;
-  bytes: number;
-  peakOperations: number;
-  peakBytes: number;
-  /** The longest way that ended in this minute. */
-  latency: Millis;
-  failed: number;
-}
-
 export interface LifecycleConfig {
   rules: readonly StoredRule[];
   minimumSize: 'all_storage_classes_128K' | 'varies_by_storage_class';
@@ -455,19 +428,6 @@ export const Versions = defineTable<VersionRow>()({
   name: 's3.versions',
   scope: 'cloud',
   key: (row) => [row.bucket, row.key, -row.sequence],
-});
-
-export const TrackedVersions = defineTable<TrackedRow>()({
-  name: 's3.trackedVersions',
-  scope: 'cloud',
-  key: (row) => [row.bucket, row.key, row.sequence],
-  indexes: { bySince: (row) => [row.bucket, row.since] },
-});
-
-export const ReplicationProgress = defineTable<RuleProgressRow>()({
-  name: 's3.replicationProgress',
-  scope: 'cloud',
-  key: (row) => [row.bucket, row.rule],
 });
 
 export const Contents = defineTable<ContentRow>()({ name: 's3.contents', scope: 'cloud', key: (row) => [row.id] });

@@ -23,7 +23,7 @@ export interface MultiRegionAsk extends MultiRegionPlace {
 type Reading = Pick<Context, 'table'> | Pick<Transaction, 'table'>;
 
 /** `arn:aws:s3::ACCOUNT:accesspoint/ALIAS`, of no Region. */
-export function arnOfMultiRegion({ account, alias }: Pick<MultiRegionPointRow, 'account' | 'alias'>): string {
+function arnOfMultiRegion({ account, alias }: Pick<MultiRegionPointRow, 'account' | 'alias'>): string {
   return `arn:aws:s3::${account}:accesspoint/${alias}`;
 }
 

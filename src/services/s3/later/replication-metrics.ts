@@ -8,18 +8,9 @@ import type { Context, Transaction } from '../../../kernel/context.ts';
 import type { Task } from '../../../kernel/service.ts';
 import type { CloudWatchApi, ServiceDatum } from '../../cloudwatch/api.ts';
 import { announce } from '../events.ts';
-import {
-  type BucketRow,
-  Buckets,
-  ReplicationProgress,
-  type ReplicationRuleRow,
-  type RuleProgressRow,
-  type TrackedRow,
-  TrackedVersions,
-  type VersionRow,
-  Versions,
-} from '../state.ts';
+import { type BucketRow, Buckets, type ReplicationRuleRow, type VersionRow, Versions } from '../state.ts';
 import type { ReplicationFailure } from './replication-failures.ts';
+import { ReplicationProgress, type RuleProgressRow, type TrackedRow, TrackedVersions } from './replication-state.ts';
 
 /** "S3 RTC … replicates 99.9 percent of new objects stored in Amazon S3 within 15 minutes": the only threshold there is. */
 export const thresholdMinutes = 15;
