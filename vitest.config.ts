@@ -1,7 +1,8 @@
 /**
  * The two kinds of tests. `unit`: pure pieces beside their source, the tools, generated wire and policy suites, simulations. `behaviour`: black
  * boxes that drive a running cloud through sockets, and the machine plane on the real kernel. Units have two workers, since that is how many
- * processors the machines of CI have; behaviour has a third, because it waits more than it computes. Forks and not threads: tests open stores, sockets and namespaces, and a crash must take one file with it, not the run.
+ * processors the machines of CI have; behaviour, which runs after them, has a third, because it waits more than it computes. Forks and not
+ * threads: tests open stores, sockets and namespaces, and a crash must take one file with it, not the run.
  */
 import { existsSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
@@ -18,6 +19,7 @@ export default defineConfig({
           ...shared,
           name: 'unit',
           maxWorkers: 2,
+          sequence: { groupOrder: 0 },
           include: ['src/**/*.test.ts', 'test/{tools,policy,wire,sim}/**/*.test.ts'],
         },
       },
@@ -26,6 +28,7 @@ export default defineConfig({
           ...shared,
           name: 'behaviour',
           maxWorkers: 3,
+          sequence: { groupOrder: 1 },
           include: ['test/{services,gateway,scenarios,console,machine}/**/*.test.ts'],
           globalSetup: existsSync(globalSetup) ? [globalSetup] : [],
         },
