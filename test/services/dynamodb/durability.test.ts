@@ -1,11 +1,12 @@
 import { type AttributeValue, DynamoDB } from '@aws-sdk/client-dynamodb';
+import { DynamoDBStreams } from '@aws-sdk/client-dynamodb-streams';
 import { expect, test } from 'vitest';
 import { freshAccount, startOwnCloud } from '../../support/cloud.ts';
-import { makeSimpleTable } from './support-tables.ts';
+import { makeSimpleTable, readAll } from './support-tables.ts';
 
 const s = (S: string): AttributeValue => ({ S });
 
-test('every write that was acknowledged is there after kill -9 under load, and transactions are whole', async () => {
+test('every write that was acknowledged is there after kill -9 under load; transactions are whole, index and stream show the same', async () => {
   const cloud = await startOwnCloud();
   const account = freshAccount(cloud.endpoint);
   const dynamo = new DynamoDB(account.config());
@@ -14,6 +15,7 @@ test('every write that was acknowledged is there after kill -9 under load, and t
       { AttributeName: 'pk', AttributeType: 'S' },
       { AttributeName: 'worker', AttributeType: 'S' },
     ],
+    StreamSpecification: { StreamEnabled: true, StreamViewType: 'NEW_IMAGE' },
     GlobalSecondaryIndexes: [
       {
         IndexName: 'by-worker',
@@ -68,7 +70,16 @@ test('every write that was acknowledged is there after kill -9 under load, and t
       indexed += Count;
     }
     expect(indexed).toBe(Items.length);
-    expect((await client.describeTable({ TableName })).Table?.ItemCount).toBe(Items.length);
+    const { Table } = await client.describeTable({ TableName });
+    expect(Table?.ItemCount).toBe(Items.length);
+    const streams = new DynamoDBStreams(freshAccountOf(account.id, again.endpoint));
+    const shown = new Map<string, number>();
+    for (const { dynamodb } of await readAll(streams, Table!.LatestStreamArn!)) {
+      const { pk, v } = dynamodb!.NewImage!;
+      expect(Number(v?.S), `${pk?.S} is shown in order`).toBeGreaterThan(shown.get(pk?.S ?? '') ?? -1);
+      shown.set(pk?.S ?? '', Number(v?.S));
+    }
+    expect(shown).toEqual(found);
   } finally {
     await again.stop();
   }

@@ -1,26 +1,11 @@
 import { type AttributeValue, DynamoDB } from '@aws-sdk/client-dynamodb';
-import { DynamoDBStreams, type _Record as StreamRecord } from '@aws-sdk/client-dynamodb-streams';
+import { DynamoDBStreams } from '@aws-sdk/client-dynamodb-streams';
 import { expect, test } from 'vitest';
 import { advanceClock, eventually, freshAccount, refused, startOwnCloud } from '../../support/cloud.ts';
-import { makeSimpleTable } from './support-tables.ts';
+import { readAll, makeSimpleTable } from './support-tables.ts';
 
 const s = (S: string): AttributeValue => ({ S });
 const hour = 3_600_000;
-
-async function readAll(streams: DynamoDBStreams, StreamArn: string): Promise<StreamRecord[]> {
-  const records: StreamRecord[] = [];
-  const { StreamDescription } = await streams.describeStream({ StreamArn });
-  for (const { ShardId } of StreamDescription?.Shards ?? []) {
-    let { ShardIterator } = await streams.getShardIterator({ StreamArn, ShardId, ShardIteratorType: 'TRIM_HORIZON' });
-    for (let empty = 0; ShardIterator !== undefined && empty < 2; ) {
-      const page = await streams.getRecords({ ShardIterator });
-      empty = page.Records?.length === 0 ? empty + 1 : 0;
-      records.push(...(page.Records ?? []));
-      ShardIterator = page.NextShardIterator;
-    }
-  }
-  return records;
-}
 
 test('a stream shows each change in order, in its view, and nothing for no change', async () => {
   const account = freshAccount();

@@ -1,5 +1,6 @@
 /** Tables for the tests of DynamoDB. */
 import { type CreateTableCommandInput, DynamoDB, waitUntilTableExists } from '@aws-sdk/client-dynamodb';
+import type { DynamoDBStreams, _Record as StreamRecord } from '@aws-sdk/client-dynamodb-streams';
 import { freshAccount, type TestAccount } from '../../support/cloud.ts';
 
 export interface Bench {
@@ -40,4 +41,20 @@ export function makeSimpleTable(dynamo: DynamoDB, changes: Partial<CreateTableCo
     KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
     ...changes,
   });
+}
+
+/** All records of a stream, shard by shard. */
+export async function readAll(streams: DynamoDBStreams, StreamArn: string): Promise<StreamRecord[]> {
+  const records: StreamRecord[] = [];
+  const { StreamDescription } = await streams.describeStream({ StreamArn });
+  for (const { ShardId } of StreamDescription?.Shards ?? []) {
+    let { ShardIterator } = await streams.getShardIterator({ StreamArn, ShardId, ShardIteratorType: 'TRIM_HORIZON' });
+    for (let empty = 0; ShardIterator !== undefined && empty < 2; ) {
+      const page = await streams.getRecords({ ShardIterator });
+      empty = page.Records?.length === 0 ? empty + 1 : 0;
+      records.push(...(page.Records ?? []));
+      ShardIterator = page.NextShardIterator;
+    }
+  }
+  return records;
 }
