@@ -40,7 +40,7 @@ const application: Readonly<Record<string, AttributeRule>> = {
   'health_check_logs.s3.prefix': { fallback: '', takes: { only: '' } },
   'routing.http2.enabled': { fallback: 'true', takes: flag },
   'routing.http.drop_invalid_header_fields.enabled': { fallback: 'false', takes: flag },
-  'routing.http.desync_mitigation_mode': { fallback: 'defensive', takes: /^(defensive|strictest)$/ },
+  'routing.http.desync_mitigation_mode': { fallback: 'defensive', takes: /^(monitor|defensive|strictest)$/ },
   'routing.http.preserve_host_header.enabled': { fallback: 'false', takes: flag },
   'routing.http.xff_client_port.enabled': { fallback: 'false', takes: flag },
   'routing.http.xff_header_processing.mode': { fallback: 'append', takes: /^(append|preserve|remove)$/ },
@@ -184,8 +184,6 @@ function nounOf(sort: AttributeSort): string {
 
 function check(operation: string, key: string, value: string, { takes }: AttributeRule): void {
   if (takes instanceof RegExp) {
-    if (key === 'routing.http.desync_mitigation_mode' && value === 'monitor')
-      throw parameterNotImplemented(operation, `${key}=monitor`);
     if (!takes.test(value)) throw invalidConfiguration(`'${value}' is not a valid value for attribute '${key}'`);
   } else if ('only' in takes) {
     if (value !== takes.only) throw parameterNotImplemented(operation, `${key}=${value}`);

@@ -62,7 +62,7 @@ function httpOptions(row: BalancerRow): HttpOptions {
     keepAliveMillis: Number(value('client_keep_alive.seconds') || 3600) * 1000,
     http2: isOn('routing.http2.enabled'),
     dropInvalidHeaders: isOn('routing.http.drop_invalid_header_fields.enabled'),
-    desync: value('routing.http.desync_mitigation_mode') === 'strictest' ? 'strictest' : 'defensive',
+    desync: (value('routing.http.desync_mitigation_mode') || 'defensive') as HttpOptions['desync'],
     preserveHost: isOn('routing.http.preserve_host_header.enabled'),
     forwardedFor: (value('routing.http.xff_header_processing.mode') || 'append') as HttpOptions['forwardedFor'],
     forwardedForPort: isOn('routing.http.xff_client_port.enabled'),

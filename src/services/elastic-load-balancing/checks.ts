@@ -113,8 +113,7 @@ function readDesync(known: Attributes['desync'], given: LoadBalancerAttributes['
   let desync = known;
   for (const { Key, Value } of given ?? []) {
     if (Key !== desyncKey) throw invalidConfiguration(`Load balancer attribute key '${Key}' is not recognized`);
-    if (Value === 'monitor') throw parameterNotImplemented('ModifyLoadBalancerAttributes', `${desyncKey} monitor`);
-    if (Value !== 'defensive' && Value !== 'strictest')
+    if (Value !== 'monitor' && Value !== 'defensive' && Value !== 'strictest')
       throw invalidConfiguration(`The value '${Value}' of the attribute '${desyncKey}' is not valid`);
     desync = Value;
   }

@@ -43,7 +43,7 @@ export interface BalancerRow {
   draining: { enabled: boolean; seconds: number };
   idleSeconds: number;
   /** Desync mitigation; defensive where absent. */
-  desync?: 'defensive' | 'strictest' | undefined;
+  desync?: 'monitor' | 'defensive' | 'strictest' | undefined;
   created: Millis;
   tags: Readonly<Record<string, string>>;
   dnsName: string;

@@ -293,13 +293,21 @@ describe('what is no proper request', () => {
 
   test.each([
     ['two lengths', 400, `POST / HTTP/1.1\r\n${host}Content-Length: 4\r\nContent-Length: 5\r\n\r\nabcde`],
-    ['a coding in disguise', 400, `POST / HTTP/1.1\r\n${host}Transfer_Encoding: chunked\r\n\r\n0\r\n\r\n`],
     ['a blank before the colon', 400, `POST / HTTP/1.1\r\n${host}Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n`],
     ['two codings', 400, `POST / HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n`],
     ['an unknown coding', 501, `POST / HTTP/1.1\r\n${host}Transfer-Encoding: gzip\r\n\r\n`],
     ['a folded header', 400, `GET / HTTP/1.1\r\n${host}X: a\r\n b\r\n\r\n`],
     ['a bare line feed in a value', 400, `GET / HTTP/1.1\r\n${host}X: a\nTransfer-Encoding: chunked\r\n\r\n`],
     ['a bad chunk size', 400, `POST / HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n`],
+    ['a chunk without end', 400, `POST / HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\nfffffffffffff\r\nhello`],
+    ['a chunk line that ends early', 400, `POST / HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\n5\nhello\r\n0\r\n\r\n`],
+    ['a chunk longer than it says', 400, `POST / HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\n3\r\nhello\r\n0\r\n\r\n`],
+    ['an endless chunk line', 400, `POST / HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\n5;${'x'.repeat(9000)}`],
+    [
+      'a long trailer',
+      400,
+      `POST / HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\n0\r\n${`T: ${'x'.repeat(900)}\r\n`.repeat(20)}\r\n`,
+    ],
     ['a negative length', 400, `POST / HTTP/1.1\r\n${host}Content-Length: -1\r\n\r\n`],
     ['two hosts', 400, `GET / HTTP/1.1\r\n${host}Host: y.example.com\r\n\r\n`],
     ['no host', 400, 'GET / HTTP/1.1\r\n\r\n'],

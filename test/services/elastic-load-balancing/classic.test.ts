@@ -263,7 +263,14 @@ test('desync mitigation is set as an additional attribute, and the strictest mod
   expect(known.LoadBalancerAttributes!.AdditionalAttributes).toEqual([{ Key: key, Value: 'strictest' }]);
   await set(key, 'defensive');
   await refused(set(key, 'lax'), 'InvalidConfigurationRequest', `The value 'lax' of the attribute '${key}' is not valid`);
-  await refused(set(key, 'monitor'), 'NotImplemented');
+  const severe = 'POST / HTTP/1.1\r\nHost: x.example.com\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc';
+  expect((await raw(node, 80, severe)).status).toBe(400);
+  await set(key, 'monitor');
+  // It goes on as it came; the server itself refuses it.
+  await eventually(async () => expect((await raw(node, 80, severe)).headers['server']).toBeUndefined(), {
+    why: 'the mode is in force',
+  });
+  await set(key, 'defensive');
   await refused(set('no.such', 'x'), 'InvalidConfigurationRequest', "Load balancer attribute key 'no.such' is not recognized");
 });
 

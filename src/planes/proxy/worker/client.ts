@@ -7,6 +7,7 @@ import { BodyReader } from './http-body.ts';
 import { HeadError, headBytesMax, headEnd, parseRequest, type RequestHead } from './http-head.ts';
 import { Exchange } from './exchange.ts';
 import { type Arrival, ownPage, reasonOf } from './forwarded.ts';
+import type { Doubt } from '../types.ts';
 import type { LiveListener, NodeState, Swept } from './node-state.ts';
 
 const empty = Buffer.alloc(0);
@@ -88,7 +89,7 @@ export class Client implements Swept {
       }
     } catch (error) {
       if (!(error instanceof HeadError)) throw error;
-      if (this.#exchange === undefined) this.refuse(error.status, error.reason);
+      if (this.#exchange === undefined) this.refuse(error.status, error);
       else this.#giveUp(error.status);
     }
   }
@@ -112,11 +113,8 @@ export class Client implements Swept {
     const text = this.#pending.toString('latin1', 0, end);
     this.#pending = this.#pending.subarray(end);
     this.#scanned = 0;
-    const head = parseRequest(text);
-    if (head.doubt !== undefined) {
-      if (this.state.http.desync === 'strictest') throw new HeadError(400, 'The request is in doubt.', head.doubt.reason);
-      this.state.counts.add('ambiguous');
-    }
+    const head = parseRequest(text, this.state.http.desync);
+    if (head.doubt !== undefined) this.state.counts.add('ambiguous');
     this.#begin(head, end);
     return true;
   }
@@ -173,11 +171,11 @@ export class Client implements Swept {
   }
 
   /** Answers a request that could not be read, and closes. */
-  refuse(status: number, reason?: string): void {
+  refuse(status: number, why?: Doubt): void {
     const { counts } = this.state;
     counts.add('answers.node.4xx');
     if (status === 400) counts.add('ambiguous');
-    if (this.state.http.log) this.#logRefusal(status, reason);
+    if (this.state.http.log) this.#logRefusal(status, why);
     this.#stage = 'over';
     const page = ownPage(status);
     this.socket.end(
@@ -187,7 +185,7 @@ export class Client implements Swept {
     );
   }
 
-  #logRefusal(status: number, reason: string | undefined): void {
+  #logRefusal(status: number, why: Doubt | undefined): void {
     const { arrival, state } = this;
     const now = Date.now();
     const scheme = arrival.secure ? 'https' : 'http';
@@ -203,7 +201,7 @@ export class Client implements Swept {
       ...{ userAgent: '-', cipher: arrival.tls?.cipher ?? '-', tlsVersion: arrival.tls?.version ?? '-', pool: '-', trace: '-' },
       ...{ serverName: arrival.tls?.serverName || '-', certificate: arrival.tls?.certificate || '-', priority: -1 },
       ...{ action: '-', redirect: '-', connection: arrival.connection },
-      doubt: reason === undefined || status !== 400 ? undefined : { grade: 'severe', reason },
+      doubt: why === undefined || status !== 400 ? undefined : { grade: why.grade, reason: why.reason },
     });
   }
 

@@ -4,6 +4,7 @@ import type { Client } from './client.ts';
 import { headBytesMax, headEnd, HeadError, parseResponse, type RequestHead, type ResponseHead } from './http-head.ts';
 import { forwardedForMax, forwardedHead, locationOf, ownPage, reasonOf, traceOf, headerValue } from './forwarded.ts';
 import { FunctionCall, headersOf } from './function-call.ts';
+import { logEntry } from './log-entry.ts';
 import type { HandedAnswer } from '../types.ts';
 import type { LiveListener } from './node-state.ts';
 import { cookiesFor, findRule, type Routed, routeForward } from './route-request.ts';
@@ -147,13 +148,13 @@ export class Exchange implements UpstreamUser {
     if (!names.has('content-type')) text += 'Content-Type: application/octet-stream\r\n';
     for (const [name, value] of headers) if (!ownOfCalls.has(name.toLowerCase())) text += `${name}: ${value}\r\n`;
     text += cookiesFor(state, routed, [], arrival.secure);
-    text += `Content-Length: ${bytes.length}\r\nConnection: ${this.#head.keepAlive ? 'keep-alive' : 'close'}\r\n\r\n`;
+    text += `Content-Length: ${bytes.length}\r\nConnection: ${this.#keeps ? 'keep-alive' : 'close'}\r\n\r\n`;
     state.counts.add('functions.bytes', this.#received + text.length + bytes.length);
     this.#write(text);
     if (this.#head.method !== 'HEAD') this.#write(bytes);
     this.#release();
     this.#end();
-    this.#client.answered(this.#head.keepAlive);
+    this.#client.answered(this.#keeps);
   }
 
   #connect(): void {
@@ -289,7 +290,7 @@ export class Exchange implements UpstreamUser {
   }
 
   get #keeps(): boolean {
-    return this.#head.keepAlive && this.#framing !== 'plain' && this.#head.doubt?.grade !== 'ambiguous';
+    return this.#head.keepAlive && this.#framing !== 'plain' && !this.#head.breaks;
   }
 
   #writeContent(bytes: Buffer): void {
@@ -309,7 +310,7 @@ export class Exchange implements UpstreamUser {
       return;
     }
     if (this.#framing === 'raw' && taken > 0) this.#write(taken === bytes.length ? bytes : bytes.subarray(0, taken));
-    if (body.done) this.#finish(taken === bytes.length && this.#answer!.keepAlive && this.#requestDone);
+    if (body.done) this.#finish(taken === bytes.length && this.#answer!.keepAlive && this.#requestDone && !this.#head.breaks);
   }
 
   #write(bytes: Buffer | string): void {
@@ -458,7 +459,8 @@ export class Exchange implements UpstreamUser {
     this.#status = status;
     this.#redirect = location ?? '-';
     this.begun = true;
-    const keep = this.#head.keepAlive && (this.#head.body === 'none' || this.#head.body === 0 || this.#requestDone);
+    const keep =
+      this.#head.keepAlive && !this.#head.breaks && (this.#head.body === 'none' || this.#head.body === 0 || this.#requestDone);
     const text =
       `HTTP/1.1 ${status} ${reasonOf(status)}\r\nServer: awselb/2.0\r\nDate: ${new Date(state.now).toUTCString()}\r\n` +
       `Content-Type: ${contentType === '' ? 'text/plain' : contentType}\r\nContent-Length: ${page.length}\r\n` +
@@ -478,46 +480,20 @@ export class Exchange implements UpstreamUser {
   #end(): void {
     if (this.#over) return;
     this.#over = true;
-    const { state, arrival } = this.#client;
+    const { state } = this.#client;
     state.counts.add('bytes', this.#received + this.#written);
-    if (state.http.log) this.#log(arrival.secure);
+    if (state.http.log) this.#log();
   }
 
-  #log(secure: boolean): void {
-    const { state, arrival, virtual } = this.#client;
-    const now = performance.now();
-    const seconds = (from: number, to: number): number => (from === 0 || to === 0 ? -1 : Math.max(0, (to - from) / 1000));
-    const target = this.#routed?.target;
-    const address = target === undefined || this.#call !== undefined ? '-' : `${target.spec.address}:${target.spec.port}`;
-    const url = `${secure ? 'https' : 'http'}://${this.#head.host.replace(/:\d+$/, '')}:${arrival.port}${this.#head.target}`;
-    const action = this.#routed?.rule.action.kind;
-    state.counts.log({
-      kind: this.#tunnel ? (secure ? 'wss' : 'ws') : virtual ? 'h2' : secure ? 'https' : 'http',
-      at: Date.now(),
-      began: Date.now() - (now - this.#since),
-      client: `${arrival.client}:${arrival.clientPort}`,
-      target: address,
-      requestTime: target === undefined ? -1 : seconds(this.#since, this.#sentAt),
-      targetTime: seconds(this.#sentAt, this.#headAt),
-      responseTime: seconds(this.#headAt, now),
-      status: this.#status,
-      targetStatus: this.#targetStatus,
-      received: this.#received,
-      sent: this.#written,
-      request: `${this.#head.method} ${url} HTTP/${virtual ? '2.0' : `1.${this.#head.minor}`}`,
-      userAgent: headerValue(this.#head.headers, 'user-agent') ?? '-',
-      cipher: arrival.tls?.cipher ?? '-',
-      tlsVersion: arrival.tls?.version ?? '-',
-      pool: this.#routed?.pool?.spec.key ?? '-',
-      trace: this.#trace,
-      serverName: arrival.tls?.serverName || '-',
-      certificate: arrival.tls?.certificate || '-',
-      priority: this.#routed?.rule.priority ?? -1,
-      action: action === 'fixed' ? 'fixed-response' : (action ?? '-'),
-      redirect: this.#redirect,
-      doubt: this.#head.doubt,
-      failure: this.#failure,
-      connection: arrival.connection,
-    });
+  #log(): void {
+    const target = this.#call === undefined ? this.#routed?.target : undefined;
+    this.#client.state.counts.log(
+      logEntry(this.#client, this.#head, this.#routed, {
+        ...{ kind: this.#tunnel ? 'tunnel' : 'request', reachedTarget: this.#routed?.target !== undefined, target: target?.spec },
+        ...{ since: this.#since, sentAt: this.#sentAt, headAt: this.#headAt, status: this.#status },
+        ...{ targetStatus: this.#targetStatus, received: this.#received, sent: this.#written, trace: this.#trace },
+        ...{ redirect: this.#redirect, failure: this.#failure },
+      }),
+    );
   }
 }

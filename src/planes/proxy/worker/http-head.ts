@@ -4,7 +4,10 @@
  * several times slower (bench `loadbalancer`).
  */
 
-import type { Doubt } from '../types.ts';
+import type { Doubt, HttpOptions } from '../types.ts';
+import { Doubts, HeadError } from './doubts.ts';
+
+export { HeadError } from './doubts.ts';
 
 /** Bytes of a request line, of one header, of the whole head. */
 const lineBytesMax = 16_384;
@@ -34,6 +37,8 @@ export interface RequestHead {
   expectsContinue: boolean;
   /** What servers disagree about in it. */
   doubt?: Doubt | undefined;
+  /** Both connections end with it. */
+  breaks: boolean;
   /** There is a header whose name is lawful, but not plain. */
   oddNames: boolean;
 }
@@ -50,24 +55,13 @@ export interface ResponseHead {
 /** How a body ends: there is none, after so many bytes, by its own chunks, with the connection. */
 export type BodyKind = 'none' | 'chunked' | 'close' | number;
 
-/** Why a request is refused, as the status of the answer. */
-export class HeadError extends Error {
-  readonly status: number;
-  /** What it is called in logs. */
-  readonly reason: string;
-
-  constructor(status: number, message: string, reason = 'NonCompliantHeader') {
-    super(message);
-    this.status = status;
-    this.reason = reason;
-  }
-}
-
 const plainName = /^[0-9A-Za-z-]+$/;
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 // A control character in a value would end a line for some servers; tabs are allowed.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const badValue = /[\x00-\x08\x0a-\x1f\x7f]/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: likewise
+const oddValue = /[\x00-\x08\x0a-\x1f\x7f-\xff]/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: likewise
 const badTarget = /[\x00-\x20\x7f]/;
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'TRACE', 'CONNECT']);
@@ -78,18 +72,19 @@ export function headEnd(bytes: Buffer, from: number): number {
   return end < 0 ? -1 : end + 4;
 }
 
-/** Reads a request's head, the empty line included. Throws HeadError. */
-export function parseRequest(text: string): RequestHead {
+/** Reads a request's head, the empty line included. Throws HeadError, also for what the mode refuses. */
+export function parseRequest(text: string, mode: HttpOptions['desync']): RequestHead {
+  const doubts = new Doubts(mode);
   const lineEnd = text.indexOf('\r\n');
   if (lineEnd > lineBytesMax) throw new HeadError(414, 'The request line is too long.');
   const line = text.slice(0, lineEnd);
   const first = line.indexOf(' ');
   const last = line.lastIndexOf(' ');
   const method = line.slice(0, first);
-  const target = line.slice(first + 1, last);
+  const given = line.slice(first + 1, last);
   const version = line.slice(last + 1);
-  if (first < 1 || last <= first || badTarget.test(target) || target === '')
-    throw new HeadError(400, 'The request line is malformed.', 'BadUri');
+  if (first < 1 || last <= first || given === '') throw new HeadError(400, 'The request line is malformed.', 'BadUri');
+  const target = badTarget.test(given) ? doubtfulTarget(given, doubts) : given;
   if (!methods.has(method) && !token.test(method)) throw new HeadError(400, 'The method is malformed.', 'BadMethod');
   if (method === 'CONNECT' || method === 'TRACE') throw new HeadError(405, `${method} is not allowed.`);
   if (version !== 'HTTP/1.1' && version !== 'HTTP/1.0')
@@ -97,16 +92,23 @@ export function parseRequest(text: string): RequestHead {
   if (target[0] !== '/' && !/^https?:\/\/./i.test(target) && !(method === 'OPTIONS' && target === '*'))
     throw new HeadError(400, 'The target is malformed.', 'BadUri');
   const minor = version === 'HTTP/1.1' ? 1 : 0;
-  const headers = parseHeaders(text, lineEnd + 2);
-  return interpretRequest({ method, target, minor, headers });
+  const headers = parseHeaders(text, lineEnd + 2, doubts);
+  return interpretRequest({ method, target, minor, headers }, doubts);
 }
 
-function interpretRequest({
-  method,
-  target,
-  minor,
-  headers,
-}: Pick<RequestHead, 'method' | 'target' | 'minor' | 'headers'>): RequestHead {
+/** A target with blanks or control characters: it goes on with the blanks encoded, so that nobody takes what follows them for the version. */
+function doubtfulTarget(target: string, doubts: Doubts): string {
+  if (/[\0\r\n]/.test(target)) throw new HeadError(400, 'The target holds the end of a line.', 'BadUri');
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  if (/[\x01-\x1f\x7f]/.test(target)) doubts.note('ambiguous', 'AmbiguousUri', 'The target holds control characters.');
+  else doubts.note('acceptable', 'SpaceInUri', 'The target holds a blank.');
+  return target.replaceAll(' ', '%20');
+}
+
+function interpretRequest(
+  { method, target, minor, headers }: Pick<RequestHead, 'method' | 'target' | 'minor' | 'headers'>,
+  doubts: Doubts,
+): RequestHead {
   let host: string | undefined;
   let connection = '';
   let upgrade: string | undefined;
@@ -123,7 +125,8 @@ function interpretRequest({
   }
   if (host === undefined && minor === 1) throw new HeadError(400, 'There is no Host header.');
   if (host !== undefined && /[\s/\\@?#]/.test(host)) throw new HeadError(400, 'The Host header is malformed.');
-  const { body, doubt } = requestBody(headers, minor);
+  const body = requestBody(headers, minor, doubts);
+  if ((method === 'GET' || method === 'HEAD') && body !== 'none') noteBody(body, doubts);
   const absolute = /^https?:\/\/([^/?#]*)/i.exec(target);
   const tokens = connection.split(',').map((part) => part.trim());
   return {
@@ -137,53 +140,70 @@ function interpretRequest({
     upgrade: tokens.includes('upgrade') ? upgrade : undefined,
     expectsContinue,
     oddNames,
-    doubt: doubt ?? ((method === 'GET' || method === 'HEAD') && body !== 'none' ? doubtOfBody(body) : undefined),
+    doubt: doubts.worst,
+    breaks: doubts.breaks,
   };
 }
 
 /** A body of a request that has no use for one ("Desync mitigation mode": classification reasons). */
-function doubtOfBody(body: BodyKind): Doubt {
-  if (body === 0) return { grade: 'acceptable', reason: 'GetHeadZeroContentLength' };
-  return {
-    grade: 'ambiguous',
-    reason: body === 'chunked' ? 'UndefinedTransferEncodingSemantics' : 'UndefinedContentLengthSemantics',
-  };
+function noteBody(body: BodyKind, doubts: Doubts): void {
+  if (body === 0) doubts.note('acceptable', 'GetHeadZeroContentLength', 'There is a length of nothing.');
+  else if (body === 'chunked')
+    doubts.note('ambiguous', 'UndefinedTransferEncodingSemantics', 'Nobody knows what this body means.');
+  else doubts.note('ambiguous', 'UndefinedContentLengthSemantics', 'Nobody knows what this body means.');
 }
 
 /**
- * Length of a request's body. Two lengths that differ are what smuggling is made of, and refused. A length beside chunks is passed on without the
- * length, so that nobody behind can believe it, and the connection ends with it.
+ * Length of a request's body. Two lengths that differ are what smuggling is made of. A length beside chunks is passed on without the length, so that nobody
+ * behind can believe it. Where a mode only monitors, the first length and the last coding count, and the connections end with the request.
  */
-function requestBody(headers: Header[], minor: 0 | 1): { body: BodyKind; doubt?: Doubt | undefined } {
+function requestBody(headers: Header[], minor: 0 | 1, doubts: Doubts): BodyKind {
   let length: string | undefined;
   let coding: string | undefined;
-  let doubt: Doubt | undefined;
+  let twice = false;
   for (const { lower, value, name, plain } of headers) {
     if (lower === 'content-length') {
-      if (length !== undefined && length !== value) throw new HeadError(400, 'There are two lengths.', 'MultipleContentLength');
-      if (length !== undefined) doubt = { grade: 'ambiguous', reason: 'DuplicateContentLength' };
-      length = value;
+      if (length !== undefined && length !== value) doubts.note('severe', 'MultipleContentLength', 'There are two lengths.');
+      else if (length !== undefined) doubts.note('ambiguous', 'DuplicateContentLength', 'There is a length twice.');
+      twice ||= length === value;
+      length ??= value;
     } else if (lower === 'transfer-encoding') {
-      if (coding !== undefined) throw new HeadError(400, 'There are two transfer codings.', 'BadTransferEncoding');
+      if (coding !== undefined) {
+        const chunks = coding === 'chunked' && value.toLowerCase() === 'chunked';
+        doubts.note(
+          'severe',
+          chunks ? 'MultipleTransferEncodingChunked' : 'BadTransferEncoding',
+          'There are two transfer codings.',
+        );
+      }
       coding = value.toLowerCase();
     } else if (!plain && /^(transfer|content).(encoding|length)$/.test(lower))
-      throw new HeadError(400, `The header ${name} looks like one that means a length.`, 'SuspiciousHeader');
+      doubts.note('ambiguous', 'SuspiciousHeader', `The header ${name} looks like one that means a length.`);
   }
-  if (length !== undefined && !/^\d{1,15}$/.test(length))
-    throw new HeadError(400, 'The length is malformed.', 'BadContentLength');
-  if (coding !== undefined) {
-    if (minor === 0) throw new HeadError(400, 'HTTP/1.0 has no transfer codings.', 'BadTransferEncoding');
-    if (coding !== 'chunked')
-      throw new HeadError(coding.includes('chunked') ? 400 : 501, 'The transfer coding is not supported.', 'BadTransferEncoding');
-    if (length === undefined) return { body: 'chunked', doubt };
+  if (length !== undefined && !/^\d{1,15}$/.test(length)) {
+    doubts.note('severe', 'BadContentLength', 'The length is malformed.');
+    length = /\d{1,15}/.exec(length)?.[0] ?? '0';
+  }
+  if (coding !== undefined && isChunked(coding, minor, doubts)) {
+    if (length === undefined) return 'chunked';
+    doubts.note('ambiguous', 'BothTeClPresent', 'There is a length beside chunks.');
     keepOnly(headers, ({ lower }) => lower !== 'content-length');
-    return { body: 'chunked', doubt: { grade: 'ambiguous', reason: 'BothTeClPresent' } };
+    return 'chunked';
   }
-  if (doubt !== undefined) {
+  if (twice) {
     const first = headers.find(({ lower }) => lower === 'content-length');
-    keepOnly(headers, (header) => header.lower !== 'content-length' || header === first);
+    keepOnly(headers, (header) => header.lower !== 'content-length' || header === first || header.value !== first?.value);
   }
-  return { body: length === undefined ? 'none' : Number(length), doubt };
+  return length === undefined ? 'none' : Number(length);
+}
+
+/** Whether a transfer coding, in lower case, means chunks. Throws HeadError with 501 for a coding that is none of the doubtful ones. */
+function isChunked(coding: string, minor: 0 | 1, doubts: Doubts): boolean {
+  if (minor === 0) doubts.note('severe', 'BadTransferEncoding', 'HTTP/1.0 has no transfer codings.');
+  if (coding === 'chunked') return true;
+  if (!coding.includes('chunked')) throw new HeadError(501, 'The transfer coding is not supported.', 'BadTransferEncoding');
+  doubts.note('severe', 'BadTransferEncoding', 'The transfer coding is malformed.');
+  return coding.endsWith('chunked');
 }
 
 /** A value without the blanks and tabs around it, and those alone: String.trim takes more away, such as \x0b or \xa0, and would let it pass. */
@@ -201,7 +221,8 @@ function keepOnly(headers: Header[], wanted: (header: Header) => boolean): void 
   headers.splice(0, headers.length, ...headers.filter(wanted));
 }
 
-function parseHeaders(text: string, from: number): Header[] {
+/** Reads header lines. Without doubts, as of an answer, everything that is malformed throws. */
+function parseHeaders(text: string, from: number, doubts?: Doubts): Header[] {
   const headers: Header[] = [];
   let at = from;
   const stop = text.length - 2;
@@ -209,17 +230,30 @@ function parseHeaders(text: string, from: number): Header[] {
     const end = text.indexOf('\r\n', at);
     const colon = text.indexOf(':', at);
     if (end - at > lineBytesMax) throw new HeadError(400, 'A header is too long.');
+    if (doubts !== undefined && (colon === at || /^[ \t]+$/.test(text.slice(at, Math.min(end, at + 64))))) {
+      // Nothing in it could be passed on.
+      doubts.note('ambiguous', 'EmptyHeader', 'A header is empty.');
+      at = end + 2;
+      continue;
+    }
     if (colon < 0 || colon > end) throw new HeadError(400, 'A header has no colon.', 'BadHeader');
     const name = text.slice(at, colon);
     // Also refuses folded lines, and blanks between name and colon.
     const plain = plainName.test(name);
     if (!plain && !token.test(name)) throw new HeadError(400, 'The name of a header is malformed.', 'BadHeader');
     const value = fieldValue(text, colon + 1, end);
-    if (badValue.test(value)) throw new HeadError(400, 'The value of a header is malformed.', 'BadHeader');
+    if (doubts !== undefined ? oddValue.test(value) : badValue.test(value)) noteValue(value, doubts);
     headers.push({ name, lower: name.toLowerCase(), value, plain });
     at = end + 2;
   }
   return headers;
+}
+
+/** A value with characters that no header should have. What would end a line is refused in every mode: it would become another header. */
+function noteValue(value: string, doubts: Doubts | undefined): void {
+  if (doubts === undefined || /[\0\r\n]/.test(value))
+    throw new HeadError(400, 'The value of a header is malformed.', 'BadHeader');
+  doubts.note('acceptable', 'NonCompliantHeader', 'A header holds a character that is no visible ASCII.');
 }
 
 /** Reads an answer's head. Throws HeadError with status 502. `method` of the request: an answer to HEAD has no body, whatever it says. */
