@@ -177,9 +177,19 @@ export async function trackReplicas(
   }
 }
 
-/** Brings the changes since the last time to one replica, in their order. */
-export const replicate: Task = async ({ payload }, ctx) => {
+/** Until replication is tried again while a Region is down that it needs. */
+const retryMillis = 1000;
+
+/** Brings the changes since the last time to one replica, in their order. While either Region is down they wait. */
+export const replicate: Task = async ({ key, payload }, ctx) => {
   const { table: name, region } = payload as { table: string; region: string };
+  const zones = ctx.part('zones');
+  if (zones.downSince(ctx.region) !== undefined || zones.downSince(region) !== undefined) {
+    await ctx.transact((tx) =>
+      tx.schedule({ task: 'replicate', key, due: ctx.now + retryMillis, payload: { table: name, region } }),
+    );
+    return;
+  }
   const to: Scope = { account: ctx.account, region };
   while (await ctx.transact((tx) => replicateSome(tx, ctx, name, to)));
 };
