@@ -1,4 +1,5 @@
 /** The shop's application, as user data: a cart in memory, in a cookie (signed and not), and in a table of sessions. Written for Node without any package. */
+import { instanceClient } from './instance-client.ts';
 
 /**
  * User data of an application server on port 80. `POST /KIND/cart?ITEM` adds to the cart, `GET /KIND/cart` shows it: `{"who": instance id, "cart": [...]}`. KIND is `memory` (by
@@ -6,42 +7,13 @@
  */
 export const shopScript = `#!/bin/bash
 cat > /shop.js <<'END'
-const http = require('http');
-const crypto = require('crypto');
+${instanceClient}
 const key = 'known to all servers of the shop';
 const sign = (text) => crypto.createHmac('sha256', key).update(text).digest('hex');
-const call = (options, body) => new Promise((resolve, reject) => {
-  const request = http.request(options, (response) => {
-    let text = '';
-    response.on('data', (part) => { text += part; });
-    response.on('end', () => resolve(text));
-  });
-  request.on('error', reject);
-  request.end(body);
-});
-const meta = { host: '169.254.169.254' };
-const token = () => call({ ...meta, method: 'PUT', path: '/latest/api/token', headers: { 'x-aws-ec2-metadata-token-ttl-seconds': '60' } });
-const look = async (path) => call({ ...meta, path: '/latest/meta-data/' + path, headers: { 'x-aws-ec2-metadata-token': await token() } });
-const roles = 'iam/security-credentials/';
 
-/** Signature Version 4, by hand. */
 async function table(operation, input) {
-  const own = JSON.parse(await look(roles + await look(roles)));
-  const host = 'dynamodb.us-east-1.amazonaws.com';
-  const body = JSON.stringify({ TableName: 'sessions', ...input });
-  const now = new Date().toISOString().replace(/[-:]|\\.\\d+/g, '');
-  const headers = { host, 'x-amz-date': now, 'x-amz-security-token': own.Token, 'x-amz-target': 'DynamoDB_20120810.' + operation };
-  const names = Object.keys(headers).sort();
-  const hash = (text) => crypto.createHash('sha256').update(text).digest('hex');
-  const canonical = ['POST', '/', '', ...names.map((name) => name + ':' + headers[name]), '', names.join(';'), hash(body)].join('\\n');
-  const scope = now.slice(0, 8) + '/us-east-1/dynamodb/aws4_request';
-  let secret = 'AWS4' + own.SecretAccessKey;
-  for (const part of scope.split('/')) secret = crypto.createHmac('sha256', secret).update(part).digest();
-  const signature = crypto.createHmac('sha256', secret).update(['AWS4-HMAC-SHA256', now, scope, hash(canonical)].join('\\n')).digest('hex');
-  const authorization = 'AWS4-HMAC-SHA256 Credential=' + own.AccessKeyId + '/' + scope + ', SignedHeaders=' + names.join(';') + ', Signature=' + signature;
-  const answer = JSON.parse(await call({ host, method: 'POST', path: '/', headers: { ...headers, authorization, 'content-type': 'application/x-amz-json-1.0' } }, body));
-  if (answer.__type) throw new Error(answer.__type + ' ' + answer.message);
-  return answer;
+  const headers = { 'x-amz-target': 'DynamoDB_20120810.' + operation, 'content-type': 'application/x-amz-json-1.0' };
+  return JSON.parse(await aws('dynamodb', headers, JSON.stringify({ TableName: 'sessions', ...input })));
 }
 
 const memory = new Map();

@@ -45,8 +45,7 @@ beforeAll(async () => {
   [balancer] = await Promise.all([site.balancer('shop'), makeGroup()]);
   await site.forward(balancer.LoadBalancerArn!, group);
   nodes = Object.values(await site.nodes(balancer.LoadBalancerArn!));
-  await scaling.settled(3);
-  await site.all(group, 'healthy');
+  await whole();
 }, 90_000);
 afterAll(async () => void (await cloud?.stop()));
 
