@@ -14,8 +14,10 @@ const lettersMax = 200;
 
 type Letter = Awaited<ReturnType<typeof letters>>[number];
 
+const kinds: Readonly<Record<Letter['kind'], string>> = { email: 'E-mail', sms: 'SMS', push: 'Push' };
+
 function row({ at, kind, region: from, to, subject = '', body }: Letter): string {
-  const cells = [new Date(at).toISOString(), from, kind === 'email' ? 'E-mail' : 'SMS', to, subject];
+  const cells = [new Date(at).toISOString(), from, kinds[kind], to, subject];
   return `<tr>${cells.map((text) => `<td>${escapeHtml(text)}</td>`).join('')}<td><pre>${escapeHtml(body)}</pre></td></tr>`;
 }
 

@@ -1,5 +1,5 @@
 /**
- * The outbox: what the cloud would hand to a carrier outside it, e-mail and text messages. It leaves this machine for nobody; users read it under
+ * The outbox: what the cloud would hand to a carrier outside it, e-mail, text messages and pushes to phones. It leaves this machine for nobody; users read it under
  * `/_pilvi/outbox`.
  */
 import type { Millis } from '../base/clock.ts';
@@ -12,7 +12,7 @@ export interface OutboxRow {
   at: Millis;
   /** Service that sent it. */
   service: string;
-  kind: 'email' | 'sms';
+  kind: 'email' | 'sms' | 'push';
   from: string;
   to: string;
   subject?: string | undefined;

@@ -7,6 +7,7 @@ import type { StsApi } from '../sts/api.ts';
 import { subscriptionArn, topicArn } from './arns.ts';
 import { postTo } from './http-endpoints.ts';
 import { functionEvent, notificationJson, textFor, unsubscribeUrl } from './messages.ts';
+import { push } from './platforms.ts';
 import type { NoticeRow, SubscriptionRow, TopicRow } from './state.ts';
 
 export const letterFrom = 'no-reply@sns.amazonaws.com';
@@ -45,6 +46,8 @@ export async function send(ctx: Context, topic: TopicRow, row: SubscriptionRow, 
       return toFirehose(ctx, row, body);
     case 'lambda':
       return toFunction(ctx, topic, row, notice);
+    case 'application':
+      return toDevice(ctx, row.endpoint, notice);
     case 'http':
     case 'https':
       return toEndpoint(ctx, topic, row, 'Notification', notice.id, body);
@@ -119,6 +122,12 @@ async function toFirehose(ctx: Context, row: SubscriptionRow, body: string): Pro
   } catch (error) {
     return fail(error, 'firehose');
   }
+}
+
+/** Pushes to a device; one that is gone or disabled is not tried again. */
+async function toDevice(ctx: Context, arn: string, notice: NoticeRow): Promise<Answer> {
+  await push(ctx, arn, notice).catch((error: unknown) => fail(error, 'application'));
+  return { status: 200, response: 'accepted' };
 }
 
 /** Posts to an endpoint of HTTP. Throws DeliveryFailure. */

@@ -10,6 +10,14 @@ export function topicNotFound(): AwsError {
   return new AwsError('NotFound', 'Topic does not exist', { status: 404 });
 }
 
+export function notFound(message: string): AwsError {
+  return new AwsError('NotFound', message, { status: 404 });
+}
+
+export function endpointDisabled(): AwsError {
+  return new AwsError('EndpointDisabled', 'Endpoint is disabled');
+}
+
 export function subscriptionNotFound(): AwsError {
   return new AwsError('NotFound', 'Subscription does not exist', { status: 404 });
 }

@@ -19,6 +19,7 @@ const kindsByProtocol: Partial<Readonly<Record<Protocol, (typeof kinds)[number]>
   lambda: 'Lambda',
   firehose: 'Firehose',
   sqs: 'SQS',
+  application: 'Application',
 };
 const roleForm = /^arn:aws:iam::\d{12}:role\/.+$/;
 

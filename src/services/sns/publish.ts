@@ -2,7 +2,7 @@
 import type { PublishBatchRequestEntry, PublishInput, SNS } from '@aws-sdk/client-sns';
 import { createHash } from 'node:crypto';
 import type { Context, Transaction } from '../../kernel/context.ts';
-import { AwsError, parameterNotImplemented } from '../../kernel/errors.ts';
+import { AwsError } from '../../kernel/errors.ts';
 import { post } from '../../kernel/outbox.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
 import { attributeBytes, readAttributes } from './attributes.ts';
@@ -18,6 +18,7 @@ import {
 import { archive } from './archives.ts';
 import { checkTopic, findTopic, type FoundTopic, onTopic } from './lookup.ts';
 import { count } from './metrics.ts';
+import { isEndpointArn, push } from './platforms.ts';
 import { seal } from './sealing.ts';
 import { Duplicates, type NoticeRow, Notices, type TopicRow, Topics } from './state.ts';
 
@@ -139,13 +140,20 @@ async function publishText(ctx: Context, phone: string, input: PublishInput): Pr
   return ctx.uuid();
 }
 
+/** A push to one device: into the outbox. */
+async function publishPush(ctx: Context, arn: string, { Message = '', MessageStructure }: PublishInput): Promise<string> {
+  if (Message === '') throw invalidParameter('Empty message');
+  await push(ctx, arn, readStructure(Message, MessageStructure));
+  return ctx.uuid();
+}
+
 export const publishHandlers: HandlersOf<SNS> = {
   async Publish(input, ctx) {
     const { TopicArn, TargetArn, PhoneNumber } = input;
     if (PhoneNumber !== undefined) return { MessageId: await publishText(ctx, PhoneNumber, input) };
     const arn = TopicArn ?? TargetArn;
     if (arn === undefined) throw invalidParameter('TopicArn or TargetArn Reason: no value for required parameter');
-    if (arn.includes(':endpoint/')) throw parameterNotImplemented('Publish', 'TargetArn of a platform endpoint');
+    if (isEndpointArn(arn)) return { MessageId: await publishPush(ctx, arn, input) };
     const found = await findTopic(ctx, arn, TopicArn === undefined ? 'TargetArn' : 'TopicArn');
     const [accepted] = await publishTo(found, [prepareNotice(found.topic, input)]);
     return { MessageId: accepted?.id, SequenceNumber: accepted?.sequence };
@@ -185,6 +193,10 @@ export const publishHandlers: HandlersOf<SNS> = {
 
 export const publishChecks: AuthorisationsOf<SNS> = {
   Publish: async ({ TopicArn, TargetArn, PhoneNumber }, ctx) =>
-    PhoneNumber === undefined ? checkTopic(TopicArn ?? TargetArn, ctx) : [{ resource: '*' }],
+    PhoneNumber !== undefined
+      ? [{ resource: '*' }]
+      : isEndpointArn(TopicArn ?? TargetArn ?? '')
+        ? [{ resource: TopicArn ?? TargetArn ?? '' }]
+        : checkTopic(TopicArn ?? TargetArn, ctx),
   PublishBatch: onTopic,
 };

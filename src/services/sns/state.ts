@@ -34,7 +34,7 @@ export interface TopicRow {
 
 export const Topics = defineTable<TopicRow>()({ name: 'sns.topics', scope: 'region', key: (row) => [row.name] });
 
-export type Protocol = 'http' | 'https' | 'email' | 'email-json' | 'sms' | 'sqs' | 'lambda' | 'firehose';
+export type Protocol = 'http' | 'https' | 'email' | 'email-json' | 'sms' | 'sqs' | 'lambda' | 'firehose' | 'application';
 
 /** A replay from a topic's archive: times, how far it has come, and the policy as given. */
 export interface Replay {

@@ -3,7 +3,6 @@ import type { SNS, Subscription } from '@aws-sdk/client-sns';
 import type { Millis } from '../../base/clock.ts';
 import { pageOf } from '../../base/paging.ts';
 import type { Context } from '../../kernel/context.ts';
-import { parameterNotImplemented } from '../../kernel/errors.ts';
 import type { AuthorisationsOf, FiredJob, HandlersOf } from '../../kernel/service.ts';
 import type { SqsApi } from '../sqs/api.ts';
 import { readReplay, scheduleReplay } from './archives.ts';
@@ -13,18 +12,16 @@ import { askToConfirm } from './deliveries.ts';
 import { authorizationError, invalidParameter, subscriptionNotFound, topicNotFound } from './errors.ts';
 import { checkFilterPolicy } from './filters.ts';
 import { checkTopic, findSubscription, findTopic, type FoundTopic, onSubscription, onTopic } from './lookup.ts';
+import { isEndpointArn } from './platforms.ts';
 import { type Protocol, type SubscriptionRow, Subscriptions, type TopicRow, Topics } from './state.ts';
 
 const perPage = 100;
 /** "The token is valid for 2 days", SNS API Reference, ConfirmSubscription. */
 const tokenMillis = 2 * 86_400_000;
 
-const protocols: readonly string[] = ['http', 'https', 'email', 'email-json', 'sms', 'sqs', 'lambda', 'firehose'];
-/** Protocols of AWS that have no service behind them here yet. */
-const missingProtocols: readonly string[] = ['application'];
+const protocols: readonly string[] = ['http', 'https', 'email', 'email-json', 'sms', 'sqs', 'lambda', 'firehose', 'application'];
 
 function readProtocol(protocol: string): Protocol {
-  if (missingProtocols.includes(protocol)) throw parameterNotImplemented('Subscribe', `Protocol=${protocol}`);
   if (!protocols.includes(protocol)) throw invalidParameter(`Amazon SNS does not support this protocol string: ${protocol}`);
   return protocol as Protocol;
 }
@@ -57,6 +54,9 @@ async function checkEndpoint(ctx: Context, { topic }: FoundTopic, protocol: Prot
     case 'firehose':
       if (!/^arn:aws:firehose:[a-z0-9-]+:\d{12}:deliverystream\/[\w.-]{1,64}$/.test(endpoint))
         throw invalidParameter('Firehose endpoint ARN');
+      break;
+    case 'application':
+      if (!isEndpointArn(endpoint)) throw invalidParameter('Application endpoint arn invalid');
       break;
     default:
       if (!/^[^@\s]+@[^@\s]+\.[^@\s]+$/.test(endpoint)) throw invalidParameter('Email address');
@@ -144,9 +144,9 @@ function describe(ctx: Context, row: SubscriptionRow): Subscription {
   };
 }
 
-/** An endpoint that its own owner subscribes needs no confirmation; a phone cannot give one, and a function has its policy. */
+/** An endpoint that its own owner subscribes needs no confirmation; a phone or device cannot give one, and a function has its policy. */
 function needsConfirmation(ctx: Context, protocol: Protocol, endpoint: string): boolean {
-  if (protocol === 'sms' || protocol === 'lambda') return false;
+  if (protocol === 'sms' || protocol === 'lambda' || protocol === 'application') return false;
   return !['sqs', 'firehose'].includes(protocol) || endpoint.split(':')[4] !== ctx.caller.account;
 }
 
