@@ -6,20 +6,22 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { DescribeImagesResult, DescribeInstancesResult } from '@aws-sdk/client-ec2';
 import { isLocalRequest } from '../base/local-request.ts';
-import { findRegion } from '../base/regions.ts';
 import type { Caller } from '../kernel/caller.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Door } from './door.ts';
-import { defaultRegion, Entry } from './entry.ts';
+import { Entry } from './entry.ts';
+import { createClassic, showClassic } from './classic.ts';
 import { Shells } from './connect.ts';
+import { showDashboard, showDashboards } from './dashboards.ts';
 import { showLaunch, subscribe } from './launch.ts';
 import type { Market } from './market.ts';
 import { showOutbox } from './outbox.ts';
 import { base, instancesPage, rootSignInPage, signInPage, styleSheet } from './pages.ts';
 import { showExecution, showMachine, showMachines } from './flows.ts';
 import { deleteBucket, showBuckets, showObjects } from './s3.ts';
+import { setDesired, showGroups } from './scaling.ts';
 import { SignIns } from './sign-ins.ts';
-import { type Answer, goTo, invoke, isSecure, shown, type Visit, wordsOf } from './visit.ts';
+import { type Answer, goTo, invoke, isSecure, regionOf, shown, type Visit, wordsOf } from './visit.ts';
 
 /** Largest body of a form. */
 const formBytesMax = 16 * 1024;
@@ -146,6 +148,18 @@ class Console {
         return this.#signedIn(visit, (caller) => showObjects(this.#kernel, caller, visit));
       case 'POST /s3/delete':
         return this.#signedIn(visit, (caller) => deleteBucket(this.#kernel, caller, visit));
+      case 'GET /autoscaling/groups':
+        return this.#signedIn(visit, (caller) => showGroups(this.#kernel, caller, visit));
+      case 'POST /autoscaling/groups':
+        return this.#signedIn(visit, (caller) => setDesired(this.#kernel, caller, visit));
+      case 'GET /elb/classic':
+        return this.#signedIn(visit, (caller) => showClassic(this.#kernel, caller, visit));
+      case 'POST /elb/classic':
+        return this.#signedIn(visit, (caller) => createClassic(this.#kernel, caller, visit));
+      case 'GET /cloudwatch/dashboards':
+        return this.#signedIn(visit, (caller) => showDashboards(this.#kernel, caller));
+      case 'GET /cloudwatch/dashboard':
+        return this.#signedIn(visit, (caller) => showDashboard(this.#kernel, caller, visit));
       case 'GET /outbox':
         return this.#signedIn(visit, (caller) => showOutbox(this.#kernel, caller));
       case 'GET /states/machines':
@@ -174,7 +188,7 @@ class Console {
   async #instances(visit: Visit, refused?: string): Promise<Answer> {
     const caller = await this.#entry.signedIn(visit);
     if ('status' in caller) return caller;
-    const region = findRegion(visit.form.get('region') ?? visit.url.searchParams.get('region') ?? '')?.name ?? defaultRegion;
+    const region = regionOf(visit);
     const failures = refused === undefined ? [] : [refused];
     const ask = async <Output>(operation: string, input: unknown): Promise<Output | undefined> => {
       try {
@@ -202,7 +216,7 @@ class Console {
   async #launch(visit: Visit): Promise<Answer> {
     const caller = await this.#entry.signedIn(visit);
     if ('status' in caller) return caller;
-    const region = findRegion(visit.form.get('region') ?? '')?.name ?? defaultRegion;
+    const region = regionOf(visit);
     const input = { ImageId: visit.form.get('image') ?? '', InstanceType: 't3.micro', MinCount: 1, MaxCount: 1 };
     try {
       await invoke(this.#kernel, ['ec2', 'RunInstances'], region, caller, input);

@@ -16,6 +16,7 @@ export const styleSheet = `body { font: 15px/1.5 system-ui, sans-serif; max-widt
 table { border-collapse: collapse } td, th { border: 1px solid #ccc; padding: .3em .7em; text-align: left }
 label { display: block; margin: .5em 0 } header form { display: inline-block; margin-right: 1em }
 svg { display: block } svg line { stroke: #888 } svg text { font-size: 13px } svg .outcome { font-size: 11px; fill: #444 }
+svg .series { stroke: #1c5fbf; fill: #1c5fbf } svg { background: #f7f7f7 }
 svg rect { fill: #fff; stroke: #888 } .succeeded rect { fill: #e3f6e5; stroke: #1b7f2a } .failed rect, .timed-out rect { fill: #fdecee; stroke: #b00020 }
 .caught-error rect { fill: #fff2dc; stroke: #b36b00 } .in-progress rect { fill: #e6f0fd; stroke: #1c5fbf } .aborted rect { fill: #eee }
 .error { border-left: 4px solid #b00020; padding: .5em 1em; background: #fdecee }
@@ -154,7 +155,7 @@ function instanceRow(instance: Instance, { region, port }: InstancesView): strin
 
 /** Who is signed in, a way out, and the other pages. */
 export function signedInBar({ account, userName }: { account: string; userName?: string | undefined }): string {
-  return `<nav><a href="${base}/ec2/instances">EC2</a> <a href="${base}/s3/buckets">S3</a> <a href="${base}/states/machines">Step Functions</a> <a href="${base}/outbox">Outbox</a></nav>
+  return `<nav><a href="${base}/ec2/instances">EC2</a> <a href="${base}/s3/buckets">S3</a> <a href="${base}/autoscaling/groups">Auto Scaling</a> <a href="${base}/elb/classic">Load balancers</a> <a href="${base}/cloudwatch/dashboards">CloudWatch</a> <a href="${base}/states/machines">Step Functions</a> <a href="${base}/outbox">Outbox</a></nav>
 <form method="post" action="${base}/sign-out">${escapeHtml(userName ?? '')} @ ${escapeHtml(account)} <button>Sign out</button></form>`;
 }
 

@@ -1,5 +1,6 @@
 /** One visit to a page of the console, its answer, and how pages call the cloud. */
 import type { IncomingMessage } from 'node:http';
+import { findRegion } from '../base/regions.ts';
 import type { Caller, Identity } from '../kernel/caller.ts';
 import { AwsError } from '../kernel/errors.ts';
 import type { Kernel } from '../kernel/kernel.ts';
@@ -32,6 +33,11 @@ export const goTo = (location: string, cookie?: string): Answer => ({
   location,
   ...(cookie === undefined ? {} : { cookie }),
 });
+
+/** The Region that the form or the address names; us-east-1 for none or one that there is not. */
+export function regionOf({ form, url }: Pick<Visit, 'form' | 'url'>): string {
+  return findRegion(form.get('region') ?? url.searchParams.get('region') ?? '')?.name ?? 'us-east-1';
+}
 
 export function isSecure({ socket }: IncomingMessage): boolean {
   return 'encrypted' in socket;
