@@ -1,7 +1,11 @@
-/** Lambda: cold starts and warm calls of each runtime, calls through a function URL, messages from a queue into a function. */
+/** Lambda: cold starts and warm calls of each runtime, calls through a function URL and an HTTP API, messages from a queue into a function. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { ApiGatewayV2 } from '@aws-sdk/client-apigatewayv2';
 import { SQS } from '@aws-sdk/client-sqs';
 import { freshAccount, startOwnCloud } from '../support/cloud.ts';
-import { ask, serverless } from '../services/lambda/support.ts';
+import { ask, serverless, zipOf } from '../services/lambda/support.ts';
 
 interface Measurement {
   name: string;
@@ -17,6 +21,9 @@ const messages = 1000;
 
 const node = 'export const handler = async (event) => event;';
 const python = 'def handler(event, context):\n    return event\n';
+const ruby = 'def handler(event:, context:)\n  event\nend\n';
+const java =
+  'import java.util.Map; public class Index { public Map<String, Object> handler(Map<String, Object> event) { return event; } }';
 const program = `#!/bin/sh
 API="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
 while true; do
@@ -24,6 +31,20 @@ while true; do
   ID=$(grep -i lambda-runtime-aws-request-id /tmp/head | tr -d '[:space:]' | cut -d: -f2)
   curl -sS "$API/$ID/response" -d "$EVENT" > /dev/null
 done`;
+
+/** The class of a source, packed; undefined without a compiler. */
+function packedJava(): Buffer | undefined {
+  const folder = mkdtempSync(`${tmpdir()}/pilvi-bench-`);
+  try {
+    writeFileSync(`${folder}/Index.java`, java);
+    execFileSync('javac', ['-d', folder, `${folder}/Index.java`]);
+    return zipOf({ 'Index.class': readFileSync(`${folder}/Index.class`) });
+  } catch {
+    return undefined;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
 
 const at = (values: number[], share: number): number => values.sort((a, b) => a - b)[Math.floor(values.length * share)] ?? 0;
 
@@ -40,13 +61,22 @@ export async function bench(): Promise<Measurement[]> {
     const account = freshAccount(cloud.endpoint);
     const { lambda, make, call, settled, arnOf } = await serverless(account);
     const shape = { MemorySize: 1769, Timeout: 30 };
-    for (const [name, Runtime, source] of [
-      ['Node.js', 'nodejs20.x', node],
-      ['Python', 'python3.12', python],
-      ['custom (shell and curl)', 'provided.al2023', program],
+    for (const [name, Runtime, archive, Handler] of [
+      ['Node.js', 'nodejs20.x', zipOf({ 'index.mjs': node }), 'index.handler'],
+      ['Python', 'python3.12', zipOf({ 'index.py': python }), 'index.handler'],
+      ['Ruby', 'ruby3.4', zipOf({ 'index.rb': ruby }), 'index.handler'],
+      ['Java', 'java17', packedJava(), 'Index::handler'],
+      ['custom (shell and curl)', 'provided.al2023', zipOf({ bootstrap: program }, { bootstrap: 0o100755 }), 'bootstrap'],
     ] as const) {
+      if (archive === undefined) continue;
       const FunctionName = `f${found.length}`;
-      await make(FunctionName, source, { ...shape, Runtime });
+      const made = await make(FunctionName, '', { ...shape, Runtime, Handler, Code: { ZipFile: archive } }).catch(
+        () => undefined,
+      );
+      // A toolchain that is not here.
+      if (made === undefined) continue;
+      // The first call of all compiles what has to be.
+      await call(FunctionName);
       const cold: number[] = [];
       for (let n = 0; n < coldStarts; n++) {
         // A change of configuration lets go of the environment.
@@ -71,19 +101,38 @@ export async function bench(): Promise<Measurement[]> {
       ['function', 'lambda:InvokeFunction', { InvokedViaFunctionUrl: true }],
     ] as const)
       await lambda.addPermission({ FunctionName: 'site', StatementId, Action, Principal: '*', ...more });
-    const round = (count: number) => async () => {
+    const { ApiEndpoint = '' } = await new ApiGatewayV2(account.config()).createApi({
+      Name: 'site',
+      ProtocolType: 'HTTP',
+      Target: arnOf('site'),
+    });
+    await lambda.addPermission({
+      FunctionName: 'site',
+      StatementId: 'api',
+      Action: 'lambda:InvokeFunction',
+      Principal: 'apigateway.amazonaws.com',
+    });
+    const round = (url: string, count: number) => async () => {
       await Promise.all(
         Array.from({ length: urlClients }, async () => {
-          for (let n = 0; n < count / urlClients; n++) await ask(FunctionUrl);
+          for (let n = 0; n < count / urlClients; n++) {
+            const { status } = await ask(url);
+            if (status !== 200) throw new Error(`${url} answered ${status}.`);
+          }
         }),
       );
     };
-    await round(urlClients * 4)();
-    found.push({
-      name: `calls through a function URL, ${urlClients} clients`,
-      value: urlCalls / ((await timed(round(urlCalls))) / 1000),
-      unit: 'calls/s',
-    });
+    for (const [name, url] of [
+      ['a function URL', FunctionUrl],
+      ['an HTTP API', `${ApiEndpoint}/`],
+    ] as const) {
+      await round(url, urlClients * 4)();
+      found.push({
+        name: `calls through ${name}, ${urlClients} clients`,
+        value: urlCalls / ((await timed(round(url, urlCalls))) / 1000),
+        unit: 'calls/s',
+      });
+    }
     const sqs = new SQS(account.config());
     const { QueueUrl = '' } = await sqs.createQueue({ QueueName: 'work', Attributes: { VisibilityTimeout: '30' } });
     for (let sent = 0; sent < messages; sent += 10)

@@ -118,7 +118,7 @@ export const handler = async ({ parallel, work }) => {
   };
   /** Where others use the processors all the time nothing can be measured; a machine that is not busy has no excuse. */
   const measured = (attempt: () => Promise<void>, why: string): Promise<void> =>
-    eventually(attempt, { timeoutMs: 30_000, why }).catch((error: unknown) => {
+    eventually(attempt, { timeoutMs: 15_000, why }).catch((error: unknown) => {
       context.skip(
         (loadavg()[0] ?? 0) > 1.5 * cpus().length,
         'others use the processors of this machine, so theirs cannot be measured',
