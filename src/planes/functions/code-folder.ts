@@ -20,6 +20,8 @@ const regularType = 0o100000;
 export class CodeFolder {
   readonly #folder: string;
   readonly #working = new Map<string, Promise<InstalledCode>>();
+  /** What was seen to be there: nobody else removes it, and every call asks. */
+  readonly #seen = new Set<string>();
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -38,11 +40,14 @@ export class CodeFolder {
     return work.finally(() => this.#working.delete(name));
   }
 
-  has(name: string): Promise<boolean> {
-    return access(this.pathOf(name)).then(
+  async has(name: string): Promise<boolean> {
+    if (this.#seen.has(name)) return true;
+    const there = await access(this.pathOf(name)).then(
       () => true,
       () => false,
     );
+    if (there) this.#seen.add(name);
+    return there;
   }
 
   /** Bytes of all files of it. */
@@ -57,6 +62,7 @@ export class CodeFolder {
   }
 
   async remove(name: string): Promise<void> {
+    this.#seen.delete(name);
     await rm(this.pathOf(name), { recursive: true, force: true });
   }
 

@@ -1,4 +1,4 @@
-/** Event source mappings of streams, setting by setting: what holds up what, what comes again, what is given up, and windows by the clock. */
+/** What waits for functions, setting by setting: what holds up what, what comes again, what is given up, and windows and ages by the clock. */
 import { Kinesis } from '@aws-sdk/client-kinesis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { advanceClock, eventually, machinesRefused, type OwnCloud, refused, startOwnCloud } from '../../support/cloud.ts';
@@ -191,6 +191,40 @@ test('a queue has as many batches at once as its mapping allows, and poison ends
   );
   expect((await bodies()).filter((body) => body === 'poison')).toHaveLength(2);
   expect(account.id).toMatch(/^\d{12}$/);
+});
+
+test('an asynchronous call that cannot run waits, and is given up when it is too old', { timeout: 60_000 }, async () => {
+  const { lambda, sqs, queue, events, arn } = await recording(cloud.endpoint);
+  const { QueueUrl, arn: failed } = await queue('failed');
+  await lambda.putFunctionEventInvokeConfig({
+    FunctionName: 'sink',
+    MaximumEventAgeInSeconds: 60,
+    DestinationConfig: { OnFailure: { Destination: failed } },
+  });
+  await lambda.putFunctionConcurrency({ FunctionName: 'sink', ReservedConcurrentExecutions: 0 });
+  const invoke = (say: string) =>
+    lambda.invoke({ FunctionName: 'sink', InvocationType: 'Event', Payload: JSON.stringify({ say }) });
+  await invoke('late');
+  await eventually(
+    async () => {
+      await advanceClock(cloud.endpoint, 10_000);
+      const { Messages = [] } = await sqs.receiveMessage({ QueueUrl });
+      expect(JSON.parse(Messages[0]?.Body ?? '{}')).toMatchObject({
+        requestContext: { functionArn: `${arn}:$LATEST`, condition: 'EventAgeExceeded', approximateInvokeCount: 0 },
+        requestPayload: { say: 'late' },
+      });
+    },
+    { timeoutMs: 30_000, why: 'the call was given up' },
+  );
+  await invoke('in time');
+  await lambda.deleteFunctionConcurrency({ FunctionName: 'sink' });
+  await eventually(
+    async () => {
+      await advanceClock(cloud.endpoint, 1000);
+      expect(await events()).toEqual([{ say: 'in time' }]);
+    },
+    { timeoutMs: 20_000, why: 'the second call ran' },
+  );
 });
 
 test('settings that cannot be are refused', async () => {
