@@ -98,7 +98,7 @@ test('a backup keeps what was, and is restored into a new table', async () => {
   await refused(dynamo.describeBackup({ BackupArn }), 'BackupNotFoundException', `Backup not found: ${BackupArn}`);
 });
 
-test('a table is restored as it was at a second', async () => {
+test('DR-017 a table is restored as it was a second before a mistake, up to 35 days back', { timeout: 60_000 }, async () => {
   const cloud = await startOwnCloud();
   try {
     const client = new DynamoDB(freshAccount(cloud.endpoint).config());
@@ -132,6 +132,19 @@ test('a table is restored as it was at a second', async () => {
     await whenActive(client, 'now');
     expect(await itemsOf(client, 'now')).toEqual(['a=3', 'c=1']);
     await refused(restore('early', new Date(moment.getTime() - 86_400_000)), 'InvalidRestoreTimeException');
+    const day = 86_400_000;
+    await advanceClock(cloud.endpoint, 20 * day);
+    const before = new Date(await clock());
+    await advanceClock(cloud.endpoint, 1000);
+    await client.deleteItem({ TableName, Key: { pk: s('c') } });
+    await advanceClock(cloud.endpoint, 16 * day);
+    await refused(restore('old', moment), 'InvalidRestoreTimeException', 'RestoreDateTime is too early');
+    await restore('old', before);
+    await whenActive(client, 'old');
+    expect(await itemsOf(client, 'old')).toEqual(['a=3', 'c=1']);
+    const { ContinuousBackupsDescription } = await client.describeContinuousBackups({ TableName });
+    const { EarliestRestorableDateTime } = ContinuousBackupsDescription!.PointInTimeRecoveryDescription!;
+    expect(Math.round((Date.parse(await clock()) - EarliestRestorableDateTime!.getTime()) / day)).toBe(35);
   } finally {
     await cloud.stop();
   }
