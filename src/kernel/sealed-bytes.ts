@@ -5,7 +5,7 @@
  */
 import { type IdSort, isIdOf } from '../base/ids.ts';
 import { cipherAt, counterBytes, through } from '../planes/blobs/cipher.ts';
-import { BlobsAwayError, inlineBytesMax } from '../planes/blobs/types.ts';
+import { inlineBytesMax } from '../planes/blobs/types.ts';
 import type { Table } from '../store/tables.ts';
 import type { Context, Transaction } from './context.ts';
 import type { Reconciler } from './service.ts';
@@ -204,18 +204,12 @@ export function garbageReconciler({ garbage }: ContentTables): Reconciler {
   };
 }
 
-/**
- * At start: blobs that were written and not kept belong to a row that was committed just before a crash, or to nobody. Those stay pending, until the
- * next start, that a store elsewhere cannot remove now.
- */
+/** At start: blobs that were written and not kept belong to a row that was committed just before a crash, or to nobody. */
 export async function sortPending(ctx: Context, tables: ContentTables): Promise<void> {
   const blobs = ctx.part('blobs');
   for (const id of await blobs.pending()) {
     if (!isIdOf(tables.ids, id)) continue;
-    if ((await ctx.table(tables.contents).get(id)) !== undefined) await blobs.keep(id);
-    else
-      await blobs.remove(id).catch((error) => {
-        if (!(error instanceof BlobsAwayError)) throw error;
-      });
+    if ((await ctx.table(tables.contents).get(id)) === undefined) await blobs.remove(id);
+    else await blobs.keep(id);
   }
 }

@@ -6,7 +6,7 @@
  * as objects (two more round trips a blob), tags (to find them the whole bucket must be looked through).
  *
  * The place belongs to one cloud: an object `cloud` under the prefix has its name, so that two clouds never remove each other's bytes. When the
- * store does not answer, every method that needs it throws BlobsAwayError; what it could not remove stays marked and is tried again.
+ * store does not answer, every method that needs it throws BlobsAwayError; a marked blob that it could not remove stays marked and is tried again.
  *
  * Memory: a large blob is sent in parts of 8 MiB, one on its way while the next is collected.
  */
@@ -94,7 +94,7 @@ class S3Blobs implements Blobs {
   readonly #place: BlobPlace;
   readonly #folder: string;
   readonly #cloud: string;
-  readonly #holds = new Holds((id) => void this.remove(id).catch(() => this.#strays.add(id)));
+  readonly #holds = new Holds((id) => void this.remove(id).catch(() => undefined));
   /** Marked blobs of this run that could not be removed; tried again when the store answers. */
   readonly #strays = new Set<string>();
   #claimed: Promise<void> | undefined;
@@ -200,8 +200,19 @@ class S3Blobs implements Blobs {
       await this.#mark(id);
       return;
     }
+    const isMarked = await this.#isMarked(id);
+    try {
+      await this.#removeNow(id, isMarked);
+    } catch (error) {
+      // What is pending stays so, and nobody has to ask again.
+      if (!isMarked || !(error instanceof BlobsAwayError)) throw error;
+      this.#strays.add(id);
+    }
+  }
+
+  async #removeNow(id: string, isMarked: boolean): Promise<void> {
     await this.claim();
-    if (await this.#isMarked(id)) await this.#abort(id);
+    if (isMarked) await this.#abort(id);
     await this.#answer(() => this.#client.send(new DeleteObjectCommand(this.#target(id))));
     await this.keep(id);
     this.#strays.delete(id);
@@ -274,7 +285,7 @@ class S3Blobs implements Blobs {
   async #removeStrays(): Promise<void> {
     for (const id of this.#strays) {
       try {
-        await this.remove(id);
+        await this.#removeNow(id, true);
       } catch {
         // Away again: the next one that is written tries it, or the next start.
         return;

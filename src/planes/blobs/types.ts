@@ -35,7 +35,7 @@ export interface Blobs {
   copy(from: string, to: string): Promise<void>;
   /** Until the returned function is called, `remove` leaves the bytes of these readable. */
   hold(ids: readonly string[]): () => void;
-  /** Safe to repeat; readers that have it open or hold it are not disturbed. */
+  /** Safe to repeat; readers that have it open or hold it are not disturbed. What is pending may go later, when a store elsewhere answers again. */
   remove(id: string): Promise<void>;
   /** Ids written and never kept. */
   pending(): Promise<string[]>;

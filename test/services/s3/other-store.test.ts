@@ -7,7 +7,7 @@ import path from 'node:path';
 import { S3 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { eventually, freshAccount, type OwnCloud, refused, startOwnCloud } from '../../support/cloud.ts';
+import { admin, eventually, freshAccount, type OwnCloud, refused, startOwnCloud } from '../../support/cloud.ts';
 import { clientOf, freshName } from './support.ts';
 
 const mebibyte = 1024 * 1024;
@@ -101,7 +101,9 @@ test('a store that is away makes requests fail that need it, and loses nothing',
   const { s3, Bucket } = await freshHere();
   const Body = randomBytes(9 * mebibyte);
   await s3.putObject({ Bucket, Key: 'kept', Body });
-  const before = await stored();
+  await s3.putObject({ Bucket, Key: 'gone', Body });
+  // One of them is deleted while the store is away.
+  const before = (await stored()).slice(1);
   await store.kill();
   await refused(s3.putObject({ Bucket, Key: 'lost', Body }), 'ServiceUnavailable', away, 503);
   await refused(s3.putObject({ Bucket, Key: 'lost', Body: randomBytes(100_000) }), 'ServiceUnavailable', away, 503);
@@ -110,7 +112,7 @@ test('a store that is away makes requests fail that need it, and loses nothing',
   // What needs no bytes from there goes on: rows, and what lies in them.
   await s3.putObject({ Bucket, Key: 'small', Body: 'fits a row' });
   expect((await bytesOf(s3, { Bucket, Key: 'small' })).toString()).toBe('fits a row');
-  await s3.putObject({ Bucket, Key: 'gone', Body: 'x' });
+  await s3.deleteObject({ Bucket, Key: 'gone' });
   expect((await s3.headObject({ Bucket, Key: 'kept' })).ContentLength).toBe(Body.byteLength);
   store = await startStore(store.data);
   await eventually(async () => expect((await bytesOf(s3, { Bucket, Key: 'kept' })).equals(Body)).toBe(true), {
@@ -119,7 +121,7 @@ test('a store that is away makes requests fail that need it, and loses nothing',
   await refused(s3.headObject({ Bucket, Key: 'lost' }), 'NotFound', undefined, 404);
   await s3.putObject({ Bucket, Key: 'after', Body });
   await eventually(async () => expect(await stored()).toHaveLength(before.length + 1), { why: 'nothing else is in the store' });
-  expect((await s3.listObjectsV2({ Bucket })).Contents?.map(({ Key }) => Key)).toEqual(['after', 'gone', 'kept', 'small']);
+  expect((await s3.listObjectsV2({ Bucket })).Contents?.map(({ Key }) => Key)).toEqual(['after', 'kept', 'small']);
 }, 60_000);
 
 test('a cloud that was killed finds its bytes again, and removes what belongs to nobody', async () => {
@@ -147,6 +149,17 @@ test('a cloud that was killed finds its bytes again, and removes what belongs to
   await eventually(async () => expect(await stored()).toHaveLength(before + keys.length), { why: 'the rest is swept' });
   expect(await readdir(path.join(cloud.data, 'blobs', 'new'))).toEqual([]);
 }, 60_000);
+
+test('a reset of the cloud takes the bytes along', async () => {
+  const { s3, Bucket } = await freshHere();
+  await s3.putObject({ Bucket, Key: 'k', Body: randomBytes(mebibyte) });
+  expect((await stored()).length).toBeGreaterThan(0);
+  await admin('POST', 'reset', {}, cloud.endpoint);
+  expect(await stored()).toEqual([]);
+  const again = await freshHere();
+  await again.s3.putObject({ Bucket: again.Bucket, Key: 'k', Body: randomBytes(mebibyte) });
+  expect(await stored()).toHaveLength(1);
+});
 
 test('a place belongs to one cloud, and a folder to one place', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'pilvi-place-'));
