@@ -57,6 +57,7 @@ const prices: Readonly<Record<string, Readonly<Record<string, Price>>>> = {
     'Intra-AWS-DNS-Queries': perMillion(0),
   },
   'EC2 - Other': {
+    'DataTransfer-Regional-Bytes': perGigabyte(0.01),
     'EBS:VolumeUsage': perMonth(0.05),
     'EBS:VolumeUsage.gp2': perMonth(0.1),
     'EBS:VolumeUsage.gp3': perMonth(0.08),

@@ -18,7 +18,7 @@ import { finishDraining, lookAtDraining, onInstanceChange, targetHandlers } from
 
 export default defineService({
   name: 'elastic-load-balancing-v2',
-  uses: ['acm', 'cloudwatch', 'ec2', 'elastic-load-balancing', 'iam', 'lambda', 's3'],
+  uses: ['acm', 'cloudwatch', 'cost-explorer', 'ec2', 'elastic-load-balancing', 'iam', 'lambda', 's3'],
   tables,
   handlers: {
     ...balancerHandlers,

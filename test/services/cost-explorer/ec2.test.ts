@@ -99,7 +99,10 @@ test('EBS-017 EBS-021 a snapshot costs a quarter in the archive, a fast restore 
   const { account, ec2, volume, snapshot, usage } = bench();
   const lab = new Lab(cloud.endpoint, account);
   const network = await lab.network('10.83');
-  const { PublicIpAddress: ip = '', InstanceId = '' } = await lab.launchAgent({ SubnetId: network.subnetId, SecurityGroupIds: [network.groupId] });
+  const { PublicIpAddress: ip = '', InstanceId = '' } = await lab.launchAgent({
+    SubnetId: network.subnetId,
+    SecurityGroupIds: [network.groupId],
+  });
   const attach = async (VolumeId: string, Device: string) => {
     await ec2.attachVolume({ VolumeId, Device, InstanceId });
     await eventually(() => lab.run(ip, `test -b ${Device}`), { why: `${Device} is there` });

@@ -2,7 +2,7 @@
 import dgram, { type Socket } from 'node:dgram';
 import type { LiveListener, NodeState, Swept } from './node-state.ts';
 import type { LiveTarget } from './pools.ts';
-import { drawPool } from './stream.ts';
+import { countBytes, drawPool } from './stream.ts';
 
 const idleMillisDefault = 120_000;
 const flowsMax = 20_000;
@@ -24,7 +24,7 @@ export function listenDatagrams(state: NodeState, port: number, listener: () => 
     const flow = flows.get(key) ?? (live === undefined || flows.size >= flowsMax ? undefined : open(key, from, live));
     if (flow === undefined) return;
     flow.active = state.now;
-    state.counts.add('bytes', bytes.length);
+    countBytes(state, flow.target, bytes.length);
     flow.socket.send(bytes, flow.target.spec.port, flow.target.spec.address);
   });
   const open = (key: string, from: { address: string; port: number }, live: LiveListener): Flow | undefined => {
@@ -50,7 +50,7 @@ export function listenDatagrams(state: NodeState, port: number, listener: () => 
     socket.on('message', (bytes, sender) => {
       if (sender.address !== target.spec.address || sender.port !== target.spec.port) return;
       flow.active = state.now;
-      state.counts.add('bytes', bytes.length);
+      countBytes(state, target, bytes.length);
       server.send(bytes, from.port, from.address);
     });
     socket.on('error', () => {});

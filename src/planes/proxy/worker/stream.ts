@@ -98,8 +98,14 @@ export class StreamFlow implements Swept, UpstreamUser {
     this.#state.swept.delete(this);
     this.#target.users.delete(this);
     this.#target.outstanding -= 1;
-    this.#state.counts.add('bytes', this.#bytes);
+    countBytes(this.#state, this.#target, this.#bytes);
   }
+}
+
+/** Counts bytes that went to a target or came from it; those of another zone than the node's once more. */
+export function countBytes(state: NodeState, { spec: { zone }, pool }: LiveTarget, bytes: number): void {
+  state.counts.add('bytes', bytes);
+  if (zone !== undefined && zone !== state.zone) state.counts.add('bytes.across', bytes, pool.spec.key, zone);
 }
 
 /** A pool by weight. */
