@@ -5,6 +5,9 @@ import type { Check } from '../../kernel/service.ts';
 import { consumerNotFound, streamBusy, streamNotFound } from './errors.ts';
 import { type ConsumerRow, Consumers, type StreamRow, Streams } from './state.ts';
 
+/** KiB that a record of a stream may have unless the stream says otherwise, and at least. */
+export const recordKibDefault = 1024;
+
 export interface StreamName {
   StreamName?: string | undefined;
   StreamARN?: string | undefined;

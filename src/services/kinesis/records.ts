@@ -8,7 +8,7 @@ import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
 import { arrivals } from './arrivals.ts';
 import { seal, unseal } from './encryption.ts';
 import { expiredIterator, invalidArgument, rateExceeded, shardNotFound } from './errors.ts';
-import { onStream, requireStream } from './lookup.ts';
+import { onStream, recordKibDefault, requireStream } from './lookup.ts';
 import { count, countShard } from './metrics.ts';
 import { hashKeyOf, indexOf, sequenceNumber, shardId, shardNumber } from './numbers.ts';
 import { shardFinder } from './shards.ts';
@@ -17,7 +17,6 @@ import { noteRead, takeRead, takeWrite } from './throughput.ts';
 
 const entriesMax = 500;
 const requestBytesMax = 10_485_760;
-const recordBytesMax = 1_048_576;
 const readRecordsMax = 10_000;
 const readBytesMax = 10_485_760;
 const iteratorMillis = 300_000;
@@ -27,10 +26,10 @@ interface Written {
   index: number;
 }
 
-function checkEntry(entry: PutRecordsRequestEntry, path: string): void {
+function checkEntry(stream: StreamRow, entry: PutRecordsRequestEntry, path: string): void {
   new RequestCheck()
     .length(`${path}partitionKey`, entry.PartitionKey, 1, 256)
-    .size(`${path}data`, entry.Data, 0, recordBytesMax)
+    .size(`${path}data`, entry.Data, 0, (stream.recordKib ?? recordKibDefault) * 1024)
     .done();
 }
 
@@ -246,7 +245,7 @@ function encryptionOf({ kmsKey }: StreamRow): 'KMS' | 'NONE' {
 export const recordHandlers: HandlersOf<Kinesis> = {
   async PutRecord({ Data, PartitionKey, ExplicitHashKey, SequenceNumberForOrdering: _order, ...input }, ctx) {
     const stream = await requireStream(ctx, input);
-    checkEntry({ Data, PartitionKey }, '');
+    checkEntry(stream, { Data, PartitionKey }, '');
     // Numbers of a shard always grow, which is all that SequenceNumberForOrdering asks for.
     const [result] = await write(ctx, stream, [{ Data, PartitionKey, ExplicitHashKey }]);
     count(ctx, stream, 'PutRecord.Success', result !== undefined && 'index' in result ? 1 : 0);
@@ -261,7 +260,7 @@ export const recordHandlers: HandlersOf<Kinesis> = {
   async PutRecords({ Records: entries = [], ...input }, ctx) {
     const stream = await requireStream(ctx, input);
     new RequestCheck().range('records', entries.length, 1, entriesMax).done();
-    for (const [index, entry] of entries.entries()) checkEntry(entry, `records.${index + 1}.member.`);
+    for (const [index, entry] of entries.entries()) checkEntry(stream, entry, `records.${index + 1}.member.`);
     const bytes = entries.reduce((sum, entry) => sum + bytesOf(entry), 0);
     if (bytes > requestBytesMax) throw invalidArgument(`Records size exceeds ${requestBytesMax / 1_048_576} MB limit`);
     const results = await write(ctx, stream, entries);

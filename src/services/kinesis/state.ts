@@ -16,6 +16,8 @@ export interface StreamRow {
   kmsKey?: string | undefined;
   /** Metrics that are told of each shard. */
   shardMetrics?: readonly string[] | undefined;
+  /** KiB that one record may have; 1 MiB where nothing is said. */
+  recordKib?: number | undefined;
   /** When its capacity mode was changed lately. */
   modeChanges?: readonly Millis[] | undefined;
   /** Resource policy, as its JSON text. */

@@ -5,7 +5,7 @@ import { AwsError, parameterNotImplemented } from '../../kernel/errors.ts';
 import { RequestCheck } from '../../kernel/request-check.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
 import { invalidArgument, limitExceeded, streamExists } from './errors.ts';
-import { nameOf, onStream, requireActive, requireStream, streamArn } from './lookup.ts';
+import { nameOf, onStream, recordKibDefault, requireActive, requireStream, streamArn } from './lookup.ts';
 import { equalRanges, shardNumber } from './numbers.ts';
 import { settleMillis, setUpdating } from './settling.ts';
 import { addShard, describeShard } from './shards.ts';
@@ -17,6 +17,7 @@ const shardsMax = 500;
 const onDemandStreamsMax = 50;
 /** "For each data stream in your account, you can switch between the on-demand and provisioned capacity modes twice within 24 hours." */
 const modeChangesMax = 2;
+const recordKibMax = 10_240;
 const dayMillis = 86_400_000;
 const defaultRetentionHours = 24;
 const retentionHoursMax = 8760;
@@ -59,11 +60,17 @@ async function setRetention(
   return {};
 }
 
+/** "Specify a value between 1024 and 10240 KiB". Throws ValidationException. */
+function checkRecordSize(kib: number | undefined): void {
+  new RequestCheck().range('maxRecordSizeInKiB', kib, recordKibDefault, recordKibMax).done();
+}
+
 export const streamHandlers: HandlersOf<Kinesis> = {
-  async CreateStream({ StreamName = '', ShardCount, StreamModeDetails, Tags = {}, ...others }, ctx) {
+  async CreateStream({ StreamName = '', ShardCount, StreamModeDetails, Tags = {}, MaxRecordSizeInKiB, ...others }, ctx) {
     const [other] = Object.keys(others).filter((key) => others[key as keyof typeof others] !== undefined);
     if (other !== undefined) throw parameterNotImplemented('CreateStream', other);
     new RequestCheck().length('streamName', StreamName, 1, 128).range('shardCount', ShardCount, 1, 100_000).done();
+    checkRecordSize(MaxRecordSizeInKiB);
     if (!/^[a-zA-Z0-9_.-]+$/.test(StreamName)) throw invalidArgument(`Stream name ${StreamName} is not valid.`);
     const mode = StreamModeDetails?.StreamMode ?? 'PROVISIONED';
     if (mode === 'PROVISIONED' && ShardCount === undefined)
@@ -78,6 +85,7 @@ export const streamHandlers: HandlersOf<Kinesis> = {
       created: ctx.now,
       retentionHours: defaultRetentionHours,
       shardsMade: 0,
+      recordKib: MaxRecordSizeInKiB,
       tags: Tags,
     };
     await ctx.transact(async (tx) => {
@@ -123,6 +131,7 @@ export const streamHandlers: HandlersOf<Kinesis> = {
     return {
       StreamDescriptionSummary: {
         ...describe(ctx, stream),
+        MaxRecordSizeInKiB: stream.recordKib ?? recordKibDefault,
         OpenShardCount: open.length,
         ConsumerCount: await ctx.table(Consumers).count([stream.id]),
       },
@@ -142,6 +151,15 @@ export const streamHandlers: HandlersOf<Kinesis> = {
         `Stream ${stream.name} under account ${ctx.account} has already been switched between capacity modes ${modeChangesMax} times in the last 24 hours.`,
       );
     await setUpdating(ctx, stream, (row) => ({ ...row, mode, modeChanges: [...recent, ctx.now] }));
+    return {};
+  },
+
+  async UpdateMaxRecordSize({ StreamARN, MaxRecordSizeInKiB, ...others }, ctx) {
+    const [other] = Object.keys(others).filter((key) => others[key as keyof typeof others] !== undefined);
+    if (other !== undefined) throw parameterNotImplemented('UpdateMaxRecordSize', other);
+    checkRecordSize(MaxRecordSizeInKiB);
+    const stream = await requireActive(ctx, { StreamARN });
+    await setUpdating(ctx, stream, (row) => ({ ...row, recordKib: MaxRecordSizeInKiB }));
     return {};
   },
 
@@ -185,6 +203,7 @@ export const streamChecks: AuthorisationsOf<Kinesis> = {
   DescribeStream: onStream,
   DescribeStreamSummary: onStream,
   UpdateStreamMode: onStream,
+  UpdateMaxRecordSize: onStream,
   IncreaseStreamRetentionPeriod: onStream,
   DecreaseStreamRetentionPeriod: onStream,
 };

@@ -31,11 +31,11 @@ function bucketOf(clock: Clock, name: string, kind: Kind): Bucket {
   return bucket;
 }
 
-/** Takes a record's share of a shard; false when there is none. */
+/** Takes a record's share of a shard; false when there is none. A record larger than a second's bytes takes those of the next seconds too. */
 export function takeWrite(clock: Clock, shard: string, bytes: number): boolean {
   const records = bucketOf(clock, shard, 'recordsIn');
   const space = bucketOf(clock, shard, 'bytesIn');
-  if (records.tokens < 1 || space.tokens < bytes) return false;
+  if (records.tokens < 1 || space.tokens < Math.min(bytes, perSecond.bytesIn)) return false;
   records.tokens -= 1;
   space.tokens -= bytes;
   return true;

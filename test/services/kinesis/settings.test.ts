@@ -186,3 +186,22 @@ test('shards are listed by page and by filter, as the Kinesis Client Library ask
   await kinesis.untagResource({ ResourceARN: StreamARN, TagKeys: ['stage'] });
   expect((await kinesis.listTagsForResource({ ResourceARN: StreamARN })).Tags).toEqual([{ Key: 'team', Value: 'a' }]);
 });
+
+test('a stream may take records of up to ten mebibytes, which use up the following seconds of their shard', async () => {
+  const { kinesis, StreamName, StreamARN, summary } = await streaming();
+  expect(await summary()).toMatchObject({ MaxRecordSizeInKiB: 1024 });
+  const put = (mebibytes: number) =>
+    kinesis.putRecord({ StreamName, PartitionKey: 'k', Data: Buffer.alloc(mebibytes * 1_048_576, 'x') });
+  await refused(put(2), 'ValidationException', /less than or equal to 1048576/);
+  for (const MaxRecordSizeInKiB of [1023, 10_241])
+    await refused(kinesis.updateMaxRecordSize({ StreamARN, MaxRecordSizeInKiB }), 'ValidationException', /maxRecordSizeInKiB/);
+  await kinesis.updateMaxRecordSize({ StreamARN, MaxRecordSizeInKiB: 10_240 });
+  await refused(kinesis.updateMaxRecordSize({ StreamARN, MaxRecordSizeInKiB: 2048 }), 'ResourceInUseException');
+  await settle();
+  expect(await summary()).toMatchObject({ MaxRecordSizeInKiB: 10_240 });
+  await put(3);
+  await refused(put(1), 'ProvisionedThroughputExceededException');
+  await advanceClock(cloud.endpoint, 4000);
+  await put(1);
+  expect((await readAll(kinesis, { StreamName })).flat().map((text) => text?.length)).toEqual([3_145_728, 1_048_576]);
+});
