@@ -181,6 +181,8 @@ export interface ReplicationRuleRow {
   storageClass?: string | undefined;
   /** For objects under KMS, which are left out without it. */
   kmsKeyId?: string | undefined;
+  /** Whether what is changed on replicas goes out too. */
+  replicaModifications?: boolean | undefined;
   /** Whether what waits is measured, and whether Replication Time Control is on. */
   metrics?: boolean | undefined;
   timeControl?: boolean | undefined;

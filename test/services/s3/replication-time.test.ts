@@ -81,7 +81,7 @@ async function pair(actions = 's3:*') {
   const statusOf = async (Key: string) => (await a.s3.headObject({ Bucket: a.Bucket, Key })).ReplicationStatus;
   const reaches = (Key: string, status: string) =>
     eventually(async () => expect(await statusOf(Key)).toBe(status), { why: `${Key} becomes ${status}` });
-  return { account, a, b, may, replicate, statusOf, reaches };
+  return { account, a, b, role: Role?.Arn ?? '', may, replicate, statusOf, reaches };
 }
 
 test('replication is measured each minute, and Replication Time Control tells what takes longer than fifteen', async () => {
@@ -183,6 +183,46 @@ test('times and metrics that cannot be are refused', async () => {
   await refused(replicate(timed, first), 'InvalidRequest', /^Filter must be specified/, 400);
   await replicate({ Bucket: '', Metrics: { Status: 'Enabled' } });
 });
+
+test('two buckets that replicate to each other keep the tags of replicas alike, where the rules say so', async () => {
+  const { a, b, role, statusOf, reaches } = await pair();
+  const rule = (to: string, sync: boolean): ReplicationRule => ({
+    ...{ ID: 'both', Status: 'Enabled', Priority: 1, Filter: { Prefix: '' }, DeleteMarkerReplication: { Status: 'Disabled' } },
+    Destination: { Bucket: `arn:aws:s3:::${to}` },
+    SourceSelectionCriteria: { ReplicaModifications: { Status: sync ? 'Enabled' : 'Disabled' } },
+  });
+  const both = async (sync: boolean) => {
+    for (const [from, to] of [
+      [a, b],
+      [b, a],
+    ] as const)
+      await from.s3.putBucketReplication({
+        Bucket: from.Bucket,
+        ReplicationConfiguration: { Role: role, Rules: [rule(to.Bucket, sync)] },
+      });
+  };
+  const tag = (side: Side, Value: string) =>
+    side.s3.putObjectTagging({ Bucket: side.Bucket, Key: 'k', Tagging: { TagSet: [{ Key: 't', Value }] } });
+  const tagOf = async (side: Side) => (await side.s3.getObjectTagging({ Bucket: side.Bucket, Key: 'k' })).TagSet?.[0]?.Value;
+  await both(false);
+  await a.s3.putObject({ Bucket: a.Bucket, Key: 'k', Body: 'x', Tagging: 't=1' });
+  await advanceClock(cloud.endpoint, 5000);
+  await reaches('k', 'COMPLETED');
+  await tag(b, '2');
+  await advanceClock(cloud.endpoint, 5000);
+  expect(await tagOf(a)).toBe('1');
+  expect((await b.s3.headObject({ Bucket: b.Bucket, Key: 'k' })).ReplicationStatus).toBe('REPLICA');
+  await both(true);
+  await tag(b, '3');
+  await advanceClock(cloud.endpoint, 5000);
+  await eventually(async () => expect(await tagOf(a)).toBe('3'), { why: 'the change of the replica comes back' });
+  expect(await statusOf('k')).toBe('REPLICA');
+  await tag(a, '4');
+  await advanceClock(cloud.endpoint, 5000);
+  await eventually(async () => expect(await tagOf(b)).toBe('4'), { why: 'and the other way' });
+  const { Versions } = await a.s3.listObjectVersions({ Bucket: a.Bucket });
+  expect(Versions).toHaveLength(1);
+}, 60_000);
 
 test('DR-003 what was replicated is read in the other Region when the first is lost, and what was pending is the loss', async () => {
   const { a, b, replicate, statusOf, reaches } = await pair();

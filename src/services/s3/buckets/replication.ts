@@ -18,13 +18,8 @@ const rulesMax = 1000;
 const schemaText =
   'must be specified for this version of Cross Region Replication configuration schema. Please refer to S3 Developer Guide for more information.';
 
-function refuseAbsent(rule: ReplicationRule): void {
-  const refuse = (name: string): never => {
-    throw parameterNotImplemented('PutBucketReplication', name);
-  };
-  const { SourceSelectionCriteria: criteria } = rule;
-  if (criteria?.ReplicaModifications?.Status === 'Enabled') refuse('SourceSelectionCriteria.ReplicaModifications');
-  if (rule.ExistingObjectReplication?.Status === 'Enabled') refuse('ExistingObjectReplication');
+function refuseAbsent({ ExistingObjectReplication: existing }: ReplicationRule): void {
+  if (existing?.Status === 'Enabled') throw parameterNotImplemented('PutBucketReplication', 'ExistingObjectReplication');
 }
 
 /**
@@ -88,6 +83,7 @@ function readRule(rule: ReplicationRule, index: number): ReplicationRuleRow {
     ownedByDestination: destination?.AccessControlTranslation?.Owner === 'Destination',
     storageClass: destination?.StorageClass === undefined ? undefined : readStorageClass(destination.StorageClass),
     kmsKeyId,
+    replicaModifications: rule.SourceSelectionCriteria?.ReplicaModifications?.Status === 'Enabled',
     ...readTiming(rule),
   };
 }

@@ -22,7 +22,7 @@ async function changeObject(
 ): Promise<{ VersionId?: string }> {
   const bucket = await requireBucket(ctx, ask);
   const row = await atBucket(ctx, bucket).transact(async (tx) => {
-    const changed = await replicateLater(tx, ctx, bucket, change(await requireVersion(tx, ask, 'PUT'), bucket));
+    const changed = await replicateLater(tx, ctx, bucket, change(await requireVersion(tx, ask, 'PUT'), bucket), true);
     await changeVersion(tx, changed);
     if (told !== undefined) await announce(tx, ctx, bucket, changed, { ...told, object: { etag: changed.etag } });
     return changed;

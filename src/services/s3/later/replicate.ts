@@ -129,7 +129,7 @@ async function replicateTo(ctx: Context, { source, row, config, rule }: Replicat
   const present = await findVersion(ctx, target.name, row.key, row.versionId);
   if (present !== undefined) {
     const { tags, retention, legalHold } = row;
-    await ctx.transact((tx) => changeVersion(tx, { ...present, tags, retention, legalHold }));
+    await ctx.transact((tx) => changeVersion(tx, { ...present, tags, retention, legalHold, replication: 'REPLICA' }));
     return;
   }
   const at = ctx.inScope({ account: target.account, region: target.region });

@@ -25,12 +25,16 @@ function matches(rule: ReplicationRuleRow, row: Candidate): boolean {
   return rule.tags.every(({ key, value }) => row.tags[key] === value);
 }
 
-/** The rules by which a version goes out, one per destination: of several the one with the highest priority. */
-export function replicationRulesFor(config: ReplicationConfig, row: Candidate): ReplicationRuleRow[] {
-  if (row.replication === 'REPLICA' || isArchived(row.storageClass)) return [];
+/**
+ * The rules by which a version goes out, one per destination: of several the one with the highest priority. A replica goes nowhere, but what is changed
+ * on it (`modified`) goes by rules that synchronise that ("Replicating metadata changes with replica modification sync").
+ */
+export function replicationRulesFor(config: ReplicationConfig, row: Candidate, modified = false): ReplicationRuleRow[] {
+  const replica = row.replication === 'REPLICA';
+  if ((replica && !modified) || isArchived(row.storageClass)) return [];
   const chosen = new Map<string, ReplicationRuleRow>();
   for (const rule of config.rules) {
-    if (!matches(rule, row)) continue;
+    if (!matches(rule, row) || (replica && rule.replicaModifications !== true)) continue;
     const other = chosen.get(rule.bucket);
     if (other === undefined || rule.priority > other.priority) chosen.set(rule.bucket, rule);
   }
@@ -46,11 +50,17 @@ export interface ReplicationJob {
 
 /**
  * Returns the version as it is to be written: PENDING, with its replication put in hand, when a rule of the bucket takes it. The transaction is in the
- * bucket's account and Region.
+ * bucket's account and Region. `modified` says that the version was there, and its tags or locks were changed.
  */
-export async function replicateLater(tx: Transaction, ctx: Context, bucket: BucketRow, row: VersionRow): Promise<VersionRow> {
+export async function replicateLater(
+  tx: Transaction,
+  ctx: Context,
+  bucket: BucketRow,
+  row: VersionRow,
+  modified = false,
+): Promise<VersionRow> {
   const config = bucket.versioning === 'Enabled' ? await replicationOf(tx, bucket.name) : undefined;
-  const rules = config === undefined ? [] : replicationRulesFor(config, row);
+  const rules = config === undefined ? [] : replicationRulesFor(config, row, modified);
   if (rules.length === 0) return row;
   await replicateAt(tx, row, ctx.now + delayMillis);
   await track(tx, bucket, row, rules, ctx.now);
