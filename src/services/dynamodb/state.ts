@@ -242,6 +242,8 @@ export interface ExportRow {
   id: string;
   table: TableRow;
   token?: string | undefined;
+  /** Of incremental exports: changes of this period, the end not included. */
+  period?: { from: Millis; to: Millis; view: 'NEW_IMAGE' | 'NEW_AND_OLD_IMAGES' } | undefined;
   /** The moment that it shows, and when it began and ended. */
   at: Millis;
   started: Millis;

@@ -227,3 +227,87 @@ test('a table is exported to a bucket as it was', async () => {
     expect.arrayContaining([{ Item: { pk: s('a'), v: s('1') } }, { Item: { pk: s('b'), bytes: { B: 'AQ==' } } }]),
   );
 });
+
+test('an incremental export shows what each changed item was before a period and after it', { timeout: 60_000 }, async () => {
+  const cloud = await startOwnCloud();
+  try {
+    const own = freshAccount(cloud.endpoint);
+    const client = new DynamoDB(own.config());
+    const s3 = new S3({ ...own.config(), forcePathStyle: true });
+    const TableName = await makeSimpleTable(client);
+    const on = { PointInTimeRecoveryEnabled: true };
+    await client.updateContinuousBackups({ TableName, PointInTimeRecoverySpecification: on });
+    await s3.createBucket({ Bucket: 'changes' });
+    const { TableArn } = (await client.describeTable({ TableName })).Table!;
+    const minute = 60_000;
+    const now = async () => new Date(((await (await fetch(`${cloud.endpoint}/_pilvi/clock`)).json()) as { time: string }).time);
+    const put = (pk: string, v: string) => client.putItem({ TableName, Item: { pk: s(pk), v: s(v) } });
+    const remove = (pk: string) => client.deleteItem({ TableName, Key: { pk: s(pk) } });
+    const enabled = await now();
+    for (const pk of ['changed', 'gone', 'same']) await put(pk, 'old');
+    await advanceClock(cloud.endpoint, 20 * minute);
+    const ExportFromTime = await now();
+    await put('changed', 'between');
+    await put('changed', 'new');
+    await remove('gone');
+    await put('came', '1');
+    await put('passed', '1');
+    await remove('passed');
+    await advanceClock(cloud.endpoint, 20 * minute);
+    const ExportToTime = await now();
+    await put('changed', 'later');
+    await advanceClock(cloud.endpoint, minute);
+    const start = (more: object, ExportType: 'FULL_EXPORT' | 'INCREMENTAL_EXPORT' = 'INCREMENTAL_EXPORT') =>
+      client.exportTableToPointInTime({
+        ...{ TableArn, S3Bucket: 'changes', ExportType },
+        IncrementalExportSpecification: { ExportFromTime, ExportToTime, ...more },
+      });
+    const linesOf = async (more: object) => {
+      const { ExportDescription } = await start(more);
+      expect(ExportDescription).toMatchObject({ ExportType: 'INCREMENTAL_EXPORT', ExportStatus: 'IN_PROGRESS' });
+      const { ExportManifest } = await eventually(
+        async () => {
+          const { ExportDescription: shown } = await client.describeExport({ ExportArn: ExportDescription!.ExportArn });
+          expect(shown).toMatchObject({ ExportStatus: 'COMPLETED', ItemCount: 3 });
+          return shown!;
+        },
+        { why: 'the export is made' },
+      );
+      const read = async (Key: string) =>
+        Buffer.from((await (await s3.getObject({ Bucket: 'changes', Key })).Body!.transformToByteArray()) ?? []);
+      const summary = JSON.parse((await read(ExportManifest!)).toString()) as Record<string, string>;
+      expect(summary).toMatchObject({ exportType: 'INCREMENTAL_EXPORT', exportFromTime: ExportFromTime.toISOString() });
+      const { dataFileS3Key } = JSON.parse((await read(summary['manifestFilesS3Key']!)).toString()) as Record<string, string>;
+      expect(dataFileS3Key).toMatch(/^AWSDynamoDB\/data\//);
+      const text = gunzipSync(await read(dataFileS3Key!)).toString();
+      const lines = text.trim().split('\n');
+      return lines.map((line) => {
+        const { Metadata, ...rest } = JSON.parse(line) as { Metadata: { WriteTimestampMicros: { N: string } } };
+        expect(Number(Metadata.WriteTimestampMicros.N) / 1000).toBeGreaterThanOrEqual(ExportFromTime.getTime());
+        return rest;
+      });
+    };
+    const image = (pk: string, v: string) => ({ pk: s(pk), v: s(v) });
+    const key = (pk: string) => ({ Keys: { pk: s(pk) } });
+    expect(await linesOf({})).toEqual([
+      { ...key('changed'), OldImage: image('changed', 'old'), NewImage: image('changed', 'new') },
+      { ...key('gone'), OldImage: image('gone', 'old') },
+      { ...key('came'), NewImage: image('came', '1') },
+    ]);
+    expect(await linesOf({ ExportViewType: 'NEW_IMAGE' })).toEqual([
+      { ...key('changed'), NewImage: image('changed', 'new') },
+      key('gone'),
+      { ...key('came'), NewImage: image('came', '1') },
+    ]);
+    const early = new Date(enabled.getTime() - 60 * minute);
+    await refused(start({ ExportFromTime: early }), 'InvalidExportTimeException', 'ExportFromTime is too early');
+    await refused(
+      start({ ExportToTime: new Date(ExportFromTime.getTime() + 14 * minute) }),
+      'ValidationException',
+      'Difference between ExportFromTime and ExportToTime is less than 15 minutes',
+    );
+    await refused(start({}, 'FULL_EXPORT'), 'ValidationException', /^IncrementalExportSpecification can be specified/);
+  } finally {
+    await cloud.stop();
+  }
+});

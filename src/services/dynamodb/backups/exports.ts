@@ -18,6 +18,7 @@ import { storedOf } from '../stored.ts';
 import { newSpace } from '../tables/create.ts';
 import { sweepTable } from '../tasks.ts';
 import { copyTable } from './copy.ts';
+import { incrementalLines, readPeriod } from './incremental.ts';
 import { windowOf } from './recovery.ts';
 
 /** Items of one data file. */
@@ -32,16 +33,25 @@ function describeExport(row: ExportRow): ExportDescription {
     ...(row.status === 'COMPLETED' ? { ExportManifest: `${folderOf(row)}/manifest-summary.json` } : {}),
     TableArn: row.table.arn,
     TableId: row.table.id,
-    ExportTime: new Date(row.at),
+    ...(row.period === undefined ? { ExportTime: new Date(row.at) } : {}),
     S3Bucket: row.bucket,
     S3Prefix: row.prefix,
     S3SseAlgorithm: 'AES256',
     FailureCode: row.failure?.code,
     FailureMessage: row.failure?.message,
     ExportFormat: 'DYNAMODB_JSON',
-    ExportType: 'FULL_EXPORT',
+    ...describeType(row),
     BilledSizeBytes: row.bytes,
     ItemCount: row.items,
+  };
+}
+
+function describeType({ period }: ExportRow): Pick<ExportDescription, 'ExportType' | 'IncrementalExportSpecification'> {
+  if (period === undefined) return { ExportType: 'FULL_EXPORT' };
+  const { from, to, view } = period;
+  return {
+    ExportType: 'INCREMENTAL_EXPORT',
+    IncrementalExportSpecification: { ExportFromTime: new Date(from), ExportToTime: new Date(to), ExportViewType: view },
   };
 }
 
@@ -53,61 +63,87 @@ function folderOf(row: Pick<ExportRow, 'prefix' | 'id'>): string {
 export const writeExport: Task = async ({ key: arn }, ctx) => {
   const row = await ctx.table(Exports).get(arn);
   if (row === undefined || row.status !== 'IN_PROGRESS') return;
-  const shelf: TableRow = { ...plain(row.table), space: newSpace(ctx), indexes: [] };
-  await copyTable(ctx, { from: row.table, to: shelf, at: row.at });
   let end: Partial<ExportRow>;
   try {
-    end = { status: 'COMPLETED', ...(await writeFiles(ctx, row, shelf)) };
+    end = { status: 'COMPLETED', ...(await (row.period === undefined ? writeFull(ctx, row) : writeIncremental(ctx, row))) };
   } catch (error) {
     if (!(error instanceof AwsError)) throw error;
     end = { status: 'FAILED', failure: { code: `S3${error.code}`, message: error.message } };
   }
-  await sweepTable(ctx, shelf);
   await ctx.transact((tx) => tx.table(Exports).update([arn], (old) => ({ ...old, ...end, ended: ctx.clock.now() })));
 };
 
-/** A table without what follows from its changes. */
-function plain(table: TableRow): TableRow {
-  return { ...table, stream: undefined, recovery: undefined, replicas: undefined, timeToLive: undefined, copying: undefined };
+async function writeFull(ctx: Context, row: ExportRow): Promise<Written> {
+  const shelf: TableRow = { ...plain(row.table), space: newSpace(ctx), indexes: [] };
+  await copyTable(ctx, { from: row.table, to: shelf, at: row.at });
+  try {
+    return await writeFiles(ctx, row, fullLines(ctx, shelf));
+  } finally {
+    await sweepTable(ctx, shelf);
+  }
 }
 
-async function writeFiles(ctx: Context, row: ExportRow, shelf: TableRow): Promise<{ items: number; bytes: number }> {
-  const s3 = ctx.call('s3');
-  const put = (name: string, Body: string | Uint8Array) =>
-    s3.putObject({
-      Bucket: row.bucket,
-      Key: `${folderOf(row)}/${name}`,
-      Body: typeof Body === 'string' ? Buffer.from(Body) : Body,
-    });
-  const files: string[] = [];
-  let items = 0;
-  let bytes = 0;
+async function writeIncremental(ctx: Context, row: ExportRow): Promise<Written> {
+  const lines = await incrementalLines(ctx, row.table.space, row.period!);
+  async function* files(): AsyncIterable<readonly Line[]> {
+    for (let from = 0; from < lines.length; from += fileItems) yield lines.slice(from, from + fileItems);
+  }
+  return writeFiles(ctx, row, files());
+}
+
+interface Written {
+  items: number;
+  bytes: number;
+}
+
+/** An item as it stands in a file, and what it counts. */
+interface Line {
+  size: number;
+  line: string;
+}
+
+/** The lines of all files, one file after another. */
+async function* fullLines(ctx: Context, shelf: TableRow): AsyncIterable<readonly Line[]> {
   let after: Key | undefined;
   for (;;) {
     const rows = await ctx
       .table(Items)
       .list({ prefix: [shelf.space], limit: fileItems, ...(after === undefined ? {} : { after }) });
     const last = rows.at(-1);
-    if (last === undefined) break;
-    const body = gzipSync(rows.map(([, json]) => `{"Item":${json}}\n`).join(''));
-    const name = `data/${ctx.id('token').slice(0, 26).toLowerCase()}.json.gz`;
-    const { ETag } = await put(name, body);
-    const md5Checksum = createHash('md5').update(body).digest('base64');
-    files.push(
-      JSON.stringify({
-        itemCount: rows.length,
-        md5Checksum,
-        etag: ETag?.replaceAll('"', ''),
-        dataFileS3Key: `${folderOf(row)}/${name}`,
-      }),
-    );
-    items += rows.length;
-    bytes += rows.reduce((sum, [size]) => sum + size, 0);
-    if (rows.length < fileItems) break;
+    if (last === undefined) return;
+    yield rows.map(([size, json]) => ({ size, line: `{"Item":${json}}\n` }));
+    if (rows.length < fileItems) return;
     after = itemKey(shelf.space, storedOf(last).item, shelf);
   }
-  await put('manifest-files.json', files.map((file) => `${file}\n`).join(''));
-  await put('manifest-summary.json', JSON.stringify(summaryOf(ctx, row, { items, bytes })));
+}
+
+/** A table without what follows from its changes. */
+function plain(table: TableRow): TableRow {
+  return { ...table, stream: undefined, recovery: undefined, replicas: undefined, timeToLive: undefined, copying: undefined };
+}
+
+/** Full exports keep their data in a folder of their own, incremental ones of a prefix share one. */
+const dataFolderOf = (row: ExportRow): string =>
+  row.period === undefined ? `${folderOf(row)}/data` : folderOf({ prefix: row.prefix, id: 'data' });
+
+async function writeFiles(ctx: Context, row: ExportRow, content: AsyncIterable<readonly Line[]>): Promise<Written> {
+  const s3 = ctx.call('s3');
+  const put = (Key: string, body: string | Uint8Array) =>
+    s3.putObject({ Bucket: row.bucket, Key, Body: typeof body === 'string' ? Buffer.from(body) : body });
+  const files: string[] = [];
+  let items = 0;
+  let bytes = 0;
+  for await (const lines of content) {
+    const body = gzipSync(lines.map(({ line }) => line).join(''));
+    const dataFileS3Key = `${dataFolderOf(row)}/${ctx.id('token').slice(0, 26).toLowerCase()}.json.gz`;
+    const { ETag } = await put(dataFileS3Key, body);
+    const md5Checksum = createHash('md5').update(body).digest('base64');
+    files.push(JSON.stringify({ itemCount: lines.length, md5Checksum, etag: ETag?.replaceAll('"', ''), dataFileS3Key }));
+    items += lines.length;
+    bytes += lines.reduce((sum, { size }) => sum + size, 0);
+  }
+  await put(`${folderOf(row)}/manifest-files.json`, files.map((file) => `${file}\n`).join(''));
+  await put(`${folderOf(row)}/manifest-summary.json`, JSON.stringify(summaryOf(ctx, row, { items, bytes })));
   return { items, bytes };
 }
 
@@ -119,7 +155,9 @@ function summaryOf(ctx: Context, row: ExportRow, { items, bytes }: { items: numb
     endTime: new Date(ctx.clock.now()).toISOString(),
     tableArn: row.table.arn,
     tableId: row.table.id,
-    exportTime: new Date(row.at).toISOString(),
+    ...(row.period === undefined
+      ? { exportTime: new Date(row.at).toISOString() }
+      : { exportFromTime: new Date(row.period.from).toISOString(), exportToTime: new Date(row.period.to).toISOString() }),
     s3Bucket: row.bucket,
     s3Prefix: row.prefix ?? null,
     s3SseAlgorithm: 'AES256',
@@ -128,7 +166,9 @@ function summaryOf(ctx: Context, row: ExportRow, { items, bytes }: { items: numb
     billedSizeBytes: bytes,
     itemCount: items,
     outputFormat: 'DYNAMODB_JSON',
-    exportType: 'FULL_EXPORT',
+    ...(row.period === undefined
+      ? { exportType: 'FULL_EXPORT' }
+      : { outputView: row.period.view, exportType: 'INCREMENTAL_EXPORT' }),
   };
 }
 
@@ -148,12 +188,17 @@ async function exportOfToken(ctx: Context, token: string): Promise<ExportRow | u
 
 export const exportHandlers: HandlersOf<DynamoDB> = {
   async ExportTableToPointInTime(input, ctx) {
-    for (const name of ['S3BucketOwner', 'S3SseKmsKeyId', 'IncrementalExportSpecification'] as const)
+    for (const name of ['S3BucketOwner', 'S3SseKmsKeyId'] as const)
       if (input[name] !== undefined) throw parameterNotImplemented('ExportTableToPointInTime', name);
     if (input.S3SseAlgorithm === 'KMS') throw parameterNotImplemented('ExportTableToPointInTime', 'S3SseAlgorithm KMS');
     if (input.ExportFormat === 'ION') throw parameterNotImplemented('ExportTableToPointInTime', 'ExportFormat ION');
-    if (input.ExportType === 'INCREMENTAL_EXPORT')
-      throw parameterNotImplemented('ExportTableToPointInTime', 'ExportType INCREMENTAL_EXPORT');
+    const incremental = input.ExportType === 'INCREMENTAL_EXPORT';
+    if (incremental ? input.ExportTime !== undefined : input.IncrementalExportSpecification !== undefined)
+      throw validation(
+        incremental
+          ? 'ExportTime cannot be specified for an incremental export'
+          : 'IncrementalExportSpecification can be specified for an incremental export only',
+      );
     const { name } = readTableName(input.TableArn);
     const table = await findTable(ctx, ctx, name, ctx.now);
     if (table === undefined) throw new AwsError('TableNotFoundException', `Table not found: ${name}`);
@@ -163,6 +208,7 @@ export const exportHandlers: HandlersOf<DynamoDB> = {
         'PointInTimeRecoveryUnavailableException',
         `Point in time recovery is not enabled for table '${table.name}'`,
       );
+    const period = incremental ? readPeriod(input.IncrementalExportSpecification, window) : undefined;
     const at = input.ExportTime?.getTime() ?? ctx.now;
     if (at < Math.floor(window.earliest / 1000) * 1000 || at > window.latest)
       throw new AwsError('InvalidExportTimeException', `ExportTime is too ${at > window.latest ? 'late' : 'early'}`);
@@ -173,6 +219,7 @@ export const exportHandlers: HandlersOf<DynamoDB> = {
       arn: `${table.arn}/export/${id}`,
       id,
       table,
+      period,
       at: Math.max(at, window.earliest),
       token: input.ClientToken,
       started: ctx.now,
@@ -210,7 +257,11 @@ export const exportHandlers: HandlersOf<DynamoDB> = {
     );
     const shown = rows.slice(0, limit);
     return {
-      ExportSummaries: shown.map((row) => ({ ExportArn: row.arn, ExportStatus: row.status, ExportType: 'FULL_EXPORT' as const })),
+      ExportSummaries: shown.map((row) => ({
+        ExportArn: row.arn,
+        ExportStatus: row.status,
+        ExportType: row.period === undefined ? 'FULL_EXPORT' : 'INCREMENTAL_EXPORT',
+      })),
       NextToken: rows.length > limit ? shown.at(-1)?.arn : undefined,
     };
   },
