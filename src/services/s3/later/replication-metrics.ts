@@ -32,8 +32,8 @@ export async function track(
   now: Millis,
 ): Promise<void> {
   const measured = rules.filter((rule) => rule.metrics === true);
-  const known = await tx.table(TrackedVersions).get(row.bucket, row.key, row.sequence);
-  if (measured.length === 0 || known !== undefined) return;
+  if (measured.length === 0) return;
+  if ((await tx.table(TrackedVersions).get(row.bucket, row.key, row.sequence)) !== undefined) return;
   const { key, sequence, bytes } = row;
   const tracked = measured.map(({ id, bucket: target, timeControl }) => ({ id, target, timed: timeControl === true }));
   await tx.table(TrackedVersions).put({ bucket: bucket.name, key, sequence, bytes, since: now, rules: tracked });
