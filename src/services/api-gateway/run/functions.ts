@@ -48,6 +48,27 @@ export interface FunctionUser {
   signer?: Identity | undefined;
 }
 
+/** Asks the function of an authorizer of an HTTP or WebSocket API. Throws as `invokeFunction` does. */
+export async function askAuthorizerFunction(
+  user: FunctionUser,
+  api: string,
+  authorizer: {
+    AuthorizerId?: string | undefined;
+    AuthorizerUri?: string | undefined;
+    AuthorizerCredentialsArn?: string | undefined;
+  },
+  event: object,
+): Promise<{ text: string; failed: boolean }> {
+  const { account, region } = user.ctx;
+  const answer = await invokeFunction(user, {
+    uri: authorizer.AuthorizerUri ?? '',
+    credentials: authorizer.AuthorizerCredentialsArn,
+    sourceArn: `arn:aws:execute-api:${region}:${account}:${api}/authorizers/${authorizer.AuthorizerId}`,
+    payload: JSON.stringify(event),
+  });
+  return { text: Buffer.from(answer.payload).toString('utf8'), failed: answer.functionError !== undefined };
+}
+
 /** Calls a function. Throws AwsError as Lambda's Invoke does, Refusal for a role that does not trust the gateway. */
 export async function invokeFunction(user: FunctionUser, use: FunctionUse): Promise<FunctionAnswer> {
   const { ctx } = user;

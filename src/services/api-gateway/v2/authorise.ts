@@ -3,7 +3,7 @@ import type { Authorizer } from '@aws-sdk/client-apigatewayv2';
 import { anonymousIdentity } from '../../../kernel/caller.ts';
 import { AwsError } from '../../../kernel/errors.ts';
 import { memberAt, valuesOf } from '../run/call.ts';
-import { invokeFunction } from '../run/functions.ts';
+import { askAuthorizerFunction } from '../run/functions.ts';
 import { contextVariables, type HttpCall, HttpRefusal } from './call.ts';
 import { event1, event2 } from './events.ts';
 import { checkToken } from './tokens.ts';
@@ -93,7 +93,7 @@ async function invokeAuthorizer(
   authorizer: Authorizer,
   values: readonly string[],
 ): Promise<Record<string, unknown> | undefined> {
-  const { ctx, api } = call;
+  const { api } = call;
   const second = authorizer.AuthorizerPayloadFormatVersion === '2.0';
   const event = second
     ? { ...event2(call), type: 'REQUEST', routeArn: routeArn(call), identitySource: values }
@@ -106,14 +106,9 @@ async function invokeAuthorizer(
       };
   let text: string;
   try {
-    const answer = await invokeFunction(call, {
-      uri: authorizer.AuthorizerUri ?? '',
-      credentials: authorizer.AuthorizerCredentialsArn,
-      sourceArn: `arn:aws:execute-api:${ctx.region}:${ctx.account}:${api.id}/authorizers/${authorizer.AuthorizerId}`,
-      payload: JSON.stringify(event),
-    });
-    text = Buffer.from(answer.payload).toString('utf8');
-    if (answer.functionError !== undefined) throw failed();
+    const answer = await askAuthorizerFunction(call, api.id, authorizer, event);
+    text = answer.text;
+    if (answer.failed) throw failed();
   } catch (error) {
     if (!(error instanceof AwsError)) throw error;
     call.log(`${error.code}: ${error.message}`);

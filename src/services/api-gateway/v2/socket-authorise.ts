@@ -2,7 +2,7 @@
 import { anonymousIdentity } from '../../../kernel/caller.ts';
 import { AwsError } from '../../../kernel/errors.ts';
 import { lastValues, memberAt, valuesOf } from '../run/call.ts';
-import { invokeFunction } from '../run/functions.ts';
+import { askAuthorizerFunction } from '../run/functions.ts';
 import { contextVariables, type SocketCall } from './socket-call.ts';
 import type { RouteDef } from './state.ts';
 
@@ -49,7 +49,7 @@ function sourceValue(call: SocketCall, source: string): string | undefined {
 }
 
 async function byFunction(call: SocketCall, route: RouteDef): Promise<void> {
-  const { ctx, api } = call;
+  const { api } = call;
   const authorizer = call.served.definition.authorizers[route.AuthorizerId ?? ''];
   if (authorizer === undefined) throw new SocketRefusal(500, 'Internal Server Error');
   for (const source of authorizer.IdentitySource ?? [])
@@ -66,14 +66,9 @@ async function byFunction(call: SocketCall, route: RouteDef): Promise<void> {
   };
   let text: string;
   try {
-    const answer = await invokeFunction(call, {
-      uri: authorizer.AuthorizerUri ?? '',
-      credentials: authorizer.AuthorizerCredentialsArn,
-      sourceArn: `arn:aws:execute-api:${ctx.region}:${ctx.account}:${api.id}/authorizers/${authorizer.AuthorizerId}`,
-      payload: JSON.stringify(event),
-    });
-    text = Buffer.from(answer.payload).toString('utf8');
-    if (answer.functionError !== undefined)
+    const answer = await askAuthorizerFunction(call, api.id, authorizer, event);
+    text = answer.text;
+    if (answer.failed)
       throw text.includes('"errorMessage":"Unauthorized"')
         ? new SocketRefusal(401, 'Unauthorized')
         : new SocketRefusal(500, 'Internal Server Error');

@@ -40,6 +40,8 @@ function compile(text: string): readonly Node[] {
 
 /** Runs a template. Throws TemplateError for one that cannot be read or goes beyond its bounds. */
 export function renderTemplate(text: string, input: TemplateInput): TemplateResult {
+  // Most templates of mocks are plain text.
+  if (!/[$#]/.test(text)) return { text, context: input.context };
   const context = fromJson(input.context);
   const variables = new Map<string, Value>([
     ['input', inputObject(input)],

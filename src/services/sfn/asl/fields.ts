@@ -28,19 +28,15 @@ const jsonPathOnly: ReadonlySet<string> = new Set([
 ]);
 const jsonataOnly: ReadonlySet<string> = new Set(['Arguments', 'Output', 'Items', 'Condition']);
 
+/** Of the states that do something with an input and shape what comes of it. */
+const work = ['InputPath', 'OutputPath', 'Parameters', 'Arguments', 'Output', 'Assign', 'ResultSelector', 'ResultPath'];
+
 const own: Readonly<Record<StateType, readonly string[]>> = {
   Pass: [...flow, 'InputPath', 'OutputPath', 'Parameters', 'Result', 'ResultPath', 'Output', 'Assign'],
   Task: [
     ...flow,
     ...errors,
-    'InputPath',
-    'OutputPath',
-    'Parameters',
-    'Arguments',
-    'Output',
-    'Assign',
-    'ResultSelector',
-    'ResultPath',
+    ...work,
     'Resource',
     'Credentials',
     'TimeoutSeconds',
@@ -52,19 +48,7 @@ const own: Readonly<Record<StateType, readonly string[]>> = {
   Wait: [...flow, 'InputPath', 'OutputPath', 'Output', 'Assign', 'Seconds', 'SecondsPath', 'Timestamp', 'TimestampPath'],
   Succeed: ['InputPath', 'OutputPath', 'Output'],
   Fail: ['Error', 'ErrorPath', 'Cause', 'CausePath'],
-  Parallel: [
-    ...flow,
-    ...errors,
-    'InputPath',
-    'OutputPath',
-    'Parameters',
-    'Arguments',
-    'Output',
-    'Assign',
-    'ResultSelector',
-    'ResultPath',
-    'Branches',
-  ],
+  Parallel: [...flow, ...errors, ...work, 'Branches'],
   Map: [
     ...flow,
     ...errors,
