@@ -105,7 +105,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   await mkdir(options.data, { recursive: true });
   const log = options.log ?? createLog(() => new CloudClock().realNow());
   const ids = new IdSource();
-  const blobs = await openBlobs(options, ids);
+  const blobs = await openBlobs(options, ids, log);
   const [store, index, planes] = await openParts(options);
   const { fabric, machines, volumes, functions } = planes;
   const vault = await openVault(options.data, ids);
@@ -182,11 +182,12 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
  * Files of the folder, or the store that was asked for; its client is loaded only then. Comes before anything is made: a place that is not this cloud's
  * ends the start. Throws PilviError BadOption when the bytes are elsewhere.
  */
-async function openBlobs({ data, blobs }: CloudOptions, ids: IdSource): Promise<Blobs> {
+async function openBlobs({ data, blobs }: CloudOptions, ids: IdSource, log: Log): Promise<Blobs> {
   const cloud = await bindPlace(data, blobs?.place, ids.uuid());
   if (blobs === undefined || cloud === undefined) return openFileBlobs(path.join(data, 'blobs'));
   const { openS3Blobs } = await import('./planes/blobs/s3-blobs.ts');
-  return openS3Blobs({ ...blobs, cloud, folder: path.join(data, 'blobs', 'new') });
+  const onAway = (reason: string): void => log('error', 'The store of --blobs does not answer yet.', { reason });
+  return openS3Blobs({ ...blobs, cloud, folder: path.join(data, 'blobs', 'new'), onAway });
 }
 
 /** Addresses before the sockets listen: the one inside is known already. */

@@ -53,6 +53,8 @@ export interface S3BlobsOptions {
   cloud: string;
   /** Socket of the relay that leads to the endpoint; straight there when absent (machine/relay.ts). */
   relay?: string | undefined;
+  /** Told when the store does not answer at the start, with its reason. */
+  onAway: (reason: string) => void;
 }
 
 /** Opens the place. Resolves also when the store does not answer now. Throws PilviError BadOption when the place is another cloud's. */
@@ -62,6 +64,7 @@ export async function openS3Blobs(options: S3BlobsOptions): Promise<Blobs> {
   await blobs.claim().catch((error) => {
     if (error instanceof BlobsTakenError) throw new PilviError('BadOption', error.message);
     if (!(error instanceof BlobsAwayError)) throw error;
+    options.onAway(error.message);
   });
   return blobs;
 }

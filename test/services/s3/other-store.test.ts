@@ -161,6 +161,18 @@ test('a reset of the cloud takes the bytes along', async () => {
   expect(await stored()).toHaveLength(1);
 });
 
+test('a cloud starts while its store is away, and says so', async () => {
+  await cloud.kill();
+  await store.kill();
+  cloud = await startOwnCloud({ data: cloud.data, args: ['--blobs', place()], env });
+  expect(cloud.output()).toContain('The store of --blobs does not answer yet.');
+  const { s3, Bucket } = await freshHere();
+  await s3.putObject({ Bucket, Key: 'small', Body: 'fits a row' });
+  await refused(s3.putObject({ Bucket, Key: 'k', Body: randomBytes(mebibyte) }), 'ServiceUnavailable', away, 503);
+  store = await startStore(store.data);
+  await eventually(() => s3.putObject({ Bucket, Key: 'k', Body: randomBytes(mebibyte) }), { why: 'the store answers' });
+});
+
 test('a place belongs to one cloud, and a folder to one place', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'pilvi-place-'));
   const start = (more: Parameters<typeof startOwnCloud>[0]) => startOwnCloud({ data: folder, ...more });
