@@ -18,6 +18,13 @@ function withoutCapacity({ status, body: { ConsumedCapacity: _, ...body } }: Ans
   return comparable({ status, body });
 }
 
+/** Items in an order of their own. */
+const itemsOf = ({ body }: Answer): string =>
+  (body['Items'] as object[])
+    .map((item) => comparable({ status: 0, body: { ...item } }))
+    .sort()
+    .join();
+
 const faults: readonly Fault[] = [
   {
     why: 'Syntax errors name neither token nor place any more since version 4, and bare # and : are names there.',
@@ -81,6 +88,14 @@ const faults: readonly Fault[] = [
     why: 'A local index fetches what it does not project from the table ("Local secondary indexes": fetches).',
     is: ({ ours, theirs, input }) =>
       !failed(ours) && !failed(theirs) && input['IndexName'] === 'local' && input['ProjectionExpression'] !== undefined,
+  },
+  {
+    why: 'Entries of a local index with the same key come in any order.',
+    is: ({ ours, theirs, input }) =>
+      !failed(ours) &&
+      !failed(theirs) &&
+      input['IndexName'] === 'local' &&
+      (input['Limit'] !== undefined || itemsOf(ours) === itemsOf(theirs)),
   },
   {
     why: 'No consistent reads on global indexes ("Scan": ConsistentRead).',
