@@ -8,6 +8,7 @@ import { SNS } from '@aws-sdk/client-sns';
 import { SQS } from '@aws-sdk/client-sqs';
 import { expect, test } from 'vitest';
 import { advanceClock, eventually, freshAccount, startOwnCloud } from '../support/cloud.ts';
+import { untilGone } from '../support/load.ts';
 import { roleFor } from '../services/firehose/support.ts';
 import { makeTopic, openQueue, subscribedQueue } from '../services/sns/support.ts';
 import { makeQueue, receive } from '../services/sqs/support.ts';
@@ -52,17 +53,6 @@ interface Accepted {
   fifo: Set<string>;
   bus: Set<string>;
   clock: Set<string>;
-}
-
-/** Runs one step after the other until the cloud is gone. */
-async function untilGone(step: (n: number) => Promise<void>): Promise<void> {
-  for (let n = 0; ; n++) {
-    try {
-      await step(n);
-    } catch {
-      return;
-    }
-  }
 }
 
 function produce({ sns, events, scheduler }: Clients, built: Built, worker: number, accepted: Accepted): Promise<void>[] {

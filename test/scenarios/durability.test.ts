@@ -4,6 +4,7 @@ import { Kinesis } from '@aws-sdk/client-kinesis';
 import { SQS } from '@aws-sdk/client-sqs';
 import { expect, test } from 'vitest';
 import { advanceClock, eventually, freshAccount, startOwnCloud } from '../support/cloud.ts';
+import { untilGone } from '../support/load.ts';
 
 const TableName = 'orders';
 const StreamName = 'clicks';
@@ -18,17 +19,6 @@ interface Acknowledged {
   messages: Set<string>;
   deletedMessages: Set<string>;
   maybeDeleted: Set<string>;
-}
-
-/** Runs one step after the other until the cloud is gone. */
-async function untilGone(step: (n: number) => Promise<void>): Promise<void> {
-  for (let n = 0; ; n++) {
-    try {
-      await step(n);
-    } catch {
-      return;
-    }
-  }
 }
 
 function clientsOf(account: ReturnType<typeof freshAccount>, endpoint: string) {

@@ -120,3 +120,14 @@ function connect(url: URL): Connection {
     });
   return { socket, answer };
 }
+
+/** Runs one step after the other until the cloud is gone. */
+export async function untilGone(step: (n: number) => Promise<void>): Promise<void> {
+  for (let n = 0; ; n++) {
+    try {
+      await step(n);
+    } catch {
+      return;
+    }
+  }
+}
