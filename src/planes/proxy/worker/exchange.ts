@@ -2,8 +2,8 @@
 import { BodyReader } from './http-body.ts';
 import type { Client } from './client.ts';
 import { headBytesMax, headEnd, HeadError, parseResponse, type RequestHead, type ResponseHead } from './http-head.ts';
-import { forwardedForMax, forwardedHead, locationOf, ownPage, reasonOf, traceOf, headerValue } from './forwarded.ts';
-import { FunctionCall, headersOf } from './function-call.ts';
+import { forwardedForMax, forwardedHead, locationOf, ownPage, reasonOf, splitTarget, traceOf, headerValue } from './forwarded.ts';
+import { answerHead, FunctionCall, headersOf } from './function-call.ts';
 import { logEntry } from './log-entry.ts';
 import type { HandedAnswer } from '../types.ts';
 import type { LiveListener } from './node-state.ts';
@@ -13,9 +13,8 @@ import { Upstream, type UpstreamUser } from './upstream.ts';
 const empty = Buffer.alloc(0);
 /** Bytes of a body kept for a second try on a connection of its own, when the kept one turned out to be closed. */
 const replayBytesMax = 65_536;
-
-/** Headers of a function's answer that the node writes itself. */
-const ownOfCalls = new Set(['connection', 'content-length', 'transfer-encoding', 'keep-alive', 'server', 'date', 'upgrade']);
+/** Bytes of a body that are written in one piece with the head. */
+const joinedBytesMax = 12_288;
 
 export class Exchange implements UpstreamUser {
   /** The head of the answer has gone out. */
@@ -65,13 +64,7 @@ export class Exchange implements UpstreamUser {
       this.#answerOwn(463);
       return;
     }
-    const mark = head.target.indexOf('?');
-    const rule = findRule(this.#listener.rules, {
-      head,
-      path: mark < 0 ? head.target : head.target.slice(0, mark),
-      query: mark < 0 ? '' : head.target.slice(mark + 1),
-      client: arrival.client,
-    });
+    const rule = findRule(this.#listener.rules, { head, ...splitTarget(head.target), client: arrival.client });
     this.#routed = { rule, stayed: false };
     const { action } = rule;
     if (action.kind === 'fixed') {
@@ -117,12 +110,10 @@ export class Exchange implements UpstreamUser {
   async #handOver(call: FunctionCall): Promise<void> {
     const { state } = this.#client;
     const { pool, target } = this.#routed!;
-    const mark = this.#head.target.indexOf('?');
     this.#sentAt = performance.now();
     const answer = await state.handOver({
       ...{ pool: pool!.spec.key, target: target!.spec.key, method: this.#head.method, body: call.body },
-      path: mark < 0 ? this.#head.target : this.#head.target.slice(0, mark),
-      query: mark < 0 ? '' : this.#head.target.slice(mark + 1),
+      ...splitTarget(this.#head.target),
       headers: headersOf(this.#sent),
     });
     // The client may be gone, or have been told that it took too long.
@@ -138,17 +129,15 @@ export class Exchange implements UpstreamUser {
     this.#answerOwn(status);
   }
 
-  #answerCall({ status, reason, headers, body }: Extract<HandedAnswer, { body: string }>): void {
+  #answerCall(answer: Extract<HandedAnswer, { body: string }>): void {
     const { state, arrival } = this.#client;
     const routed = this.#routed!;
-    const bytes = Buffer.from(body, 'base64');
-    this.#noteAnswer(status, state.zone);
-    const names = new Set(headers.map(([name]) => name.toLowerCase()));
-    let text = `HTTP/1.1 ${status} ${reason ?? reasonOf(status)}\r\nServer: awselb/2.0\r\nDate: ${new Date(state.now).toUTCString()}\r\n`;
-    if (!names.has('content-type')) text += 'Content-Type: application/octet-stream\r\n';
-    for (const [name, value] of headers) if (!ownOfCalls.has(name.toLowerCase())) text += `${name}: ${value}\r\n`;
-    text += cookiesFor(state, routed, [], arrival.secure);
-    text += `Content-Length: ${bytes.length}\r\nConnection: ${this.#keeps ? 'keep-alive' : 'close'}\r\n\r\n`;
+    const bytes = Buffer.from(answer.body, 'base64');
+    this.#noteAnswer(answer.status, state.zone);
+    const text = answerHead(answer, {
+      ...{ length: bytes.length, date: new Date(state.now), keeps: this.#keeps },
+      cookies: cookiesFor(state, routed, [], arrival.secure),
+    });
     state.counts.add('functions.bytes', this.#received + text.length + bytes.length);
     this.#write(text);
     if (this.#head.method !== 'HEAD') this.#write(bytes);
@@ -209,7 +198,6 @@ export class Exchange implements UpstreamUser {
   }
 
   onData(bytes: Buffer): void {
-    const { socket } = this.#client;
     this.#client.touch();
     if (this.#tunnel) {
       this.#write(bytes);
@@ -218,13 +206,10 @@ export class Exchange implements UpstreamUser {
     if (this.#answer === undefined) {
       this.#pending = this.#pending.length === 0 ? bytes : Buffer.concat([this.#pending, bytes]);
       try {
-        socket.cork();
         this.#readHeads();
       } catch (error) {
         if (!(error instanceof HeadError)) throw error;
         this.#fail(502);
-      } finally {
-        process.nextTick(() => socket.uncork());
       }
       return;
     }
@@ -245,18 +230,18 @@ export class Exchange implements UpstreamUser {
         return;
       }
       if (answer.status >= 200) {
-        this.#beginAnswer(answer);
         const rest = this.#pending;
         this.#pending = empty;
-        if (this.#body!.done || rest.length > 0) this.#readBody(rest);
+        this.#writeHead(this.#beginAnswer(answer), rest);
         return;
       }
       if (this.#head.minor === 1) this.#write(`HTTP/1.1 ${answer.status} ${answer.reason}\r\n\r\n`);
     }
   }
 
-  #beginAnswer(answer: ResponseHead): void {
-    const { state, arrival, socket } = this.#client;
+  /** Notes the answer's head, and gives it as the client gets it. */
+  #beginAnswer(answer: ResponseHead): string {
+    const { state, arrival } = this.#client;
     const routed = this.#routed!;
     this.#answer = answer;
     this.#noteAnswer(answer.status, routed.target!.spec.zone ?? state.zone);
@@ -273,8 +258,21 @@ export class Exchange implements UpstreamUser {
     this.#framing = !streams ? 'raw' : this.#head.minor === 0 ? 'plain' : answer.body === 'chunked' ? 'raw' : 'chunk';
     text += `Connection: ${this.#keeps ? 'keep-alive' : 'close'}\r\n\r\n`;
     this.#body = new BodyReader(answer.body, this.#framing === 'raw' ? undefined : (bytes) => this.#writeContent(bytes));
-    this.#written += text.length;
-    socket.write(text, 'latin1');
+    return text;
+  }
+
+  /** Writes the head with what has come of the body: in one piece where that is short and needs no framing, for a piece is a system call or a TLS record. */
+  #writeHead(head: string, rest: Buffer): void {
+    const { socket } = this.#client;
+    const whole = this.#framing === 'raw' && rest.length > 0 && rest.length <= joinedBytesMax && !this.#body!.done;
+    if (!whole) {
+      socket.cork();
+      this.#write(head);
+      if (this.#body!.done || rest.length > 0) this.#readBody(rest);
+      process.nextTick(() => socket.uncork());
+      return;
+    }
+    this.#readBody(rest, head);
   }
 
   /** A target has begun to answer. */
@@ -300,7 +298,8 @@ export class Exchange implements UpstreamUser {
     if (this.#framing === 'chunk') this.#write('\r\n');
   }
 
-  #readBody(bytes: Buffer): void {
+  /** `head`: goes out in front, in one piece with the bytes. */
+  #readBody(bytes: Buffer, head = ''): void {
     const body = this.#body!;
     let taken: number;
     try {
@@ -309,7 +308,8 @@ export class Exchange implements UpstreamUser {
       this.#breakOff();
       return;
     }
-    if (this.#framing === 'raw' && taken > 0) this.#write(taken === bytes.length ? bytes : bytes.subarray(0, taken));
+    if (head !== '') this.#write(head + bytes.toString('latin1', 0, taken));
+    else if (this.#framing === 'raw' && taken > 0) this.#write(taken === bytes.length ? bytes : bytes.subarray(0, taken));
     if (body.done) this.#finish(taken === bytes.length && this.#answer!.keepAlive && this.#requestDone && !this.#head.breaks);
   }
 

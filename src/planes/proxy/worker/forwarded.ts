@@ -86,15 +86,21 @@ function plainHost(host: string, { port, secure }: Arrival): string {
   return port === (secure ? 443 : 80) ? name : `${name}:${port}`;
 }
 
+/** A request's target taken apart at the question mark. */
+export function splitTarget(target: string): { path: string; query: string } {
+  const mark = target.indexOf('?');
+  return mark < 0 ? { path: target, query: '' } : { path: target.slice(0, mark), query: target.slice(mark + 1) };
+}
+
 /** Location of a redirect, its place holders filled from the request. */
 export function locationOf(action: Extract<ActionSpec, { kind: 'redirect' }>, head: RequestHead, arrival: Arrival): string {
-  const mark = head.target.indexOf('?');
+  const { path, query: asked } = splitTarget(head.target);
   const facts: Readonly<Record<string, string>> = {
     protocol: arrival.secure ? 'HTTPS' : 'HTTP',
     host: head.host.replace(/:\d+$/, ''),
     port: String(arrival.port),
-    path: (mark < 0 ? head.target : head.target.slice(0, mark)).slice(1),
-    query: mark < 0 ? '' : head.target.slice(mark + 1),
+    path: path.slice(1),
+    query: asked,
   };
   const fill = (text: string): string =>
     text.replace(/#\{(protocol|host|port|path|query)\}/g, (_all, name: string) => facts[name] ?? '');

@@ -1,5 +1,7 @@
 /** A request to a function: its body is gathered, bounded, and the whole handed over at once. */
 import { BodyReader } from './http-body.ts';
+import type { HandedAnswer } from '../types.ts';
+import { reasonOf } from './forwarded.ts';
 import type { BodyKind } from './http-head.ts';
 
 /** Bytes of a body that a function takes. */
@@ -45,4 +47,18 @@ export function headersOf(head: string): [name: string, value: string][] {
       return [line.slice(0, colon).toLowerCase(), line.slice(colon + 2)];
     })
     .filter(([name]) => name !== 'transfer-encoding' && name !== 'expect');
+}
+
+/** Headers of a function's answer that the node writes itself. */
+const ours = new Set(['connection', 'content-length', 'transfer-encoding', 'keep-alive', 'server', 'date', 'upgrade']);
+
+/** The head of an answer that a function gave, as the client gets it. */
+export function answerHead(
+  { status, reason, headers }: Extract<HandedAnswer, { body: string }>,
+  own: { length: number; date: Date; keeps: boolean; cookies: string },
+): string {
+  let text = `HTTP/1.1 ${status} ${reason ?? reasonOf(status)}\r\nServer: awselb/2.0\r\nDate: ${own.date.toUTCString()}\r\n`;
+  if (!headers.some(([name]) => name.toLowerCase() === 'content-type')) text += 'Content-Type: application/octet-stream\r\n';
+  for (const [name, value] of headers) if (!ours.has(name.toLowerCase())) text += `${name}: ${value}\r\n`;
+  return `${text}${own.cookies}Content-Length: ${own.length}\r\nConnection: ${own.keeps ? 'keep-alive' : 'close'}\r\n\r\n`;
 }
