@@ -1,7 +1,8 @@
 import { ApiGatewayV2 } from '@aws-sdk/client-apigatewayv2';
 import { CloudWatch } from '@aws-sdk/client-cloudwatch';
 import { CloudWatchLogs } from '@aws-sdk/client-cloudwatch-logs';
-import { expect, test } from 'vitest';
+import { expect, inject, test } from 'vitest';
+import WebSocket from 'ws';
 import { advanceClock, eventually, freshAccount, refused, startOwnCloud } from '../../support/cloud.ts';
 import { role } from './functions.ts';
 import { call, deploy, hostUrl, mock, resource, restApi } from './rest.ts';
@@ -151,4 +152,38 @@ test('TestInvokeMethod runs a method as it stands, without a deployment', async 
     'NotFoundException',
     'Invalid Method identifier specified',
   );
+});
+
+test('events of WebSocket connections leave lines in the access log', async () => {
+  const account = freshAccount();
+  const gateway = new ApiGatewayV2(account.config());
+  const logs = new CloudWatchLogs(account.config());
+  await logs.createLogGroup({ logGroupName: 'sockets' });
+  const { ApiId = '' } = await gateway.createApi({
+    ...{ Name: 's', ProtocolType: 'WEBSOCKET' as const, RouteSelectionExpression: '$request.body.action' },
+  });
+  const RequestTemplates = { $default: '{"statusCode": 200}' };
+  const { IntegrationId } = await gateway.createIntegration({ ApiId, IntegrationType: 'MOCK', RequestTemplates });
+  for (const RouteKey of ['$connect', 'say', '$disconnect'])
+    await gateway.createRoute({ ApiId, RouteKey, Target: `integrations/${IntegrationId}` });
+  const DestinationArn = `arn:aws:logs:us-east-1:${account.id}:log-group:sockets`;
+  const stage = { ApiId, StageName: 'p', AutoDeploy: true };
+  const noId = { DestinationArn, Format: '$context.status' };
+  await refused(gateway.createStage({ ...stage, AccessLogSettings: noId }), 'BadRequestException', /requestId/);
+  const Format = '$context.requestId $context.eventType $context.routeKey $context.status';
+  await gateway.createStage({ ...stage, AccessLogSettings: { DestinationArn, Format } });
+  const { port } = new URL(inject('endpoint'));
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/p`, {
+    headers: { host: `${ApiId}.execute-api.us-east-1.localhost:${port}` },
+  });
+  await new Promise((resolve, reject) => socket.on('open', resolve).on('error', reject));
+  socket.send('{"action":"say"}');
+  const lines = async () =>
+    ((await logs.filterLogEvents({ logGroupName: 'sockets' })).events ?? []).map(({ message = '' }) =>
+      message.replace(/^\S+ /, ''),
+    );
+  const wanted = ['CONNECT $connect 200', 'MESSAGE say 200'];
+  await eventually(async () => expect(await lines()).toEqual(wanted), { why: 'both lines are there' });
+  socket.close();
+  await eventually(async () => expect(await lines()).toEqual([...wanted, 'DISCONNECT $disconnect 200']), { why: 'it is gone' });
 });

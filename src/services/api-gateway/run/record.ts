@@ -2,6 +2,7 @@
 import type { Context } from '../../../kernel/context.ts';
 import { Accounts } from '../state.ts';
 import { contextVariables as httpVariables, type HttpCall } from '../v2/call.ts';
+import { contextVariables as socketVariables, type SocketCall } from '../v2/socket-call.ts';
 import { type Answer, type Call, contextVariables } from './call.ts';
 import { settingOf } from './keys.ts';
 import { destinationOf, writeLines } from './logs.ts';
@@ -82,6 +83,17 @@ export function recordHttp(call: HttpCall, ended: Ended, refused: string | undef
   if (settings.DetailedMetricsEnabled === true && call.route !== undefined)
     sets.push({ ApiId: call.api.id, Stage: stage.name, Method, Resource });
   countCall(ctx, `${call.api.id}/${stage.name}`, 'http', sets, counted(ended, call));
+}
+
+/** Notes the end of one event of a WebSocket connection: its line in the access log ("Set up logging for WebSocket APIs"). */
+export function recordSocket(call: SocketCall, status: number): void {
+  const { ctx, stage, integration } = call;
+  const { DestinationArn: arn, Format: format } = stage.accessLogSettings ?? {};
+  if (arn === undefined || format === undefined) return;
+  const { status: integrationStatus, latency: integrationLatency } = integration;
+  const variables = { ...socketVariables(call), status, integrationStatus, integrationLatency, integration };
+  const message = fill(format, variables, { variables: stage.variables });
+  writeLines(ctx, destinationOf(arn), [{ timestamp: ctx.now, message }]);
 }
 
 function counted(

@@ -2,6 +2,7 @@
 import { AwsError } from '../../../kernel/errors.ts';
 import { callHttp, callService, roleOf } from '../run/backends.ts';
 import { type Answer, memberAt, type Multi, Refusal, setHeader, valuesOf } from '../run/call.ts';
+import { recordSocket } from '../run/record.ts';
 import { invokeFunction, isFunctionUri, readProxyResult } from '../run/functions.ts';
 import { withTimeout } from '../run/integrate.ts';
 import { textOf, withStageVariables } from '../run/parameters.ts';
@@ -14,6 +15,18 @@ export class SocketFailure extends Error {}
 
 /** Runs the route's integration: its status, and its body for routes that answer. Throws SocketFailure. */
 export async function integrateSocket(call: SocketCall): Promise<Answer> {
+  try {
+    const answer = await perform(call);
+    call.integration.status = answer.status;
+    recordSocket(call, 200);
+    return answer;
+  } catch (error) {
+    recordSocket(call, 500);
+    throw error;
+  }
+}
+
+async function perform(call: SocketCall): Promise<Answer> {
   const id = /^integrations\/(.+)$/.exec(call.route.Target ?? '')?.[1];
   if (id === undefined) return { status: 200, headers: {}, body: Buffer.alloc(0) };
   const integration = call.served.definition.integrations[id];

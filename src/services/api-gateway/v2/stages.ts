@@ -71,7 +71,7 @@ function checkSettings(settings: readonly (RouteSettings | undefined)[], protoco
   }
 }
 
-/** Connections leave no logs and no metrics here. */
+/** Connections leave access logs, and neither execution logs nor metrics here. */
 function checkSocketSetting({
   LoggingLevel: level = 'OFF',
   DataTraceEnabled: traced,
@@ -83,13 +83,8 @@ function checkSocketSetting({
 }
 
 /** Refuses what a stage of either kind cannot do. */
-function checkStageInput(
-  input: { ClientCertificateId?: string | undefined; AccessLogSettings?: object | undefined },
-  protocol: string,
-): void {
+function checkStageInput(input: { ClientCertificateId?: string | undefined }): void {
   if (input.ClientCertificateId !== undefined) throw parameterNotImplemented('CreateStage', 'ClientCertificateId');
-  if (input.AccessLogSettings !== undefined && protocol === 'WEBSOCKET')
-    throw parameterNotImplemented('CreateStage', 'AccessLogSettings');
 }
 
 function checkLogs(settings: { DestinationArn?: string | undefined; Format?: string | undefined } | undefined) {
@@ -123,7 +118,7 @@ export const stageHandlers: HandlersOf<ApiGatewayV2> = {
     return ctx.transact(async (tx) => {
       const { protocol } = await requireApi(tx, api);
       checkName(name, protocol);
-      checkStageInput(input, protocol);
+      checkStageInput(input);
       checkSettings([input.DefaultRouteSettings, ...Object.values(input.RouteSettings ?? {})], protocol);
       if ((await tx.table(Stages).get(api, name)) !== undefined) throw conflict('Stage already exists');
       if (input.DeploymentId !== undefined) await requireDeployment(tx, api, input.DeploymentId);
@@ -162,7 +157,7 @@ export const stageHandlers: HandlersOf<ApiGatewayV2> = {
     return ctx.transact(async (tx) => {
       const { protocol } = await requireApi(tx, api);
       const row = await requireStage(tx, api, input.StageName);
-      checkStageInput(input, protocol);
+      checkStageInput(input);
       checkSettings([input.DefaultRouteSettings, ...Object.values(input.RouteSettings ?? {})], protocol);
       if (input.DeploymentId !== undefined) {
         if (input.AutoDeploy ?? row.autoDeploy)
