@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { ApiGatewayV2 } from '@aws-sdk/client-apigatewayv2';
 import { SQS } from '@aws-sdk/client-sqs';
 import { freshAccount, startOwnCloud } from '../support/cloud.ts';
-import { ask, serverless, zipOf } from '../services/lambda/support.ts';
+import { ask, serverless } from '../services/lambda/support.ts';
+import { zipOf } from '../support/zip.ts';
 
 interface Measurement {
   name: string;

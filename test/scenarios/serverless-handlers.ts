@@ -154,6 +154,6 @@ export const handlers: readonly Handlers[] = [
   {
     runtime: 'provided.al2023',
     handler: 'bootstrap',
-    archive: () => zipOf({ bootstrap: shell }, 0o755),
+    archive: () => zipOf({ bootstrap: shell }, { bootstrap: 0o100755 }),
   },
 ];

@@ -1,10 +1,15 @@
 /** Zip archives of functions' code. */
 import { type Zippable, zipSync } from 'fflate';
 
-/** An archive of these files; `mode` is that of each (a bootstrap must be executable). */
-export function zipOf(files: Readonly<Record<string, string | Uint8Array>>, mode = 0o644): Buffer {
+const regular = 0o100644;
+
+/** An archive of these files, stored as they are. Modes with the kind of file by name, where they are not a plain file's 0644. */
+export function zipOf(
+  files: Readonly<Record<string, string | Uint8Array>>,
+  modes: Readonly<Record<string, number>> = {},
+): Buffer {
   const entries: Zippable = {};
   for (const [name, content] of Object.entries(files))
-    entries[name] = [Buffer.from(content), { os: 3, attrs: ((0o100000 | mode) << 16) >>> 0 }];
+    entries[name] = [Buffer.from(content), { level: 0, os: 3, attrs: ((modes[name] ?? regular) << 16) >>> 0 }];
   return Buffer.from(zipSync(entries));
 }

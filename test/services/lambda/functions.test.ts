@@ -3,7 +3,8 @@ import { Lambda } from '@aws-sdk/client-lambda';
 import { S3 } from '@aws-sdk/client-s3';
 import { expect, test } from 'vitest';
 import { freshAccount, machinesRefused, refused } from '../../support/cloud.ts';
-import { ask, serverless, zipOf } from './support.ts';
+import { ask, serverless } from './support.ts';
+import { zipOf } from '../../support/zip.ts';
 
 const echo = 'export const handler = async (event) => ({ got: event });';
 const version = (text: string): string => `export const handler = async () => '${text}';`;

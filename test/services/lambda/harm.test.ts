@@ -2,7 +2,8 @@
 import { deflateRawSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually, freshAccount, type OwnCloud, refused, startOwnCloud } from '../../support/cloud.ts';
-import { serverless, zipOf } from './support.ts';
+import { serverless } from './support.ts';
+import { zipOf } from '../../support/zip.ts';
 
 let cloud: OwnCloud;
 

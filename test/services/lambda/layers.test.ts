@@ -1,7 +1,8 @@
 import { Lambda } from '@aws-sdk/client-lambda';
 import { expect, test } from 'vitest';
 import { freshAccount, machinesRefused, refused } from '../../support/cloud.ts';
-import { ask, serverless, zipOf } from './support.ts';
+import { ask, serverless } from './support.ts';
+import { zipOf } from '../../support/zip.ts';
 
 test('layers are shown at /opt, the last one on top, and found by imports', async (context) => {
   context.skip(machinesRefused() !== undefined, machinesRefused());

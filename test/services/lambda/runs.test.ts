@@ -3,6 +3,7 @@ import { S3 } from '@aws-sdk/client-s3';
 import { beforeEach, expect, test } from 'vitest';
 import { eventually, machinesRefused, refused } from '../../support/cloud.ts';
 import { serverless } from './support.ts';
+import { zipOf } from '../../support/zip.ts';
 
 beforeEach((context) => {
   context.skip(machinesRefused() !== undefined, machinesRefused());
@@ -13,15 +14,12 @@ const initLine = /Init Duration: [\d.]+ ms/;
 test('handlers in Node.js, Python and a program of one’s own answer, and say what fails', async () => {
   const { make, call } = await serverless();
   await make('old', '', {
-    Code: { ZipFile: undefined },
-    ...(await import('./support.ts').then(({ zipOf }) => ({
-      Code: {
-        ZipFile: zipOf({
-          'lib/app.js': 'exports.run = (e, c, done) => setTimeout(() => done(e.bad ? new TypeError("bad") : null, e.n + 1), 5);',
-        }),
-      },
-      Handler: 'lib/app.run',
-    }))),
+    Code: {
+      ZipFile: zipOf({
+        'lib/app.js': 'exports.run = (e, c, done) => setTimeout(() => done(e.bad ? new TypeError("bad") : null, e.n + 1), 5);',
+      }),
+    },
+    Handler: 'lib/app.run',
   });
   expect((await call('old', { n: 1 })).body).toBe(2);
   expect(await call('old', { bad: true })).toMatchObject({

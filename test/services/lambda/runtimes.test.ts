@@ -6,7 +6,8 @@ import path from 'node:path';
 import type { CreateFunctionCommandInput } from '@aws-sdk/client-lambda';
 import { beforeEach, expect, test } from 'vitest';
 import { machinesRefused, refused } from '../../support/cloud.ts';
-import { serverless, zipOf } from './support.ts';
+import { serverless } from './support.ts';
+import { zipOf } from '../../support/zip.ts';
 
 beforeEach((context) => {
   context.skip(machinesRefused() !== undefined, machinesRefused());

@@ -1,60 +1,10 @@
 import { IAM } from '@aws-sdk/client-iam';
 import { type CreateFunctionCommandInput, Lambda, type InvokeCommandInput, type Runtime } from '@aws-sdk/client-lambda';
 import { CloudWatchLogs } from '@aws-sdk/client-cloudwatch-logs';
-import { crc32 } from 'node:zlib';
 import http from 'node:http';
 import { expect } from 'vitest';
 import { eventually, freshAccount, type TestAccount } from '../../support/cloud.ts';
-
-const regular = 0o100644;
-
-/** A zip archive of these files, stored as they are. Modes by name, where they are not 0644. */
-export function zipOf(files: Readonly<Record<string, string | Buffer>>, modes: Readonly<Record<string, number>> = {}): Buffer {
-  const parts: Buffer[] = [];
-  const directory: Buffer[] = [];
-  let at = 0;
-  for (const [name, content] of Object.entries(files)) {
-    const [data, path] = [Buffer.from(content), Buffer.from(name)];
-    const head = Buffer.alloc(30);
-    head.writeUInt32LE(0x04034b50, 0);
-    head.writeUInt16LE(20, 4);
-    head.writeUInt32LE(crc(data), 14);
-    head.writeUInt32LE(data.byteLength, 18);
-    head.writeUInt32LE(data.byteLength, 22);
-    head.writeUInt16LE(path.byteLength, 26);
-    const entry = Buffer.alloc(46);
-    entry.writeUInt32LE(0x02014b50, 0);
-    entry.writeUInt16LE(0x031e, 4);
-    entry.writeUInt16LE(20, 6);
-    head.copy(entry, 16, 14, 28);
-    entry.writeUInt32LE(((modes[name] ?? regular) << 16) >>> 0, 38);
-    entry.writeUInt32LE(at, 42);
-    parts.push(head, path, data);
-    directory.push(entry, path);
-    at += head.byteLength + path.byteLength + data.byteLength;
-  }
-  const central = Buffer.concat(directory);
-  const end = Buffer.alloc(22);
-  end.writeUInt32LE(0x06054b50, 0);
-  end.writeUInt16LE(Object.keys(files).length, 8);
-  end.writeUInt16LE(Object.keys(files).length, 10);
-  end.writeUInt32LE(central.byteLength, 12);
-  end.writeUInt32LE(at, 16);
-  return Buffer.concat([...parts, central, end]);
-}
-
-function crc(data: Buffer): number {
-  return typeof crc32 === 'function' ? crc32(data) : slowCrc(data);
-}
-
-function slowCrc(data: Buffer): number {
-  let sum = 0xffffffff;
-  for (const byte of data) {
-    sum ^= byte;
-    for (let bit = 0; bit < 8; bit++) sum = sum & 1 ? (sum >>> 1) ^ 0xedb88320 : sum >>> 1;
-  }
-  return ~sum >>> 0;
-}
+import { zipOf } from '../../support/zip.ts';
 
 /** A role that Lambda may act by, with these actions on everything. */
 export async function roleOf(account: TestAccount, name = 'function', actions: readonly string[] = ['*']): Promise<string> {
