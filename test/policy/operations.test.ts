@@ -44,6 +44,10 @@ const newerThanTheReference: Readonly<Record<string, string>> = {
     'GetClientVpnEndpointAuthorizationPolicy GetImageFindings GetNetworkingFlexCostAllocationPolicyVersions ' +
     'GetTransitGatewayAttachmentNatConfiguration ModifyClientVpnEndpointAuthorizationPolicy ModifyMetricCategory ' +
     'ModifyNetworkingFlexCostAllocationPolicy ModifyTransitGatewayAttachmentNatConfiguration',
+  'cognito-identity-provider':
+    'AdminListUserSessions AdminRevokeUserSession CompleteWebAuthnRegistration DeleteWebAuthnCredential DescribeTermsByClient GetClientToken ' +
+    'GetUserAuthFactors GetUserPoolClientSessionConfiguration GetUserPoolSessionConfiguration ListUserSessions ListWebAuthnCredentials ' +
+    'RevokeUserSession SetUserPoolClientSessionConfiguration SetUserPoolSessionConfiguration StartWebAuthnRegistration',
   ecr: 'DescribeReplicationBackfillResults ListReplicationBackfills StartReplicationBackfill StopReplicationBackfill',
   ecs:
     'AssociateGatewayWithCluster CreateGateway DeleteGateway DescribeGateway DescribeGatewayResources DescribeGatewayRoute ' +

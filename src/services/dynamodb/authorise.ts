@@ -224,6 +224,7 @@ export const checks: AuthorisationsOf<DynamoDB> = {
   CreateBackup: onTable,
   RestoreTableToPointInTime: (input, ctx) => onTable({ TableName: input.SourceTableName ?? input.SourceTableArn }, ctx),
   RestoreTableFromBackup: (input, ctx) => onArn(input.BackupArn, ctx),
+  ListImports: (input, ctx) => (input.TableArn === undefined ? [{ resource: '*' }] : onArn(input.TableArn, ctx)),
   ListExports: (input, ctx) => (input.TableArn === undefined ? [{ resource: '*' }] : onArn(input.TableArn, ctx)),
   ExportTableToPointInTime: (input, ctx) => onArn(input.TableArn, ctx),
   DescribeExport: (input, ctx) => onArn(input.ExportArn, ctx),
