@@ -11,6 +11,7 @@ import { AbsentFunctions } from '../planes/functions/absent-functions.ts';
 import { DeferredFunctions } from '../planes/functions/deferred-functions.ts';
 import { openLinuxFunctions } from '../planes/functions/linux-functions.ts';
 import { AbsentMachines } from '../planes/machines/absent-machines.ts';
+import { logAgentPrograms } from '../services/ec2/guest/log-agent.ts';
 import { openLinuxMachines } from '../planes/machines/linux-machines.ts';
 import { AbsentCaches } from '../planes/caches/absent-caches.ts';
 import { LinuxCaches } from '../planes/caches/linux-caches.ts';
@@ -119,7 +120,7 @@ function planesFor(inside: Inside | undefined, refusal: string | undefined, port
     );
     const [fabric, machines, volumes] = await Promise.all([
       networks,
-      openLinuxMachines({ folder: path.join(folder, 'machines'), inside, owned }),
+      openLinuxMachines({ folder: path.join(folder, 'machines'), inside, owned, programs: logAgentPrograms }),
       owned.then(() => openLinuxVolumes({ folder: disks, mounted: (number) => mounted(number) })),
     ]);
     const mounted = (number: string): Promise<boolean> => machines.hasMounted(number);

@@ -333,8 +333,9 @@ async function writeTools(built: string, tools: ReadonlyMap<string, string>): Pr
     const targets = merged ? [path] : [path, path.replace(/^\/usr/, '')];
     for (const target of targets) {
       const [, tree = '', ...rest] = target.split('/');
-      const file = `${built}/${tree}/${rest.join('/')}`;
-      await ensureFolder(`${built}/${tree}`, 0o755);
+      const isProgramTree = programTrees.includes(`/${tree}`);
+      const file = isProgramTree ? `${built}/${tree}/${rest.join('/')}` : `${built}/root${target}`;
+      if (isProgramTree) await ensureFolder(`${built}/${tree}`, 0o755);
       await mkdir(dirname(file), { recursive: true, mode: 0o755 });
       await writeFile(file, text);
       await chmod(file, 0o755);

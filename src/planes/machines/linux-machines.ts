@@ -35,6 +35,8 @@ export interface LinuxMachinesOptions {
   inside: Inside | undefined;
   /** When the folder is this cloud's to touch; at once unless told. */
   owned?: Promise<unknown> | undefined;
+  /** Further programs in the image `host`, by path: what the cloud's own images bring. */
+  programs?: ReadonlyMap<string, string> | undefined;
 }
 
 /** Containers that are being started at once: more than one for each processor only makes all of them late. */
@@ -401,7 +403,7 @@ function describeEnd(end: RunEnd): string {
  * Opens the plane: finds out what the host can do, and clears away what a crash left. A host that refuses is an answer, not an error: then the plane
  * is one that says why in `unavailable`.
  */
-export async function openLinuxMachines({ folder, inside, owned }: LinuxMachinesOptions): Promise<Machines> {
+export async function openLinuxMachines({ folder, inside, owned, programs }: LinuxMachinesOptions): Promise<Machines> {
   if (inside === undefined) return new AbsentMachines('Machines need namespaces of their own.');
   const [host, runtimeProblem, ownTime] = await Promise.all([
     readMachineHost(inside.run),
@@ -417,7 +419,8 @@ export async function openLinuxMachines({ folder, inside, owned }: LinuxMachines
   for (const left of await listCgroups(host.cgroups, inside.run)) await removeCgroup(host.cgroups, `${inside.run}/${left}`);
   const images = new ImageFolder(`${folder}/store`, new Vault(`${folder}/store/vault.ext4`, `${folder}/store/vault`));
   await images.open();
-  const tools = findProgram('sudo') === undefined ? new Map([...guestTools, ['/usr/bin/sudo', sudoTool]]) : guestTools;
+  const tools = new Map([...guestTools, ...(programs ?? [])]);
+  if (findProgram('sudo') === undefined) tools.set('/usr/bin/sudo', sudoTool);
   const trees = ensureHostImage({ folder: `${folder}/images`, tools, userNamespace: host.userNamespace });
   // A failure is told by each machine that needs the image.
   trees.catch(() => {});
