@@ -127,7 +127,7 @@ test('a job makes its list itself, by a filter, and writes it down', async () =>
   expect((await control.listJobs({ AccountId, JobStatuses: ['Failed'] })).Jobs).toHaveLength(1);
 });
 
-test('a job of higher priority goes first, and one that mostly fails stops', async () => {
+test('a job of higher priority goes first, and one that mostly fails stops', { timeout: 90_000 }, async () => {
   const { Bucket, AccountId, control, manifest, create, reaches, s3, account } = await batch();
   await s3.putObject({ Bucket, Key: 'there', Body: 'x' });
   const Operation = { S3DeleteObjectTagging: {} };

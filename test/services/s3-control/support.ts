@@ -56,7 +56,7 @@ export async function batch(input: Parameters<typeof freshBucket>[0] = {}) {
         expect(found?.Status).toBe(status);
         return found;
       },
-      { why: `the job becomes ${status}` },
+      { why: `the job becomes ${status}`, timeoutMs: 60_000 },
     );
   return { account, role: Role?.Arn ?? '', s3, Bucket, control, AccountId, lists, manifest, report, create, job, reaches, grant };
 }

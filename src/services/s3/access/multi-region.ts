@@ -50,7 +50,8 @@ function chooseBucket(ctx: Context, { buckets }: MultiRegionPointRow): MultiRegi
 /** The Region to which a request by a Multi-Region Access Point goes; undefined for all others. Throws NoSuchMultiRegionAccessPoint. */
 export function regionOfRequest(input: Readonly<Record<string, unknown>>, ctx: Context): undefined | Promise<string | undefined> {
   const { Bucket: name } = input;
-  if (typeof name !== 'string' || !isMultiRegionName(name)) return undefined;
+  // A bucket may not be called so, which its own rules say.
+  if (typeof name !== 'string' || !isMultiRegionName(name) || ctx.operation === 'CreateBucket') return undefined;
   return findPoint(ctx, name).then((point) => chooseBucket(ctx, point)?.region);
 }
 

@@ -93,7 +93,7 @@ function sourceParts(path: string): { point: string; key: string } {
 
 /** The access point of a name, when this request may come in by it at all. Undefined for an alias that nobody has: it is then a missing bucket. */
 async function enter(ctx: Context, name: string, key: string | undefined): Promise<AccessPointRow | undefined> {
-  if (isMultiRegionName(name)) return enterMultiRegion(ctx, name);
+  if (isMultiRegionName(name)) return ctx.operation === 'CreateBucket' ? undefined : enterMultiRegion(ctx, name);
   const point = name.startsWith('arn:') ? await pointOfArn(ctx, name) : await pointOfAlias(ctx, name);
   if (point === undefined) return undefined;
   // "You can only use access points over HTTPS" holds for their own endpoints; an alias goes to the bucket's.
