@@ -150,7 +150,8 @@ start_unit() {
       if [ -z "$pidfile" ]; then : > "$mine/done"; fi
       ;;
     *)
-      supervise "${'$'}{start%?}" >> "$log" 2>&1 < /dev/null &
+      # With exec, since a shell keeps what a function's redirections replace, and whoever reads our output would wait for its end for ever.
+      (exec >> "$log" 2>&1 < /dev/null; supervise "${'$'}{start%?}") &
       echo $! > "$mine/supervisor"
       # A program that cannot run at all ends at once, and that is to be told.
       sleep 0.1

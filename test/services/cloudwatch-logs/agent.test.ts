@@ -186,6 +186,8 @@ echo 'second line' >> /var/log/messages
     expect(answer).toContain('logs.logs_collected.files.collect_list[0].log_stream_name: {date} is not supported by this agent');
     expect(answer).toMatch(/ended with 1$/);
     expect(await refusal({})).toContain('logs.logs_collected.files.collect_list: must name at least one file');
+    const twice = { collect_list: [{ file_path: '/var/log/a' }, { file_path: '/var/log/a' }] };
+    expect(await refusal({ logs: { logs_collected: { files: twice } } })).toContain('collect_list[1]: is listed twice');
     expect(await refusal('{"logs": ')).toContain('not valid JSON');
     expect(await refusal('', '-a append-config -c file:/tmp/agent.json')).toContain(
       '-a append-config is not supported by this agent',
@@ -215,9 +217,11 @@ echo 'second line' >> /var/log/messages
       await new SSMClient(lab.account.config()).send(
         new PutParameterCommand({ Name: 'AmazonCloudWatch-fleet', Type: 'String', Value }),
       );
-      await run(`${control} -a fetch-config -m ec2 -s -c ssm:AmazonCloudWatch-fleet > /tmp/ctl.out 2>&1 &`);
+      // Its output ends with it: the agent that it leaves running does not hold it.
+      expect(await run(`${control} -a fetch-config -m ec2 -s -c ssm:AmazonCloudWatch-fleet`)).toContain('validation succeeded');
       await arrives('/fleet/messages', id, [...before, 'while stopped', 'newer']);
       await run(`systemctl stop amazon-cloudwatch-agent; echo for the next boot >> /var/log/messages`);
+      expect(await run("pgrep -fx '/bin/sh /opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent' 2>&1; true")).toBe('');
       await lab.ec2.send(new RebootInstancesCommand({ InstanceIds: [id] }));
       await arrives('/fleet/messages', id, [...before, 'while stopped', 'newer', 'for the next boot']);
     },

@@ -71,6 +71,10 @@ function check(at, n, key) {
     if (leaf[at] !~ /^[1-9][0-9]*$/) refuse(at, "must be a whole number of seconds")
   } else if (at != "" && (at != "agent" || kind[at] != "object")) unknown(at)
 }
+# Looking at an element of an array would make it.
+function given(at) {
+  return at in leaf ? leaf[at] : ""
+}
 function set_to(word, at) {
   if (at in leaf) print word "\t" leaf[at]
 }
@@ -83,6 +87,12 @@ END {
   list = "logs.logs_collected.files.collect_list"
   if (!files && !refused) refuse(list, "must name at least one file")
   for (i = 0; i < files; i++) if (!(list "[" i "].file_path" in leaf)) refuse(list "[" i "].file_path", "is required")
+  for (i = 0; i < files; i++) {
+    one = list "[" i "]"
+    same = given(one ".file_path") "\t" given(one ".log_group_name") "\t" given(one ".log_stream_name")
+    if (same in seen) refuse(one, "is listed twice")
+    seen[same] = 1
+  }
   if (refused) exit 1
   set_to("region", "agent.region")
   set_to("logfile", "agent.logfile")

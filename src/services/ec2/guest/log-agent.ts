@@ -74,6 +74,10 @@ imds() {
 inside_endpoint() {
   tr '\000' '\n' < /proc/1/environ | sed -n 's/^AWS_ENDPOINT_URL=//p'
 }
+can_send() {
+  command -v curl > /dev/null || { echo 'the host has no curl, by which this agent sends' >&2; return 1; }
+  curl --help all | grep -q aws-sigv4 || { echo 'the curl of the host is too old to sign what this agent sends (7.75 can)' >&2; return 1; }
+}
 credentials() {
   role=$(imds meta-data/iam/security-credentials/) && [ -n "$role" ] || return 1
   found=$(imds "meta-data/iam/security-credentials/$role") || return 1
@@ -85,9 +89,10 @@ call() {
   [ -n "$url" ] || url=$(inside_endpoint)
   [ -n "$url" ] || url=https://$1.$region.amazonaws.com
   if [ -z "$key" ] && ! credentials; then
-    key='' code='NoCredentials: the instance has no role'
+    key='' code='NoCredentials: the instance has no role, or its metadata service does not answer'
     return 1
   fi
+  : > "$answer"
   status=$(printf 'user = "%s:%s"\nheader = "x-amz-security-token: %s"\n' "$key" "$secret" "$session" |
     curl -s -m 60 -K - -o "$answer" -w '%{http_code}' --aws-sigv4 "aws:amz:$region:$1" -H 'content-type: application/x-amz-json-1.1' \
       -H "x-amz-target: $2" --data-binary @"$3" "$url/") || status=000
@@ -241,7 +246,7 @@ follow() {
   done
 }
 
-command -v curl > /dev/null || { echo 'amazon-cloudwatch-agent: the host has no curl, by which this agent sends' >&2; exit 1; }
+can_send || exit 1
 [ -s $configuration ] || { echo 'amazon-cloudwatch-agent: not configured: use amazon-cloudwatch-agent-ctl -a fetch-config' >&2; exit 1; }
 mkdir -p $base/logs/state
 : > /run/amazon-cloudwatch-agent.started
@@ -290,7 +295,7 @@ state() {
   if systemctl -q is-active $unit; then echo running; else echo stopped; fi
 }
 start() {
-  command -v curl > /dev/null || refuse 'the host has no curl, by which this agent sends'
+  can_send || exit 1
   [ -s $configuration ] || refuse 'not configured: use -a fetch-config -c file:PATH'
   systemctl enable $unit && systemctl start $unit
 }
@@ -316,7 +321,7 @@ fetch() {
   echo 'Configuration validation succeeded'
 }
 fetch_parameter() {
-  command -v curl > /dev/null || refuse 'the host has no curl, by which parameters are fetched'
+  can_send || exit 1
   answer=$(mktemp) endpoint= key=
   region=$(imds meta-data/placement/region) || refuse 'the metadata service does not answer'
   words=$1 awk '${jsonFunctions}
