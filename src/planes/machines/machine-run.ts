@@ -31,7 +31,7 @@ export interface RunEnd {
 
 const upMillisMax = 20_000;
 const goneMillisMax = 20_000;
-const consoleDrainMillisMax = 1_000;
+const consoleDrainMillisMax = 5_000;
 const powerButtonMillisMax = (shutdownSecondsMax + 3) * 1000;
 
 export interface RunContext {

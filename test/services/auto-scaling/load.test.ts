@@ -193,7 +193,7 @@ done &
   });
 
   test('CW-003 CW-004 points of a group come as its template says, over all its instances', {
-    timeout: 120_000,
+    timeout: 180_000,
   }, async (context) => {
     context.skip(cloud.limits.length > 0, cloud.limits[0] ?? '');
     const spacing = (found: readonly { Timestamp?: Date | undefined }[]) =>
@@ -208,7 +208,7 @@ done &
 url=http://169.254.169.254/latest
 token=$(curl -s --retry 5 --retry-all-errors -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' $url/api/token)
 zone=$(curl -s --retry 5 --retry-all-errors -H "X-aws-ec2-metadata-token: $token" $url/meta-data/placement/availability-zone)
-if [ "$zone" = us-east-1a ]; then timeout 60 sh -c 'while :; do :; done' > /dev/null 2>&1 & fi
+if [ "$zone" = us-east-1a ]; then timeout 120 sh -c 'while :; do :; done' > /dev/null 2>&1 & fi
 `;
     await detailed.template({ Monitoring: { Enabled: true }, UserData: base64(oneZone) });
     await detailed.group({ DesiredCapacity: 2 });
@@ -224,7 +224,7 @@ if [ "$zone" = us-east-1a ]; then timeout 60 sh -c 'while :; do :; done' > /dev/
         await pass(1);
         expect((await of('us-east-1a')).at(-1)?.Average).toBeGreaterThan(4);
       },
-      { timeoutMs: 30_000, why: 'the load shows' },
+      { timeoutMs: 90_000, why: 'the load shows' },
     );
     await pass(20);
     const together = await points(detailed.cloudwatch, 'AutoScalingGroupName', 'web', ['Average', 'Maximum', 'SampleCount']);

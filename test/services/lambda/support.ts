@@ -7,7 +7,7 @@ import { eventually, freshAccount, type TestAccount } from '../../support/cloud.
 import { zipOf } from '../../support/zip.ts';
 
 /** A role that Lambda may act by, with these actions on everything. */
-export async function roleOf(account: TestAccount, name = 'function', actions: readonly string[] = ['*']): Promise<string> {
+async function roleOf(account: TestAccount, name = 'function', actions: readonly string[] = ['*']): Promise<string> {
   const iam = new IAM(account.config());
   const Statement = [{ Effect: 'Allow', Principal: { Service: 'lambda.amazonaws.com' }, Action: 'sts:AssumeRole' }];
   const { Role } = await iam.createRole({

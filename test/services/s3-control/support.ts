@@ -37,8 +37,10 @@ export async function batch(input: Parameters<typeof freshBucket>[0] = {}) {
     text: string,
     Fields: JobManifestFieldName[] = ['Bucket', 'Key'],
   ): Promise<CreateJobRequest['Manifest']> => {
-    const { ETag } = await s3.putObject({ Bucket: lists, Key: 'manifest.csv', Body: text });
-    const Location = { ObjectArn: `arn:aws:s3:::${lists}/manifest.csv`, ETag };
+    // One of its own for each job: another in its place would be refused for its ETag.
+    const Key = `${freshName(account)}.csv`;
+    const { ETag } = await s3.putObject({ Bucket: lists, Key, Body: text });
+    const Location = { ObjectArn: `arn:aws:s3:::${lists}/${Key}`, ETag };
     return { Spec: { Format: 'S3BatchOperations_CSV_20180820', Fields }, Location };
   };
   const report = (ReportScope: 'AllTasks' | 'FailedTasksOnly' = 'AllTasks') =>
@@ -53,7 +55,7 @@ export async function batch(input: Parameters<typeof freshBucket>[0] = {}) {
     eventually(
       async () => {
         const found = await job(JobId);
-        expect(found?.Status).toBe(status);
+        expect(found?.Status, JSON.stringify(found?.FailureReasons ?? [])).toBe(status);
         return found;
       },
       { why: `the job becomes ${status}`, timeoutMs: 60_000 },
