@@ -1,7 +1,7 @@
 // Bundles src/ and tools/ into dist/: `node tools/build.mjs`, or only one of them: `node tools/build.mjs tools`, so that check and generate
 // work on a tree whose product does not bundle. Runs from `prepare`, so a fresh clone has dist/ after `npm ci`. Plain JavaScript because it must
 // run before anything is built. Splitting keeps each service and its model in a file of its own, so that start-up loads none of them.
-import { readdir, rm, stat, utimes } from 'node:fs/promises';
+import { chmod, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
@@ -47,6 +47,8 @@ for (const [name, part] of Object.entries(parts)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   try {
     const { metafile } = await build({ ...shared, ...part });
+    // npx runs it by a link: only the first install of a package makes its program executable.
+    if (name === 'pilvi') await chmod('dist/pilvi.js', 0o755);
     await removeOld(join('dist', part.chunkNames.split('/')[0]), new Set(Object.keys(metafile.outputs)));
   } catch (error) {
     // esbuild has printed what is wrong.

@@ -2,6 +2,7 @@
 import { Kinesis } from '@aws-sdk/client-kinesis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { advanceClock, eventually, machinesRefused, type OwnCloud, refused, startOwnCloud } from '../../support/cloud.ts';
+import { zipOf } from '../../support/zip.ts';
 import { recording, records } from './recording.ts';
 
 let cloud: OwnCloud;
@@ -158,6 +159,24 @@ test('a tumbling window carries its state from batch to batch and ends by its re
     timeoutMs: 30_000,
     why: 'the second ended by the clock',
   });
+});
+
+test('a batch that fails is cured by new code', { timeout: 60_000 }, async () => {
+  const { put, stream, map, texts, lambda } = await open();
+  await put('x', 'poison');
+  const UUID = await map(stream, { StartingPosition: 'TRIM_HORIZON' });
+  await eventually(async () => expect((await texts()).flat()).toContain('poison'), { why: 'the poison came' });
+  await lambda.updateFunctionCode({
+    FunctionName: 'sink',
+    ZipFile: zipOf({ 'index.mjs': 'export const handler = async () => {};' }),
+  });
+  await eventually(
+    async () => {
+      await advanceClock(cloud.endpoint, 60_000);
+      expect((await lambda.getEventSourceMapping({ UUID })).LastProcessingResult).toBe('OK');
+    },
+    { timeoutMs: 30_000, why: 'the new code takes the batch' },
+  );
 });
 
 test('a queue has as many batches at once as its mapping allows, and poison ends in the dead letter queue', async () => {

@@ -125,7 +125,12 @@ function systemVariables(runtime: string): Record<string, string> {
     ...(ruby === undefined
       ? {}
       : {
-          GEM_PATH: `/var/task/vendor/bundle/ruby/${ruby}.0:/opt/ruby/gems/${ruby}.0`,
+          // Last what the host's own packages bring.
+          GEM_PATH: [
+            `/var/task/vendor/bundle/ruby/${ruby}.0`,
+            `/opt/ruby/gems/${ruby}.0`,
+            '/usr/share/rubygems-integration/all',
+          ].join(':'),
           RUBYLIB: '/var/task:/var/runtime/lib:/opt/ruby/lib',
         }),
   };

@@ -12,7 +12,7 @@ import { functionArn, versionName } from '../names.ts';
 import type { MappingRow, WindowState } from '../state.ts';
 import { filterOf } from './events.ts';
 import { sourceKind } from './mappings.ts';
-import { failedItems } from './queue-poller.ts';
+import { failedItems, targetOf } from './queue-poller.ts';
 import type { Lane } from './shard-reader.ts';
 import type { Entry } from './stream-sources.ts';
 
@@ -138,10 +138,13 @@ export class Delivery {
   }
 
   async #attempt(entries: readonly Entry[], window: Window | undefined): Promise<Attempt> {
-    const { ctx, mapping, target } = this.#lane;
+    const { ctx, mapping } = this.#lane;
     const [first] = entries;
+    let { target } = this.#lane;
     let result: CallResult;
     try {
+      // As it is now: new code is the usual cure for what fails.
+      target = await targetOf(ctx, mapping);
       result = await call(ctx, target, { payload: this.#event(entries, window), requestId: ctx.uuid() });
     } catch (error) {
       if (!(error instanceof AwsError)) throw error;
