@@ -61,6 +61,19 @@ const secretMembers = new Set([
   'tokencode',
   'webidentitytoken',
   'samlassertion',
+  'temporarypassword',
+  'proposedpassword',
+  'previouspassword',
+  'clientsecret',
+  'secrethash',
+  'accesstoken',
+  'idtoken',
+  'refreshtoken',
+  'confirmationcode',
+  'authparameters',
+  'challengeresponses',
+  'platformcredential',
+  'environment',
 ]);
 const hidden = 'HIDDEN_DUE_TO_SECURITY_REASONS';
 const inputDepthMax = 12;

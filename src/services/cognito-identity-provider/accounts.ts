@@ -117,11 +117,18 @@ export async function signOut(tx: Transaction, user: Pick<UserRow, 'pool' | 'key
     await tx.table(Sessions).delete(user.pool, token);
 }
 
-/** An address that was changed is not verified any more, unless the change says so. */
-export function withUnverified(
+/**
+ * A user's attributes after a change. An address that was changed is not verified any more, unless the change says so. Throws InvalidParameterException
+ * for one that the pool's schema makes immutable once it is set.
+ */
+export function changedAttributes(
+  { custom }: PoolRow,
   before: Readonly<Record<string, string>>,
   changes: Readonly<Record<string, string>>,
 ): Record<string, string> {
+  for (const { Name = '', Mutable } of custom)
+    if (Mutable === false && before[Name] !== undefined && changes[Name] !== undefined && changes[Name] !== before[Name])
+      throw invalidParameter(`Attributes did not conform to the schema: ${Name}: Attribute cannot be updated.\n`);
   const all = { ...before, ...changes };
   for (const name of ['email', 'phone_number'])
     if (changes[name] !== undefined && changes[name] !== before[name] && changes[`${name}_verified`] === undefined)

@@ -10,10 +10,10 @@ import {
   newUser,
   removeUser,
   signOut,
-  withUnverified,
+  changedAttributes,
 } from './accounts.ts';
 import { invalidParameter, notAuthorized } from './errors.ts';
-import { invite, sendCode, wayTo } from './letters.ts';
+import { invite, sendCode, wayToRecover } from './letters.ts';
 import { pageFor, requirePool, requireUser } from './lookup.ts';
 import { keep, temporaryPassword } from './passwords.ts';
 import { checkPassword, checkRequired, readAttributes, resetCodeMillis } from './rules.ts';
@@ -29,8 +29,6 @@ export const adminUserHandlers: HandlersOf<CognitoIdentityProvider> = {
   async AdminCreateUser(input, ctx) {
     const pool = await requirePool(ctx, input.UserPoolId);
     if (input.ForceAliasCreation === true) throw parameterNotImplemented('AdminCreateUser', 'ForceAliasCreation');
-    if (input.ValidationData !== undefined || input.ClientMetadata !== undefined)
-      throw parameterNotImplemented('AdminCreateUser', 'ValidationData, ClientMetadata (triggers)');
     const password = input.TemporaryPassword ?? temporaryPassword(ctx, pool);
     checkPassword(pool, password);
     const media = (input.DesiredDeliveryMediums ?? ['SMS']).map((medium) =>
@@ -110,7 +108,7 @@ export const adminUserHandlers: HandlersOf<CognitoIdentityProvider> = {
   async AdminResetUserPassword(input, ctx) {
     const pool = await requirePool(ctx, input.UserPoolId);
     await changeUser(ctx, pool, input.Username, async (user, tx) => {
-      const attribute = wayTo(user, ['email', 'phone_number']);
+      const attribute = wayToRecover(user, pool);
       if (attribute === undefined)
         throw invalidParameter('Cannot reset password for the user as there is no registered/verified email or phone_number');
       const reset = await sendCode(ctx, tx, pool, user, { attribute, millis: resetCodeMillis });
@@ -122,7 +120,7 @@ export const adminUserHandlers: HandlersOf<CognitoIdentityProvider> = {
   async AdminUpdateUserAttributes(input, ctx) {
     const pool = await requirePool(ctx, input.UserPoolId);
     const changes = readAttributes(pool, input.UserAttributes, 'administrator');
-    await changeUser(ctx, pool, input.Username, (user) => ({ attributes: withUnverified(user.attributes, changes) }));
+    await changeUser(ctx, pool, input.Username, (user) => ({ attributes: changedAttributes(pool, user.attributes, changes) }));
     return {};
   },
 

@@ -1,4 +1,7 @@
-/** Cognito user pools: users who sign up and sign in, and the tokens that prove it. Files are one per noun. */
+/**
+ * Cognito user pools: users who sign up and sign in, and the tokens that prove it. Files are one per noun. ClientMetadata and ValidationData are
+ * taken and go nowhere, as in AWS: "If your user pool configuration doesn't include triggers, the ClientMetadata parameter serves no purpose".
+ */
 import { defineService } from '../../kernel/service.ts';
 import { adminUserHandlers } from './admin-users.ts';
 import { createApi } from './api.ts';

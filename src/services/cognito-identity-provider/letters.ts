@@ -34,6 +34,11 @@ export function wayTo(
   return attributes.find((name) => (user.attributes[name] ?? '') !== '');
 }
 
+/** Where a code for a forgotten password goes: the first of the pool's ways that is verified. */
+export function wayToRecover({ attributes }: Pick<UserRow, 'attributes'>, { recovery }: PoolRow): VerifiedAttribute | undefined {
+  return (recovery ?? ['phone_number', 'email']).find((name) => attributes[`${name}_verified`] === 'true');
+}
+
 async function send(
   ctx: Context,
   tx: Transaction,

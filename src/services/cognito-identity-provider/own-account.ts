@@ -1,7 +1,7 @@
 /** What a user does with its own account, by its access token. */
 import type { CodeDeliveryDetailsType, CognitoIdentityProvider } from '@aws-sdk/client-cognito-identity-provider';
 import type { HandlersOf } from '../../kernel/service.ts';
-import { changeUser, listAttributes, removeUser, signOut, withUnverified } from './accounts.ts';
+import { changeUser, listAttributes, removeUser, signOut, changedAttributes } from './accounts.ts';
 import { invalidParameter, notAuthorized, wrongPassword } from './errors.ts';
 import { checkCode, deliveryOf, sendCode } from './letters.ts';
 import { requireClient } from './lookup.ts';
@@ -45,7 +45,7 @@ export const ownAccountHandlers: HandlersOf<CognitoIdentityProvider> = {
     const sent: CodeDeliveryDetailsType[] = [];
     await changeUser(inside, pool, user.username, async (row, tx) => {
       sent.length = 0;
-      const attributes = withUnverified(row.attributes, changes);
+      const attributes = changedAttributes(pool, row.attributes, changes);
       let { codes } = row;
       for (const attribute of pool.autoVerified)
         if (changes[attribute] !== undefined && changes[attribute] !== row.attributes[attribute]) {

@@ -3,6 +3,7 @@ import type {
   CognitoIdentityProvider,
   CreateUserPoolRequest,
   PasswordPolicyType,
+  SchemaAttributeType,
   UpdateUserPoolRequest,
   UserPoolType,
 } from '@aws-sdk/client-cognito-identity-provider';
@@ -49,7 +50,14 @@ function refuseWhatIsNot(operation: string, input: Settings): void {
     'LambdaConfig (triggers)': Object.values(LambdaConfig ?? {}).some((value) => value !== undefined),
     'MfaConfiguration other than OFF': (input.MfaConfiguration ?? 'OFF') !== 'OFF',
     DeviceConfiguration: input.DeviceConfiguration !== undefined,
-    'EmailConfiguration with DEVELOPER': input.EmailConfiguration?.EmailSendingAccount === 'DEVELOPER',
+    'EmailConfiguration other than COGNITO_DEFAULT': Object.entries(input.EmailConfiguration ?? {}).some(
+      ([name, value]) => value !== undefined && !(name === 'EmailSendingAccount' && value === 'COGNITO_DEFAULT'),
+    ),
+    SmsConfiguration: input.SmsConfiguration !== undefined,
+    SmsVerificationMessage: input.SmsVerificationMessage !== undefined,
+    'VerificationMessageTemplate.SmsMessage': VerificationMessageTemplate?.SmsMessage !== undefined,
+    'VerificationMessageTemplate.EmailMessageByLink': VerificationMessageTemplate?.EmailMessageByLink !== undefined,
+    'VerificationMessageTemplate.EmailSubjectByLink': VerificationMessageTemplate?.EmailSubjectByLink !== undefined,
     SmsAuthenticationMessage: input.SmsAuthenticationMessage !== undefined,
     UserAttributeUpdateSettings: (input.UserAttributeUpdateSettings?.AttributesRequireVerificationBeforeUpdate ?? []).length > 0,
     'UserPoolAddOns other than OFF': (input.UserPoolAddOns?.AdvancedSecurityMode ?? 'OFF') !== 'OFF',
@@ -57,9 +65,9 @@ function refuseWhatIsNot(operation: string, input: Settings): void {
     'AdminCreateUserConfig.InviteMessageTemplate.SMSMessage':
       AdminCreateUserConfig?.InviteMessageTemplate?.SMSMessage !== undefined,
     'VerificationMessageTemplate with a link': VerificationMessageTemplate?.DefaultEmailOption === 'CONFIRM_WITH_LINK',
-    'AccountRecoverySetting other than verified_email and verified_phone_number': (
-      AccountRecoverySetting?.RecoveryMechanisms ?? []
-    ).some(({ Name }) => Name === 'admin_only'),
+    'AccountRecoverySetting admin_only': (AccountRecoverySetting?.RecoveryMechanisms ?? []).some(
+      ({ Name }) => Name === 'admin_only',
+    ),
     'Policies.PasswordPolicy.PasswordHistorySize': (input.Policies?.PasswordPolicy?.PasswordHistorySize ?? 0) > 0,
     'Policies.SignInPolicy': (input.Policies?.SignInPolicy?.AllowedFirstAuthFactors ?? ['PASSWORD']).some(
       (factor) => factor !== 'PASSWORD',
@@ -89,6 +97,9 @@ function passwordsOf(policy: PasswordPolicyType = {}): PoolRow['passwords'] {
 function schemaOf(schema: CreateUserPoolRequest['Schema'] = []): Pick<PoolRow, 'custom' | 'required'> {
   const standard = new Set(standardAttributes.map(({ Name }) => Name));
   const custom = schema.filter(({ Name }) => !standard.has(Name));
+  for (const { Name = '', Required } of custom)
+    if (Required === true) throw invalidParameter(`Required custom attributes are not supported currently: ${Name}`);
+  for (const given of schema) refuseOtherThanStandard(given);
   if (custom.length > customMax) throw invalidParameter(`Exceeded the maximum number of custom attributes ${customMax}.`);
   return {
     custom: custom.map((attribute) => ({
@@ -106,6 +117,24 @@ function schemaOf(schema: CreateUserPoolRequest['Schema'] = []): Pick<PoolRow, '
       .filter(({ Name, Required }) => Required === true && Name !== 'sub' && standard.has(Name))
       .map(({ Name = '' }) => Name),
   };
+}
+
+/** Standard attributes may be made required here; their other properties are as they are. */
+function refuseOtherThanStandard({ Required: _required, ...given }: SchemaAttributeType): void {
+  const { Required: _own, ...own } = standardAttributes.find(({ Name }) => Name === given.Name) ?? {};
+  if (own.Name === undefined) return;
+  for (const [name, value] of Object.entries(given))
+    if (value !== undefined && JSON.stringify(value) !== JSON.stringify(own[name as keyof typeof own]) && !isEmpty(value))
+      throw parameterNotImplemented('CreateUserPool', `Schema.${name} of ${own.Name}`);
+}
+
+const isEmpty = (value: unknown): boolean => typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+
+/** Where codes for a forgotten password go, by priority; unless told "SMS preferred, else email". */
+function recoveryOf(setting: Settings['AccountRecoverySetting']): PoolRow['recovery'] {
+  const mechanisms = (setting?.RecoveryMechanisms ?? []).toSorted((one, other) => (one.Priority ?? 0) - (other.Priority ?? 0));
+  if (mechanisms.length === 0) return undefined;
+  return mechanisms.map(({ Name }) => (Name === 'verified_email' ? 'email' : 'phone_number'));
 }
 
 function templatesOf(input: Settings): Pick<PoolRow, 'verification' | 'invitation'> {
@@ -139,6 +168,7 @@ function settingsOf(operation: string, input: Settings) {
     autoVerified: input.AutoVerifiedAttributes ?? [],
     adminOnly: input.AdminCreateUserConfig?.AllowAdminCreateUserOnly ?? false,
     deletionProtected: input.DeletionProtection === 'ACTIVE',
+    recovery: recoveryOf(input.AccountRecoverySetting),
     ...templatesOf(input),
   };
 }
@@ -176,6 +206,16 @@ function describe(ctx: Context, row: PoolRow, users: number): UserPoolType {
       AllowAdminCreateUserOnly: row.adminOnly,
       UnusedAccountValidityDays: row.passwords.TemporaryPasswordValidityDays,
     },
+    ...(row.recovery === undefined
+      ? {}
+      : {
+          AccountRecoverySetting: {
+            RecoveryMechanisms: row.recovery.map((name, index) => ({
+              Name: name === 'email' ? ('verified_email' as const) : ('verified_phone_number' as const),
+              Priority: index + 1,
+            })),
+          },
+        }),
     UserPoolTier: 'ESSENTIALS',
   };
 }

@@ -99,7 +99,8 @@ export function readAttributes(
     const known = schema.get(name);
     if (known === undefined)
       throw invalidParameter(`Attributes did not conform to the schema: ${name}: Attribute does not exist in the schema.\n`);
-    if (name === 'sub' || (sender === 'user' && name.endsWith('_verified')))
+    const isAdministrators = name.endsWith('_verified') || known.DeveloperOnlyAttribute === true;
+    if (name === 'sub' || (sender === 'user' && isAdministrators))
       throw invalidParameter(`Attributes did not conform to the schema: ${name}: Attribute cannot be updated.\n`);
     checkValue(known, value);
     values[name] = value;
@@ -108,7 +109,12 @@ export function readAttributes(
 }
 
 function checkValue(
-  { Name: name = '', StringAttributeConstraints: lengths, AttributeDataType: type }: SchemaAttributeType,
+  {
+    Name: name = '',
+    StringAttributeConstraints: lengths,
+    NumberAttributeConstraints: bounds,
+    AttributeDataType: type,
+  }: SchemaAttributeType,
   value: string,
 ): void {
   if (name === 'email' && value !== '' && !email.test(value)) throw invalidParameter('Invalid email address format.');
@@ -117,6 +123,11 @@ function checkValue(
     throw invalidParameter(`Attributes did not conform to the schema: ${name}: Attribute must be a boolean\n`);
   if (type === 'Number' && (value === '' || Number.isNaN(Number(value))))
     throw invalidParameter(`Attributes did not conform to the schema: ${name}: Attribute must be a number\n`);
+  const { MinValue = Number.NEGATIVE_INFINITY, MaxValue = Number.POSITIVE_INFINITY } = bounds ?? {};
+  if (type === 'Number' && (Number(value) < Number(MinValue) || Number(value) > Number(MaxValue)))
+    throw invalidParameter(
+      `Attributes did not conform to the schema: ${name}: Number must be between ${MinValue} and ${MaxValue}\n`,
+    );
   const { MinLength, MaxLength } = lengths ?? {};
   if (MaxLength !== undefined && value.length > Number(MaxLength))
     throw invalidParameter(

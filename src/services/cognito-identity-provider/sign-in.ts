@@ -11,7 +11,7 @@ import type {
 import { AwsError, parameterNotImplemented } from '../../kernel/errors.ts';
 import type { Context } from '../../kernel/context.ts';
 import type { HandlersOf } from '../../kernel/service.ts';
-import { changeUser, withUnverified } from './accounts.ts';
+import { changeUser, changedAttributes } from './accounts.ts';
 import {
   codeMismatch,
   invalidParameter,
@@ -200,7 +200,7 @@ async function answerNewPassword(door: Door, responses: Parameters | undefined, 
   const changes = readAttributes(pool, list, 'user');
   const user = await changeUser(ctx, pool, state.user, (row) => {
     if (row.status !== 'FORCE_CHANGE_PASSWORD') throw codeMismatchSession();
-    const attributes = withUnverified(row.attributes, changes);
+    const attributes = changedAttributes(pool, row.attributes, changes);
     checkRequired(pool, attributes);
     return { attributes, password: keep(ctx, pool, row, password), status: 'CONFIRMED', temporaryUntil: undefined };
   });
@@ -248,29 +248,20 @@ async function adminDoor(ctx: Context, poolId: string | undefined, clientId: str
   return { ctx, pool, client: await requireClient(ctx, pool.id, clientId) };
 }
 
-/** What triggers would be told, and what pools without threat protection do not look at. */
-function refuseTriggers(operation: string, metadata: Parameters | undefined): void {
-  if (Object.keys(metadata ?? {}).length > 0) throw parameterNotImplemented(operation, 'ClientMetadata');
-}
-
 export const signInHandlers: HandlersOf<CognitoIdentityProvider> = {
   async InitiateAuth(input, ctx) {
-    refuseTriggers('InitiateAuth', input.ClientMetadata);
     return begin(await doorOf(ctx, input.ClientId), input.AuthFlow, input.AuthParameters, false);
   },
 
   async RespondToAuthChallenge(input, ctx) {
-    refuseTriggers('RespondToAuthChallenge', input.ClientMetadata);
     return respond(await doorOf(ctx, input.ClientId), input.ChallengeName, input.ChallengeResponses, input.Session);
   },
 
   async AdminInitiateAuth(input, ctx) {
-    refuseTriggers('AdminInitiateAuth', input.ClientMetadata);
     return begin(await adminDoor(ctx, input.UserPoolId, input.ClientId), input.AuthFlow, input.AuthParameters, true);
   },
 
   async AdminRespondToAuthChallenge(input, ctx) {
-    refuseTriggers('AdminRespondToAuthChallenge', input.ClientMetadata);
     const door = await adminDoor(ctx, input.UserPoolId, input.ClientId);
     return respond(door, input.ChallengeName, input.ChallengeResponses, input.Session);
   },

@@ -1,26 +1,14 @@
 /** Users who make their own accounts, and who forgot their passwords (Developer Guide, "Signing up and confirming user accounts"). */
 import type { CodeDeliveryDetailsType, CognitoIdentityProvider } from '@aws-sdk/client-cognito-identity-provider';
 import type { Millis } from '../../base/clock.ts';
-import { parameterNotImplemented } from '../../kernel/errors.ts';
 import type { HandlersOf } from '../../kernel/service.ts';
 import { changeUser, insertUser, newUser } from './accounts.ts';
 import { codeExpired, invalidParameter, noSuchUser, notAuthorized } from './errors.ts';
-import { checkCode, deliveryOf, sendCode, wayTo } from './letters.ts';
+import { checkCode, deliveryOf, sendCode, wayTo, wayToRecover } from './letters.ts';
 import { checkSecretHash, type Door, doorOf, findUser } from './lookup.ts';
 import { checkLock, keep } from './passwords.ts';
 import { checkPassword, checkRequired, readAttributes, resetCodeMillis, signUpCodeMillis } from './rules.ts';
 import type { PoolRow, UserRow, VerifiedAttribute } from './state.ts';
-
-/** What triggers and threat protection would be told; neither is there. */
-function refuseTriggers(
-  operation: string,
-  input: { ClientMetadata?: unknown; ValidationData?: unknown; AnalyticsMetadata?: unknown },
-): void {
-  for (const name of ['ClientMetadata', 'ValidationData', 'AnalyticsMetadata'] as const) {
-    const value = input[name];
-    if (value !== undefined && Object.keys(value as object).length > 0) throw parameterNotImplemented(operation, name);
-  }
-}
 
 /** The user that a caller without a signature names; `words` for one that is not there, where the client does not hide that. */
 async function requireNamed(door: Door, name: string | undefined, words: string, hidden: Error): Promise<UserRow> {
@@ -56,7 +44,6 @@ async function codeTo(
 export const signUpHandlers: HandlersOf<CognitoIdentityProvider> = {
   /** Throws InvalidPasswordException, UsernameExistsException, NotAuthorizedException, InvalidParameterException. */
   async SignUp(input, ctx) {
-    refuseTriggers('SignUp', input);
     const door = await doorOf(ctx, input.ClientId);
     const { Username: name = '', Password: password } = input;
     checkSecretHash(door, name, input.SecretHash);
@@ -87,7 +74,6 @@ export const signUpHandlers: HandlersOf<CognitoIdentityProvider> = {
 
   /** Throws CodeMismatchException, ExpiredCodeException, UserNotFoundException, NotAuthorizedException. */
   async ConfirmSignUp(input, ctx) {
-    refuseTriggers('ConfirmSignUp', input);
     const door = await doorOf(ctx, input.ClientId);
     checkSecretHash(door, input.Username ?? '', input.SecretHash);
     await requireNamed(door, input.Username, 'Username/client id combination not found.', codeExpired());
@@ -104,7 +90,6 @@ export const signUpHandlers: HandlersOf<CognitoIdentityProvider> = {
   },
 
   async ResendConfirmationCode(input, ctx) {
-    refuseTriggers('ResendConfirmationCode', input);
     return codeTo(await doorOf(ctx, input.ClientId), input, 'signUp', signUpCodeMillis, (row, pool) => {
       if (row.status !== 'UNCONFIRMED') throw invalidParameter('User is already confirmed.');
       const attribute = wayTo(row, pool.autoVerified);
@@ -114,11 +99,10 @@ export const signUpHandlers: HandlersOf<CognitoIdentityProvider> = {
   },
 
   async ForgotPassword(input, ctx) {
-    refuseTriggers('ForgotPassword', input);
-    return codeTo(await doorOf(ctx, input.ClientId), input, 'reset', resetCodeMillis, (row) => {
+    return codeTo(await doorOf(ctx, input.ClientId), input, 'reset', resetCodeMillis, (row, pool) => {
       if (!row.enabled) throw notAuthorized('User is disabled.');
       if (row.status === 'FORCE_CHANGE_PASSWORD') throw notAuthorized('User password cannot be reset in the current state.');
-      const attribute = (['email', 'phone_number'] as const).find((name) => row.attributes[`${name}_verified`] === 'true');
+      const attribute = wayToRecover(row, pool);
       if (attribute === undefined)
         throw invalidParameter('Cannot reset password for the user as there is no registered/verified email or phone_number');
       return attribute;
@@ -126,7 +110,6 @@ export const signUpHandlers: HandlersOf<CognitoIdentityProvider> = {
   },
 
   async ConfirmForgotPassword(input, ctx) {
-    refuseTriggers('ConfirmForgotPassword', input);
     const door = await doorOf(ctx, input.ClientId);
     checkSecretHash(door, input.Username ?? '', input.SecretHash);
     const { Password: password = '' } = input;

@@ -38,6 +38,8 @@ export interface PoolRow {
   deletionProtected: boolean;
   custom: readonly SchemaAttributeType[];
   required: readonly string[];
+  /** Where codes for a forgotten password go, the first first; undefined for the default. */
+  recovery?: readonly VerifiedAttribute[] | undefined;
   verification: MessageTemplate;
   invitation: MessageTemplate;
   tags: TagMap;

@@ -1,9 +1,18 @@
 import { createHmac, createPublicKey, randomUUID, verify } from 'node:crypto';
 import { CognitoIdentityProvider } from '@aws-sdk/client-cognito-identity-provider';
+import { CloudTrail } from '@aws-sdk/client-cloudtrail';
 import { IAM } from '@aws-sdk/client-iam';
 import { AuthenticationDetails, CognitoUser, CognitoUserPool, type CognitoUserSession } from 'amazon-cognito-identity-js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { advanceClock, freshAccount, type OwnCloud, refused, startOwnCloud, type TestAccount } from '../../support/cloud.ts';
+import {
+  advanceClock,
+  eventually,
+  freshAccount,
+  type OwnCloud,
+  refused,
+  startOwnCloud,
+  type TestAccount,
+} from '../../support/cloud.ts';
 
 const minute = 60_000;
 const password = 'Correct-Horse-1';
@@ -456,4 +465,73 @@ test('what administrators do needs rights on the pool, and pools come and go who
     'InvalidParameterException',
     "1 validation error detected: Value '3' at 'policies.passwordPolicy.minimumLength' failed to satisfy constraint: Member must have value greater than or equal to 6",
   );
+});
+
+test('a schema’s constraints hold, and what a pool would not follow is refused by name', async () => {
+  const at = await stage({
+    Schema: [
+      {
+        Name: 'tenant',
+        AttributeDataType: 'String',
+        Mutable: false,
+        StringAttributeConstraints: { MinLength: '1', MaxLength: '5' },
+      },
+      { Name: 'age', AttributeDataType: 'Number', NumberAttributeConstraints: { MinValue: '18', MaxValue: '99' } },
+    ],
+    AccountRecoverySetting: { RecoveryMechanisms: [{ Name: 'verified_email', Priority: 1 }] },
+  });
+  await confirmed(at, 'tapio', [{ Name: 'custom:tenant', Value: 'north' }]);
+  const set = (Name: string, Value: string) =>
+    at.cognito.adminUpdateUserAttributes({ UserPoolId: at.pool, Username: 'tapio', UserAttributes: [{ Name, Value }] });
+  await set('custom:age', '40');
+  for (const [name, value] of [
+    ['custom:tenant', 'south'],
+    ['custom:tenant', 'too long'],
+    ['custom:age', '17'],
+    ['custom:age', 'old'],
+  ] as const)
+    await refused(
+      set(name, value),
+      'InvalidParameterException',
+      new RegExp(`^Attributes did not conform to the schema: ${name}: `),
+    );
+  const { UserPool } = await at.cognito.describeUserPool({ UserPoolId: at.pool });
+  expect(UserPool?.AccountRecoverySetting?.RecoveryMechanisms).toEqual([{ Name: 'verified_email', Priority: 1 }]);
+  for (const settings of [
+    { SmsConfiguration: { SnsCallerArn: 'arn:aws:iam::123456789012:role/sms' } },
+    { EmailConfiguration: { ReplyToEmailAddress: 'a@example.fi' } },
+    { Schema: [{ Name: 'email', Mutable: false }] },
+    { LambdaConfig: { PreSignUp: 'arn:aws:lambda:us-east-1:123456789012:function:f' } },
+  ])
+    await refused(at.cognito.createUserPool({ PoolName: 'x', ...settings }), 'NotImplemented');
+});
+
+test('the event history holds no password and no secret of a client', async () => {
+  const at = await stage({}, { GenerateSecret: true });
+  await at.cognito.adminCreateUser({
+    UserPoolId: at.pool,
+    Username: 'mielikki',
+    TemporaryPassword: password,
+    MessageAction: 'SUPPRESS',
+  });
+  const hash = createHmac('sha256', at.secret ?? '')
+    .update(`mielikki${at.client}`)
+    .digest('base64');
+  await at.cognito.adminInitiateAuth({
+    UserPoolId: at.pool,
+    ClientId: at.client,
+    AuthFlow: 'ADMIN_USER_PASSWORD_AUTH',
+    AuthParameters: { USERNAME: 'mielikki', PASSWORD: password, SECRET_HASH: hash },
+  });
+  const trail = new CloudTrail(at.account.config());
+  const records = await eventually(
+    async () => {
+      const { Events = [] } = await trail.lookupEvents({});
+      expect(Events.map(({ EventName }) => EventName)).toContain('AdminInitiateAuth');
+      return JSON.stringify(Events);
+    },
+    { why: 'the calls are recorded' },
+  );
+  expect(records).toContain('CreateUserPoolClient');
+  for (const secret of [password, at.secret ?? '', hash]) expect(records).not.toContain(secret);
 });
