@@ -115,6 +115,11 @@ export async function admin(
   return answer.json();
 }
 
+/** The time of a cloud, in milliseconds since 1970. */
+export async function cloudTime(endpoint: string = inject('endpoint')): Promise<number> {
+  return Date.parse(((await admin('GET', 'clock', undefined, endpoint)) as { time: string }).time);
+}
+
 /** Moves the clock of a cloud of one's own; resolves when everything that became due has happened. */
 export async function advanceClock(endpoint: string, millis: number): Promise<void> {
   await admin('POST', 'clock', { advanceMillis: millis }, endpoint);

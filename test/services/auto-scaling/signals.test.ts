@@ -1,7 +1,7 @@
 import { IAM } from '@aws-sdk/client-iam';
 import { SQS } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { advanceClock, eventually, type OwnCloud, refused, startOwnCloud } from '../../support/cloud.ts';
+import { advanceClock, cloudTime, eventually, type OwnCloud, refused, startOwnCloud } from '../../support/cloud.ts';
 import { arnOf, makeQueue, receive } from '../sqs/support.ts';
 import { Scaling } from './support.ts';
 
@@ -53,8 +53,7 @@ test("a hook's message goes out with the rights of its role, and not without the
 });
 
 test('a step is chosen by the least, the most or the mean of the evaluated points', { timeout: 60_000 }, async () => {
-  const time = (await (await fetch(`${cloud.endpoint}/_pilvi/clock`)).json()) as { time: string };
-  let ahead = Date.parse(time.time) - Date.now();
+  let ahead = (await cloudTime(cloud.endpoint)) - Date.now();
   const nextMinute = async () => {
     const left = minute - ((Date.now() + ahead) % minute) + 500;
     ahead += left;

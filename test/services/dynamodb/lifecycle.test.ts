@@ -2,7 +2,7 @@ import { type AttributeValue, DynamoDB } from '@aws-sdk/client-dynamodb';
 import { S3 } from '@aws-sdk/client-s3';
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { advanceClock, eventually, freshAccount, refused, startOwnCloud } from '../../support/cloud.ts';
+import { advanceClock, cloudTime, eventually, freshAccount, refused, startOwnCloud } from '../../support/cloud.ts';
 import { freshDynamo, makeSimpleTable, makeTable } from './support-tables.ts';
 
 const { account, dynamo } = freshDynamo();
@@ -114,12 +114,11 @@ test('DR-017 a table is restored as it was a second before a mistake, up to 35 d
       TableName,
       PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
     });
-    const clock = async () => ((await (await fetch(`${cloud.endpoint}/_pilvi/clock`)).json()) as { time: string }).time;
     const put = (pk: string, v: string) => client.putItem({ TableName, Item: { pk: s(pk), v: s(v) } });
     await put('a', '1');
     await put('b', '1');
     await advanceClock(cloud.endpoint, 2000);
-    const moment = new Date(await clock());
+    const moment = new Date(await cloudTime(cloud.endpoint));
     await advanceClock(cloud.endpoint, 2000);
     await put('a', '2');
     await put('a', '3');
@@ -134,7 +133,7 @@ test('DR-017 a table is restored as it was a second before a mistake, up to 35 d
     await refused(restore('early', new Date(moment.getTime() - 86_400_000)), 'InvalidRestoreTimeException');
     const day = 86_400_000;
     await advanceClock(cloud.endpoint, 20 * day);
-    const before = new Date(await clock());
+    const before = new Date(await cloudTime(cloud.endpoint));
     await advanceClock(cloud.endpoint, 1000);
     await client.deleteItem({ TableName, Key: { pk: s('c') } });
     await advanceClock(cloud.endpoint, 16 * day);
@@ -144,7 +143,7 @@ test('DR-017 a table is restored as it was a second before a mistake, up to 35 d
     expect(await itemsOf(client, 'old')).toEqual(['a=3', 'c=1']);
     const { ContinuousBackupsDescription } = await client.describeContinuousBackups({ TableName });
     const { EarliestRestorableDateTime } = ContinuousBackupsDescription!.PointInTimeRecoveryDescription!;
-    expect(Math.round((Date.parse(await clock()) - EarliestRestorableDateTime!.getTime()) / day)).toBe(35);
+    expect(Math.round(((await cloudTime(cloud.endpoint)) - EarliestRestorableDateTime!.getTime()) / day)).toBe(35);
   } finally {
     await cloud.stop();
   }
@@ -240,7 +239,7 @@ test('an incremental export shows what each changed item was before a period and
     await s3.createBucket({ Bucket: 'changes' });
     const { TableArn } = (await client.describeTable({ TableName })).Table!;
     const minute = 60_000;
-    const now = async () => new Date(((await (await fetch(`${cloud.endpoint}/_pilvi/clock`)).json()) as { time: string }).time);
+    const now = async () => new Date(await cloudTime(cloud.endpoint));
     const put = (pk: string, v: string) => client.putItem({ TableName, Item: { pk: s(pk), v: s(v) } });
     const remove = (pk: string) => client.deleteItem({ TableName, Key: { pk: s(pk) } });
     const enabled = await now();

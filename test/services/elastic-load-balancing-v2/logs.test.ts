@@ -9,7 +9,15 @@ import {
 } from '@aws-sdk/client-elastic-load-balancing-v2';
 import { S3 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { admin, advanceClock, eventually, machinesRefused, type OwnCloud, refused, startOwnCloud } from '../../support/cloud.ts';
+import {
+  advanceClock,
+  cloudTime,
+  eventually,
+  machinesRefused,
+  type OwnCloud,
+  refused,
+  startOwnCloud,
+} from '../../support/cloud.ts';
 import { connectInside, get, raw, readAll, Site } from './support.ts';
 import { makePair, opensslRefused, shake } from './tls.ts';
 import { closingFrame, frameOf, nextBytes } from './websocket.ts';
@@ -93,8 +101,6 @@ const linesOf = async (Bucket: string, Key: string): Promise<string[]> => {
     .trimEnd()
     .split('\n');
 };
-const cloudTime = async (): Promise<number> =>
-  Date.parse(((await admin('GET', 'clock', undefined, cloud.endpoint)) as { time: string }).time);
 
 /** Fields of an entry: texts in quotes are one field each. */
 const fieldsOf = (line: string): string[] => line.match(/"(?:[^"\\]|\\.)*"|\S+/g) ?? [];
@@ -161,7 +167,7 @@ test('ALB-046 ALB-047 every request and WebSocket is an entry of a file that com
     { why: 'logs have begun' },
   );
   const known = await keysOf(Bucket);
-  const began = await cloudTime();
+  const began = await cloudTime(cloud.endpoint);
   const agent = { 'user-agent': 'tester/1.0 "quoted"' };
   await get(node, '/hello?x=1', { headers: agent, data: cloud.data });
   await get(node, '/status?404', { data: cloud.data });
@@ -184,7 +190,7 @@ test('ALB-046 ALB-047 every request and WebSocket is an entry of a file that com
     },
     { why: 'one file of each kind has come' },
   );
-  const ended = await cloudTime();
+  const ended = await cloudTime(cloud.endpoint);
   const part = arn.split(':loadbalancer/')[1]!;
   const rest = `${site.lab.account.id}_elasticloadbalancing_us-east-1_${part.replaceAll('/', '\\.')}_(\\d{8}T\\d{4})Z_${node.replaceAll('.', '\\.')}_[0-9a-z]{8}\\.log\\.gz$`;
   const folder = `^${root}/elasticloadbalancing/us-east-1/\\d{4}/\\d\\d/\\d\\d/`;

@@ -228,7 +228,7 @@ async function overTls(under: Duplex, request: string): Promise<string> {
   return parseAnswer(await readAll(socket)).body;
 }
 
-test('ELB-025 the security policy of a listener decides which versions and ciphers are accepted', async () => {
+test('ELB-025 the security policy of a listener decides which versions and ciphers are accepted, and a change of it refuses nobody', async () => {
   const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1', ciphers: 'DEFAULT:@SECLEVEL=0' } as const;
   const listener = await secure(4437);
   const versionOf = async (options: tls.ConnectionOptions): Promise<string | null> => {
@@ -237,6 +237,14 @@ test('ELB-025 the security policy of a listener decides which versions and ciphe
     socket.destroy();
     return version;
   };
+  const opened = await shake(node, 4437);
+  let changing = true;
+  // Somebody connects all the time.
+  const dialled = (async () => {
+    let count = 0;
+    for (; changing; count += 1) (await connectInside(node, 4437)).destroy();
+    return count;
+  })();
   // What the API gives when no policy is named.
   expect(await versionOf(old)).toBe('TLSv1');
   expect(await versionOf({ ...old, minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1' })).toBe('TLSv1.1');
@@ -252,6 +260,12 @@ test('ELB-025 the security policy of a listener decides which versions and ciphe
   await use('ELBSecurityPolicy-TLS13-1-3-2021-06');
   await eventually(async () => await expect(versionOf(tls12)).rejects.toThrow(), { why: 'only TLS 1.3 is left' });
   expect(await versionOf({})).toBe('TLSv1.3');
+  changing = false;
+  expect(await dialled).toBeGreaterThan(10);
+  // Who was connected before stays so, as it was agreed on.
+  expect(opened.getProtocol()).toBe('TLSv1.2');
+  opened.write('GET / HTTP/1.1\r\nHost: www.example.com\r\nConnection: close\r\n\r\n');
+  expect(parseAnswer(await readAll(opened)).status).toBe(200);
   await refused(use('ELBSecurityPolicy-None'), 'SSLPolicyNotFound', "SSL policy 'ELBSecurityPolicy-None' not found");
   const { SslPolicies } = await elb.send(new DescribeSSLPoliciesCommand({}));
   expect(SslPolicies!.find(({ Name }) => Name === 'ELBSecurityPolicy-2016-08')).toMatchObject({

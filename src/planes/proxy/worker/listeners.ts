@@ -179,19 +179,20 @@ export class Listeners {
   }
 }
 
-/** What needs a listening socket of its own: the TLS versions and ciphers are fixed when one is opened. */
+/** What needs a listening socket of its own. Certificates, TLS versions and ciphers change on an open one: no client may be refused meanwhile. */
 function keyOf({ port, kind, tls: secure }: ListenerSpec): string {
-  return `${kind === 'udp' ? 'udp' : 'tcp'} ${port} ${kind} ${secure === undefined ? '' : `${secure.minVersion} ${secure.maxVersion} ${secure.ciphers}`}`;
+  return `${kind === 'udp' ? 'udp' : 'tcp'} ${port} ${kind}${secure === undefined ? '' : ' secure'}`;
 }
 
 function contextOptions({ minVersion, maxVersion, ciphers }: TlsSpec, cert: string, key: string): tls.SecureContextOptions {
   return { cert, key, minVersion, maxVersion, ciphers, honorCipherOrder: true };
 }
 
-/** Contexts are made again only when certificates change. */
+/** Contexts are made again only when certificates or the policy change; connections that are open keep what they agreed on. */
 function setContexts(open: Open, spec: TlsSpec | undefined): void {
   if (spec === undefined) return;
-  const text = spec.certificates.map(({ chain, privateKey }) => chain + privateKey).join();
+  const { minVersion, maxVersion, ciphers } = spec;
+  const text = [minVersion, maxVersion, ciphers, ...spec.certificates.map(({ chain, privateKey }) => chain + privateKey)].join();
   if (open.tls?.text === text) return;
   const contextOf = ({ key, names, chain, privateKey }: CertificateSpec): NamedContext => ({
     key,
