@@ -114,6 +114,10 @@ export interface InventoryConfig {
   /** Optional columns, in the order of the file. */
   fields: readonly string[];
   weekly: boolean;
+  /** CSV when absent, as of configurations from before there was a choice. */
+  format?: 'CSV' | 'ORC' | 'Parquet' | undefined;
+  /** As asked for: under S3's own keys, or under one of KMS. The destination's default when absent. */
+  encryption?: { kmsKeyId?: string | undefined } | undefined;
   /** In the API's form. */
   asked: Value;
 }

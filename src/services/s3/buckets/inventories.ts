@@ -1,12 +1,13 @@
 /** Which inventories a bucket has made of itself ("Configuring Amazon S3 Inventory"). */
-import type { InventoryConfiguration, InventoryOptionalField, S3 } from '@aws-sdk/client-s3';
+import type { InventoryConfiguration, InventoryEncryption, InventoryOptionalField, S3 } from '@aws-sdk/client-s3';
 import type { Transaction } from '../../../kernel/context.ts';
 import { parameterNotImplemented } from '../../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import type { Value } from '../../../store/store.ts';
 import { bucketCheck } from '../access/checks.ts';
 import { invalidArgument, malformedXml, noSuchSetting, s3Error } from '../errors.ts';
-import { inventoryFields, scheduleInventory } from '../later/inventory.ts';
+import { scheduleInventory } from '../later/inventory.ts';
+import { inventoryFields } from '../later/inventory-columns.ts';
 import { atBucket, findBucket, requireBucket } from '../lookup.ts';
 import { Configs, type InventoryConfig } from '../state.ts';
 
@@ -16,14 +17,7 @@ const configsMax = 1000;
 const pageMax = 100;
 
 /** Optional fields that S3 knows and this cloud does not fill. */
-const otherFields: ReadonlySet<string> = new Set([
-  'IntelligentTieringAccessTier',
-  'IntelligentTieringReferenceDate',
-  'LifecycleExpirationDate',
-  'ObjectAccessControlList',
-  'ObjectLockEventHoldDuration',
-  'ObjectLockEventHoldStatus',
-]);
+const otherFields: ReadonlySet<string> = new Set(['ObjectLockEventHoldDuration', 'ObjectLockEventHoldStatus']);
 
 function readFields(asked: readonly InventoryOptionalField[] | undefined): string[] {
   for (const field of asked ?? []) {
@@ -31,6 +25,14 @@ function readFields(asked: readonly InventoryOptionalField[] | undefined): strin
     if (!inventoryFields.includes(field)) throw malformedXml();
   }
   return inventoryFields.filter((field) => asked?.includes(field as InventoryOptionalField));
+}
+
+/** Exactly one of both kinds; KMS needs a key. */
+function readEncryption(asked: InventoryEncryption | undefined): InventoryConfig['encryption'] {
+  if (asked === undefined) return undefined;
+  const { SSES3: own, SSEKMS: kms } = asked;
+  if ((own === undefined) === (kms === undefined) || kms?.KeyId === '') throw malformedXml();
+  return kms === undefined ? {} : { kmsKeyId: kms.KeyId };
 }
 
 function readConfig(id: string, asked: InventoryConfiguration | undefined): InventoryConfig {
@@ -42,9 +44,7 @@ function readConfig(id: string, asked: InventoryConfiguration | undefined): Inve
   if (versions !== 'All' && versions !== 'Current') throw malformedXml();
   if (frequency !== 'Daily' && frequency !== 'Weekly') throw malformedXml();
   const { Bucket: arn = '', Format: format, Prefix: prefix = '', Encryption: encryption } = destination;
-  if (format === 'ORC' || format === 'Parquet') throw parameterNotImplemented(operation, `Format ${format}`);
-  if (format !== 'CSV') throw malformedXml();
-  if (encryption !== undefined) throw parameterNotImplemented(operation, 'Destination.S3BucketDestination.Encryption');
+  if (format !== 'CSV' && format !== 'ORC' && format !== 'Parquet') throw malformedXml();
   const [, target] = /^arn:aws:s3:::([a-z0-9.-]+)$/.exec(arn) ?? [];
   if (target === undefined) throw s3Error('InvalidS3DestinationBucket', 'Invalid bucket ARN.', 400);
   return {
@@ -56,6 +56,8 @@ function readConfig(id: string, asked: InventoryConfiguration | undefined): Inve
     allVersions: versions === 'All',
     fields: readFields(asked?.OptionalFields),
     weekly: frequency === 'Weekly',
+    format,
+    encryption: readEncryption(encryption),
     asked: asked as unknown as Value,
   };
 }

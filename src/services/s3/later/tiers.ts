@@ -16,7 +16,7 @@ export type AccessTier = 'FREQUENT' | 'INFREQUENT' | 'ARCHIVE_INSTANT' | 'ARCHIV
 type Watched = Pick<VersionRow, 'key' | 'tags' | 'bytes' | 'created' | 'accessed' | 'storageClass'>;
 
 /** The tier of an object now; undefined for objects of other classes. The archive tiers need a configuration of the bucket. */
-function tierOf(row: Watched, configs: readonly TieringConfig[], now: Millis): AccessTier | undefined {
+export function tierOf(row: Watched, configs: readonly TieringConfig[], now: Millis): AccessTier | undefined {
   if (row.storageClass !== 'INTELLIGENT_TIERING') return undefined;
   if (row.bytes < watchedBytesMin) return 'FREQUENT';
   const idleDaysAt = (at: Millis) => (at - (row.accessed ?? row.created)) / dayMillis;
