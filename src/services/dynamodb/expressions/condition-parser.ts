@@ -7,22 +7,15 @@ import type { Placeholders } from './placeholders.ts';
 
 const comparators: readonly string[] = ['=', '<>', '<', '<=', '>', '>='];
 const typeNames: readonly string[] = ['S', 'N', 'B', 'NULL', 'SS', 'BOOL', 'L', 'BS', 'NS', 'M'];
-/** Operands of functions, by name. */
-const functionOperands: Readonly<Record<string, number>> = {
-  attribute_exists: 1,
-  attribute_not_exists: 1,
-  attribute_type: 2,
-  begins_with: 2,
-  contains: 2,
-  size: 1,
-};
 /** "IN": up to 100 values. */
 const listMax = 100;
-/** Parentheses and NOT within each other; protects the stack. */
-const nestingMax = 150;
+/** Parentheses, functions and NOT within each other; protects the stack. Deeper ones have more than 300 operators, or are redundant. */
+const nestingMax = 700;
 
-/** A part in parentheses, or what a function that is no condition by itself gave. */
-type Piece = { condition: Condition } | { operand: Operand };
+/** A part of a condition: an operand, or a condition; `call` when that is nothing but a function. */
+type Piece = { operand: Operand } | { condition: Condition; call?: { name: string; at: number } | undefined };
+/** A piece, and whether all of it is in parentheses. */
+type Wrapped = { piece: Piece; wrapped: boolean };
 
 /** Parses; throws ExpressionError. */
 export function parseCondition(text: string, placeholders: Placeholders): Condition {
@@ -38,8 +31,9 @@ class ConditionParser extends ExpressionParser {
     return condition;
   }
 
-  #parseOr(): Condition {
-    let left = this.#parseAnd();
+  /** `start` is a first test that has been read already. */
+  #parseOr(start?: Condition): Condition {
+    let left = this.#parseAnd(start);
     while (this.takeWord('OR')) {
       this.countOperator();
       left = { kind: 'or', left, right: this.#parseAnd() };
@@ -47,8 +41,8 @@ class ConditionParser extends ExpressionParser {
     return left;
   }
 
-  #parseAnd(): Condition {
-    let left = this.#parseNot();
+  #parseAnd(start?: Condition): Condition {
+    let left = start ?? this.#parseNot();
     while (this.takeWord('AND')) {
       this.countOperator();
       left = { kind: 'and', left, right: this.#parseNot() };
@@ -57,7 +51,7 @@ class ConditionParser extends ExpressionParser {
   }
 
   #parseNot(): Condition {
-    if (!this.takeWord('NOT')) return this.#parseTest();
+    if (!this.takeWord('NOT')) return this.#parseTest().condition;
     this.countOperator();
     return { kind: 'not', of: this.#nested(() => this.#parseNot()) };
   }
@@ -71,45 +65,27 @@ class ConditionParser extends ExpressionParser {
   }
 
   /** A comparison, BETWEEN, IN, a function, or parentheses around a condition. */
-  #parseTest(): Condition {
-    if (this.isSymbol('(')) {
-      const inner = this.#parseParentheses();
-      if ('condition' in inner) return inner.condition;
-      return this.#parseRest(inner);
-    }
-    const first = this.#parsePiece();
-    return 'condition' in first && !this.#atOperator() ? first.condition : this.#parseRest(first);
+  #parseTest(): { condition: Condition; wrapped: boolean } {
+    const start = this.at;
+    const { piece, wrapped } = this.isSymbol('(') ? this.#parseParentheses() : { piece: this.#parsePiece(), wrapped: false };
+    if ('condition' in piece && (piece.call === undefined || !this.#atOperator())) return { condition: piece.condition, wrapped };
+    return { condition: this.#parseRest(piece, start), wrapped: false };
   }
 
-  #parseParentheses(): Piece {
+  /** Parentheses around an operand, as in `(a) = :b`, or around a condition, which is told by what follows it. */
+  #parseParentheses(): Wrapped {
     this.expectSymbol('(');
-    const redundant = this.isSymbol('(') && this.#closesTogether();
-    const inner = this.#nested<Piece>(() => {
+    const { piece, wrapped } = this.#nested((): Wrapped => {
       const start = this.at;
-      // An operand in parentheses, as in `(a) = :b`, is told from a condition by what follows it.
-      if (!this.isWord('NOT') && !this.isSymbol('(')) {
-        const piece = this.#parsePiece();
-        if (!('condition' in piece) && this.isSymbol(')')) return piece;
-        this.at = start;
-      }
-      return { condition: this.#parseOr() };
+      if (this.isWord('NOT')) return { piece: { condition: this.#parseOr() }, wrapped: false };
+      const first: Wrapped = this.isSymbol('(') ? this.#parseParentheses() : { piece: this.#parsePiece(), wrapped: false };
+      if (this.isSymbol(')')) return first;
+      const isTest = 'condition' in first.piece && (first.piece.call === undefined || !this.#atOperator());
+      const test = isTest ? (first.piece as { condition: Condition }).condition : this.#parseRest(first.piece, start);
+      return { piece: { condition: this.#parseOr(test) }, wrapped: false };
     });
-    this.expectSymbol(')');
-    if (redundant) this.fault('parens', 'The expression has redundant parentheses;');
-    return inner;
-  }
-
-  /** Whether the parenthesis here closes just before the one around it: `((a = b))`. */
-  #closesTogether(): boolean {
-    let open = 0;
-    for (let at = this.at; at < this.tokens.length; at++) {
-      const { kind, text } = this.tokens[at]!;
-      if (kind !== 'symbol') continue;
-      if (text === '(') open++;
-      if (text === ')') open--;
-      if (open === 0) return this.tokens[at + 1]?.text === ')' && this.tokens[at + 1]?.kind === 'symbol';
-    }
-    return false;
+    this.closeParentheses(wrapped);
+    return { piece, wrapped: true };
   }
 
   #atOperator(): boolean {
@@ -117,22 +93,22 @@ class ConditionParser extends ExpressionParser {
     return (kind === 'symbol' && comparators.includes(text)) || this.isWord('BETWEEN') || this.isWord('IN');
   }
 
-  /** What follows a first operand. */
-  #parseRest(first: Piece): Condition {
+  /** What follows a first operand, which began at a token. */
+  #parseRest(first: Piece, start: number): Condition {
     const left = this.#operandOf(first);
     const { kind, text } = this.peek;
     if (kind === 'symbol' && comparators.includes(text)) {
       this.at++;
       this.countOperator();
       const right = this.#parseOperand();
-      this.#checkDistinct(text, left, right);
+      this.#checkDistinct(text, left, [right]);
       this.#checkOrderable(text, [left, right]);
       return { kind: 'compare', operator: text as Comparator, left, right };
     }
     if (this.takeWord('BETWEEN')) return this.#parseBetween(left);
     if (this.takeWord('IN')) return this.#parseIn(left);
     if (left.kind !== 'size') throw this.unexpected();
-    this.fault('misusedFunction', 'The function is not allowed to be used this way in an expression; function: size');
+    this.misused('size', start);
     return { kind: 'always' };
   }
 
@@ -141,7 +117,8 @@ class ConditionParser extends ExpressionParser {
     const low = this.#parseOperand();
     if (!this.takeWord('AND')) throw this.unexpected();
     const high = this.#parseOperand();
-    this.#checkOrderable('BETWEEN', [low, high]);
+    this.#checkDistinct('BETWEEN', of, [low, high]);
+    this.#checkOrderable('BETWEEN', [of, low, high]);
     if (low.kind === 'value' && high.kind === 'value') this.#checkBounds(low.value, high.value);
     return { kind: 'between', of, low, high };
   }
@@ -149,9 +126,9 @@ class ConditionParser extends ExpressionParser {
   #checkBounds(low: Value, high: Value): void {
     const bounds = `lower bound operand: AttributeValue: ${describeValue(low)}, upper bound operand: AttributeValue: ${describeValue(high)}`;
     if (typeOf(low) !== typeOf(high))
-      this.fault('type', `The BETWEEN operator requires same data type for lower and upper bounds; ${bounds}`);
+      this.wrongMeaning(`The BETWEEN operator requires same data type for lower and upper bounds; ${bounds}`);
     else if ((compareValues(low, high) ?? 0) > 0)
-      this.fault('type', `The BETWEEN operator requires upper bound to be greater than or equal to lower bound; ${bounds}`);
+      this.wrongMeaning(`The BETWEEN operator requires upper bound to be greater than or equal to lower bound; ${bounds}`);
   }
 
   #parseIn(of: Operand): Condition {
@@ -160,81 +137,72 @@ class ConditionParser extends ExpressionParser {
     const list = [this.#parseOperand()];
     while (this.takeSymbol(',')) list.push(this.#parseOperand());
     this.expectSymbol(')');
-    if (list.length > listMax) this.wrongCount('IN', list.length);
+    this.#checkDistinct('IN', of, list);
+    if (list.length > listMax)
+      this.wrongMeaning(`The IN operator is provided with too many operands; number of operands: ${list.length}`);
     return { kind: 'in', of, list };
   }
 
   #parseOperand(): Operand {
-    if (this.takeSymbol('(')) {
-      const inner = this.#nested(() => this.#parseOperand());
-      this.expectSymbol(')');
-      return inner;
-    }
-    return this.#operandOf(this.#parsePiece());
+    return this.#parseWrapped().operand;
+  }
+
+  #parseWrapped(): { operand: Operand; wrapped: boolean } {
+    if (!this.takeSymbol('(')) return { operand: this.#operandOf(this.#parsePiece()), wrapped: false };
+    const { operand, wrapped } = this.#nested(() => this.#parseWrapped());
+    this.closeParentheses(wrapped);
+    return { operand, wrapped: true };
   }
 
   #operandOf(piece: Piece): Operand {
     if ('operand' in piece) return piece.operand;
-    const name = functionName(piece.condition);
-    this.fault('misusedFunction', `The function is not allowed to be used this way in an expression; function: ${name}`);
-    return { kind: 'path', path: [''] };
+    if (piece.call === undefined) throw this.unexpected();
+    this.misused(piece.call.name, piece.call.at);
+    return nothing;
   }
 
   #parsePiece(): Piece {
-    const { kind, text } = this.peek;
-    if (kind === 'valueRef') return { operand: valueOperand(this.parseValueRef()) };
-    const follows = this.tokens[this.at + 1];
-    if (kind === 'name' && follows?.kind === 'symbol' && follows.text === '(') return this.#parseFunction(text);
-    return { operand: { kind: 'path', path: this.parsePath() } };
+    if (this.peek.kind === 'valueRef') {
+      const value = this.parseValueRef();
+      return { operand: value === undefined ? nothing : { kind: 'value', value } };
+    }
+    return this.calls ? this.#nested(() => this.#parseFunction()) : { operand: { kind: 'path', path: this.parsePath() } };
   }
 
-  #parseFunction(name: string): Piece {
-    this.at += 2;
-    this.countOperator();
-    const operands: Operand[] = [];
-    if (!this.isSymbol(')')) {
-      do operands.push(this.#nested(() => this.#parseOperand()));
-      while (this.takeSymbol(','));
-    }
-    this.expectSymbol(')');
-    const wanted = Object.hasOwn(functionOperands, name) ? functionOperands[name] : undefined;
-    if (wanted === undefined) {
-      this.fault('unknownFunction', `Invalid function name; function: ${name}`);
-      return { condition: { kind: 'always' } };
-    }
-    if (wanted !== operands.length) {
-      this.wrongCount(name, operands.length);
-      return name === 'size' ? { operand: { kind: 'path', path: [''] } } : { condition: { kind: 'always' } };
-    }
-    return this.#makeFunction(name, operands);
+  #parseFunction(): Piece {
+    const { name, at, operands } = this.parseCall('condition', () => this.#parseOperand());
+    // What is wrong with the call has been noted.
+    if (operands !== undefined) return this.#makeFunction(name, at, operands);
+    return name === 'size' ? { operand: { kind: 'size', of: nothing } } : { condition: { kind: 'always' }, call: { name, at } };
   }
 
-  #makeFunction(name: string, operands: readonly Operand[]): Piece {
+  #makeFunction(name: string, at: number, operands: readonly Operand[]): Piece {
     const [first, second] = operands as [Operand, Operand];
-    if (second !== undefined) this.#checkDistinct(name, first, second);
+    const call = { name, at };
+    this.#checkDistinct(name, first, operands.slice(1));
     switch (name) {
       case 'attribute_exists':
       case 'attribute_not_exists':
         if (first.kind !== 'path') {
-          this.fault('type', `Operator or function requires a document path; operator or function: ${name}`);
-          return { condition: { kind: 'always' } };
+          this.wrongMeaning(`Operator or function requires a document path; operator or function: ${name}`);
+          return { condition: { kind: 'always' }, call };
         }
-        return { condition: { kind: 'exists', path: first.path, wanted: name === 'attribute_exists' } };
+        return { condition: { kind: 'exists', path: first.path, wanted: name === 'attribute_exists' }, call };
       case 'size':
         if (first.kind === 'size') this.wrongOperand(name, 'N');
         if (first.kind === 'value' && ['N', 'BOOL', 'NULL'].includes(typeOf(first.value)))
           this.wrongOperand(name, typeOf(first.value));
         return { operand: { kind: 'size', of: first } };
       case 'attribute_type':
-        return { condition: { kind: 'type', of: first, type: this.#readTypeName(second) } };
+        return { condition: { kind: 'type', of: first, type: this.#readTypeName(second) }, call };
       case 'begins_with':
         for (const operand of operands) {
           const type = operandType(operand);
           if (type !== undefined && type !== 'S' && type !== 'B') this.wrongOperand(name, type);
         }
-        return { condition: { kind: 'beginsWith', of: first, prefix: second } };
+        return { condition: { kind: 'beginsWith', of: first, prefix: second }, call };
       default:
-        return { condition: { kind: 'contains', of: first, part: second } };
+        return { condition: { kind: 'contains', of: first, part: second }, call };
     }
   }
 
@@ -246,15 +214,14 @@ class ConditionParser extends ExpressionParser {
     }
     const name = operand.value.S ?? '';
     if (!typeNames.includes(name))
-      this.fault('type', `Invalid attribute type name found; type: ${name}, valid types: {B,NULL,SS,BOOL,L,BS,N,NS,S,M}`);
+      this.wrongMeaning(`Invalid attribute type name found; type: ${name}, valid types: {B,NULL,SS,BOOL,L,BS,N,NS,S,M}`);
     return name as ValueType;
   }
 
-  #checkDistinct(operator: string, left: Operand, right: Operand): void {
-    if (left.kind !== 'path' || right.kind !== 'path' || !samePath(left.path, right.path)) return;
-    this.fault(
-      'distinct',
-      `The first operand must be distinct from the remaining operands for this operator or function; operator: ${operator}, first operand: ${formatPath(left.path)}`,
+  #checkDistinct(operator: string, first: Operand, rest: readonly Operand[]): void {
+    if (first.kind !== 'path' || !rest.some((operand) => operand.kind === 'path' && samePath(first.path, operand.path))) return;
+    this.wrongMeaning(
+      `The first operand must be distinct from the remaining operands for this operator or function; operator: ${operator}, first operand: ${formatPath(first.path)}`,
     );
   }
 
@@ -268,24 +235,12 @@ class ConditionParser extends ExpressionParser {
   }
 }
 
-/** Stands for a value that is not defined: the parse goes on, the error has been noted. */
-function valueOperand(value: Value | undefined): Operand {
-  return value === undefined ? { kind: 'path', path: [''] } : { kind: 'value', value };
-}
+/** Stands for what is not defined: the parse goes on, the error has been noted. */
+const nothing: Operand = { kind: 'path', path: [''] };
 
 function operandType(operand: Operand): ValueType | undefined {
   if (operand.kind === 'size') return 'N';
   return operand.kind === 'value' ? typeOf(operand.value) : undefined;
-}
-
-function functionName(condition: Condition): string {
-  const names: Partial<Record<Condition['kind'], string>> = {
-    type: 'attribute_type',
-    beginsWith: 'begins_with',
-    contains: 'contains',
-  };
-  if (condition.kind === 'exists') return condition.wanted ? 'attribute_exists' : 'attribute_not_exists';
-  return names[condition.kind] ?? '';
 }
 
 /** A value as AWS's messages show it. */

@@ -2,7 +2,7 @@
 import { emptyItem, type Item, type Value } from '../values.ts';
 import type { Path } from './ast.ts';
 import { valueAt } from './evaluate.ts';
-import { ExpressionParser } from './parser.ts';
+import { ExpressionParser, type PathRead } from './parser.ts';
 import type { Placeholders } from './placeholders.ts';
 
 /** Parses; throws ExpressionError. */
@@ -12,14 +12,11 @@ export function parseProjection(text: string, placeholders: Placeholders): Path[
 
 class ProjectionParser extends ExpressionParser {
   parse(): Path[] {
-    const paths: Path[] = [];
-    do {
-      const path = this.parsePath();
-      this.checkOverlap(paths, path);
-      paths.push(path);
-    } while (this.takeSymbol(','));
-    this.finish();
-    return paths;
+    const reads: PathRead[] = [];
+    do reads.push(this.readPath());
+    while (this.takeSymbol(','));
+    this.finish(() => this.checkPaths(reads));
+    return reads.map(({ path }) => path);
   }
 }
 

@@ -40,6 +40,27 @@ const faults: readonly Fault[] = [
     is: ({ ours, theirs }) => told(ours) !== told(theirs) && beforeTypeSet(told(ours)) === told(theirs),
   },
   {
+    why: 'Of several mistakes in an update AWS tells the last one first; of those in a condition the first, whatever it is.',
+    is: ({ ours, theirs, operation }) =>
+      / (Update|Condition|Filter|KeyCondition|Projection)Expression: /.test(told(ours)) &&
+      told(ours).split(': ')[0] === told(theirs).split(': ')[0] &&
+      (operation === 'UpdateItem' || !/ Syntax error; /.test(told(ours) + told(theirs))),
+  },
+  {
+    why: 'Words of the grammar are never names, functions have operands, and sums stand in no function.',
+    is: ({ ours, theirs }) =>
+      / Syntax error; token: "(SET|REMOVE|ADD|DELETE|AND|OR|NOT|BETWEEN|IN|[)+-])"/i.test(told(ours)) &&
+      told(ours) !== told(theirs),
+  },
+  {
+    why: 'A list that is appended to is a value by itself, not part of another.',
+    is: ({ ours }) => told(ours).endsWith('not allowed to be used this way in an expression; function: list_append'),
+  },
+  {
+    why: 'Parentheses around parentheses are redundant around operands, too.',
+    is: ({ ours, theirs }) => told(ours).includes('redundant parentheses') && !told(theirs).includes('redundant parentheses'),
+  },
+  {
     why: 'Select is not checked against the projection ("Scan": Select).',
     is: ({ ours }) => /SPECIFIC_ATTRIBUTES|Cannot specify the ProjectionExpression|ALL_PROJECTED/.test(told(ours)),
   },
