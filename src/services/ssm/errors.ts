@@ -29,6 +29,17 @@ export function invalidDocumentOperation(message: string): AwsError {
   return new AwsError('InvalidDocumentOperation', message);
 }
 
+export function documentPermissionLimit(bound: string): AwsError {
+  return new AwsError('DocumentPermissionLimit', `The document cannot be shared further: you can share ${bound}.`);
+}
+
+export function invalidPermissionType(): AwsError {
+  return new AwsError(
+    'InvalidPermissionType',
+    'The permission type is not supported. Share is the only supported permission type.',
+  );
+}
+
 export function invalidParameters(message: string): AwsError {
   return new AwsError('InvalidParameters', message);
 }

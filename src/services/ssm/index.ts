@@ -27,6 +27,7 @@ import {
 import { sendChecks, sendHandlers } from './commands/send.ts';
 import { Commands, Invocations } from './commands/state.ts';
 import { documentChecks, documentHandlers } from './documents/documents.ts';
+import { sharingHandlers } from './documents/sharing.ts';
 import { Documents } from './documents/state.ts';
 import { inventoryChecks, inventoryHandlers } from './inventory/inventory.ts';
 import { Inventory } from './inventory/state.ts';
@@ -46,6 +47,7 @@ export default defineService({
     ...writingHandlers,
     ...listingHandlers,
     ...documentHandlers,
+    ...sharingHandlers,
     ...informationHandlers,
     ...sendHandlers,
     ...readingCommandHandlers,

@@ -14,7 +14,8 @@ import { stateOf } from '../commands/rules.ts';
 import { makeCommand, nodesOf } from '../commands/send.ts';
 import { type CommandRow, Commands, type InvocationRow, Invocations } from '../commands/state.ts';
 import { readParameters } from '../documents/content.ts';
-import { documentArn, requireDocument } from '../documents/documents.ts';
+import { requireDocument } from '../documents/documents.ts';
+import { documentArn } from '../documents/names.ts';
 import { invalidAssociation, invalidNextToken, validation } from '../errors.ts';
 import { type AssociationRow, Associations } from './state.ts';
 

@@ -1,9 +1,8 @@
 /** Documents of the account, and those of the provider beside them. Source: User Guide, "AWS Systems Manager documents"; API Reference, CreateDocument. */
 import { createHash } from 'node:crypto';
 import type { DocumentDescription, DocumentIdentifier, DocumentParameter, SSM, Tag } from '@aws-sdk/client-ssm';
-import { parseArn } from '../../../base/arn.ts';
 import { pageOf } from '../../../base/paging.ts';
-import type { Context } from '../../../kernel/context.ts';
+import type { Context, Scope } from '../../../kernel/context.ts';
 import { parameterNotImplemented } from '../../../kernel/errors.ts';
 import { RequestCheck } from '../../../kernel/request-check.ts';
 import type { Authorisation, AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
@@ -17,6 +16,7 @@ import {
   invalidNextToken,
 } from '../errors.ts';
 import { type Content, readContent } from './content.ts';
+import { documentArn, documentName, foreignScope, ownName } from './names.ts';
 import { providedDocuments } from './provided.ts';
 import { type DocumentFormat, type DocumentRow, Documents, type DocumentVersionFacts } from './state.ts';
 
@@ -42,6 +42,8 @@ const properties: Readonly<Record<DocumentRow['type'], readonly string[]>> = {
   Automation: ['description', 'isEnd', 'maxAttempts', 'nextStep', 'onFailure', 'outputs', 'timeoutSeconds'],
 };
 
+type DocumentFilters = readonly { Key?: string | undefined; Values?: string[] | undefined }[] | undefined;
+
 /** A document as what uses it knows it. */
 export interface FoundDocument {
   name: string;
@@ -50,14 +52,6 @@ export interface FoundDocument {
   platforms: readonly string[];
   version: string;
   content: Content;
-}
-
-const nameOf = (text: string): string => parseArn(text)?.resource.replace(/^(document|automation-definition)\//, '') ?? text;
-
-/** ARN of a document for authorisation; the provider's belong to no account. */
-export function documentArn({ account, region }: { account: string; region: string }, text: string): string {
-  const name = nameOf(text);
-  return `arn:aws:ssm:${region}:${/^AWS-/.test(name) ? '' : account}:document/${name}`;
 }
 
 function pick(row: DocumentRow, version: string | undefined, versionName?: string): DocumentVersionFacts {
@@ -74,18 +68,32 @@ function pick(row: DocumentRow, version: string | undefined, versionName?: strin
 
 /** The document of a request. Throws InvalidDocument, InvalidDocumentVersion. */
 export async function requireDocument(ctx: Context, text: string | undefined, version?: string): Promise<FoundDocument> {
-  const name = nameOf(text ?? '');
+  const name = documentName(text ?? '');
   const provided = providedDocuments.find((one) => one.name === name);
   if (provided !== undefined) {
     if (version !== undefined && !['1', '$DEFAULT', '$LATEST'].includes(version)) throw invalidDocumentVersion();
     return { ...provided, owner: 'Amazon', version: '1' };
   }
-  const row = await requireOwn(ctx, name);
+  const { row, owner } = await requireUsable(ctx, text ?? '');
   const facts = pick(row, version);
   const content = readContent(facts.content, facts.format);
   const platforms = ['Linux', 'MacOS', 'Windows'];
-  return { name, type: row.type, owner: ctx.account, platforms, version: facts.version, content };
+  // What uses another account's document later must find it again, and only its ARN leads there.
+  const shown = owner === ctx.account ? name : (text ?? '');
+  return { name: shown, type: row.type, owner, platforms, version: facts.version, content };
 }
+
+/** A document that may be read and run: one's own by name or ARN, another account's by its ARN when that account shares it (User Guide, "Sharing SSM documents"). */
+async function requireUsable(ctx: Context, text: string): Promise<{ row: DocumentRow; owner: string }> {
+  const scope = foreignScope(ctx, text);
+  if (scope === undefined) return { row: await requireOwn(ctx, documentName(text)), owner: ctx.account };
+  const row = scope.region === ctx.region ? await ctx.tableIn(scope, Documents).get(documentName(text)) : undefined;
+  if (row === undefined || !sharedWith(row, ctx.account)) throw invalidDocument(text);
+  return { row, owner: scope.account };
+}
+
+const sharedWith = (row: DocumentRow, account: string): boolean =>
+  (row.sharedWith ?? []).some((one) => one === 'all' || one === account);
 
 async function requireOwn(ctx: Pick<Context, 'table'>, name: string): Promise<DocumentRow> {
   const row = await ctx.table(Documents).get(name);
@@ -102,13 +110,13 @@ function parametersOf({ parameters }: Content): DocumentParameter[] {
   }));
 }
 
-function describe(ctx: Context, row: DocumentRow, facts: DocumentVersionFacts): DocumentDescription {
+function describe({ account }: Scope, row: DocumentRow, facts: DocumentVersionFacts, owner = account): DocumentDescription {
   const content = readContent(facts.content, facts.format);
   return {
     Name: row.name,
     DisplayName: row.displayName,
     VersionName: facts.versionName,
-    Owner: ctx.account,
+    Owner: owner,
     CreatedDate: new Date(facts.created),
     Status: 'Active',
     DocumentVersion: facts.version,
@@ -123,7 +131,7 @@ function describe(ctx: Context, row: DocumentRow, facts: DocumentVersionFacts): 
     TargetType: row.targetType,
     Hash: createHash('sha256').update(facts.content).digest('hex'),
     HashType: 'Sha256',
-    Tags: tagsOf(row),
+    Tags: owner === account ? tagsOf(row) : [],
   };
 }
 
@@ -162,6 +170,27 @@ function identifier(
   };
 }
 
+function listed(row: DocumentRow, owner: string, name: string, Tags: Tag[]): DocumentIdentifier {
+  const facts = pick(row, undefined);
+  const found = { type: row.type, platforms: ['Windows', 'Linux', 'MacOS'], version: facts.version };
+  const shown = identifier(name, owner, { ...found, content: readContent(facts.content, facts.format) });
+  return { ...shown, DocumentFormat: facts.format, CreatedDate: new Date(facts.created), Tags };
+}
+
+/** Documents that others share, by ARN, when a filter asks for them: `Private` are those shared with this account, `Public` those shared with all. */
+async function others(ctx: Context, filters: DocumentFilters): Promise<DocumentIdentifier[]> {
+  const asked = new Set(filters?.flatMap(({ Key, Values = [] }) => (Key === 'Owner' ? Values : [])));
+  if (!asked.has('Private') && !asked.has('Public')) return [];
+  const rows = (await ctx.everywhere(Documents)).filter(
+    ({ scope, row }) =>
+      scope.region === ctx.region &&
+      scope.account !== ctx.account &&
+      ((asked.has('Private') && row.sharedWith?.includes(ctx.account)) ||
+        (asked.has('Public') && row.sharedWith?.includes('all'))),
+  );
+  return rows.map(({ scope, row }) => listed(row, scope.account, documentArn(scope, row.name), []));
+}
+
 export const documentHandlers: HandlersOf<SSM> = {
   async CreateDocument(input, ctx) {
     const { Name: name = '', DocumentType: type = 'Command' } = input;
@@ -189,7 +218,7 @@ export const documentHandlers: HandlersOf<SSM> = {
   async UpdateDocument(input, ctx) {
     if (input.Attachments !== undefined) throw parameterNotImplemented('UpdateDocument', 'Attachments');
     return ctx.transact(async (tx) => {
-      const row = await requireOwn(tx, nameOf(input.Name ?? ''));
+      const row = await requireOwn(tx, ownName(ctx, input.Name));
       if (input.DocumentVersion !== undefined && input.DocumentVersion !== '$LATEST') pick(row, input.DocumentVersion);
       const format = checked(input.Content, input.DocumentFormat, row.type);
       const version = String(Number(row.versions.at(-1)?.version) + 1);
@@ -207,7 +236,7 @@ export const documentHandlers: HandlersOf<SSM> = {
 
   async UpdateDocumentDefaultVersion(input, ctx) {
     return ctx.transact(async (tx) => {
-      const row = await requireOwn(tx, nameOf(input.Name ?? ''));
+      const row = await requireOwn(tx, ownName(ctx, input.Name));
       const { version, versionName } = pick(row, input.DocumentVersion);
       await tx.table(Documents).put({ ...row, defaultVersion: version });
       return { Description: { Name: row.name, DefaultVersion: version, DefaultVersionName: versionName } };
@@ -215,7 +244,7 @@ export const documentHandlers: HandlersOf<SSM> = {
   },
 
   async DescribeDocument(input, ctx) {
-    const name = nameOf(input.Name ?? '');
+    const name = documentName(input.Name ?? '');
     const provided = providedDocuments.find((one) => one.name === name);
     if (provided !== undefined) {
       const shown = identifier(name, 'Amazon', { ...provided, version: '1' });
@@ -231,12 +260,12 @@ export const documentHandlers: HandlersOf<SSM> = {
         },
       };
     }
-    const row = await requireOwn(ctx, name);
-    return { Document: describe(ctx, row, pick(row, input.DocumentVersion, input.VersionName)) };
+    const { row, owner } = await requireUsable(ctx, input.Name ?? '');
+    return { Document: describe(ctx, row, pick(row, input.DocumentVersion, input.VersionName), owner) };
   },
 
   async GetDocument(input, ctx) {
-    const name = nameOf(input.Name ?? '');
+    const name = documentName(input.Name ?? '');
     const provided = providedDocuments.find((one) => one.name === name);
     if (provided !== undefined) {
       const { schemaVersion, description, assumeRole, parameters, steps, outputs } = provided.content;
@@ -244,7 +273,7 @@ export const documentHandlers: HandlersOf<SSM> = {
       const Content = JSON.stringify({ schemaVersion, description, assumeRole, parameters, mainSteps, outputs });
       return { Name: name, DocumentVersion: '1', Status: 'Active', Content, DocumentType: provided.type, DocumentFormat: 'JSON' };
     }
-    const row = await requireOwn(ctx, name);
+    const { row } = await requireUsable(ctx, input.Name ?? '');
     const facts = pick(row, input.DocumentVersion, input.VersionName);
     if (input.DocumentFormat !== undefined && input.DocumentFormat !== facts.format)
       throw parameterNotImplemented('GetDocument', `DocumentFormat other than the document's own, ${facts.format}`);
@@ -264,14 +293,11 @@ export const documentHandlers: HandlersOf<SSM> = {
   async ListDocuments(input, ctx) {
     if (input.DocumentFilterList !== undefined) throw parameterNotImplemented('ListDocuments', 'DocumentFilterList');
     new RequestCheck().range('maxResults', input.MaxResults, 1, pageItemsMax).done();
-    const own = (await ctx.table(Documents).list()).map((row) => {
-      const facts = pick(row, undefined);
-      const found = { type: row.type, platforms: ['Windows', 'Linux', 'MacOS'], version: facts.version };
-      const shown = identifier(row.name, ctx.account, { ...found, content: readContent(facts.content, facts.format) });
-      return { ...shown, DocumentFormat: facts.format, CreatedDate: new Date(facts.created), Tags: tagsOf(row) };
-    });
+    const own = (await ctx.table(Documents).list()).map((row) => listed(row, ctx.account, row.name, tagsOf(row)));
     const provided = providedDocuments.map((one) => identifier(one.name, 'Amazon', { ...one, version: '1' }));
-    const all = [...own, ...provided].filter((one) => (input.Filters ?? []).every((filter) => passes(one, filter, ctx.account)));
+    const all = [...own, ...provided, ...(await others(ctx, input.Filters))].filter((one) =>
+      (input.Filters ?? []).every((filter) => passes(one, filter, ctx.account)),
+    );
     const page = pageOf(
       all.sort((a, b) => Buffer.compare(Buffer.from(a.Name ?? ''), Buffer.from(b.Name ?? ''))),
       ({ Name = '' }) => [Name],
@@ -283,7 +309,7 @@ export const documentHandlers: HandlersOf<SSM> = {
 
   async ListDocumentVersions(input, ctx) {
     new RequestCheck().range('maxResults', input.MaxResults, 1, pageItemsMax).done();
-    const row = await requireOwn(ctx, nameOf(input.Name ?? ''));
+    const row = await requireOwn(ctx, ownName(ctx, input.Name));
     const page = pageOf(row.versions, ({ version }) => [Number(version)], {
       scope: `ListDocumentVersions ${row.name}`,
       token: input.NextToken,
@@ -306,7 +332,9 @@ export const documentHandlers: HandlersOf<SSM> = {
   /** All of it, or one version that is not the default. */
   async DeleteDocument(input, ctx) {
     await ctx.transact(async (tx) => {
-      const row = await requireOwn(tx, nameOf(input.Name ?? ''));
+      const row = await requireOwn(tx, ownName(ctx, input.Name));
+      if ((row.sharedWith ?? []).length > 0)
+        throw invalidDocumentOperation('The document is still shared. You must stop sharing it before you can delete it.');
       if (input.DocumentVersion === undefined && input.VersionName === undefined) return tx.table(Documents).delete(row.name);
       const { version } = pick(row, input.DocumentVersion, input.VersionName);
       if (version === row.defaultVersion)
@@ -327,7 +355,7 @@ function passes(
     case 'Name':
       return values.some((value) => one.Name?.startsWith(value));
     case 'Owner':
-      return values.some((value) => value === 'All' || (value === 'Self' ? one.Owner === account : one.Owner === value));
+      return values.some((value) => ownedBy(value, one.Owner, account));
     case 'DocumentType':
       return values.includes(one.DocumentType ?? '');
     case 'PlatformTypes':
@@ -342,8 +370,16 @@ function passes(
   }
 }
 
+function ownedBy(value: string, owner: string | undefined, account: string): boolean {
+  if (value === 'All') return true;
+  if (value === 'Self') return owner === account;
+  if (value === 'Private' || value === 'Public') return owner !== account && owner !== 'Amazon';
+  return owner === value;
+}
+
 const onDocument: Authorisation<{ Name?: string | undefined }> = async ({ Name = '' }, ctx) => {
-  const row = await ctx.table(Documents).get(nameOf(Name));
+  if (foreignScope(ctx, Name) !== undefined) return [{ resource: documentArn(ctx, Name), resourceAccount: ctx.account }];
+  const row = await ctx.table(Documents).get(documentName(Name));
   const tags = Object.entries(row?.tags ?? {}).map(([key, value]) => [`aws:ResourceTag/${key}`, value]);
   return [{ resource: documentArn(ctx, Name), resourceAccount: ctx.account, conditions: Object.fromEntries(tags) }];
 };
@@ -360,4 +396,6 @@ export const documentChecks: AuthorisationsOf<SSM> = {
   GetDocument: onDocument,
   ListDocumentVersions: onDocument,
   DeleteDocument: onDocument,
+  ModifyDocumentPermission: onDocument,
+  DescribeDocumentPermission: onDocument,
 };

@@ -21,6 +21,8 @@ export interface DocumentRow {
   /** In the order in which they were made. */
   versions: readonly DocumentVersionFacts[];
   tags: Readonly<Record<string, string>>;
+  /** Accounts that may use it too, or `all`. */
+  sharedWith?: readonly string[] | undefined;
 }
 
 export const Documents = defineTable<DocumentRow>()({ name: 'ssm.documents', scope: 'region', key: (row) => [row.name] });
