@@ -1,12 +1,17 @@
 /**
- * CBOR (RFC 8949) as far as AWS's rpcv2Cbor protocol uses it: a reader with named bounds and an appending writer.
+ * CBOR (RFC 8949) as far as AWS's protocols use it: a reader with named bounds and an appending writer.
  *
  * Maps come out without a prototype, so that no key can be taken for a property of objects; times (tag 1) as Date, big numbers (tags 2 and 3)
  * and integers beyond 2^53 as bigint. Rejected: npm's cbor-x (its extensions and its native part serve nothing here).
  */
 
+/** What a time (tag 1) counts in: seconds by the RFC, milliseconds in AWS's older protocol. */
+export type CborTimeUnit = 'seconds' | 'milliseconds';
+
 export interface CborBounds {
   depthMax: number;
+  /** Seconds unless it is said. */
+  timeUnit?: CborTimeUnit;
 }
 
 /** The bytes are not CBOR that this reader takes. */
@@ -40,11 +45,13 @@ const bigNumberBytesMax = 64;
 class CborReader {
   readonly #bytes: Buffer;
   readonly #depthMax: number;
+  readonly #timeUnit: CborTimeUnit;
   #at = 0;
 
   constructor(bytes: Uint8Array, bounds: CborBounds) {
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#depthMax = bounds.depthMax;
+    this.#timeUnit = bounds.timeUnit ?? 'seconds';
   }
 
   document(): CborValue {
@@ -163,7 +170,8 @@ class CborReader {
   #tagged(tag: number | bigint, depth: number): CborValue {
     const start = this.#at;
     const value = this.#value(depth + 1);
-    if (tag === 1 && (typeof value === 'number' || typeof value === 'bigint')) return dateOfSeconds(Number(value), start);
+    if (tag === 1 && (typeof value === 'number' || typeof value === 'bigint'))
+      return dateOf(Number(value), this.#timeUnit, start);
     if ((tag === 2 || tag === 3) && value instanceof Uint8Array && value.length <= bigNumberBytesMax) {
       const big = value.length === 0 ? 0n : BigInt(`0x${Buffer.from(value).toString('hex')}`);
       return tag === 2 ? big : -1n - big;
@@ -182,8 +190,8 @@ class CborReader {
   }
 }
 
-function dateOfSeconds(seconds: number, at: number): Date {
-  const date = new Date(Math.round(seconds * 1000));
+function dateOf(count: number, unit: CborTimeUnit, at: number): Date {
+  const date = new Date(Math.round(unit === 'seconds' ? count * 1000 : count));
   if (Number.isNaN(date.getTime())) throw new CborError('A time out of range', at);
   return date;
 }
@@ -201,6 +209,11 @@ function halfFloat(bits: number): number {
 export class CborWriter {
   #buffer = Buffer.allocUnsafe(512);
   #at = 0;
+  readonly #timeUnit: CborTimeUnit;
+
+  constructor(timeUnit: CborTimeUnit = 'seconds') {
+    this.#timeUnit = timeUnit;
+  }
 
   /** What has been written. */
   bytes(): Uint8Array {
@@ -244,10 +257,11 @@ export class CborWriter {
     this.#at += value.length;
   }
 
-  /** A time, as seconds since the epoch. */
+  /** A time since the epoch: seconds with their fraction, or whole milliseconds. */
   date(value: Date): void {
     this.#head(0xc1);
-    this.double(value.getTime() / 1000);
+    if (this.#timeUnit === 'seconds') this.double(value.getTime() / 1000);
+    else this.number(value.getTime());
   }
 
   /** Starts an array of so many values. */

@@ -6,13 +6,13 @@
 import type { Server as HttpServer } from 'node:http';
 import type { Http2Server } from 'node:http2';
 import type { Socket } from 'node:net';
-import type { SecureContext, Server as TlsServer } from 'node:tls';
+import type { SecureContext, TLSSocket, Server as TlsServer } from 'node:tls';
 import type { CertificateAuthority } from '../kernel/certificate-authority.ts';
 import type { ShownCertificate } from '../kernel/context.ts';
 
 /** First byte of a TLS record of type handshake (RFC 8446, 5.1). */
 const handshakeByte = 0x16;
-/** What every HTTP/2 connection opens with (RFC 9113, 3.4); some SDK clients (Kinesis) speak it without TLS and without asking. */
+/** What every HTTP/2 connection opens with (RFC 9113, 3.4); some SDK clients (Kinesis) speak it without asking, over TLS or without. */
 const http2Preface = 'PRI * HTTP/2.0';
 /** Real milliseconds that a client may take to send its first byte, and to end the handshake. */
 const greetingMillisMax = 20_000;
@@ -56,7 +56,7 @@ export function addFront(
   const accept: Accept = (socket) => serve?.call(http, socket);
   let opening: Promise<TlsServer> | undefined;
   const secure = (): Promise<TlsServer> => {
-    opening ??= createTls(accept, authority, names);
+    opening ??= createTls(acceptSecure, authority, names);
     opening.catch(() => {
       opening = undefined;
     });
@@ -66,6 +66,38 @@ export function addFront(
   const multiplex = (): Promise<Http2Server> => {
     multiplexing ??= createHttp2(http);
     return multiplexing;
+  };
+  const acceptHttp2 = (socket: Socket): void => {
+    multiplex().then(
+      (server) => {
+        server.emit('connection', socket);
+        socket.resume();
+      },
+      () => socket.destroy(),
+    );
+  };
+  const acceptSecure = (socket: TLSSocket): void => {
+    // A client that agreed on a version speaks it; the SDK for Java agrees on none and opens with its preface.
+    if (socket.alpnProtocol === 'http/1.1') accept(socket);
+    else if (socket.alpnProtocol) acceptHttp2(socket);
+    else {
+      const quit = (): void => void socket.destroy();
+      socket.setTimeout(greetingMillisMax, quit).once('end', quit).on('error', quit);
+      socket.once('data', (chunk: Buffer) => {
+        socket.pause();
+        socket.unshift(chunk);
+        socket.setTimeout(0).off('timeout', quit).off('end', quit);
+        if (opensHttp2(chunk)) {
+          // Node's server asks the handshake, which says nothing when the client did not.
+          socket.alpnProtocol = 'h2';
+          acceptHttp2(socket);
+          return;
+        }
+        socket.off('error', quit);
+        accept(socket);
+        socket.resume();
+      });
+    }
   };
   http.removeAllListeners('connection').on('connection', (socket: Socket) => {
     early.add(socket);
@@ -87,12 +119,9 @@ export function addFront(
           .then((tls) => tls.emit('connection', socket), quit);
         return;
       }
-      if (chunk.toString('latin1', 0, http2Preface.length) === http2Preface) {
+      if (opensHttp2(chunk)) {
         // Stays among those that are ended with the server, which does not know it.
-        multiplex().then((server) => {
-          server.emit('connection', socket);
-          socket.resume();
-        }, quit);
+        acceptHttp2(socket);
         return;
       }
       socket.off('close', forget).off('error', quit);
@@ -108,6 +137,10 @@ export function addFront(
   };
 }
 
+function opensHttp2(chunk: Buffer): boolean {
+  return chunk.toString('latin1', 0, http2Preface.length) === http2Preface;
+}
+
 /** A server for HTTP/2 that hands its requests to the HTTP server's own listener. */
 async function createHttp2(http: HttpServer): Promise<Http2Server> {
   const { createServer } = await import('node:http2');
@@ -115,7 +148,11 @@ async function createHttp2(http: HttpServer): Promise<Http2Server> {
 }
 
 /** A server that is given sockets and hands on what they carry. */
-async function createTls(accept: Accept, authority: CertificateAuthority, names: readonly string[]): Promise<TlsServer> {
+async function createTls(
+  accept: (socket: TLSSocket) => void,
+  authority: CertificateAuthority,
+  names: readonly string[],
+): Promise<TlsServer> {
   const tls = await import('node:tls');
   const first = await authority.issue({ names });
   const chainOf = ({ certificate, chain }: { certificate: string; chain: string }): string => certificate + chain;
@@ -135,7 +172,8 @@ async function createTls(accept: Accept, authority: CertificateAuthority, names:
   const server = tls.createServer({
     cert: chainOf(first),
     key: first.privateKey,
-    ALPNProtocols: ['http/1.1'],
+    // Whoever can speak HTTP/1.1 does, as at most of AWS's endpoints; clients of event streams offer HTTP/2 alone.
+    ALPNCallback: ({ protocols }) => ['http/1.1', 'h2'].find((one) => protocols.includes(one)),
     handshakeTimeout: greetingMillisMax,
     SNICallback: (asked, done) => {
       const name = asked.toLowerCase();

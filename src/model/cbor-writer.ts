@@ -1,9 +1,24 @@
 /** Writes outputs as CBOR, by functions compiled from the model. */
-import type { CborWriter } from '../base/cbor.ts';
+import type { CborTimeUnit, CborWriter } from '../base/cbor.ts';
 import { Prepared } from './prepared.ts';
 import type { ListSchema, MapSchema, Schema, SimpleSchema, StructureSchema } from './service-model.ts';
 import { wrong } from './text-values.ts';
-import type { Shape } from './types.ts';
+import type { Protocol, Shape } from './types.ts';
+
+/**
+ * The protocols that speak CBOR: what their answers say of themselves, and what times count in. The older one is that of the SDKs for Java
+ * (`aws.cborEnabled`, on unless switched off), which write and read milliseconds.
+ */
+export const cborForms = {
+  rpcv2Cbor: { headers: { 'content-type': 'application/cbor', 'smithy-protocol': 'rpc-v2-cbor' }, timeUnit: 'seconds' },
+  awsCbor1_1: { headers: { 'content-type': 'application/x-amz-cbor-1.1' }, timeUnit: 'milliseconds' },
+} as const satisfies Partial<Record<Protocol, { headers: Record<string, string>; timeUnit: CborTimeUnit }>>;
+
+export type CborProtocol = keyof typeof cborForms;
+
+export function speaksCbor(protocol: Protocol): protocol is CborProtocol {
+  return protocol in cborForms;
+}
 
 export type CborShapeWriter = (value: unknown, to: CborWriter) => void;
 

@@ -4,7 +4,7 @@
  */
 import { CborWriter } from '../base/cbor.ts';
 import { escapeXmlAttribute, escapeXmlText } from '../base/xml.ts';
-import { cborWriter } from './cbor-writer.ts';
+import { type CborProtocol, cborForms, cborWriter } from './cbor-writer.ts';
 import { headerSteps } from './http-output.ts';
 import { jsonWriter } from './json-writer.ts';
 import type { Member, OperationModel, Schema, StructureSchema } from './service-model.ts';
@@ -41,7 +41,8 @@ export function serialiseError(
     case 'restXml':
       return restXmlError(context);
     case 'rpcv2Cbor':
-      return cborError(context);
+    case 'awsCbor1_1':
+      return cborError(context, protocol);
     default:
       return jsonError(context);
   }
@@ -176,14 +177,14 @@ function addQueryError(context: ErrorContext, response: WireResponse): void {
   response.headers['x-amzn-query-error'] = `${queryCode(context)};${context.error.fault === 'client' ? 'Sender' : 'Receiver'}`;
 }
 
-function cborError(context: ErrorContext): WireResponse {
-  const { error, requestId, service } = context;
-  const writer = new CborWriter();
+function cborError(context: ErrorContext, protocol: CborProtocol): WireResponse {
+  const { error, requestId, service, shape } = context;
+  const { headers, timeUnit } = cborForms[protocol];
+  const writer = new CborWriter(timeUnit);
   writer.startMap();
   writer.text('__type');
-  writer.text(
-    service === undefined || context.shape === undefined ? shapeName(context) : `${service.namespace}#${shapeName(context)}`,
-  );
+  const namespace = protocol === 'rpcv2Cbor' && service !== undefined && shape !== undefined ? `${service.namespace}#` : '';
+  writer.text(namespace + shapeName(context));
   writer.text(messageKey(context));
   writer.text(error.message);
   for (const [{ name }, schema, value] of membersOf(context)) {
@@ -191,8 +192,11 @@ function cborError(context: ErrorContext): WireResponse {
     cborWriter(schema)(value, writer);
   }
   writer.endMap();
-  const headers = { 'content-type': 'application/cbor', 'smithy-protocol': 'rpc-v2-cbor', 'x-amzn-requestid': requestId };
-  const response: WireResponse = { status: error.status, headers, body: writer.bytes() };
+  const response: WireResponse = {
+    status: error.status,
+    headers: { ...headers, 'x-amzn-requestid': requestId },
+    body: writer.bytes(),
+  };
   addQueryError(context, response);
   return response;
 }

@@ -5,7 +5,7 @@
  */
 import { crc32 } from 'node:zlib';
 import { CborWriter } from '../base/cbor.ts';
-import { cborWriter } from './cbor-writer.ts';
+import { cborForms, cborWriter, speaksCbor } from './cbor-writer.ts';
 import { httpOutputWriter } from './http-output.ts';
 import { jsonStructureWriter, jsonWriter } from './json-writer.ts';
 import type { Member, OperationModel, Schema, StructureSchema } from './service-model.ts';
@@ -54,9 +54,9 @@ export function eventStreamWriter(
   return (output, requestId) => ({
     status: 200,
     headers: {
+      ...(speaksCbor(protocol) ? cborForms[protocol].headers : {}),
       'content-type': streamType,
       'x-amzn-requestid': requestId,
-      ...(protocol === 'rpcv2Cbor' ? { 'smithy-protocol': 'rpc-v2-cbor' } : {}),
     },
     body: frames(events(output), kinds, protocol, first(output)),
   });
@@ -114,15 +114,15 @@ function contentOf(protocol: Protocol, schema: StructureSchema, value: Shape): {
 function payloadType(protocol: Protocol): string {
   if (protocol === 'restXml') return 'text/xml';
   if (protocol === 'restJson1') return 'application/json';
-  if (protocol === 'rpcv2Cbor') return 'application/cbor';
+  if (speaksCbor(protocol)) return cborForms[protocol].headers['content-type'];
   return protocol === 'awsJson1_0' ? 'application/x-amz-json-1.0' : 'application/x-amz-json-1.1';
 }
 
 function payload(protocol: Protocol, schema: Schema, value: unknown): Uint8Array {
   if (protocol === 'restXml') return Buffer.from(elementWriter('short', (schema as StructureSchema).rootName, schema, {})(value));
   if (protocol === 'restJson1') return Buffer.from(jsonWriter('rest', schema)(value));
-  if (protocol !== 'rpcv2Cbor') return Buffer.from(jsonWriter('own', schema)(value));
-  const to = new CborWriter();
+  if (!speaksCbor(protocol)) return Buffer.from(jsonWriter('own', schema)(value));
+  const to = new CborWriter(cborForms[protocol].timeUnit);
   cborWriter(schema)(value, to);
   return Uint8Array.from(to.bytes());
 }
@@ -133,7 +133,7 @@ function withoutEvents(output: StructureSchema): StructureSchema {
 
 function initialWriter(protocol: Protocol, output: StructureSchema): (value: Shape) => Uint8Array {
   const plain = withoutEvents(output);
-  if (protocol === 'rpcv2Cbor') return (value) => payload(protocol, plain, value);
+  if (speaksCbor(protocol)) return (value) => payload(protocol, plain, value);
   const write = jsonStructureWriter('own', plain, () => true);
   return (value) => Buffer.from(write(value));
 }

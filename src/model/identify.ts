@@ -84,14 +84,14 @@ async function identifyCbor({ index, request }: Evidence): Promise<Identified> {
 }
 
 async function identifyTarget({ index, request }: Evidence, target: string): Promise<Identified> {
-  const protocol: Protocol = request.headers['content-type']?.startsWith('application/x-amz-json-1.0')
-    ? 'awsJson1_0'
-    : 'awsJson1_1';
+  const type = request.headers['content-type'] ?? '';
+  const spoken = type.startsWith('application/x-amz-json-1.0') ? 'awsJson1_0' : 'awsJson1_1';
+  const protocol: Protocol = type.startsWith('application/x-amz-cbor-1.1') ? 'awsCbor1_1' : spoken;
   const dot = target.lastIndexOf('.');
   const prefix = target.slice(0, Math.max(dot, 0));
   // Botocore puts a Java package before CloudTrail's prefix.
   const known = index.byTarget.get(prefix) ?? index.byTarget.get(prefix.slice(prefix.lastIndexOf('.') + 1)) ?? [];
-  const entries = known.filter(({ protocols }) => protocols.includes(protocol));
+  const entries = known.filter(({ protocols }) => protocols.includes(spoken));
   return firstWith(entries, target.slice(dot + 1), protocol);
 }
 

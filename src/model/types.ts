@@ -35,7 +35,16 @@ export interface WireResponse {
   body: Uint8Array | string | AsyncIterable<Uint8Array>;
 }
 
-export type Protocol = 'awsJson1_0' | 'awsJson1_1' | 'restJson1' | 'restXml' | 'awsQuery' | 'ec2Query' | 'rpcv2Cbor';
+/** `awsCbor1_1` is awsJson1_1 with CBOR for JSON, times in milliseconds: what the SDKs for Java speak to Kinesis. No model names it. */
+export type Protocol =
+  | 'awsJson1_0'
+  | 'awsJson1_1'
+  | 'awsCbor1_1'
+  | 'restJson1'
+  | 'restXml'
+  | 'awsQuery'
+  | 'ec2Query'
+  | 'rpcv2Cbor';
 
 /** Entry of models/index.json: all that is needed to recognise a request without loading the service's model. */
 export interface ServiceIndexEntry {

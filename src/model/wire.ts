@@ -1,11 +1,11 @@
 /**
- * The wire: requests to typed inputs, typed outputs and errors to responses, in all seven protocols. The one face of this folder; codecs are compiled
+ * The wire: requests to typed inputs, typed outputs and errors to responses, in all eight protocols. The one face of this folder; codecs are compiled
  * for an operation and a protocol when they are first asked for.
  */
 import { CborError, CborWriter, parseCbor } from '../base/cbor.ts';
 import { escapeXmlAttribute, escapeXmlText } from '../base/xml.ts';
 import { cborDepthMax } from './bounds.ts';
-import { cborWriter } from './cbor-writer.ts';
+import { type CborProtocol, cborForms, cborWriter } from './cbor-writer.ts';
 import { eventStreamWriter, speaksEvents } from './event-stream.ts';
 import { httpInputReader, readJsonBody, treeFailure } from './http-input.ts';
 import { httpOutputWriter } from './http-output.ts';
@@ -87,7 +87,8 @@ function inputReader(protocol: Protocol, operation: OperationModel): InputReader
     case 'restXml':
       return httpInputReader(protocol, operation);
     case 'rpcv2Cbor':
-      return cborInputReader(operation);
+    case 'awsCbor1_1':
+      return cborInputReader(protocol, operation);
     default:
       return jsonInputReader(protocol, operation);
   }
@@ -101,16 +102,17 @@ function jsonInputReader(protocol: Protocol, operation: OperationModel): InputRe
   };
 }
 
-function cborInputReader(operation: OperationModel): InputReader {
+function cborInputReader(protocol: CborProtocol, operation: OperationModel): InputReader {
+  const { timeUnit } = cborForms[protocol];
   const read = treeReader('cbor', operation.input);
   return (request) => {
     const body = plainBody(request);
     if (body.length === 0) return {};
     try {
-      return read(parseCbor(body, { depthMax: cborDepthMax }), 0) as Shape;
+      return read(parseCbor(body, { depthMax: cborDepthMax, timeUnit }), 0) as Shape;
     } catch (cause) {
-      if (cause instanceof CborError) throw malformedBody('rpcv2Cbor', operation, cause.message);
-      throw treeFailure('rpcv2Cbor', operation, cause);
+      if (cause instanceof CborError) throw malformedBody(protocol, operation, cause.message);
+      throw treeFailure(protocol, operation, cause);
     }
   };
 }
@@ -126,7 +128,8 @@ function outputWriter(protocol: Protocol, operation: OperationModel): OutputWrit
     case 'restXml':
       return restWriter(protocol, operation);
     case 'rpcv2Cbor':
-      return cborOutputWriter(operation);
+    case 'awsCbor1_1':
+      return cborOutputWriter(protocol, operation);
     default:
       return jsonOutputWriter(protocol, operation);
   }
@@ -142,13 +145,15 @@ function jsonOutputWriter(protocol: Protocol, operation: OperationModel): Output
   });
 }
 
-function cborOutputWriter(operation: OperationModel): OutputWriter {
+function cborOutputWriter(protocol: CborProtocol, operation: OperationModel): OutputWriter {
   const write = cborWriter(operation.output);
+  const { headers, timeUnit } = cborForms[protocol];
+  // As in JSON, the older protocol's operations without an output answer nothing.
+  const isEmpty = protocol === 'awsCbor1_1' && !operation.hasOutput;
   return (output, requestId) => {
-    const to = new CborWriter();
-    write(output, to);
-    const headers = { 'content-type': 'application/cbor', 'smithy-protocol': 'rpc-v2-cbor', 'x-amzn-requestid': requestId };
-    return { status: 200, headers, body: to.bytes() };
+    const to = new CborWriter(timeUnit);
+    if (!isEmpty) write(output, to);
+    return { status: 200, headers: { ...headers, 'x-amzn-requestid': requestId }, body: to.bytes() };
   };
 }
 

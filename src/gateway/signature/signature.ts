@@ -90,6 +90,9 @@ export function httpHead(method: string, target: string, rawHeaders: readonly st
     const before = headers[name];
     headers[name] = before === undefined ? value : `${before},${value}`;
   }
+  // HTTP/2 has `:authority` for it (RFC 9113, 8.3.1); clients that sign before they know which version they will speak sign `host`.
+  const authority = headers[':authority'];
+  if (authority !== undefined) headers['host'] ??= authority;
   return {
     method,
     rawPath: (mark < 0 ? path : path.slice(0, mark)) || '/',
