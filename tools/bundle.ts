@@ -20,8 +20,9 @@ export async function importSource<Module>(root: string, path: string, folder: s
     target: 'node20',
     format: 'esm',
     packages: 'external',
+    outExtension: { '.js': '.mjs' },
     sourcemap: 'linked',
     logLevel: 'silent',
   });
-  return (await import(pathToFileURL(join(outdir, `${name}.js`)).href)) as Module;
+  return (await import(pathToFileURL(join(outdir, `${name}.mjs`)).href)) as Module;
 }

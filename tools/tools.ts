@@ -1,5 +1,5 @@
 /**
- * The entry of all tools: `node dist/tools.js <subcommand>`, called by the scripts of package.json. One program instead of many scripts, so that
+ * The entry of all tools: `node dist/tools.mjs <subcommand>`, called by the scripts of package.json. One program instead of many scripts, so that
  * they share the reading of the tree and are checked like the rest. Each subcommand loads only its own code.
  */
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -44,13 +44,15 @@ pilvi reset [ACCOUNT]                                empty the cloud, or one acc
 
 Every command takes --port or --data to say which cloud, and --json.`;
 
-const [name = 'help', ...args] = process.argv.slice(2);
-const load = commands[name];
-if (load === undefined) {
-  const wanted = ['help', '--help', '-h'].includes(name);
-  (wanted ? console.log : console.error)(wanted ? usage : `pilvi: there is no command ${name}.\n\n${usage}`);
-  process.exitCode = wanted ? 0 : 2;
-} else {
+async function main(): Promise<void> {
+  const [name = 'help', ...args] = process.argv.slice(2);
+  const load = commands[name];
+  if (load === undefined) {
+    const wanted = ['help', '--help', '-h'].includes(name);
+    (wanted ? console.log : console.error)(wanted ? usage : `pilvi: there is no command ${name}.\n\n${usage}`);
+    process.exitCode = wanted ? 0 : 2;
+    return;
+  }
   try {
     process.exitCode = await (await load())(args);
   } catch (error) {
@@ -59,3 +61,5 @@ if (load === undefined) {
     process.exitCode = 1;
   }
 }
+
+void main();

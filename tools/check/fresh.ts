@@ -46,7 +46,7 @@ export const fresh: Rule = {
   async run(tree) {
     const digest = digestOf(tree);
     if (remembered(tree.root) === digest) return [];
-    const { status, output } = await run(tree.root, process.execPath, ['dist/tools.js', 'generate', '--check']);
+    const { status, output } = await run(tree.root, process.execPath, ['dist/tools.mjs', 'generate', '--check']);
     if (status === 0) {
       mkdirSync(join(tree.root, '.pilvi'), { recursive: true });
       writeFileSync(join(tree.root, memoryPath), JSON.stringify({ digest }));
