@@ -29,7 +29,16 @@ import { doorsOf, platformAccept, platformTranslations } from './plan-doors.ts';
 import { flowChains, flowSets, refusal } from './plan-flows.ts';
 import { hopChains, hopElements, hopMarks } from './plan-hops.ts';
 import { type PlannedAdmission, passageElements, passageRules } from './plan-passages.ts';
-import { gateVerdicts, isOpen, ruleLines, type TrackedProtocol, trackedProtocols } from './plan-rules.ts';
+import {
+  gateVerdicts,
+  isOpen,
+  memberSetName,
+  type RuleContext,
+  ruleLines,
+  type TrackedProtocol,
+  trackedProtocols,
+} from './plan-rules.ts';
+import { bearerElements, bearersOf, hasVoices, voiceElements, voiceHomes, voiceRules } from './plan-voices.ts';
 import type { NetworkSpec, RuleSetSpec } from './types.ts';
 
 /** Name of the table, of the inet family, in every namespace of the fabric. */
@@ -72,7 +81,7 @@ interface Planned {
 export function planFirewall(spec: NetworkSpec, context: PlanContext, planned: Planned): Omit<FirewallPlan, 'copies'> {
   const { ports, nats } = planned;
   const dual = isDual(spec);
-  const chains = new Map<string, ChainPlan>([...baseChains(spec, context), ...flowChains(spec, dual), ...hopChains(spec)]);
+  const chains = new Map<string, ChainPlan>([...baseChains(spec, context, ports), ...flowChains(spec, dual), ...hopChains(spec)]);
   const profiles = planProfiles(spec, context, [...ports, ...doorsOf(spec).map((door) => ({ spec: door }))], chains);
   for (const gate of spec.gates)
     for (const direction of ['ingress', 'egress'] as const)
@@ -110,11 +119,11 @@ export function resolverOf(spec: NetworkSpec): string {
   return formatIp4(addressAt(parseCidr4(spec.cidrs[0]!)!, 2));
 }
 
-function baseChains(spec: NetworkSpec, { numbers }: PlanContext): [string, ChainPlan][] {
+function baseChains(spec: NetworkSpec, { numbers }: PlanContext, ports: readonly PlannedPort[]): [string, ChainPlan][] {
   const own = spec.cidrs.filter((cidr) => parseCidr4(cidr) !== undefined).map((cidr) => canonicalCidr(cidr));
   return [
     ...forwardChains(`{ ${own.join(', ')} }`, spec.resolver !== false, isDual(spec)),
-    ...translationChains(resolverOf(spec), spec, platformTranslations(spec, numbers)),
+    ...translationChains(resolverOf(spec), spec, platformTranslations(spec, numbers), voiceRules(ports)),
     ...routerChains(spec),
   ];
 }
@@ -181,7 +190,12 @@ function forwardChains(own: string, resolver: boolean, dual: boolean): [string, 
   ];
 }
 
-function translationChains(resolver: string, spec: NetworkSpec, platform: readonly string[]): [string, ChainPlan][] {
+function translationChains(
+  resolver: string,
+  spec: NetworkSpec,
+  platform: readonly string[],
+  voices: ReturnType<typeof voiceRules>,
+): [string, ChainPlan][] {
   const before = [passageRules.before, 'iifname "u0" ip daddr set ip daddr map @reach', 'meta mark set iifname map @subnets'];
   const toResolver = [`iifname "p*" ip daddr ${resolver} ${dns} dnat ip to ${resolverAddress}`, passageRules.admit];
   const translate = [
@@ -201,7 +215,8 @@ function translationChains(resolver: string, spec: NetworkSpec, platform: readon
   return [
     ['before', baseChain('filter', 'prerouting', -300, 'accept', before)],
     ['resolver', baseChain('nat', 'prerouting', -100, 'accept', toResolver)],
-    ['answers', baseChain('filter', 'prerouting', -90, 'accept', [passageRules.mark])],
+    ['answers', baseChain('filter', 'prerouting', -90, 'accept', [...voices.before, passageRules.mark])],
+    ...(voices.chain.length === 0 ? [] : [['voices', { hook: '', rules: voices.chain }] satisfies [string, ChainPlan]]),
     ['translate', baseChain('nat', 'postrouting', 100, 'accept', translate)],
     ['after', baseChain('filter', 'postrouting', 200, 'accept', after)],
   ];
@@ -245,6 +260,7 @@ function planProfiles(
   const ruleSets = new Map(spec.ruleSets.map((set) => [set.key, set]));
   const memberSets = new Set([...ruleSets.keys(), ...foreignSets(spec)]);
   const dual = isDual(spec);
+  const voices = hasVoices(spec);
   const profiles = new Map<string, Profile>();
   for (const port of ports) {
     const key = keyOf(port);
@@ -255,7 +271,7 @@ function planProfiles(
     const sets = key === '' ? [] : key.split(' ').map((name) => ruleSets.get(name)!);
     for (const direction of ['ingress', 'egress'] as const) {
       const names = sets.map((set) =>
-        planRuleSet(set, direction, { untracked: untrackedProtocols(sets, direction), memberSets, dual }, chains),
+        planRuleSet(set, direction, { untracked: untrackedProtocols(sets, direction), memberSets, dual, voices }, chains),
       );
       chains.set(direction === 'ingress' ? profile.enter : profile.leave, {
         hook: '',
@@ -278,12 +294,11 @@ function untrackedProtocols(sets: readonly RuleSetSpec[], direction: 'ingress' |
 function planRuleSet(
   set: RuleSetSpec,
   direction: 'ingress' | 'egress',
-  { untracked, memberSets, dual }: { untracked: readonly TrackedProtocol[]; memberSets: ReadonlySet<string>; dual: boolean },
+  { untracked, ...around }: RuleContext & { untracked: readonly TrackedProtocol[] },
   chains: Map<string, ChainPlan>,
 ): string {
   const name = [direction === 'ingress' ? 'in' : 'out', set.key, ...untracked].join('.');
-  if (!chains.has(name))
-    chains.set(name, { hook: '', rules: ruleLines(set[direction], direction, untracked, memberSets, memberSetName, dual) });
+  if (!chains.has(name)) chains.set(name, { hook: '', rules: ruleLines(set[direction], direction, untracked, around) });
   return name;
 }
 
@@ -294,10 +309,6 @@ export function foreignSets(spec: NetworkSpec): string[] {
     [...ingress, ...egress].flatMap(({ peer }) => ('ruleSet' in peer ? peer.ruleSet : [])),
   );
   return [...new Set(named)].filter((key) => !own.has(key));
-}
-
-function memberSetName(ruleSet: string, family: 4 | 6): string {
-  return family === 4 ? `members.${ruleSet}` : `members6.${ruleSet}`;
 }
 
 function gateChain(gate: string, direction: 'ingress' | 'egress'): string {
@@ -318,6 +329,7 @@ function planSets(
     ...(isDual(spec) ? sets6(spec, ports) : []),
     ...faultSets(faults, ports, nats),
     ...spec.ruleSets.map((ruleSet) => memberSet(ruleSet.key, spec)),
+    ...voiceSets(spec, ports),
     ...foreignSets(spec).map((ruleSet) => set(memberSetName(ruleSet, 4), 'type ipv4_addr', membersElsewhere(ruleSet))),
     ...addressMaps(spec.internet, ports, nats),
     ...verdictMaps(ports, nats, profiles),
@@ -350,18 +362,31 @@ function privateAddresses(port: PlannedPort): string[] {
   return port.spec.addresses.map((address) => address.private);
 }
 
+/** Who speaks in the name of others. */
+function voiceSets(spec: NetworkSpec, ports: readonly PlannedPort[]): Named[] {
+  if (!hasVoices(spec)) return [];
+  const { devices, marks } = voiceElements(ports);
+  const ruleSets = [...spec.ruleSets.map(({ key }) => key), ...foreignSets(spec)];
+  return [
+    set('voices', 'type ifname', devices),
+    map('voice_marks', 'type ifname : mark', marks),
+    ...ruleSets.map((key) => set(bearersOf(key), 'type ifname', bearerElements(key, ports))),
+  ];
+}
+
 /** Which addresses, and which subnet, a port's packets may come from. */
 function sourceSets(ports: readonly PlannedPort[]): Named[] {
   const own = ports.flatMap((port) => withAddresses(port, privateAddresses(port)));
-  const unchecked = ports.filter((port) => !port.spec.sourceCheck).map(({ device }) => quote(device));
+  const unchecked = ports
+    .filter(({ spec }) => !spec.sourceCheck || spec.speaksForOthers === true)
+    .map(({ device }) => quote(device));
   return [
     set('own', 'typeof iifname . ip saddr', own),
     set('unchecked', 'type ifname', unchecked),
-    set(
-      'home',
-      'typeof oifname . meta mark',
-      ports.map(({ device, subnetMark }) => `${quote(device)} . ${subnetMark}`),
-    ),
+    set('home', 'typeof oifname . meta mark', [
+      ...ports.map(({ device, subnetMark }) => `${quote(device)} . ${subnetMark}`),
+      ...voiceHomes(ports),
+    ]),
     map(
       'subnets',
       'type ifname : mark',

@@ -145,7 +145,7 @@ export function readFlows(
             const port = ports.get(portOf(device) ?? doors.get(own) ?? '');
             if (port === undefined || port.watched !== true) continue;
             const addresses = [...port.addresses.map((address) => address.private), ...(port.addresses6 ?? [])];
-            if (port.sourceCheck && !addresses.includes(own)) continue;
+            if (port.sourceCheck && port.speaksForOthers !== true && !addresses.includes(own)) continue;
             counts.push({
               port: port.key,
               direction,

@@ -16,6 +16,7 @@ import {
   uplinkNetworkEnd,
 } from './addresses.ts';
 import { type FactList, gatewayOf, type LinkPlan, type PlannedPort, rootPlace } from './plan.ts';
+import { planVoice, voiceSettings } from './plan-voices.ts';
 
 interface Target {
   facts: FactList;
@@ -58,6 +59,7 @@ export function planPort(target: Target, port: PlannedPort, uplink: string, inte
   links.set(device, {
     device,
     machine: { namespace: machine, device: machineDevice },
+    settings: spec.speaksForOthers === true ? voiceSettings : undefined,
     primaryAddress: `${spec.addresses[0]!.private}/${parseCidr4(port.subnet.cidr)!.prefix}`,
     create:
       `link add name ${machineDevice} up mtu ${mtu} address ${spec.mac} netns ${machine} type veth ` +
@@ -83,6 +85,7 @@ export function planPort(target: Target, port: PlannedPort, uplink: string, inte
     });
   }
   planMachineEnd(facts, port);
+  if (spec.speaksForOthers === true) planVoice({ facts, namespace }, port);
   facts.add(`route ${port.serviceAddress}`, rootRoute(port.serviceAddress, uplink, 'u0', ''));
   if (internet)
     for (const { public: address } of spec.addresses) if (address !== undefined) planPublicRoute(facts, address, uplink, 'u0');

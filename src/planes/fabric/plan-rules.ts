@@ -1,6 +1,19 @@
 /** One rule of a rule set or gate as rules of nftables. Pure text; the spec has been checked. */
 import { canonicalCidr, parseCidr4 } from '../../base/cidr.ts';
+import { bearersOf } from './plan-voices.ts';
 import type { GateRuleSpec, RuleSpec } from './types.ts';
+
+/** What rules stand in: rule sets whose members are known, whether the network speaks IPv6, whether any of its ports speaks in the name of others. */
+export interface RuleContext {
+  memberSets: ReadonlySet<string>;
+  dual: boolean;
+  voices: boolean;
+}
+
+/** The set of the addresses of a rule set's members. */
+export function memberSetName(ruleSet: string, family: 4 | 6): string {
+  return family === 4 ? `members.${ruleSet}` : `members6.${ruleSet}`;
+}
 
 type Direction = 'ingress' | 'egress';
 
@@ -29,16 +42,15 @@ export function ruleLines(
   rules: readonly RuleSpec[],
   direction: Direction,
   untracked: readonly TrackedProtocol[],
-  memberSets: ReadonlySet<string>,
-  memberSetName: (ruleSet: string, family: 4 | 6) => string,
-  dual: boolean,
+  around: RuleContext,
 ): string[] {
+  const { dual } = around;
   const verdict = direction === 'ingress' ? 'accept' : 'goto enter';
   const bit = direction === 'ingress' ? 2 : 1;
   const open: string[] = [];
   const narrow: string[] = [];
   for (const rule of rules) {
-    const peers = peerMatches(rule, direction, memberSets, memberSetName, dual);
+    const peers = peerMatches(rule, direction, around);
     if (peers.length === 0) continue;
     for (const protocol of untracked) {
       if (!isOpen(rule, protocol, 'any port')) continue;
@@ -64,17 +76,14 @@ export function gateVerdicts(rules: readonly GateRuleSpec[], direction: Directio
 }
 
 /** Matches on the peer's address, one for each family; none when no packet can match: a rule set without members here, or IPv6 without IPv6. */
-function peerMatches(
-  { peer }: RuleSpec,
-  direction: Direction,
-  memberSets: ReadonlySet<string>,
-  memberSetName: (ruleSet: string, family: 4 | 6) => string,
-  dual: boolean,
-): string[] {
+function peerMatches({ peer }: RuleSpec, direction: Direction, { memberSets, dual, voices }: RuleContext): string[] {
   if ('cidr' in peer) return [blockMatch(peer.cidr, direction, dual)].filter((match) => match !== undefined);
   if (!memberSets.has(peer.ruleSet)) return [];
   const match = `${side(direction)} @${memberSetName(peer.ruleSet, 4)}`;
-  return dual ? [match, `${side(direction, 'ip6')} @${memberSetName(peer.ruleSet, 6)}`] : [match];
+  // Who speaks in the name of others is known by where it comes from: its address says nothing.
+  const members =
+    voices && direction === 'ingress' ? [`iifname != @voices ${match}`, `iifname @${bearersOf(peer.ruleSet)}`] : [match];
+  return dual ? [...members, `${side(direction, 'ip6')} @${memberSetName(peer.ruleSet, 6)}`] : members;
 }
 
 /** In a network without IPv6 blocks every packet is IPv4, and nothing is spent on saying so. */

@@ -133,6 +133,8 @@ export interface PortSpec {
   /** IPv6 addresses, the primary one first; they are public as they are. */
   addresses6?: readonly string[] | undefined;
   ruleSets: readonly string[];
+  /** The machine opens flows in the name of others, from addresses that are not its own, and gets the answers (plan-voices.ts). IPv4 only. */
+  speaksForOthers?: boolean | undefined;
   /** False lets the port send and receive for addresses that are not its own. */
   sourceCheck: boolean;
   /** The platform's API answers at this port's addresses, to whom its rule sets let in, on the path of a `platform` route. Then nothing is attached. */

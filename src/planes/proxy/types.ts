@@ -9,7 +9,7 @@ export interface ProxyNodeSpec {
   key: string;
   /** Machine key of the fabric whose namespace holds the node's device. */
   machine: string;
-  /** Private address of that device: connections to targets leave from it. */
+  /** Private address of that device: connections to targets leave from it, unless they do from their clients' (`PoolSpec.speaksForClients`). */
   address: string;
   /** Failure domain, for pools that keep to their own. */
   zone: string;
@@ -93,6 +93,11 @@ export interface PoolSpec {
   /** False: only targets in the node's own zone. */
   crossZone: boolean;
   slowStartMillis: number;
+  /**
+   * Flows to the targets leave from their client's own address and port, where the fabric lets the node's port speak for others; those of clients that
+   * came over a passage, whose address means nothing here, from the node's. Not for requests of HTTP.
+   */
+  speaksForClients?: boolean | undefined;
   /** What is under way on a target that goes may come to its own end. Else it is cut. */
   keepsFlows?: boolean | undefined;
   stickiness?:

@@ -96,11 +96,23 @@ const groupNetwork: Readonly<Record<string, AttributeRule>> = {
   ...groupCommon,
   'stickiness.type': { fallback: 'source_ip', takes: /^source_ip$/ },
   'deregistration_delay.connection_termination.enabled': { fallback: 'false', takes: flag },
-  // A node of ours opens connections of its own: it cannot speak in the client's name.
-  'preserve_client_ip.enabled': { fallback: 'false', takes: { only: 'false' } },
+  'preserve_client_ip.enabled': { fallback: 'true', takes: flag },
   'proxy_protocol_v2.enabled': off,
   'target_health_state.unhealthy.connection_termination.enabled': off,
   'target_health_state.unhealthy.draining_interval_seconds': { fallback: '0', takes: { only: '0' } },
+};
+
+/** Addresses as targets: their clients stay unknown to them, unless that is asked for. */
+const groupNetworkIp: Readonly<Record<string, AttributeRule>> = {
+  ...groupNetwork,
+  'preserve_client_ip.enabled': { fallback: 'false', takes: flag },
+};
+
+/** Groups that take datagrams, of any type: what holds for those is not theirs to change. */
+const groupNetworkUdp: Readonly<Record<string, AttributeRule>> = {
+  ...groupNetwork,
+  'preserve_client_ip.enabled': { fallback: 'true', takes: /^true$/ },
+  'deregistration_delay.connection_termination.enabled': { fallback: 'true', takes: flag },
 };
 
 const listenerHttp: Readonly<Record<string, AttributeRule>> = {
@@ -115,19 +127,33 @@ export type AttributeSort =
   | 'network'
   | 'groupApplication'
   | 'groupNetwork'
+  | 'groupNetworkIp'
+  | 'groupNetworkUdp'
   | 'groupFunction'
   | 'listenerHttp'
   | 'listenerTcp'
   | 'none';
 
 const catalogues: Readonly<Record<AttributeSort, Readonly<Record<string, AttributeRule>>>> = {
-  ...{ application, network, groupApplication, groupNetwork, groupFunction, listenerHttp, listenerTcp },
+  ...{
+    application,
+    network,
+    groupApplication,
+    groupNetwork,
+    groupNetworkIp,
+    groupNetworkUdp,
+    groupFunction,
+    listenerHttp,
+    listenerTcp,
+  },
   none: {},
 };
 
-export function groupSort({ protocol }: Pick<GroupRow, 'protocol'>): AttributeSort {
+export function groupSort({ protocol, type }: Pick<GroupRow, 'protocol' | 'type'>): AttributeSort {
   if (protocol === '') return 'groupFunction';
-  return protocol === 'HTTP' || protocol === 'HTTPS' ? 'groupApplication' : 'groupNetwork';
+  if (protocol === 'HTTP' || protocol === 'HTTPS') return 'groupApplication';
+  if (protocol === 'UDP' || protocol === 'TCP_UDP') return 'groupNetworkUdp';
+  return type === 'ip' ? 'groupNetworkIp' : 'groupNetwork';
 }
 
 export function listenerSort(protocol: string): AttributeSort {
@@ -144,8 +170,16 @@ export function balancerAttribute(row: Pick<BalancerRow, 'type' | 'attributes'>,
   return attribute(row.type satisfies BalancerType, row.attributes, key);
 }
 
-export function groupAttribute(row: Pick<GroupRow, 'protocol' | 'attributes'>, key: string): string {
+export function groupAttribute(row: Pick<GroupRow, 'protocol' | 'type' | 'attributes'>, key: string): string {
   return attribute(groupSort(row), row.attributes, key);
+}
+
+/** Whether a group is a network load balancer's. */
+export const isNetworkGroup = (row: Pick<GroupRow, 'protocol' | 'type'>): boolean => groupSort(row).startsWith('groupNetwork');
+
+/** Whether targets see the addresses of clients. */
+export function preservesClients(row: Pick<GroupRow, 'protocol' | 'type' | 'attributes'>): boolean {
+  return isNetworkGroup(row) && groupAttribute(row, 'preserve_client_ip.enabled') === 'true';
 }
 
 /** All attributes as the API lists them. */

@@ -13,7 +13,7 @@ import type {
   TlsSpec,
 } from '../../planes/proxy/types.ts';
 import type { Ec2Api } from '../ec2/api.ts';
-import { attribute, balancerAttribute, groupAttribute, groupSort, listenerSort } from './attributes.ts';
+import { attribute, balancerAttribute, groupAttribute, isNetworkGroup, listenerSort, preservesClients } from './attributes.ts';
 import { readCertificate } from './certificates.ts';
 import { tlsOf } from './ssl-policies.ts';
 import {
@@ -162,6 +162,7 @@ async function poolSpec(ctx: Context, balancer: BalancerRow, group: GroupRow): P
     crossZone: (crosses === 'use_load_balancer_configuration' ? own : crosses) === 'true',
     slowStartMillis: Number(groupAttribute(group, 'slow_start.duration_seconds') || 0) * 1000,
     keepsFlows: keepsFlows(group),
+    speaksForClients: preservesClients(group),
     stickiness: stickinessOf(group),
     targets: targets.flat(),
   };
@@ -174,9 +175,7 @@ function poolProtocol({ type, protocol }: GroupRow): PoolSpec['protocol'] {
 
 /** Connections of a network load balancer outlive the deregistration of their target, unless that is asked to end them. */
 function keepsFlows(group: GroupRow): boolean {
-  return (
-    groupSort(group) === 'groupNetwork' && groupAttribute(group, 'deregistration_delay.connection_termination.enabled') !== 'true'
-  );
+  return isNetworkGroup(group) && groupAttribute(group, 'deregistration_delay.connection_termination.enabled') !== 'true';
 }
 
 function stickinessOf(group: GroupRow): PoolSpec['stickiness'] {

@@ -10,7 +10,7 @@ import { AwsError, parameterNotImplemented } from '../../kernel/errors.ts';
 import type { HandlersOf } from '../../kernel/service.ts';
 import type { Ec2Api } from '../ec2/api.ts';
 import { groupArn } from './arns.ts';
-import { changeAttributes, groupAttribute, groupSort, listAttributes } from './attributes.ts';
+import { changeAttributes, groupAttribute, groupSort, listAttributes, preservesClients } from './attributes.ts';
 import { groupNotFound, invalidConfiguration, validationError } from './errors.ts';
 import { checkName } from './load-balancers.ts';
 import { balancersOf, describePage, findBalancer, findGroup, hintUsers } from './lookup.ts';
@@ -305,6 +305,12 @@ export const groupHandlers: HandlersOf<ElasticLoadBalancingV2> = {
       const known = await findGroup(tx, input.TargetGroupArn);
       const attributes = changeAttributes('ModifyTargetGroupAttributes', groupSort(known), known.attributes, input.Attributes);
       const next = { ...known, attributes };
+      const outside = (await tx.table(Targets).list({ prefix: [known.arn] })).some(({ zone }) => zone === 'all');
+      if (preservesClients(next) && outside)
+        throw parameterNotImplemented(
+          'ModifyTargetGroupAttributes',
+          'preserve_client_ip.enabled=true with targets outside the VPC',
+        );
       if (groupAttribute(next, 'stickiness.enabled') === 'true' && known.protocol === 'TLS')
         throw invalidConfiguration('Stickiness is not supported for target groups with the TLS protocol');
       await tx.table(Groups).put(next);

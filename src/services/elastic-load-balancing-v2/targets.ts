@@ -10,7 +10,7 @@ import type { Context } from '../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../kernel/errors.ts';
 import type { HandlersOf, Task } from '../../kernel/service.ts';
 import type { Ec2Api, InstanceFacts } from '../ec2/api.ts';
-import { groupAttribute } from './attributes.ts';
+import { groupAttribute, preservesClients } from './attributes.ts';
 import { invalidTarget, validationError } from './errors.ts';
 import { checkFunction } from './functions.ts';
 import { balancersOf, findGroup, hintUsers } from './lookup.ts';
@@ -63,6 +63,12 @@ async function checkTarget(
     throw invalidTarget(`The IP address '${id}' is not within the VPC and not within one of the permitted private ranges`);
   if (AvailabilityZone !== 'all')
     throw validationError(`You must specify an Availability Zone of 'all' for the IP address '${id}' outside the VPC`);
+  // From there answers would not come back to the node.
+  if (preservesClients(group))
+    throw parameterNotImplemented(
+      'RegisterTargets',
+      `Targets=${id}, which is outside the VPC, with preserve_client_ip.enabled=true`,
+    );
   return 'all';
 }
 

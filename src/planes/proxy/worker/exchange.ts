@@ -148,7 +148,7 @@ export class Exchange implements UpstreamUser {
 
   #connect(): void {
     const { state } = this.#client;
-    const upstream = Upstream.take(this.#routed!.target!, state.address);
+    const upstream = Upstream.take(this.#routed!.target!, state);
     this.#upstream = upstream;
     upstream.user = this;
     this.#sentAt = performance.now();

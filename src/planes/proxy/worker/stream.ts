@@ -1,9 +1,11 @@
 /** Connections passed on byte for byte: each stays with one target. */
 import type { Duplex } from 'node:stream';
+import { containsAddress, parseCidr4, parseIp4 } from '../../../base/cidr.ts';
+import { serviceCidr } from '../../fabric/addresses.ts';
 import type { Arrival } from './forwarded.ts';
 import type { LiveListener, NodeState, Swept } from './node-state.ts';
 import type { LiveTarget } from './pools.ts';
-import { Upstream, type UpstreamUser } from './upstream.ts';
+import { type Origin, Upstream, type UpstreamUser } from './upstream.ts';
 
 /** A silent flow is forgotten after this, unless the listener says otherwise. */
 const idleMillisDefault = 350_000;
@@ -18,7 +20,7 @@ export class StreamFlow implements Swept, UpstreamUser {
   #bytes = 0;
   #over = false;
 
-  private constructor(client: Duplex, state: NodeState, target: LiveTarget, idleMillis: number) {
+  private constructor(client: Duplex, state: NodeState, target: LiveTarget, from: Origin, idleMillis: number) {
     this.#client = client;
     this.#state = state;
     this.#target = target;
@@ -29,7 +31,7 @@ export class StreamFlow implements Swept, UpstreamUser {
     state.swept.add(this);
     const zone = target.spec.zone ?? state.zone;
     state.counts.add('flows', 1, target.pool.spec.key, zone);
-    this.#upstream = Upstream.take(target, state.address);
+    this.#upstream = Upstream.take(target, from);
     this.#upstream.user = this;
     const { socket } = this.#upstream;
     client.on('data', (bytes: Buffer) => {
@@ -54,7 +56,8 @@ export class StreamFlow implements Swept, UpstreamUser {
       client.destroy();
       return;
     }
-    new StreamFlow(client, state, target, listener.spec.idleMillis ?? idleMillisDefault);
+    const from = originOf(state, target, { address: arrival.client, port: arrival.clientPort });
+    new StreamFlow(client, state, target, from, listener.spec.idleMillis ?? idleMillisDefault);
   }
 
   sweep(now: number): void {
@@ -100,6 +103,14 @@ export class StreamFlow implements Swept, UpstreamUser {
     this.#target.outstanding -= 1;
     countBytes(this.#state, this.#target, this.#bytes);
   }
+}
+
+const passages = parseCidr4(serviceCidr)!;
+
+/** Whence a client's flow goes on to a target. Clients over passages, and those in the node's own namespace, have no address that leads back here. */
+export function originOf(state: NodeState, { pool }: LiveTarget, client: Required<Origin>): Origin {
+  const known = client.address !== state.address && !containsAddress(passages, parseIp4(client.address) ?? 0);
+  return pool.spec.speaksForClients === true && known ? client : { address: state.address };
 }
 
 /** Counts bytes that went to a target or came from it; those of another zone than the node's once more. */

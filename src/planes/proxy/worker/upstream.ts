@@ -1,4 +1,4 @@
-/** Connections to targets: opened from the node's own address, kept for the next request, the one used last first. */
+/** Connections to targets: opened from the node's own address or a client's, kept for the next request, the one used last first. */
 import net, { type Socket } from 'node:net';
 import tls from 'node:tls';
 import type { LiveTarget } from './pools.ts';
@@ -8,6 +8,12 @@ const connectMillis = 10_000;
 /** Kept connections for each target, and how long they are kept. */
 const idleMax = 256;
 const idleMillis = 30_000;
+
+/** Whence a connection leaves; from any port when there is none. */
+export interface Origin {
+  address: string;
+  port?: number | undefined;
+}
 
 /** What uses a connection at the moment. */
 export interface UpstreamUser {
@@ -26,10 +32,10 @@ export class Upstream {
   used = false;
   connected = false;
 
-  private constructor(target: LiveTarget, from: string) {
+  private constructor(target: LiveTarget, from: Origin) {
     this.target = target;
     const { address, port } = target.spec;
-    const where = { host: address, port, localAddress: from };
+    const where = { host: address, port, localAddress: from.address, localPort: from.port };
     const secure = target.pool.spec.protocol === 'https' || target.pool.spec.protocol === 'tls';
     // As in AWS, the certificate of a target is not checked.
     this.socket = secure ? tls.connect({ ...where, rejectUnauthorized: false }) : net.connect({ ...where, noDelay: true });
@@ -55,7 +61,7 @@ export class Upstream {
   }
 
   /** A kept connection to the target, or a new one. */
-  static take(target: LiveTarget, from: string): Upstream {
+  static take(target: LiveTarget, from: Origin): Upstream {
     for (;;) {
       const socket = target.idle.pop();
       if (socket === undefined) return new Upstream(target, from);

@@ -272,6 +272,8 @@ function portOf(card: InterfaceRow, holder: string, up: ReadonlySet<string>, sil
     addresses6: card.addresses6,
     ruleSets: isOpen(card) ? [openRules.key] : card.groups,
     sourceCheck: card.sourceDestCheck,
+    // Its targets see the clients' addresses ("Client IP preservation", User Guide of the Network Load Balancer).
+    speaksForOthers: card.interfaceType === 'network_load_balancer' || undefined,
     silent: silent.has(holder) || undefined,
     attachment: isNode(card)
       ? { machine: card.id, device: deviceName(0) }
