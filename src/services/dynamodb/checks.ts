@@ -2,6 +2,7 @@
  * The checks that AWS's server framework makes before the service sees a request: presence, lengths, patterns, ranges, sets of values. It collects up to ten
  * and tells them in one message: `2 validation errors detected: Value '…' at 'tableName' failed to satisfy constraint: …; Value …`.
  */
+import { AwsError } from '../../kernel/errors.ts';
 import { validation } from './errors.ts';
 
 const namedMax = 10;
@@ -10,9 +11,12 @@ export class RequestChecks {
   readonly #problems: string[] = [];
 
   #add(value: unknown, path: string, constraint: string): void {
-    if (this.#problems.length >= namedMax) return;
     const shown = value === undefined || value === null ? 'null' : `'${describe(value)}'`;
-    this.#problems.push(`Value ${shown} at '${path}' failed to satisfy constraint: ${constraint}`);
+    this.#tell(`Value ${shown} at '${path}' failed to satisfy constraint: ${constraint}`);
+  }
+
+  #tell(problem: string): void {
+    if (this.#problems.length < namedMax) this.#problems.push(problem);
   }
 
   /** Must be there. */
@@ -33,6 +37,29 @@ export class RequestChecks {
     const length = typeof value === 'string' || Array.isArray(value) ? value.length : Object.keys(value).length;
     if (length < least) this.#add(value, path, `Member must have length greater than or equal to ${least}`);
     if (most !== undefined && length > most) this.#add(value, path, `Member must have length less than or equal to ${most}`);
+    return this;
+  }
+
+  /** Not empty, in the newer words, which do not show the value. `path` as the API spells it. */
+  notEmpty(value: string | object | undefined, path: string): this {
+    if (value !== undefined && (typeof value === 'string' ? value : Object.keys(value)).length === 0)
+      this.#tell(`Value at '${path}' failed to satisfy constraint: Member must have length greater than or equal to 1`);
+    return this;
+  }
+
+  /** One of a set of values, in the newer words, which show neither the value nor where it is. */
+  oneOfUnnamed(value: string | undefined, values: readonly string[], shown: readonly string[]): this {
+    if (value !== undefined && !values.includes(value))
+      this.#tell(`Failed to satisfy constraint: Member must satisfy enum value set: [${shown.join(', ')}]`);
+    return this;
+  }
+
+  /** Keys of a map that are names of tables; `shown` is the map as AWS prints it. */
+  tableNames(names: readonly string[], path: string, shown: string): this {
+    if (names.some((name) => !name.startsWith('arn:') && !tableName.test(name)))
+      this.#tell(
+        `Value '${shown}' at '${path}' failed to satisfy constraint: Map keys must satisfy constraint: [Member must have length less than or equal to 255, Member must have length greater than or equal to 3, Member must satisfy regular expression pattern: ${namePattern}]`,
+      );
     return this;
   }
 
@@ -82,6 +109,20 @@ function describe(value: unknown): string {
 
 export const namePattern = '[a-zA-Z0-9_.-]+';
 
+/**
+ * What a single write says of itself, before its table is looked at: since 2026 AWS counts also the one problem that it tells in words of its own.
+ * Throws ValidationException.
+ */
+export function enveloped<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof AwsError) || error.code !== 'ValidationException' || /^\d+ validation errors? /.test(error.message))
+      throw error;
+    throw validation(`1 validation error detected: ${error.message}`);
+  }
+}
+
 /** Name of a table or index: 3 to 255 characters. */
 export function checkName(checks: RequestChecks, value: string | undefined, path: string): void {
   checks.pattern(value, path, namePattern).length(value, path, 3, 255);
@@ -102,7 +143,9 @@ export function readTableName(given: string | undefined): TableAddress {
   if (given !== undefined && tableName.test(given)) return { name: given };
   const arn = tableArn.exec(given ?? '');
   if (arn !== null) return { region: arn[1]!, account: arn[2]!, name: arn[3]! };
-  const checks = new RequestChecks().present(given, 'tableName').length(given, 'tableName', 1, 1024);
+  const checks = new RequestChecks().present(given, 'tableName').notEmpty(given, 'TableName');
+  checks.done();
+  if (!given!.startsWith('arn:')) checkName(checks, given, 'tableName');
   checks.done();
   throw validation(
     "Invalid table/index name.  Table/index names must be between 3 and 255 characters long, and may contain only the characters a-z, A-Z, 0-9, '_', '-', and '.'",

@@ -17,7 +17,7 @@ const exponentMax = 125;
 const exponentMin = -130;
 /** Canonical already, and short enough that no limit can be broken. */
 const plainInteger = /^(?:0|-?[1-9]\d{0,36})$/;
-const number = /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,9}))?$/;
+const number = /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/;
 
 /** Reads a number; a problem's name when it is none that DynamoDB stores. */
 export function parseDecimal(text: string): Decimal | NumberProblem {

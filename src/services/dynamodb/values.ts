@@ -24,8 +24,8 @@ export interface Value {
 export type Item = { [name: string]: Value };
 export type ValueType = keyof Value;
 
-/** Levels of lists and maps within each other ("Constraints", nested attribute depth). */
-const depthMax = 32;
+/** Levels of lists and maps within each other ("Constraints", nested attribute depth): 32, and the attribute itself is the first. */
+const depthMax = 31;
 
 /** An empty item: names such as `__proto__` are names like any other. */
 export function emptyItem(): Item {
@@ -38,29 +38,36 @@ export function typeOf(value: Value): ValueType {
   throw new Error('A value has no type.');
 }
 
-const numberProblems: Record<NumberProblem, (text: string) => string> = {
-  syntax: (text) => `The parameter cannot be converted to a numeric value${text === '' ? '' : `: ${text}`}`,
+/**
+ * In which words values are refused. AWS changed them in 2026, one operation after another: single writes and reads, BatchGetItem and Query have the newer
+ * ones; Scan, BatchWriteItem and transactions the older ones, which also name the placeholder of a value.
+ */
+export type Wording = 'newer' | 'older';
+
+const numberProblems: Record<NumberProblem, (text: string, wording: Wording) => string> = {
+  syntax: (text, wording) =>
+    `The parameter cannot be converted to a numeric value${text === '' && wording === 'older' ? '' : `: ${text}`}`,
   overflow: () => 'Number overflow. Attempting to store a number with magnitude larger than supported range',
   underflow: () => 'Number underflow. Attempting to store a number with magnitude smaller than supported range',
   precision: () => 'Attempting to store more than 38 significant digits in a Number',
 };
 
 /** AWS's words for a number that cannot be. */
-export function describeNumberProblem(problem: NumberProblem, text: string): string {
-  return numberProblems[problem](text);
+export function describeNumberProblem(problem: NumberProblem, text: string, wording: Wording = 'newer'): string {
+  return numberProblems[problem](text, wording);
 }
 
 /** Reads an attribute value of a request. Throws ValidationException in AWS's words. */
-export function readValue(given: AttributeValue, depth = 0): Value {
+export function readValue(given: AttributeValue, wording: Wording = 'newer', depth = 0): Value {
   const problem = invalidValue(given);
   if (problem !== undefined) throw validation(problem);
-  return convert(given as GivenValue, depth);
+  return convert(given as GivenValue, wording, depth);
 }
 
 /** Reads all attributes of an item or key. Throws ValidationException. */
-export function readItem(given: Readonly<Record<string, AttributeValue>>): Item {
+export function readItem(given: Readonly<Record<string, AttributeValue>>, wording: Wording = 'newer'): Item {
   const item = emptyItem();
-  for (const name in given) item[name] = readValue(given[name]!, 0);
+  for (const name in given) item[name] = readValue(given[name]!, wording);
   return item;
 }
 
@@ -91,61 +98,79 @@ const halfPair = /\p{Surrogate}/u;
 
 const invalid = (detail: string): Error => validation(`One or more parameter values were invalid: ${detail}`);
 
-function convert(given: GivenValue, depth: number): Value {
+function convert(given: GivenValue, wording: Wording, depth: number): Value {
   if (given.S !== undefined) return { S: halfPair.test(given.S) ? Buffer.from(given.S, 'utf8').toString('utf8') : given.S };
-  if (given.N !== undefined) return { N: readNumber(given.N) };
+  if (given.N !== undefined) return { N: readNumber(given.N, wording) };
   if (given.BOOL !== undefined) return { BOOL: given.BOOL };
   if (given.NULL !== undefined) {
     if (given.NULL !== true) throw invalid('Null attribute value types must have the value of true');
     return { NULL: true };
   }
   if (given.B !== undefined) return { B: base64(given.B) };
-  if (given.M !== undefined) return { M: convertMap(given.M, depth + 1) };
-  if (given.L !== undefined) return { L: convertList(given.L, depth + 1) };
-  return convertSet(given);
+  if (given.M !== undefined) return { M: convertMap(given.M, wording, depth + 1) };
+  if (given.L !== undefined) return { L: convertList(given.L, wording, depth + 1) };
+  return convertSet(given, wording);
 }
 
-function convertMap(given: Record<string, AttributeValue>, depth: number): Item {
+function convertMap(given: Record<string, AttributeValue>, wording: Wording, depth: number): Item {
   checkDepth(depth);
   const map = emptyItem();
-  for (const name in given) map[name] = readValue(given[name]!, depth);
+  for (const name in given) map[name] = readValue(given[name]!, wording, depth);
   return map;
 }
 
-function convertList(given: readonly AttributeValue[], depth: number): Value[] {
+function convertList(given: readonly AttributeValue[], wording: Wording, depth: number): Value[] {
   checkDepth(depth);
-  return given.map((entry) => readValue(entry, depth));
+  return given.map((entry) => readValue(entry, wording, depth));
 }
 
 function checkDepth(depth: number): void {
-  if (depth > depthMax) throw validation('Nesting Levels have exceeded supported limits');
+  if (depth > depthMax)
+    throw validation(
+      'Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit',
+    );
 }
 
-function convertSet(given: GivenValue): Value {
+function convertSet(given: GivenValue, wording: Wording): Value {
   if (given.SS !== undefined) {
     if (given.SS.length === 0) throw invalid('An string set  may not be empty');
-    if (hasDuplicate(given.SS)) throw invalid(`Input collection [${given.SS.join(', ')}] contains duplicates.`);
+    if (hasDuplicate(given.SS)) throw repeated('SS', given.SS, wording);
     return { SS: [...given.SS] };
   }
   if (given.NS !== undefined) {
     if (given.NS.length === 0) throw invalid('An number set  may not be empty');
-    const numbers = given.NS.map(readNumber);
-    if (hasDuplicate(numbers)) throw validation('Input collection contains duplicates');
+    const numbers = given.NS.map((text) => readNumber(text, wording));
+    if (hasDuplicate(numbers)) throw repeated('NS', numbers, wording);
     return { NS: numbers };
   }
   const bytes = (given.BS ?? []).map(base64);
   if (bytes.length === 0) throw invalid('Binary sets should not be empty');
-  if (hasDuplicate(bytes)) throw invalid(`Input collection [${bytes.join(', ')}]of type BS contains duplicates.`);
+  if (hasDuplicate(bytes)) throw repeated('BS', bytes, wording);
   return { BS: bytes };
+}
+
+/** The newer words show the members in order up to the first that comes again, then the rest. */
+function repeated(type: 'SS' | 'NS' | 'BS', members: readonly string[], wording: Wording): Error {
+  if (type === 'NS')
+    return wording === 'older'
+      ? validation('Input collection contains duplicates')
+      : invalid('Input collection contains duplicates.');
+  const of = type === 'BS' ? 'of type BS' : '';
+  if (wording === 'older') return invalid(`Input collection [${members.join(', ')}]${of} contains duplicates.`);
+  const at = members.findIndex((member, position) => members.indexOf(member) < position);
+  const bytesOf = (member: string): Buffer => Buffer.from(member, type === 'BS' ? 'base64' : 'utf8');
+  const before = members.slice(0, at).sort((a, b) => Buffer.compare(bytesOf(a), bytesOf(b)));
+  const shown = [...before, ...members.slice(at)].map((member) => `"${member}"`).join(type === 'BS' ? ',' : ', ');
+  return invalid(`Input collection [${shown}]${of} contains duplicates.`);
 }
 
 function hasDuplicate(entries: readonly string[]): boolean {
   return new Set(entries).size < entries.length;
 }
 
-function readNumber(text: string): string {
+function readNumber(text: string, wording: Wording): string {
   const number = normaliseNumber(text);
-  if (typeof number === 'string') throw validation(describeNumberProblem(number, text));
+  if (typeof number === 'string') throw validation(describeNumberProblem(number, text, wording));
   return number.text;
 }
 

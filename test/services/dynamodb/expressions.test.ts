@@ -68,68 +68,84 @@ test.each(updates)('update %s', async (UpdateExpression, item, input, wanted) =>
 });
 
 const badUpdates: [string, Record<string, AttributeValue> | undefined, string][] = [
-  ['', undefined, 'Invalid UpdateExpression: The expression can not be empty;'],
-  ['INVALID SYNTAX HERE', undefined, 'Invalid UpdateExpression: Syntax error; token: "INVALID", near: "INVALID SYNTAX"'],
-  ['ADD hits : incr', { ':incr': n('1') }, 'Invalid UpdateExpression: Syntax error; token: ":", near: "hits : incr"'],
-  ['SET path = VALUE 1', undefined, 'Invalid UpdateExpression: Syntax error; token: "1", near: "VALUE 1"'],
+  ['', undefined, '1 validation error detected: Invalid UpdateExpression: The expression can not be empty;'],
+  [
+    'INVALID SYNTAX HERE',
+    undefined,
+    '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "INVALID", near: "INVALID SYNTAX"',
+  ],
+  [
+    'ADD hits : incr',
+    { ':incr': n('1') },
+    '1 validation error detected: Invalid UpdateExpression: Syntax error; token: ":", near: "hits : incr"',
+  ],
+  [
+    'SET path = VALUE 1',
+    undefined,
+    '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "1", near: "VALUE 1"',
+  ],
   [
     'SET status = :v',
     { ':v': n('1') },
-    'Invalid UpdateExpression: Attribute name is a reserved keyword; reserved keyword: status',
+    '1 validation error detected: Invalid UpdateExpression: Attribute name is a reserved keyword; reserved keyword: status',
   ],
   [
     'SET a = :v SET b = :v',
     { ':v': n('1') },
-    'Invalid UpdateExpression: The "SET" section can only be used once in an update expression;',
+    '1 validation error detected: Invalid UpdateExpression: The "SET" section can only be used once in an update expression;',
   ],
   [
     'SET a = :w',
     { ':v': n('1') },
-    'Invalid UpdateExpression: An expression attribute value used in expression is not defined; attribute value: :w',
+    '1 validation error detected: Invalid UpdateExpression: An expression attribute value used in expression is not defined; attribute value: :w',
   ],
   [
     'SET #a = :v',
     { ':v': n('1') },
-    'Invalid UpdateExpression: An expression attribute name used in the document path is not defined; attribute name: #a',
+    '1 validation error detected: Invalid UpdateExpression: An expression attribute name used in the document path is not defined; attribute name: #a',
   ],
   [
     'SET a = :v, a = :v',
     { ':v': n('1') },
-    'Invalid UpdateExpression: Two document paths overlap with each other; must remove or rewrite one of these paths; path one: [a], path two: [a]',
+    '1 validation error detected: Invalid UpdateExpression: Two document paths overlap with each other; must remove or rewrite one of these paths; path one: [a], path two: [a]',
   ],
   [
     'SET a.b = :v REMOVE a',
     { ':v': n('1') },
-    'Invalid UpdateExpression: Two document paths overlap with each other; must remove or rewrite one of these paths; path one: [a, b], path two: [a]',
+    '1 validation error detected: Invalid UpdateExpression: Two document paths overlap with each other; must remove or rewrite one of these paths; path one: [a, b], path two: [a]',
   ],
   [
     'SET a.b = :v, a[0] = :v',
     { ':v': n('1') },
-    'Invalid UpdateExpression: Two document paths conflict with each other; must remove or rewrite one of these paths; path one: [a, b], path two: [a, [0]]',
+    '1 validation error detected: Invalid UpdateExpression: Two document paths conflict with each other; must remove or rewrite one of these paths; path one: [a, b], path two: [a, [0]]',
   ],
-  ['SET a = nope(b, :v)', { ':v': n('1') }, 'Invalid UpdateExpression: Invalid function name; function: nope'],
+  [
+    'SET a = nope(b, :v)',
+    { ':v': n('1') },
+    '1 validation error detected: Invalid UpdateExpression: Invalid function name; function: nope',
+  ],
   [
     'SET a = if_not_exists(b)',
     undefined,
-    'Invalid UpdateExpression: Incorrect number of operands for operator or function; operator or function: if_not_exists, number of operands: 1',
+    '1 validation error detected: Invalid UpdateExpression: Incorrect number of operands for operator or function; operator or function: if_not_exists, number of operands: 1',
   ],
   [
     'SET a = list_append(b, :v)',
     { ':v': n('1') },
-    'Invalid UpdateExpression: Incorrect operand type for operator or function; operator or function: list_append, operand type: N',
+    '1 validation error detected: Invalid UpdateExpression: Incorrect operand type for operator or function; operator or function: list_append, operand type: N',
   ],
   [
     'SET a = b + :v',
     { ':v': s('1') },
-    'Invalid UpdateExpression: Incorrect operand type for operator or function; operator or function: +, operand type: S',
+    '1 validation error detected: Invalid UpdateExpression: Incorrect operand type for operator or function; operator or function: +, operand type: S',
   ],
-  ['SET a = :v', { ':v': n('1'), ':w': n('1') }, 'Value provided in ExpressionAttributeValues unused in expressions: keys: {:w}'],
   [
     'SET a = :v',
-    { ':v': n('x') },
-    'ExpressionAttributeValues contains invalid value: The parameter cannot be converted to a numeric value: x for key :v',
+    { ':v': n('1'), ':w': n('1') },
+    '1 validation error detected: Value provided in ExpressionAttributeValues unused in expressions: keys: {:w}',
   ],
-  ['SET a = :v', {}, 'ExpressionAttributeValues must not be empty'],
+  ['SET a = :v', { ':v': n('x') }, '1 validation error detected: The parameter cannot be converted to a numeric value: x'],
+  ['SET a = :v', {}, '1 validation error detected: ExpressionAttributeValues must not be empty'],
   [
     'SET pk = :v',
     { ':v': s('1') },
@@ -256,7 +272,7 @@ test.each(badConditions)('condition %s is refused', async (ConditionExpression, 
     ConditionExpression,
     ...(given === undefined ? {} : { ExpressionAttributeValues: given }),
   });
-  await refused(put, 'ValidationException', `Invalid ConditionExpression: ${message}`);
+  await refused(put, 'ValidationException', `1 validation error detected: Invalid ConditionExpression: ${message}`);
 });
 
 test('a failed condition shows the item when asked', async () => {

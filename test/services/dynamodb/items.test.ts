@@ -54,7 +54,7 @@ const nested = (levels: number): AttributeValue => (levels === 0 ? s('x') : { L:
 
 const bad: [string, AttributeValue, string][] = [
   ['no number', { N: 'abc' }, 'The parameter cannot be converted to a numeric value: abc'],
-  ['an empty number', { N: '' }, 'The parameter cannot be converted to a numeric value'],
+  ['an empty number', { N: '' }, 'The parameter cannot be converted to a numeric value: '],
   ['39 digits', { N: '1'.repeat(39) }, 'Attempting to store more than 38 significant digits in a Number'],
   ['a large number', { N: '1E126' }, 'Number overflow. Attempting to store a number with magnitude larger than supported range'],
   [
@@ -65,17 +65,22 @@ const bad: [string, AttributeValue, string][] = [
   ['an empty set', { SS: [] }, `${invalid}An string set  may not be empty`],
   ['an empty number set', { NS: [] }, `${invalid}An number set  may not be empty`],
   ['an empty binary set', { BS: [] }, `${invalid}Binary sets should not be empty`],
-  ['a set with duplicates', { SS: ['a', 'b', 'a'] }, `${invalid}Input collection [a, b, a] contains duplicates.`],
-  ['a number set with duplicates', { NS: ['1', '1.0'] }, 'Input collection contains duplicates'],
+  ['a set with duplicates', { SS: ['a', 'b', 'a'] }, `${invalid}Input collection ["a", "b", "a"] contains duplicates.`],
+  ['a number set with duplicates', { NS: ['1', '1.0'] }, `${invalid}Input collection contains duplicates.`],
   ['a false null', { NULL: false as true }, `${invalid}Null attribute value types must have the value of true`],
-  ['33 levels', nested(33), 'Nesting Levels have exceeded supported limits'],
+  [
+    '32 levels below the attribute',
+    nested(32),
+    'Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit',
+  ],
 ];
 test.each(bad)('%s is refused', async (_what, value, message) => {
-  await refused(dynamo.putItem({ TableName, Item: { pk: s('bad'), value } }), 'ValidationException', message);
+  const put = dynamo.putItem({ TableName, Item: { pk: s('bad'), value } });
+  await refused(put, 'ValidationException', `1 validation error detected: ${message}`);
 });
 
-test('nesting of 32 levels is kept', async () => {
-  const value = nested(32);
+test('nesting of 32 levels, the attribute itself counted, is kept', async () => {
+  const value = nested(31);
   await dynamo.putItem({ TableName, Item: { pk: s('deep'), value } });
   expect((await dynamo.getItem({ TableName, Key: { pk: s('deep') } })).Item?.['value']).toEqual(value);
 });
@@ -160,7 +165,7 @@ test('return values of writes', async () => {
   await refused(
     dynamo.putItem({ TableName, Item: Key, ReturnValues: 'ALL_NEW' }),
     'ValidationException',
-    'ReturnValues can only be ALL_OLD or NONE',
+    '1 validation error detected: ReturnValues can only be ALL_OLD or NONE',
   );
 });
 
@@ -187,7 +192,7 @@ test('legacy Expected and AttributeUpdates', async () => {
   await refused(
     dynamo.updateItem({ TableName, Key, AttributeUpdates: { t: { Action: 'ADD', Value: s('x') } } }),
     'ValidationException',
-    `${invalid}ADD action is not supported for the type S`,
+    `1 validation error detected: ${invalid}ADD action is not supported for the type S`,
   );
 });
 

@@ -8,7 +8,7 @@ import { namePattern, RequestChecks } from '../checks.ts';
 import { openTable } from '../lookup.ts';
 import { readTableName } from '../checks.ts';
 import { Backups, type BackupRow, Counts, type TableRow, Tables } from '../state.ts';
-import { addTable, checkNewTableName, newSpace } from '../tables/create.ts';
+import { addTable, checkTargetName, newSpace } from '../tables/create.ts';
 import { describeKeys, describeTable } from '../tables/describe.ts';
 import { sweepTable } from '../tasks.ts';
 import { copyTable } from './copy.ts';
@@ -190,7 +190,7 @@ export const backupHandlers: HandlersOf<DynamoDB> = {
   },
 
   async RestoreTableFromBackup(input, ctx) {
-    checkNewTableName(input.TargetTableName, 'TargetTableName');
+    checkTargetName(input.TargetTableName);
     for (const name of [
       'LocalSecondaryIndexOverride',
       'GlobalSecondaryIndexOverride',

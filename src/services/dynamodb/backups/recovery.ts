@@ -8,7 +8,7 @@ import { readTableName, RequestChecks } from '../checks.ts';
 import { validation } from '../errors.ts';
 import { findTable } from '../lookup.ts';
 import { type TableRow, Tables } from '../state.ts';
-import { addTable, checkNewTableName } from '../tables/create.ts';
+import { addTable, checkTargetName } from '../tables/create.ts';
 import { describeTable } from '../tables/describe.ts';
 import { openRestored } from './backups.ts';
 import { copyTable } from './copy.ts';
@@ -82,7 +82,7 @@ export const recoveryHandlers: HandlersOf<DynamoDB> = {
   },
 
   async RestoreTableToPointInTime(input, ctx) {
-    checkNewTableName(input.TargetTableName, 'TargetTableName');
+    checkTargetName(input.TargetTableName);
     for (const name of [
       'LocalSecondaryIndexOverride',
       'GlobalSecondaryIndexOverride',

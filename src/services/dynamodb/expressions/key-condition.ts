@@ -30,7 +30,8 @@ function collect(condition: Condition, tests: Map<string, KeyTest>): void {
     return;
   }
   const { name, test } = readTest(condition);
-  if (tests.has(name)) throw validation('KeyConditionExpressions must only contain one condition per key');
+  if (tests.has(name))
+    throw validation('Invalid KeyConditionExpression: KeyConditionExpressions must only contain one condition per key');
   tests.set(name, test);
 }
 
@@ -92,7 +93,10 @@ export interface KeyQuery {
 export function fitKeyTests(tests: KeyTests, names: KeyNames, typeOfKey: (name: string) => string): KeyQuery {
   const wrongType = 'Condition parameter type does not match schema type';
   const order = names.range === undefined ? [names.hash] : [names.hash, names.range];
-  if (tests.size > order.length) throw validation('Query key condition not supported');
+  if (tests.size > order.length)
+    throw validation(
+      `The number of query conditions (${tests.size}) exceeds the number of key attributes defined in the schema (${order.length})`,
+    );
   for (const name of order) {
     const test = tests.get(name);
     if (test === undefined) {

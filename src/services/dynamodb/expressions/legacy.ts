@@ -4,7 +4,7 @@
  */
 import type { AttributeValueUpdate, Condition as GivenCondition, ExpectedAttributeValue } from '@aws-sdk/client-dynamodb';
 import { invalidParameters, validation } from '../errors.ts';
-import { type Item, readValue, typeOf, type Value, type ValueType } from '../values.ts';
+import { type Item, readValue, typeOf, type Value, type ValueType, type Wording } from '../values.ts';
 import type { Condition, Operand } from './ast.ts';
 import { compareValues } from './evaluate.ts';
 import type { KeyOperator, KeyTest, KeyTests } from './key-condition.ts';
@@ -98,10 +98,10 @@ function join(conditions: readonly Condition[], operator: string | undefined): C
 type GivenConditions = Readonly<Record<string, GivenCondition>>;
 
 /** QueryFilter or ScanFilter as one condition. Throws ValidationException. */
-export function readFilter(filter: GivenConditions, operator: string | undefined): Condition {
+export function readFilter(filter: GivenConditions, operator: string | undefined, wording?: Wording): Condition {
   return join(
     Object.entries(filter).map(([name, condition]) => {
-      const values = (condition.AttributeValueList ?? []).map((value) => readValue(value));
+      const values = (condition.AttributeValueList ?? []).map((value) => readValue(value, wording));
       checkOperands(condition.ComparisonOperator ?? '', values);
       return makeCondition(name, condition.ComparisonOperator ?? '', values);
     }),

@@ -2,7 +2,7 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { AwsError } from '../../../kernel/errors.ts';
 import { validation } from '../errors.ts';
-import { readValue, type Value } from '../values.ts';
+import { readValue, type Value, type Wording } from '../values.ts';
 
 /** "Expression parameters": 255 characters for a name's placeholder, 2 MB for all values. */
 const keyCharsMax = 255;
@@ -14,12 +14,16 @@ export class Placeholders {
   readonly #unusedValues: Set<string>;
 
   /** Reads both maps. Throws ValidationException for names or values that cannot be. */
-  constructor(names: Readonly<Record<string, string>> | undefined, values: Readonly<Record<string, AttributeValue>> | undefined) {
+  constructor(
+    names: Readonly<Record<string, string>> | undefined,
+    values: Readonly<Record<string, AttributeValue>> | undefined,
+    wording: Wording = 'newer',
+  ) {
     this.#names = names ?? {};
     this.#unusedNames = new Set(Object.keys(this.#names));
     this.#unusedValues = new Set(Object.keys(values ?? {}));
     if (names !== undefined) this.#checkNames(names);
-    if (values !== undefined) this.#readValues(values);
+    if (values !== undefined) this.#readValues(values, wording);
   }
 
   #checkNames(names: Readonly<Record<string, string>>): void {
@@ -34,16 +38,16 @@ export class Placeholders {
     }
   }
 
-  #readValues(values: Readonly<Record<string, AttributeValue>>): void {
+  #readValues(values: Readonly<Record<string, AttributeValue>>, wording: Wording): void {
     if (this.#unusedValues.size === 0) throw validation('ExpressionAttributeValues must not be empty');
     for (const key in values)
       if (!/^:[0-9a-zA-Z_]+$/.test(key) || key.length > keyCharsMax)
         throw validation(`ExpressionAttributeValues contains invalid key: Syntax error; key: "${key}"`);
     for (const key in values) {
       try {
-        this.#values.set(key, readValue(values[key]!));
+        this.#values.set(key, readValue(values[key]!, wording));
       } catch (error) {
-        if (!(error instanceof AwsError)) throw error;
+        if (!(error instanceof AwsError) || wording === 'newer') throw error;
         throw validation(`ExpressionAttributeValues contains invalid value: ${error.message} for key ${key}`);
       }
     }

@@ -10,7 +10,7 @@ import type { Context } from '../../../kernel/context.ts';
 import { AwsError } from '../../../kernel/errors.ts';
 import type { HandlersOf } from '../../../kernel/service.ts';
 import { Consumption, describeConsumption } from '../capacity.ts';
-import { namePattern, RequestChecks, readTableName } from '../checks.ts';
+import { RequestChecks, readTableName } from '../checks.ts';
 import { validation } from '../errors.ts';
 import type { Path } from '../expressions/ast.ts';
 import { itemKey } from '../keys.ts';
@@ -21,11 +21,13 @@ import { type Item, readItem } from '../values.ts';
 import { checkMixture, RequestExpressions, readAttributesToGet } from './expressions.ts';
 import { presentPart, readOne } from './get.ts';
 import { capacityModes } from './put.ts';
-import { checkKey, checkKeyPaths, itemBytesMax, keyNamesOf } from './schema.ts';
-import { checkWrite, describeCollection, type Effect, keyItemOf, performWrite } from './write.ts';
+import { checkKey, checkKeyPaths, keyNamesOf } from './schema.ts';
+import { checkPutSize, checkWrite, describeCollection, type Effect, keyItemOf, performWrite } from './write.ts';
 
 const getsMax = 100;
 const writesMax = 25;
+/** Tables in one batch. */
+const tablesMax = 25;
 /** "BatchGetItem": an answer of up to 16 MB. */
 const answerBytesMax = 16 * 1024 * 1024;
 
@@ -36,10 +38,8 @@ function isThrottle(error: unknown): boolean {
   );
 }
 
-function checkTables(checks: RequestChecks, requests: Readonly<Record<string, unknown>> | undefined): void {
-  const names = Object.keys(requests ?? {});
-  checks.length(requests, 'requestItems', 1, 25);
-  for (const name of names) if (!name.startsWith('arn:')) checks.pattern(name, 'requestItems', namePattern);
+function checkTables(checks: RequestChecks, requests: Readonly<Record<string, unknown>> | undefined): RequestChecks {
+  return checks.tableNames(Object.keys(requests ?? {}), 'requestItems', JSON.stringify(requests));
 }
 
 interface TableReads {
@@ -113,16 +113,18 @@ function readEffect({ PutRequest: put, DeleteRequest: remove }: GivenWrite): Eff
     throw validation(
       'Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes',
     );
-  if (remove !== undefined) return { kind: 'delete', key: readItem(remove.Key ?? {}) };
-  const stored = storeItem(readItem(put?.Item ?? {}));
-  if (stored.size > itemBytesMax) throw validation('Item size has exceeded the maximum allowed size');
-  return { kind: 'put', stored };
+  if (remove !== undefined) return { kind: 'delete', key: readItem(remove.Key ?? {}, 'older') };
+  const effect: Effect = { kind: 'put', stored: storeItem(readItem(put?.Item ?? {}, 'older')) };
+  checkPutSize(effect);
+  return effect;
 }
 
 export const batchHandlers: HandlersOf<DynamoDB> = {
   async BatchGetItem(input, ctx) {
-    const checks = new RequestChecks().oneOf(input.ReturnConsumedCapacity, 'returnConsumedCapacity', capacityModes);
-    checkTables(checks, input.RequestItems);
+    new RequestChecks().notEmpty(input.RequestItems, 'RequestItems').done();
+    const checks = checkTables(new RequestChecks(), input.RequestItems)
+      .length(input.RequestItems, 'requestItems', 1, tablesMax)
+      .oneOf(input.ReturnConsumedCapacity, 'returnConsumedCapacity', capacityModes);
     for (const [name, given] of Object.entries(input.RequestItems ?? {}))
       checks
         .length(given.Keys, `requestItems.${name}.member.keys`, 1, getsMax)
@@ -169,10 +171,12 @@ export const batchHandlers: HandlersOf<DynamoDB> = {
   },
 
   async BatchWriteItem(input, ctx) {
+    new RequestChecks().notEmpty(input.RequestItems, 'RequestItems').done();
     const checks = new RequestChecks()
       .oneOf(input.ReturnConsumedCapacity, 'returnConsumedCapacity', capacityModes)
       .oneOf(input.ReturnItemCollectionMetrics, 'returnItemCollectionMetrics', ['SIZE', 'NONE']);
-    checkTables(checks, input.RequestItems);
+    checks.done();
+    checkTables(checks, input.RequestItems).length(input.RequestItems, 'requestItems', 1, tablesMax);
     checks.listLengths(input.RequestItems, 'requestItems', 1, writesMax).done();
     const tables = readWrites(input.RequestItems ?? {});
     const addresses = tables.map(({ name }) => readTableName(name));

@@ -7,6 +7,7 @@ import { ExpressionError } from '../expressions/lexer.ts';
 import { Placeholders } from '../expressions/placeholders.ts';
 import { parseProjection } from '../expressions/projection.ts';
 import { invalidParameters, validation } from '../errors.ts';
+import type { Wording } from '../values.ts';
 
 export type ExpressionName =
   | 'ProjectionExpression'
@@ -25,11 +26,12 @@ export interface ExpressionInput {
   ConditionExpression?: string | undefined;
 }
 
-/** Expressions and legacy parameters may not be mixed, and placeholders need expressions. Throws ValidationException. */
+/** Expressions and legacy parameters may not be mixed, and placeholders need expressions; the older words name those that are missing. Throws ValidationException. */
 export function checkMixture<Input extends ExpressionInput>(
   input: Input,
   expressions: readonly ExpressionName[],
   legacy: readonly (keyof Input & string)[],
+  wording: Wording = 'older',
 ): void {
   const given = expressions.filter((name) => input[name] !== undefined);
   const old = legacy.filter((name) => input[name] !== undefined);
@@ -42,9 +44,8 @@ export function checkMixture<Input extends ExpressionInput>(
   const withValues = expressions.filter((name) => name !== 'ProjectionExpression');
   if (input.ExpressionAttributeValues === undefined || withValues.some((name) => input[name] !== undefined)) return;
   if (withValues.length === 0) return;
-  throw validation(
-    `ExpressionAttributeValues can only be specified when using expressions: ${withValues.join(' and ')} ${withValues.length > 1 ? 'are' : 'is'} null`,
-  );
+  const missing = `: ${withValues.join(' and ')} ${withValues.length > 1 ? 'are' : 'is'} null`;
+  throw validation(`ExpressionAttributeValues can only be specified when using expressions${wording === 'newer' ? '' : missing}`);
 }
 
 /** Names and values of a request, and its expressions parsed with them. */
@@ -53,9 +54,9 @@ export class RequestExpressions {
   readonly placeholders: Placeholders;
 
   /** Throws ValidationException for placeholders that cannot be. */
-  constructor(input: ExpressionInput) {
+  constructor(input: ExpressionInput, wording: Wording = 'newer') {
     this.#input = input;
-    this.placeholders = new Placeholders(input.ExpressionAttributeNames, input.ExpressionAttributeValues);
+    this.placeholders = new Placeholders(input.ExpressionAttributeNames, input.ExpressionAttributeValues, wording);
   }
 
   /** Parses one expression, if it is given. Throws ValidationException with AWS's words. */

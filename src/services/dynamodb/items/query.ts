@@ -15,7 +15,7 @@ import { beside, behindPrefix, hashDigits, hashPrefix, partitionKey, segmentBoun
 import { type OpenTable, openTable, requireIndex } from '../lookup.ts';
 import { admit } from '../meter.ts';
 import type { IndexRow } from '../state.ts';
-import { type Item, readItem, sameValue, type Value } from '../values.ts';
+import { type Item, readItem, sameValue, type Value, type Wording } from '../values.ts';
 import { checkConditionalOperator, checkMixture, pathsOf, RequestExpressions, readAttributesToGet } from './expressions.ts';
 import { checkStartKey, type Page, type PageSource, readPage } from './pages.ts';
 import { capacityModes } from './put.ts';
@@ -42,10 +42,10 @@ function checkOperators(checks: RequestChecks, conditions: QueryInput['KeyCondit
 }
 
 /** Reads an ExclusiveStartKey; most problems are told with words in front. */
-function readStartKey(given: QueryInput['ExclusiveStartKey']): Item | undefined {
+function readStartKey(given: QueryInput['ExclusiveStartKey'], wording?: Wording): Item | undefined {
   if (given === undefined) return undefined;
   try {
-    return readItem(given);
+    return readItem(given, wording);
   } catch (error) {
     if (
       !(error instanceof AwsError) ||
@@ -226,10 +226,11 @@ function parseScan(input: ScanInput): ParsedScan {
   checkMixture(input, ['ProjectionExpression', 'FilterExpression'], ['AttributesToGet', 'ScanFilter', 'ConditionalOperator']);
   checkConditionalOperator(input.ConditionalOperator, input.ScanFilter, 'ScanFilter');
   const names = readAttributesToGet(input.AttributesToGet);
-  const legacyFilter = input.ScanFilter === undefined ? undefined : readFilter(input.ScanFilter, input.ConditionalOperator);
-  const start = readStartKey(input.ExclusiveStartKey);
+  const legacyFilter =
+    input.ScanFilter === undefined ? undefined : readFilter(input.ScanFilter, input.ConditionalOperator, 'older');
+  const start = readStartKey(input.ExclusiveStartKey, 'older');
   checkSegments(input);
-  const expressions = new RequestExpressions(input);
+  const expressions = new RequestExpressions(input, 'older');
   const filter = expressions.condition('FilterExpression') ?? legacyFilter;
   const paths = expressions.projection() ?? names;
   expressions.checkUsed();

@@ -25,11 +25,12 @@ import { type OpenTable, openTable } from '../lookup.ts';
 import { Tokens } from '../state.ts';
 import { storeItem } from '../stored.ts';
 import { type Item, itemSize, readItem } from '../values.ts';
-import { RequestExpressions } from './expressions.ts';
+import { checkMixture, RequestExpressions } from './expressions.ts';
 import { presentPart, readOne } from './get.ts';
 import { capacityModes } from './put.ts';
 import { checkKey, checkKeyPaths } from './schema.ts';
 import {
+  checkPutSize,
   checkWrite,
   describeCollection,
   type Effect,
@@ -59,8 +60,10 @@ function readAction(given: TransactWriteItem): TransactAction {
   const action = actions[0];
   if (action === undefined || actions.length > 1)
     throw validation('TransactItems can only contain one of Check, Put, Update or Delete');
-  const expressions = new RequestExpressions(action);
+  checkMixture(action, Update === undefined ? ['ConditionExpression'] : ['UpdateExpression', 'ConditionExpression'], []);
+  const expressions = new RequestExpressions(action, 'older');
   const effect = readEffect(given, expressions);
+  checkPutSize(effect);
   const condition = expressions.condition('ConditionExpression');
   expressions.checkUsed();
   return {
@@ -71,10 +74,10 @@ function readAction(given: TransactWriteItem): TransactAction {
 }
 
 function readEffect({ Put, Delete, Update, ConditionCheck }: TransactWriteItem, expressions: RequestExpressions): Effect {
-  if (Put !== undefined) return { kind: 'put', stored: storeItem(readItem(Put.Item ?? {})) };
-  if (Delete !== undefined) return { kind: 'delete', key: readItem(Delete.Key ?? {}) };
-  if (ConditionCheck !== undefined) return { kind: 'check', key: readItem(ConditionCheck.Key ?? {}) };
-  const key = readItem(Update?.Key ?? {});
+  if (Put !== undefined) return { kind: 'put', stored: storeItem(readItem(Put.Item ?? {}, 'older')) };
+  if (Delete !== undefined) return { kind: 'delete', key: readItem(Delete.Key ?? {}, 'older') };
+  if (ConditionCheck !== undefined) return { kind: 'check', key: readItem(ConditionCheck.Key ?? {}, 'older') };
+  const key = readItem(Update?.Key ?? {}, 'older');
   return { kind: 'update', key, actions: expressions.parse('UpdateExpression', parseUpdate) ?? [] };
 }
 
@@ -106,6 +109,13 @@ export function checkReasons(reasons: readonly CancellationReason[]): void {
   );
 }
 
+/** Errors that are not the reason of one action: two actions on one item, and keys that nothing can have. */
+function endsRequest(error: unknown): boolean {
+  return (
+    error instanceof AwsError && /^(Transaction request cannot|One or more parameter values are not valid\.)/.test(error.message)
+  );
+}
+
 /** Carries out all actions in one transaction of the store. Throws TransactionCanceledException, and then nothing was written. */
 export async function performActions(
   tx: Transaction,
@@ -129,7 +139,7 @@ export async function performActions(
       done.push({ open, written });
       reasons.push(none);
     } catch (error) {
-      if (error instanceof AwsError && error.message.startsWith('Transaction request cannot')) throw error;
+      if (endsRequest(error)) throw error;
       const reason = reasonOf(error);
       reasons.push(insert === true && reason.Code === 'ConditionalCheckFailed' ? duplicate : reason);
     }
@@ -239,10 +249,16 @@ export const transactHandlers: HandlersOf<DynamoDB> = {
       .oneOf(input.ReturnConsumedCapacity, 'returnConsumedCapacity', capacityModes)
       .done();
     const gets = given.map(({ Get }) => {
-      const expressions = new RequestExpressions(Get ?? {});
+      checkMixture(Get ?? {}, ['ProjectionExpression'], []);
+      const expressions = new RequestExpressions(Get ?? {}, 'older');
       const paths = expressions.projection();
       expressions.checkUsed();
-      return { name: Get?.TableName ?? '', address: readTableName(Get?.TableName), key: readItem(Get?.Key ?? {}), paths };
+      return {
+        name: Get?.TableName ?? '',
+        address: readTableName(Get?.TableName),
+        key: readItem(Get?.Key ?? {}, 'older'),
+        paths,
+      };
     });
     const opened: OpenTable[] = [];
     for (const { address } of gets) opened.push(await openTable(ctx, ctx, address));
@@ -275,6 +291,7 @@ function checkGets(gets: readonly { key: Item; paths: readonly Path[] | undefine
       checkKey(row, key);
       if (paths !== undefined) checkKeyPaths(row, paths);
     } catch (error) {
+      if (endsRequest(error)) throw error;
       return reasonOf(error);
     }
     const position = itemKey(row.space, key, row).join('\0');

@@ -2,7 +2,7 @@
 import type { DynamoDB, UpdateItemInput } from '@aws-sdk/client-dynamodb';
 import type { HandlersOf } from '../../../kernel/service.ts';
 import { describeConsumption } from '../capacity.ts';
-import { RequestChecks, readTableName } from '../checks.ts';
+import { enveloped, RequestChecks, readTableName } from '../checks.ts';
 import type { Path } from '../expressions/ast.ts';
 import { readAttributeUpdates } from '../expressions/legacy.ts';
 import { project } from '../expressions/projection.ts';
@@ -12,11 +12,20 @@ import { present, presentItem } from '../stored.ts';
 import { readItem } from '../values.ts';
 import type { Context } from '../../../kernel/context.ts';
 import { checkConditionalOperator, checkMixture, RequestExpressions, readWriteCondition } from './expressions.ts';
-import { checkWriteMembers } from './put.ts';
+import { checkWriteMembers, returnValues, returnValuesShown } from './put.ts';
 import { checkWrite, describeCollection, type Effect, performWrite, type WriteRequest, type Written } from './write.ts';
 
 /** Reads an update: key, update, condition. Throws ValidationException. */
 function readUpdate(input: UpdateItemInput): WriteRequest {
+  readTableName(input.TableName);
+  // The first of the members is told alone.
+  new RequestChecks().oneOfUnnamed(input.ReturnValues, returnValues, returnValuesShown).done();
+  const checks = checkWriteMembers(new RequestChecks(), input);
+  for (const [name, { Action: action }] of Object.entries(input.AttributeUpdates ?? {}))
+    checks.oneOf(action, `attributeUpdates.${name}.member.action`, ['ADD', 'PUT', 'DELETE']);
+  checks.done();
+  checkMixture(input, ['UpdateExpression', 'ConditionExpression'], ['AttributeUpdates', 'Expected'], 'newer');
+  checkConditionalOperator(input.ConditionalOperator, input.Expected, 'Expected');
   const key = readItem(input.Key ?? {});
   const updates = input.AttributeUpdates === undefined ? undefined : readAttributeUpdates(input.AttributeUpdates);
   const expressions = new RequestExpressions(input);
@@ -44,13 +53,9 @@ function returned(ctx: Context, mode: string | undefined, effect: Effect, { befo
 
 export const updateHandlers: HandlersOf<DynamoDB> = {
   UpdateItem(input, ctx) {
-    const address = readTableName(input.TableName);
-    checkWriteMembers(new RequestChecks(), input).done();
-    checkMixture(input, ['UpdateExpression', 'ConditionExpression'], ['AttributeUpdates', 'Expected']);
-    checkConditionalOperator(input.ConditionalOperator, input.Expected, 'Expected');
-    const request = readUpdate(input);
+    const request = enveloped(() => readUpdate(input));
     return ctx.transact(async (tx) => {
-      const { scope, row: table } = await openTable(tx, ctx, address);
+      const { scope, row: table } = await openTable(tx, ctx, readTableName(input.TableName));
       checkWrite(table, request);
       const written = await performWrite(tx, ctx, { scope, table }, request);
       const { effect } = request;

@@ -59,6 +59,11 @@ export function keyItemOf(effect: Effect): Item {
   return effect.kind === 'put' ? effect.stored.item : effect.key;
 }
 
+/** Nothing but the request says how large an item to be put is, so this comes before tables are looked at. Throws ValidationException. */
+export function checkPutSize(effect: Effect): void {
+  if (effect.kind === 'put') checkSize(effect.stored, 'Item size has exceeded the maximum allowed size');
+}
+
 /** Checks a write against its table's schema. Throws ValidationException. */
 export function checkWrite(table: TableRow, { effect, condition }: WriteRequest): void {
   if (effect.kind === 'put') checkItem(table, effect.stored.item);
@@ -151,7 +156,7 @@ export async function performWrite(
 function effectOn(table: TableRow, effect: Effect, before: StoredItem | undefined): StoredItem | undefined {
   switch (effect.kind) {
     case 'put':
-      return checkSize(effect.stored, 'Item size has exceeded the maximum allowed size');
+      return effect.stored;
     case 'delete':
       return undefined;
     case 'check':

@@ -25,7 +25,15 @@ import {
   recallToken,
   type TransactAction,
 } from '../items/transact.ts';
-import { checkWrite, performWrite, readStored, type WriteRequest, type Written } from '../items/write.ts';
+import {
+  checkWrite,
+  performWrite,
+  readStored,
+  type WriteRequest,
+  type Written,
+  checkPutSize,
+  type Effect,
+} from '../items/write.ts';
 import { itemKey, partitionKey } from '../keys.ts';
 import { type OpenTable, openTable, requireIndex } from '../lookup.ts';
 import { admit } from '../meter.ts';
@@ -74,8 +82,11 @@ function wholeKey(table: TableRow, where: Condition): Item {
 /** A write as the item operations do it. An update is of an item that is there. */
 function writeOf(table: TableRow, statement: Write): WriteRequest {
   const exists = (wanted: boolean): Condition => ({ kind: 'exists', path: [table.hash], wanted });
-  if (statement.kind === 'insert')
-    return { effect: { kind: 'put', stored: storeItem(statement.item) }, condition: exists(false) };
+  if (statement.kind === 'insert') {
+    const effect: Effect = { kind: 'put', stored: storeItem(statement.item) };
+    checkPutSize(effect);
+    return { effect, condition: exists(false) };
+  }
   const key = wholeKey(table, statement.where);
   const condition: Condition = { kind: 'and', left: exists(true), right: statement.where };
   if (statement.kind === 'delete') return { effect: { kind: 'delete', key }, condition };
@@ -127,8 +138,11 @@ interface Reading {
 async function runSelect(ctx: Context, statement: Select, { consistent, limit, token }: Reading) {
   const open = await openTable(ctx, ctx, readTableName(statement.table));
   const { row: table } = open;
+  if (statement.index !== undefined && !table.indexes.some(({ name }) => name === statement.index))
+    throw validation('The table does not have the specified index');
   const index = statement.index === undefined ? undefined : requireIndex(table, statement.index, ctx.clock.now());
-  if (index?.global === true && consistent) throw validation('Consistent reads are not supported on global secondary indexes');
+  if (index?.global === true && consistent)
+    throw validation('Strongly consistent read is not supported on Global Secondary Indexes');
   const hash = equalities(statement.where)[(index ?? table).hash];
   const space = index?.space ?? table.space;
   const source: PageSource = {

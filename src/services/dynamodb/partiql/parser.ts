@@ -86,7 +86,7 @@ class StatementParser {
 
   parse(): Statement {
     const statement = this.#parseStatement();
-    if (this.#peek.kind !== 'end') throw this.#unexpected();
+    if (this.#peek.kind !== 'end') throw malformed('Unexpected token after expression');
     if (this.#used !== this.#parameters.length) throw validation("Number of parameters in request and statement don't match.");
     return statement;
   }

@@ -6,7 +6,7 @@ import type { Context, Scope, Transaction } from '../../../kernel/context.ts';
 import { parameterNotImplemented } from '../../../kernel/errors.ts';
 import type { HandlersOf } from '../../../kernel/service.ts';
 import type { KmsApi } from '../../kms/api.ts';
-import { namePattern, RequestChecks } from '../checks.ts';
+import { checkName, RequestChecks } from '../checks.ts';
 import { inUse, invalidParameters, limitExceeded, validation } from '../errors.ts';
 import { findTable } from '../lookup.ts';
 import { type StreamSetting, type StreamView, type TableRow, Tables } from '../state.ts';
@@ -40,11 +40,11 @@ export function newSpace(ctx: Context): string {
   return ctx.id('job').slice(0, 12);
 }
 
-/** The name of a table to be made. Throws ValidationException. */
-export function checkNewTableName(name: string | undefined, member = 'TableName'): void {
-  if (name === undefined) throw validation(`The parameter '${member}' is required but was not present in the request`);
-  if (name.length < 3 || name.length > 255)
-    throw validation(`${member} must be at least 3 characters long and at most 255 characters long`);
+/** The name of a table to be made from another. Throws ValidationException. */
+export function checkTargetName(name: string | undefined): void {
+  const checks = new RequestChecks().present(name, 'targetTableName');
+  checkName(checks, name, 'targetTableName');
+  checks.done();
 }
 
 export const streamViews = ['NEW_IMAGE', 'OLD_IMAGE', 'NEW_AND_OLD_IMAGES', 'KEYS_ONLY'] as const;
@@ -62,17 +62,18 @@ export function readStream(given: StreamSpecification | undefined, now: Millis):
 }
 
 function checkMembers(input: CreateTableInput): void {
-  const checks = new RequestChecks().pattern(input.TableName, 'tableName', namePattern);
+  const checks = new RequestChecks();
+  checkName(checks, input.TableName, 'tableName');
   checks
     .present(input.AttributeDefinitions, 'attributeDefinitions')
     .oneOf(input.BillingMode, 'billingMode', ['PROVISIONED', 'PAY_PER_REQUEST']);
   checkDefinitionMembers(checks, input.AttributeDefinitions);
   checkThroughputMembers(checks, input.ProvisionedThroughput, 'provisionedThroughput');
   checkKeySchemaMembers(checks, input.KeySchema, 'keySchema');
-  for (const [at, index] of (input.LocalSecondaryIndexes ?? []).entries())
-    checkIndexMembers(checks, index, `localSecondaryIndexes.${at + 1}.member`);
   for (const [at, index] of (input.GlobalSecondaryIndexes ?? []).entries())
     checkIndexMembers(checks, index, `globalSecondaryIndexes.${at + 1}.member`);
+  for (const [at, index] of (input.LocalSecondaryIndexes ?? []).entries())
+    checkIndexMembers(checks, index, `localSecondaryIndexes.${at + 1}.member`);
   checks
     .oneOf(input.StreamSpecification?.StreamViewType, 'streamSpecification.streamViewType', streamViews)
     .oneOf(input.TableClass, 'tableClass', ['STANDARD', 'STANDARD_INFREQUENT_ACCESS'])
@@ -170,7 +171,6 @@ export async function addTable(tx: Transaction, ctx: Context, scope: Scope, row:
 
 /** The row of a new table after what a request says of it. Throws ValidationException. */
 export async function readNewTable(ctx: Context, input: CreateTableInput): Promise<TableRow> {
-  checkNewTableName(input.TableName);
   checkMembers(input);
   return { ...readTable(ctx, ctx, input), encryption: await readEncryption(ctx, input.SSESpecification) };
 }

@@ -1,8 +1,8 @@
 /** Faults of dynalite that its answers are known to have: where it differs from what AWS documents, or from what newer AWS answers. */
-import { type Answer, comparable } from './answers.ts';
+import { type Answer, comparable, inOlderWords } from './answers.ts';
 import type { Difference } from './compare.ts';
 
-const told = ({ body }: Answer): string => String(body['message'] ?? body['Message'] ?? '');
+const told = ({ body }: Answer): string => inOlderWords(String(body['message'] ?? body['Message'] ?? ''));
 const failed = (answer: Answer): boolean => answer.status !== 200;
 const conditionFailed = (answer: Answer): boolean => told(answer) === 'The conditional request failed';
 
@@ -69,8 +69,8 @@ const faults: readonly Fault[] = [
     is: ({ ours }) => /Incorrect operand type for operator or function; operator or function: (BETWEEN|[<>]=?)/.test(told(ours)),
   },
   {
-    why: 'TableName has been an ARN, too, since resource policies came, and its refusal other words.',
-    is: ({ ours, theirs }) => told(ours).startsWith('Invalid table/index name.') && / at 'tableName' /.test(told(theirs)),
+    why: 'A refused name of a table is told alone, since it may be an ARN, too.',
+    is: ({ ours, theirs }) => / at '[tT]ableName' /.test(told(ours)) && / at 'tableName' /.test(told(theirs)),
   },
   {
     why: 'Capacity leaves out indexes that are written, consistent scans, and the least that a query costs ("Read/write capacity mode").',
@@ -100,6 +100,24 @@ const faults: readonly Fault[] = [
     is: ({ ours, theirs }) =>
       told(ours).startsWith('One or more parameter values are not valid. The AttributeValue for a key attribute cannot') &&
       /cannot contain an empty/.test(told(theirs)),
+  },
+  {
+    why: 'Values are refused in newer words: without their placeholder, members of sets in quotes.',
+    is: ({ ours, theirs }) =>
+      (told(theirs).startsWith('ExpressionAttributeValues contains invalid value: ') &&
+        told(theirs).includes(told(ours).slice(0, 40))) ||
+      / contains duplicates\.?$/.test(told(ours)) ||
+      (told(ours).endsWith('to a numeric value: ') && told(theirs).includes('to a numeric value')),
+  },
+  {
+    why: 'ReturnValues is refused in newer words, and alone by UpdateItem; a missing expression is not named.',
+    is: ({ ours, theirs }) =>
+      told(ours).includes('Failed to satisfy constraint: ') ||
+      (told(ours).endsWith('can only be specified when using expressions') && told(theirs).startsWith(told(ours))),
+  },
+  {
+    why: 'Key conditions are counted, and of one key alone.',
+    is: ({ ours }) => /^The number of query conditions|only contain one condition per key$/.test(told(ours)),
   },
   {
     why: 'A sum of more than 38 digits is refused ("Naming rules and data types": Number).',
