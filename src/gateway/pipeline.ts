@@ -32,7 +32,7 @@ export function createPipeline({ kernel, index, validateOutput }: PipelineOption
     webStage(kernel),
     authenticateStage(kernel),
     locateStage,
-    parseStage,
+    parseStage(kernel),
     dispatchStage(kernel, validateOutput),
     serialiseStage,
   ];

@@ -8,7 +8,8 @@ import type { AnyTable } from '../store/tables.ts';
 import type { Credential, Identity } from './caller.ts';
 import type { ServiceClients } from './clients.generated.ts';
 import type { Context, DomainEvent, MethodInput, MethodOutput } from './context.ts';
-import type { WireResponse } from '../model/types.ts';
+import type { OperationModel } from '../model/service-model.ts';
+import type { WireRequest, WireResponse } from '../model/types.ts';
 import type { PolicySet } from './policy/types.ts';
 import type { WebRequest, WebUpgrade } from './web.ts';
 
@@ -179,6 +180,8 @@ export interface ServiceDefinition<Name extends keyof ServiceClients = keyof Ser
   tables: readonly AnyTable[];
   handlers: HandlersOf<ServiceClients[Name]>;
   authorise?: AuthorisationsOf<ServiceClients[Name]>;
+  /** Refuses a request over the wire for what no member of its input tells; its body is whole unless it streams. */
+  checkRequest?: (request: WireRequest, operation: OperationModel) => void;
   /**
    * Runs before authorisation: the input as checks and handlers know it, where it names a resource by another name (an access point for its
    * bucket). Must be cheap for all others.

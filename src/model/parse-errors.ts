@@ -52,11 +52,20 @@ export function malformedText(
       return new ParseError('MalformedInput', malformedTextDetail(type, shown));
     case 'restXml':
       return operation.service.name === 's3'
-        ? new ParseError('InvalidArgument', `Provided ${member} not of the type ${typeNames[type]}.`)
+        ? s3Malformed(member, type)
         : new ParseError('InvalidInput', malformedTextDetail(type, shown));
     default:
       return new ParseError('SerializationException', malformedTextDetail(type, shown));
   }
+}
+
+/** S3 names its counts by their query parameters, which are their members' names with hyphens. */
+function s3Malformed(member: string, type: SimpleSchema['type']): ParseError {
+  if (/^Max[A-Z]/.test(member)) {
+    const name = member.replace(/(?!^)[A-Z]/g, '-$&').toLowerCase();
+    return new ParseError('InvalidArgument', `Provided ${name} not an integer or within integer range`);
+  }
+  return new ParseError('InvalidArgument', `Provided ${member} not of the type ${typeNames[type]}.`);
 }
 
 function malformedTextDetail(type: SimpleSchema['type'], text: string): string {

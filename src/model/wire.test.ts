@@ -321,7 +321,7 @@ describe('REST requests', () => {
       's3',
       'ListObjectsV2',
       { method: 'GET', url: '/b?list-type=2&max-keys=many' },
-      '400 InvalidArgument: Provided MaxKeys not of the type Integer.',
+      '400 InvalidArgument: Provided max-keys not an integer or within integer range',
     ],
     ['restXml', 's3', 'GetObject', { method: 'GET', url: '/b/%zz' }, "400 InvalidURI: Couldn't parse the specified URI."],
     [

@@ -75,7 +75,7 @@ describe('a body that cannot be read', () => {
   const listTables = { service: 'dynamodb', headers: target('DynamoDB_20120810.ListTables') };
   const putItem = { service: 'dynamodb', headers: target('DynamoDB_20120810.PutItem') };
   const functions = { service: 'lambda', path: '/2015-03-31/functions', headers: { 'content-type': 'application/json' } };
-  const tagging = { service: 's3', method: 'PUT', path: '/bucket', query: { tagging: '' } };
+  const acl = { service: 's3', method: 'PUT', path: '/bucket', query: { acl: '' } };
   const metrics = { service: 'monitoring', path: listMetrics, headers: cbor };
   const entities = '<!DOCTYPE a [<!ENTITY b "cc"><!ENTITY c "&b;&b;">]><Tagging>&c;</Tagging>';
   const deepItem = `{"TableName":"t","Item":{"a":${'{"L":['.repeat(20_000)}${']}'.repeat(20_000)}}}`;
@@ -89,9 +89,9 @@ describe('a body that cannot be read', () => {
     ['an attribute value 20,000 deep', { ...putItem, body: deepItem }, 'SerializationException'],
     ['restJson1 that ends early', { ...functions, body: '{"FunctionName":' }, 'SerializationException'],
     ['restJson1 of a wrong type', { ...functions, body: '{"FunctionName":5}' }, 'SerializationException'],
-    ['XML that ends early', { ...tagging, body: '<Tagging><TagSet>' }, 'MalformedXML'],
-    ['XML that declares entities', { ...tagging, body: entities }, 'MalformedXML'],
-    ['XML 100,000 deep', { ...tagging, body: '<a>'.repeat(100_000) }, 'MalformedXML'],
+    ['XML that ends early', { ...acl, body: '<Tagging><TagSet>' }, 'MalformedXML'],
+    ['XML that declares entities', { ...acl, body: entities }, 'MalformedXML'],
+    ['XML 100,000 deep', { ...acl, body: '<a>'.repeat(100_000) }, 'MalformedXML'],
     ['XML with crossed tags', { service: 'route53', path: '/2013-04-01/hostedzone', body: '<a></b>' }, 'MalformedInput'],
     ['CBOR with something behind', { ...metrics, body: Buffer.from([0xbf, 0xff, 0xff]) }, 'SerializationException'],
     [

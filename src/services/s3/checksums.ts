@@ -88,7 +88,8 @@ export function checkMd5Form(contentMd5: string | undefined): void {
   throw s3Error('InvalidDigest', 'The Content-MD5 you specified was invalid.', 400, { 'Content-MD5': contentMd5 });
 }
 
-function checkContentMd5(md5: Buffer, contentMd5: string | undefined): void {
+/** Compares a body's digest with the header. Throws BadDigest. */
+export function checkContentMd5(md5: Buffer, contentMd5: string | undefined): void {
   if (contentMd5 === undefined || md5.toString('base64') === contentMd5) return;
   const members = { ExpectedDigest: contentMd5, CalculatedDigest: md5.toString('base64') };
   throw s3Error('BadDigest', 'The Content-MD5 you specified did not match what we received.', 400, members);

@@ -72,6 +72,12 @@ export function preconditionFailed(condition: string): AwsError {
   return s3Error('PreconditionFailed', text, 412, { Condition: condition });
 }
 
+/** The account that a request expects as the bucket's owner is no account. */
+export function invalidBucketOwner(value: string): AwsError {
+  const text = `The value of the expected bucket owner parameter must be an AWS Account ID... [${value}]`;
+  return s3Error('InvalidBucketOwnerAWSAccountID', text, 400);
+}
+
 /** The bucket is in another Region than the one that was asked ("Making requests", Request redirection). */
 export function permanentRedirect(bucket: BucketRow): AwsError {
   const text =

@@ -2,6 +2,7 @@
  * S3: buckets, objects, and what happens to them later. One folder per noun: buckets and their settings, objects, uploads in parts, access. Bytes are
  * the blobs plane's; who may do what is the policy engine's, ACLs included (access/grants.ts).
  */
+import { checkRequest } from './requests.ts';
 import { garbageReconciler, sortPending } from '../../kernel/sealed-bytes.ts';
 import { defineService } from '../../kernel/service.ts';
 import { createApi } from './api.ts';
@@ -183,6 +184,7 @@ export default defineService({
     ...partChecks,
     ...selectChecks,
   },
+  checkRequest,
   resolve(input, ctx) {
     checkDirectoryRequest(input, ctx);
     if (isAccelerated(ctx)) return checkAcceleration(ctx, input).then(() => resolvePoints(input, ctx));

@@ -2,6 +2,8 @@
 import type { Context, Transaction } from '../../kernel/context.ts';
 import {
   accessDenied,
+  invalidArgument,
+  invalidBucketOwner,
   methodNotAllowed,
   noSuchBucket,
   noSuchKey,
@@ -48,6 +50,8 @@ export async function findBucket(reading: Reading, ask: BucketAsk): Promise<Buck
   const name = ask.Bucket ?? '';
   const bucket = await reading.table(Buckets).get(name);
   if (bucket === undefined) throw noSuchBucket(name);
+  if (ask.ExpectedBucketOwner !== undefined && !/^\d{12}$/.test(ask.ExpectedBucketOwner))
+    throw invalidBucketOwner(ask.ExpectedBucketOwner);
   if (ask.ExpectedBucketOwner !== undefined && ask.ExpectedBucketOwner !== bucket.account) throw accessDenied();
   return bucket;
 }
@@ -110,8 +114,10 @@ export async function requireVersion(
     const current = await currentVersion(reading, bucket, key);
     if (current !== undefined) return current as VersionRow & { marker?: undefined };
     const newest = await newestVersion(reading, bucket, key);
+    if (newest?.marker === true && method !== 'GET') throw methodNotAllowed(method, 'DeleteMarker', { allow: 'DELETE' });
     throw noSuchKey(key, newest?.marker === true ? { 'x-amz-delete-marker': 'true', 'x-amz-version-id': newest.versionId } : {});
   }
+  checkVersionId(versionId);
   const version = await findVersion(reading, bucket, key, versionId);
   if (version === undefined) throw noSuchVersion(key, versionId);
   if (version.marker === true) {
@@ -126,12 +132,25 @@ export async function requireVersion(
   return version as VersionRow & { marker?: undefined };
 }
 
+/** Characters of a version's id. */
+const versionIdLength = 32;
 /** Digits at the end of a version id that hold the version's sequence. */
 const sequenceDigits = 10;
 
 /** A version id: opaque text that leads to its row. `random` makes it unguessable. */
 export function formatVersionId(random: string, sequence: number): string {
   return random + sequence.toString(36).padStart(sequenceDigits, '0');
+}
+
+/** Refuses what cannot be the id of a version, wherever it was said. Throws InvalidArgument. */
+export function checkVersionId(versionId: string, argument = 'versionId'): void {
+  if (versionId === '') throw invalidArgument('Version id cannot be the empty string', argument, '');
+  if (!isVersionId(versionId)) throw invalidArgument('Invalid version id specified', argument, versionId);
+}
+
+/** Whether a text has the form of a version's id. */
+export function isVersionId(text: string): boolean {
+  return text === 'null' || (text.length === versionIdLength && sequenceOf(text) !== undefined);
 }
 
 function sequenceOf(versionId: string): number | undefined {

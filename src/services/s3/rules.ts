@@ -18,7 +18,7 @@ const metadataBytesMax = 2048;
 export function checkBucketName(name: string): void {
   const formed =
     /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name) &&
-    !name.includes('..') &&
+    !/\.\.|\.-|-\./.test(name) &&
     !/^\d{1,3}(?:\.\d{1,3}){3}$/.test(name) &&
     !/^(?:xn--|sthree-|amzn-s3-demo-)/.test(name) &&
     !/(?:-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$/.test(name);

@@ -22,12 +22,15 @@ describe('a versioned bucket', () => {
     expect(await textOf(s3, { Bucket, Key, VersionId: first.VersionId })).toBe('one');
     expect(await textOf(s3, { Bucket, Key, VersionId: second.VersionId })).toBe('two');
     expect(await textOf(s3, { Bucket, Key, VersionId: 'null' })).toBe('before');
+    const absent = `${first.VersionId?.slice(0, -1)}9`;
     await refused(
-      s3.getObject({ Bucket, Key, VersionId: `${first.VersionId}x` }),
+      s3.getObject({ Bucket, Key, VersionId: absent }),
       'NoSuchVersion',
       'The specified version does not exist.',
       404,
     );
+    const malformed = s3.getObject({ Bucket, Key, VersionId: `${first.VersionId}x` });
+    await refused(malformed, 'InvalidArgument', 'Invalid version id specified', 400);
     await refused(
       s3.putBucketVersioning({ Bucket, VersioningConfiguration: {} }),
       'IllegalVersioningConfigurationException',

@@ -9,7 +9,7 @@ import { algorithmOf, describeChecksum } from '../checksums.ts';
 import { discardContent, keepContent, openContents, storeContent } from '../contents.ts';
 import { invalidArgument, invalidRequest, preconditionFailed, s3Error } from '../errors.ts';
 import { announceCreated } from '../events.ts';
-import { atBucket, findBucket, requireBucket, requireVersion } from '../lookup.ts';
+import { atBucket, checkVersionId, findBucket, findVersion, isVersionId, requireBucket, requireVersion } from '../lookup.ts';
 import { checkKey, putBytesMax } from '../rules.ts';
 import { describeSeal, newSealing, openSeal } from '../sealing.ts';
 import { type AccessPointRow, type BucketRow, type ChecksumValue, Contents, type VersionRow } from '../state.ts';
@@ -26,7 +26,7 @@ interface Source {
 
 /** Reads `x-amz-copy-source`: `/bucket/key?versionId=…`, URL-encoded. Throws InvalidArgument. */
 function readCopySource(header: string | undefined): Source {
-  const [, path = '', versionId] = /^\/?(.*?)(?:\?versionId=([^&]+))?$/.exec(header ?? '') ?? [];
+  const [, path = '', versionId] = /^\/?(.*?)(?:\?versionId=([^&]*))?$/.exec(header ?? '') ?? [];
   let decoded: string;
   try {
     decoded = decodeURIComponent(path);
@@ -45,6 +45,7 @@ function readCopySource(header: string | undefined): Source {
       header,
     );
   }
+  if (versionId === '') throw invalidArgument('Version id cannot be the empty string', 'x-amz-copy-source', '');
   return {
     Bucket: decoded.slice(0, slash),
     Key: decoded.slice(slash + 1),
@@ -87,6 +88,7 @@ async function sourceContext(ctx: Context, ask: SourceAsk): Promise<{ there: Con
 async function openSource(ctx: Context, ask: SourceAsk): Promise<OpenSource> {
   const { there, source } = await sourceContext(ctx, ask);
   const bucket = await requireBucket(there, source);
+  if (source.VersionId !== undefined) await checkSourceVersion(there, { ...source, VersionId: source.VersionId });
   const row = await requireVersion(there, source);
   checkSourceCondition(ask, row);
   await checkReadable(ctx, row);
@@ -98,6 +100,17 @@ async function openSource(ctx: Context, ask: SourceAsk): Promise<OpenSource> {
   const key = row.seal === undefined ? new Uint8Array() : await openSeal(ctx, bucket.region, row.seal, customer);
   await noteAccess(ctx, row);
   return { bucket, row, key };
+}
+
+/** Throws InvalidArgument for what is no version's id, InvalidRequest for a delete marker's. */
+async function checkSourceVersion(
+  there: Context,
+  { Bucket, Key, VersionId }: Required<Pick<Source, 'Bucket' | 'Key' | 'VersionId'>> & { VersionId: string },
+): Promise<void> {
+  checkVersionId(VersionId, 'x-amz-copy-source');
+  const version = await findVersion(there, Bucket, Key, VersionId);
+  if (version?.marker !== true) return;
+  throw invalidRequest('The source of a copy request may not specifically refer to a delete marker by version id.');
 }
 
 /** All conditions of a copy that do not hold answer 412, also the ones that answer 304 to a GET (CopyObject). */
@@ -192,6 +205,8 @@ export const copyHandlers: HandlersOf<S3> = {
     const { Key: key = '' } = input;
     checkKey(key);
     checkWriteCondition(input);
+    const { VersionId: version } = readCopySource(input.CopySource);
+    if (version !== undefined && !isVersionId(version)) throw invalidRequest('Invalid Request');
     const source = await openSource(ctx, input);
     const { row } = source;
     if (row.bytes > putBytesMax) {

@@ -1,13 +1,13 @@
 /** DeleteObject and DeleteObjects: delete markers, versions for good, object lock ("Deleting Amazon S3 objects", "Working with delete markers"). */
-import type { DeletedObject, S3 } from '@aws-sdk/client-s3';
+import type { DeletedObject, ObjectIdentifier, S3 } from '@aws-sdk/client-s3';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { type ObjectAsk, objectCheck } from '../access/checks.ts';
 import { requireMfa, takeMfa } from '../access/mfa.ts';
-import { accessDenied, invalidArgument, malformedXml, noSuchKey, preconditionFailed } from '../errors.ts';
+import { accessDenied, malformedXml, noSuchKey, preconditionFailed } from '../errors.ts';
 import { announceDeleted, type ChangeReason } from '../events.ts';
-import { atBucket, findBucket, findVersion, newestIn, requireBucket } from '../lookup.ts';
+import { atBucket, checkVersionId, findBucket, findVersion, newestIn, requireBucket } from '../lookup.ts';
 import type { BucketRow, VersionRow } from '../state.ts';
 import { commitVersion, removeVersion, sameEtag, type VersionDraft } from './commit.ts';
 
@@ -31,9 +31,7 @@ interface Deletion {
 /** Deletes one object or version. Absent ones are no error. Throws AccessDenied for what object lock protects, InvalidArgument, PreconditionFailed. */
 async function deleteOne(ctx: Context, bucketName: string, ask: DeleteAsk, reason: ChangeReason): Promise<Deletion> {
   const { Key: key, VersionId: versionId } = ask;
-  if (versionId !== undefined && versionId !== 'null' && !/^[A-Za-z0-9._-]{16,}$/.test(versionId)) {
-    throw invalidArgument('Invalid version id specified', 'versionId', versionId);
-  }
+  if (versionId !== undefined) checkVersionId(versionId);
   return atBucket(ctx, await findBucket(ctx, { Bucket: bucketName })).transact(async (tx) => {
     const bucket = await findBucket(tx, { Bucket: bucketName });
     if (versionId !== undefined) return deleteVersion(tx, ctx, bucket, { ...ask, VersionId: versionId }, reason);
@@ -106,6 +104,17 @@ function checkUnlocked(ctx: Context, row: VersionRow, bypass: boolean): void {
   if (retained || row.legalHold === true) throw accessDenied('Access Denied because object protected by object lock.');
 }
 
+/** What is named twice is deleted once, and told once. */
+function withoutRepeats(asked: readonly ObjectIdentifier[]): readonly ObjectIdentifier[] {
+  const seen = new Set<string>();
+  return asked.filter(({ Key, VersionId = '' }) => {
+    const name = `${VersionId} ${Key}`;
+    if (seen.has(name)) return false;
+    seen.add(name);
+    return true;
+  });
+}
+
 export const deleteHandlers: HandlersOf<S3> = {
   async DeleteObject(input, ctx) {
     const { Bucket: bucket = '', Key = '', VersionId, IfMatch } = input;
@@ -127,7 +136,7 @@ export const deleteHandlers: HandlersOf<S3> = {
     if (asked.some(({ VersionId }) => VersionId !== undefined)) requireMfa(bucket, mfa);
     const Deleted: DeletedObject[] = [];
     const Errors: { Key?: string; VersionId?: string; Code?: string; Message?: string }[] = [];
-    for (const { Key = '', VersionId, ETag } of asked) {
+    for (const { Key = '', VersionId, ETag } of withoutRepeats(asked)) {
       const named = { Key, ...(VersionId === undefined ? {} : { VersionId }) };
       try {
         const bypass = input.BypassGovernanceRetention === true;

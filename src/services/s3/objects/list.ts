@@ -12,7 +12,7 @@ import type { Context } from '../../../kernel/context.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { bucketCheck, listConditions } from '../access/checks.ts';
 import { invalidArgument } from '../errors.ts';
-import { findVersion, requireBucket } from '../lookup.ts';
+import { checkVersionId, findVersion, requireBucket } from '../lookup.ts';
 import { canonicalId } from '../rules.ts';
 import { type ObjectRow, Objects, type VersionRow, Versions } from '../state.ts';
 import { commonPrefix, isAfter, walkKeys } from './walk.ts';
@@ -148,10 +148,12 @@ export const listHandlers: HandlersOf<S3> = {
 async function listVersions(input: ListObjectVersionsCommandInput, ctx: Context) {
   const { Bucket: bucket = '', KeyMarker: keyMarker = '', VersionIdMarker: idMarker } = input;
   await requireBucket(ctx, input);
-  const ask = readListAsk(input);
   if (idMarker !== undefined && keyMarker === '') {
     throw invalidArgument('A version-id marker cannot be specified without a key marker.', 'version-id-marker', idMarker);
   }
+  if (idMarker === '') throw invalidArgument('A version-id marker cannot be empty.', 'version-id-marker', '');
+  if (idMarker !== undefined) checkVersionId(idMarker, 'version-id-marker');
+  const ask = readListAsk(input);
   const page = await walkVersions(ctx, bucket, ask, keyMarker, idMarker);
   const Versions: ObjectVersion[] = [];
   const DeleteMarkers: DeleteMarkerEntry[] = [];

@@ -1,6 +1,7 @@
 /** PutObject: bytes in, and all that goes with an object from its first moment. */
 import type { PutObjectCommandInput, S3 } from '@aws-sdk/client-s3';
 import type { Context } from '../../../kernel/context.ts';
+import { isOwnService } from '../../../kernel/caller.ts';
 import { AwsError } from '../../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../../kernel/service.ts';
 import { asksAcl, type AclAsk, isPublic, readAclHeaders } from '../access/grants.ts';
@@ -128,6 +129,23 @@ export function etagOf(ctx: Context, sealing: Sealing, md5: Buffer): string {
   return sealing.seal.kind === 'AES256' ? md5.toString('hex') : Buffer.from(ctx.bytes(16)).toString('hex');
 }
 
+/** What object lock is to keep must have come whole: such a PUT brings a digest ("How S3 Object Lock works"). Throws InvalidRequest. */
+function checkLockDigest(
+  ctx: Context,
+  bucket: BucketRow,
+  { retention, legalHold }: Description,
+  digest: string | undefined,
+): void {
+  const locks = retention !== undefined || legalHold !== undefined || bucket.lockRule !== undefined;
+  if (!locks || digest !== undefined || isOwnService(ctx.caller)) return;
+  const text = 'Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters';
+  throw invalidRequest(text);
+}
+
+function trailerOf(body: Body): string | undefined {
+  return 'announcedTrailer' in body ? body.announcedTrailer : undefined;
+}
+
 /** Stores a whole object that came in one request: PutObject and POST forms. */
 async function putObject(
   ctx: Context,
@@ -144,6 +162,7 @@ async function putObject(
   const expected = expectedChecksum(input as unknown as Record<string, unknown>, body);
   const owner = ownerOf(ctx, bucket, input);
   const description = await readDescription(ctx, bucket, owner, input);
+  if (reason === 'PutObject') checkLockDigest(ctx, bucket, description, input.ContentMD5 ?? expected.value ?? trailerOf(body));
   const sealing = await newSealing(ctx, bucket, key, input);
   const stored = await storeContent(ctx, body, sealing.key, [expected.algorithm]);
   try {

@@ -27,6 +27,12 @@ function readRule(rule: CORSRule): CorsRule {
   for (const header of allowedHeaders) {
     if (header.split('*').length > 2) throw invalidRequest(`AllowedHeader "${header}" can not have more than one wildcard.`);
   }
+  for (const header of rule.ExposeHeaders ?? []) {
+    if (header.includes('*')) {
+      const text = `ExposeHeader "${header}" contains wildcard. We currently do not support wildcard for ExposeHeader.`;
+      throw invalidRequest(text);
+    }
+  }
   return {
     id: rule.ID,
     allowedMethods,
