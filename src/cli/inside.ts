@@ -12,7 +12,7 @@ import { DeferredFunctions } from '../planes/functions/deferred-functions.ts';
 import { openLinuxFunctions } from '../planes/functions/linux-functions.ts';
 import { AbsentMachines } from '../planes/machines/absent-machines.ts';
 import { logAgentPrograms } from '../services/ec2/guest/log-agent.ts';
-import { openLinuxMachines } from '../planes/machines/linux-machines.ts';
+import { openLinuxMachines, probeMachines } from '../planes/machines/linux-machines.ts';
 import { AbsentCaches } from '../planes/caches/absent-caches.ts';
 import { LinuxCaches } from '../planes/caches/linux-caches.ts';
 import { AbsentDials } from '../planes/dials/absent-dials.ts';
@@ -61,7 +61,11 @@ export async function serve({
   inside: facts,
   refusal,
 }: ServeOptions): Promise<number> {
-  const planes = planesFor(facts, refusal, port);
+  let answers = (): void => {};
+  const answering = new Promise<void>((resolve) => {
+    answers = resolve;
+  });
+  const planes = planesFor(facts, refusal, port, answering);
   // What it loads takes as long as the first networks, which other programs make meanwhile.
   const { startCloud, version } = await import('../boot.ts');
   const cloud = await startCloud({
@@ -80,6 +84,7 @@ export async function serve({
   );
   console.log(`Public zones are answered on port ${cloud.dnsPort}: dig -p ${cloud.dnsPort} @127.0.0.1 NAME`);
   for (const limit of [...cloud.limits, ...cloud.shortcomings]) console.log(`Limited: ${limit}`);
+  answers();
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
   });
@@ -92,8 +97,16 @@ function blobsOf(place: string, relay: string | undefined): NonNullable<CloudOpt
   return { place: parseBlobPlace(place), credentials: readBlobCredentials(process.env), relay };
 }
 
-/** `port` is the gateway's on the host: names under `.localhost` lead to it from inside too. */
-function planesFor(inside: Inside | undefined, refusal: string | undefined, port: number): CloudOptions['planes'] {
+/**
+ * `port` is the gateway's on the host: names under `.localhost` lead to it from inside too. What nobody waits for begins when the cloud is `answering`,
+ * what other programs do at once: it takes as long as loading the rest.
+ */
+function planesFor(
+  inside: Inside | undefined,
+  refusal: string | undefined,
+  port: number,
+  answering: Promise<void>,
+): CloudOptions['planes'] {
   if (inside === undefined) {
     const reason = refusal ?? 'Pilvi does not run in namespaces of its own.';
     return async () => ({
@@ -109,6 +122,9 @@ function planesFor(inside: Inside | undefined, refusal: string | undefined, port
   const networks = openLinuxFabric({ inside, openPorts: [...new Set([insidePort, port])] }).catch(
     (error: Error) => new AbsentFabric(`Networks cannot be made: ${error.message}`),
   );
+  const probed = probeMachines(inside);
+  // Heard where it is awaited.
+  probed.catch(() => {});
   return async (folder, owned) => {
     const disks = path.join(path.resolve(folder), 'machines');
     const functions = new DeferredFunctions(() =>
@@ -120,7 +136,10 @@ function planesFor(inside: Inside | undefined, refusal: string | undefined, port
     );
     const [fabric, machines, volumes] = await Promise.all([
       networks,
-      openLinuxMachines({ folder: path.join(folder, 'machines'), inside, owned, programs: logAgentPrograms }),
+      openLinuxMachines({
+        folder: path.join(folder, 'machines'),
+        ...{ inside, owned, probed, idle: answering, programs: logAgentPrograms },
+      }),
       owned.then(() => openLinuxVolumes({ folder: disks, mounted: (number) => mounted(number) })),
     ]);
     const mounted = (number: string): Promise<boolean> => machines.hasMounted(number);

@@ -3,6 +3,7 @@
  * reads links and their counters. The commands of a batch are text, one each line; who builds them must have checked every word
  * (planes/fabric/check-spec.ts), because `ip` knows no quoting.
  */
+import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { runCommand, tryCommand } from './command.ts';
 import { inNamespace } from './netns.ts';
@@ -94,6 +95,12 @@ export async function readLinks(namespace: string | undefined): Promise<Map<stri
       },
     ]),
   );
+}
+
+/** Names of the links of this process's own namespace, without asking a program. */
+export async function ownLinkNames(): Promise<string[]> {
+  const table = await readFile('/proc/self/net/dev', 'utf8');
+  return [...table.matchAll(/^ *([^\s:|]+):/gm)].map(([, name = '']) => name);
 }
 
 /**

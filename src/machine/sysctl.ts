@@ -3,12 +3,13 @@
  * first; `tee` writes one value to any number of settings in one run and is on every system, unlike `sysctl`.
  */
 import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { runCommand } from './command.ts';
 import { inNamespace } from './netns.ts';
 
 /**
- * Sets kernel settings in the namespace, or in the caller's own when undefined. Names are paths below /proc/sys (`net/ipv4/ip_forward`). Throws
- * `CommandFailed` when a setting does not exist or may not be written. Settings of IPv6 are left out on a kernel without IPv6.
+ * Sets kernel settings in the namespace, or in this process's own when undefined, which needs no program. Names are paths below /proc/sys (`net/ipv4/ip_forward`). Throws
+ * `CommandFailed`, in the own namespace the system's error, when a setting does not exist or may not be written. Settings of IPv6 are left out on a kernel without IPv6.
  */
 export async function applySettings(namespace: string | undefined, settings: Readonly<Record<string, string>>): Promise<void> {
   const pathsByValue = new Map<string, string[]>();
@@ -19,10 +20,11 @@ export async function applySettings(namespace: string | undefined, settings: Rea
     pathsByValue.set(value, paths);
   }
   await Promise.all(
-    [...pathsByValue].map(([value, paths]) => {
-      const argv = ['tee', ...paths];
-      return runCommand(namespace === undefined ? argv : inNamespace(namespace, argv), { input: value });
-    }),
+    [...pathsByValue].map(([value, paths]) =>
+      namespace === undefined
+        ? Promise.all(paths.map((path) => writeFile(path, value)))
+        : runCommand(inNamespace(namespace, ['tee', ...paths]), { input: value }),
+    ),
   );
 }
 

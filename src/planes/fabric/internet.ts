@@ -2,7 +2,7 @@
  * The internet of the cloud: the network namespace in which Pilvi itself runs. Public addresses that are in use are routed to their networks, all
  * others end in a blackhole. It has no way out, so other destinations are unreachable at once, which spares programs their timeouts.
  */
-import { applyIpCommands, type Link, readLinks } from '../../machine/link.ts';
+import { applyIpCommands, ownLinkNames } from '../../machine/link.ts';
 import { applyPacketRules } from '../../machine/nft.ts';
 import { applySettings, hasIp6 } from '../../machine/sysctl.ts';
 import {
@@ -27,12 +27,12 @@ import { firewallTable } from './plan-firewall.ts';
 
 /**
  * Prepares this process's network namespace. `openPorts` are TCP ports of the platform's own address that machines may connect to; it listens on the first, to which all lead. Safe to repeat.
- * Resolves with the links that were there. Throws `CommandFailed`.
+ * Resolves with the names of the links that were there. Throws `CommandFailed`.
  */
-export async function prepareInternet(openPorts: readonly number[]): Promise<ReadonlyMap<string, Link>> {
+export async function prepareInternet(openPorts: readonly number[]): Promise<readonly string[]> {
   const ip6 = hasIp6();
   const [links] = await Promise.all([
-    readLinks(undefined),
+    ownLinkNames(),
     applyPacketRules(undefined, internetRules(openPorts)),
     applyIpCommands(undefined, [
       `route replace blackhole ${internetCidr}`,

@@ -53,7 +53,7 @@ export async function openLinuxFabric(options: LinuxFabricOptions): Promise<Linu
   if (options.inside === undefined)
     throw new PilviError('NotPermitted', 'Networks are made only inside namespaces of their own.');
   const links = await prepareInternet(options.openPorts ?? []);
-  const taken = [...links.keys()].map((name) => Number(/^n(\d+)$/.exec(name)?.[1] ?? 0));
+  const taken = links.map((name) => Number(/^n(\d+)$/.exec(name)?.[1] ?? 0));
   return new LinuxFabric(Math.max(0, ...taken) + 1);
 }
 

@@ -35,6 +35,10 @@ export interface LinuxMachinesOptions {
   inside: Inside | undefined;
   /** When the folder is this cloud's to touch; at once unless told. */
   owned?: Promise<unknown> | undefined;
+  /** When there is time for what nobody has asked for yet: the host's image. At once unless told. */
+  idle?: Promise<unknown> | undefined;
+  /** What `probeMachines` found, for whoever has asked already. */
+  probed?: ReturnType<typeof probeMachines> | undefined;
   /** Further programs in the image `host`, by path: what the cloud's own images bring. */
   programs?: ReadonlyMap<string, string> | undefined;
 }
@@ -399,18 +403,19 @@ function describeEnd(end: RunEnd): string {
   return end.oomKills > 0 ? 'Its init was killed: out of memory.' : 'Its init was killed.';
 }
 
+/** What this host gives machines, apart from the folder that they lie in: programs are tried, which may begin long before the folder is known. */
+export function probeMachines(inside: Inside): Promise<[MachineHost, problem: string | undefined, ownTime: boolean]> {
+  return Promise.all([readMachineHost(inside.run), probeRuntime(), probeTimeNamespace()]);
+}
+
 /**
  * Opens the plane: finds out what the host can do, and clears away what a crash left. A host that refuses is an answer, not an error: then the plane
  * is one that says why in `unavailable`.
  */
-export async function openLinuxMachines({ folder, inside, owned, programs }: LinuxMachinesOptions): Promise<Machines> {
+export async function openLinuxMachines(options: LinuxMachinesOptions): Promise<Machines> {
+  const { folder, inside, owned, idle, programs } = options;
   if (inside === undefined) return new AbsentMachines('Machines need namespaces of their own.');
-  const [host, runtimeProblem, ownTime] = await Promise.all([
-    readMachineHost(inside.run),
-    probeRuntime(),
-    probeTimeNamespace(),
-    owned,
-  ]);
+  const [[host, runtimeProblem, ownTime]] = await Promise.all([options.probed ?? probeMachines(inside), owned]);
   for (const name of ['images', 'consoles', 'store']) await mkdir(`${folder}/${name}`, { recursive: true, mode: 0o700 });
   if (runtimeProblem !== undefined) return new AbsentMachines(`Machines cannot run: ${runtimeProblem}.`);
   const overlayProblem = await probeOverlay(folder, host.userNamespace);
@@ -421,7 +426,8 @@ export async function openLinuxMachines({ folder, inside, owned, programs }: Lin
   await images.open();
   const tools = new Map([...guestTools, ...(programs ?? [])]);
   if (findProgram('sudo') === undefined) tools.set('/usr/bin/sudo', sudoTool);
-  const trees = ensureHostImage({ folder: `${folder}/images`, tools, userNamespace: host.userNamespace });
+  const makeTrees = () => ensureHostImage({ folder: `${folder}/images`, tools, userNamespace: host.userNamespace });
+  const trees = idle === undefined ? makeTrees() : idle.then(makeTrees);
   // A failure is told by each machine that needs the image.
   trees.catch(() => {});
   const runtime = { stateFolder: `${folder}/run/.runtime`, ownTime, withoutCgroups: host.cgroups.kind === 'none' };
