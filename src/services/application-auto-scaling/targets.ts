@@ -148,8 +148,10 @@ async function byArn(tx: Pick<Context | Transaction, 'table'>, arn = ''): Promis
 export const targetHandlers: HandlersOf<ApplicationAutoScaling> = {
   /** Registers, or changes what is given. The resource must be there; a first registration needs both bounds. */
   async RegisterScalableTarget(input, ctx) {
-    if (input.RoleARN !== undefined) throw parameterNotImplemented('RegisterScalableTarget', 'RoleARN');
     const name = nameOf(input);
+    // Terraform registers a target again with the role that it was told of.
+    if (input.RoleARN !== undefined && input.RoleARN !== roleOf(ctx, name))
+      throw parameterNotImplemented('RegisterScalableTarget', `RoleARN=${input.RoleARN}`);
     const dimension = dimensionOf(name);
     const before = await ctx.table(Targets).get(name.namespace, name.resource, name.dimension);
     const [min, max] = [input.MinCapacity ?? before?.min, input.MaxCapacity ?? before?.max];

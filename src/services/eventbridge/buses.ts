@@ -74,6 +74,20 @@ export const busHandlers: HandlersOf<EventBridge> = {
     return { EventBusArn: busArn(ctx, Name), Description };
   },
 
+  /** Description alone; an empty queue for dead letters or key takes nothing away, because there is none. */
+  async UpdateEventBus({ Name, Description, DeadLetterConfig, KmsKeyIdentifier = '', LogConfig }, ctx) {
+    if (DeadLetterConfig?.Arn !== undefined) throw parameterNotImplemented('UpdateEventBus', 'DeadLetterConfig');
+    if (KmsKeyIdentifier !== '') throw parameterNotImplemented('UpdateEventBus', 'KmsKeyIdentifier');
+    if (LogConfig !== undefined) throw parameterNotImplemented('UpdateEventBus', 'LogConfig');
+    const bus = await requireBus(ctx, Name);
+    return ctx.transact(async (tx) => {
+      const old = (await tx.table(Buses).get(bus.name)) ?? bus;
+      const changed = { ...old, description: Description ?? old.description, modified: ctx.now };
+      await tx.table(Buses).put(changed);
+      return { Arn: busArn(ctx, changed.name), Name: changed.name, Description: changed.description };
+    });
+  },
+
   async DeleteEventBus({ Name = '' }, ctx) {
     const name = busName(ctx, Name);
     if (name === defaultBus) throw validation('Cannot delete event bus default.');
@@ -158,4 +172,5 @@ export const busChecks: AuthorisationsOf<EventBridge> = {
   CreateEventBus: ({ Name }, ctx) => onBus(Name, ctx),
   DeleteEventBus: ({ Name }, ctx) => onBus(Name, ctx),
   DescribeEventBus: ({ Name }, ctx) => onBus(Name, ctx),
+  UpdateEventBus: ({ Name }, ctx) => onBus(Name, ctx),
 };

@@ -139,9 +139,10 @@ function describe(ctx: Context, row: StreamRow): DeliveryStreamDescription {
 function showMore({ processing, partitioning }: StreamRow) {
   return {
     ProcessingConfiguration: showProcessing(processing),
-    DynamicPartitioningConfiguration: {
-      Enabled: partitioning !== undefined,
-      RetryOptions: partitioning && { DurationInSeconds: partitioning.retrySeconds },
+    // Left out where it was never asked for: Terraform would replace the stream to take it away.
+    DynamicPartitioningConfiguration: partitioning && {
+      Enabled: true,
+      RetryOptions: { DurationInSeconds: partitioning.retrySeconds },
     },
   };
 }

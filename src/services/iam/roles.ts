@@ -186,13 +186,16 @@ export const roleHandlers: HandlersOf<IAM> = {
   async TagRole(input, ctx) {
     checkTagMembers(new RequestCheck().name('roleName', input.RoleName, sizes.roleName), input.Tags).done();
     const added = readTags(input.Tags, 'insensitive');
-    await changeRole(ctx, input.RoleName, (row) => ({ ...row, tags: withTags(row.tags, added, 'insensitive') }));
+    await changeDescription(ctx, input.RoleName, (row) => ({ ...row, tags: withTags(row.tags, added, 'insensitive') }));
     return {};
   },
 
   async UntagRole(input, ctx) {
     checkTagKeys(new RequestCheck().name('roleName', input.RoleName, sizes.roleName), input.TagKeys);
-    await changeRole(ctx, input.RoleName, (row) => ({ ...row, tags: withoutTags(row.tags, input.TagKeys ?? [], 'insensitive') }));
+    await changeDescription(ctx, input.RoleName, (row) => ({
+      ...row,
+      tags: withoutTags(row.tags, input.TagKeys ?? [], 'insensitive'),
+    }));
     return {};
   },
 

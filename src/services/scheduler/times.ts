@@ -27,9 +27,18 @@ function atLocal(expression: string): Millis | undefined {
   return Number.isNaN(at) ? undefined : at;
 }
 
+/** A rate with its unit in the number that rules of event buses demand: the Scheduler takes `rate(1 hours)` and `rate(5 minute)` as well. */
+function inNumber(expression: string): string {
+  return expression.replace(
+    /^(rate\(\s*)(\d+)(\s+)(minute|hour|day)s?(\s*\))$/,
+    (_, head: string, amount: string, space: string, unit: string, tail: string) =>
+      `${head}${amount}${space}${unit}${Number(amount) === 1 ? '' : 's'}${tail}`,
+  );
+}
+
 /** Whether the expression is one. */
 export function isExpression(expression: string): boolean {
-  return atLocal(expression) !== undefined || parseSchedule(expression) !== undefined;
+  return atLocal(expression) !== undefined || parseSchedule(inNumber(expression)) !== undefined;
 }
 
 /** Milliseconds that a zone's clocks are ahead of UTC at a moment. */
@@ -63,7 +72,7 @@ function nextOf(expression: string, timezone: string, after: Millis, origin: Mil
     const at = fromLocal(once, timezone);
     return at !== undefined && at > after ? at : undefined;
   }
-  const schedule = parseSchedule(expression);
+  const schedule = parseSchedule(inNumber(expression));
   if (schedule === undefined) return undefined;
   // A rate with a start begins there, one without a step after it was made.
   if (expression.startsWith('rate')) return after < origin && after === origin - 1 ? origin : schedule(after, origin);

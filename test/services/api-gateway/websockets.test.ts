@@ -255,3 +255,25 @@ test("an authorizer decides about connecting; messages go to queues; silence and
     await cloud.stop();
   }
 });
+
+test('messages are text already, so that CONVERT_TO_TEXT changes nothing; other conversions and HTTP APIs are refused', async () => {
+  const { gateway, ApiId } = await socketApi(freshAccount());
+  const made = await gateway.createIntegration({ ApiId, IntegrationType: 'MOCK', ContentHandlingStrategy: 'CONVERT_TO_TEXT' });
+  expect(made.ContentHandlingStrategy).toBe('CONVERT_TO_TEXT');
+  const integration = { ApiId, IntegrationId: made.IntegrationId };
+  expect((await gateway.getIntegration(integration)).ContentHandlingStrategy).toBe('CONVERT_TO_TEXT');
+  await refused(gateway.updateIntegration({ ...integration, ContentHandlingStrategy: 'CONVERT_TO_BINARY' }), 'NotImplemented');
+  const http = await gateway.createApi({ Name: 'h', ProtocolType: 'HTTP' });
+  await refused(
+    gateway.createIntegration({
+      ApiId: http.ApiId,
+      IntegrationType: 'HTTP_PROXY',
+      IntegrationMethod: 'GET',
+      IntegrationUri: 'https://example.com/',
+      PayloadFormatVersion: '1.0',
+      ContentHandlingStrategy: 'CONVERT_TO_TEXT',
+    }),
+    'BadRequestException',
+    'ContentHandlingStrategy is supported for WebSocket APIs only',
+  );
+});

@@ -107,7 +107,12 @@ test('DDB-014 the capacity of a table follows its load to a target, within its b
 
 test('targets keep a capacity in their bounds, also an index, by schedules too', async () => {
   const { aas, units, table } = await orders();
-  await aas.registerScalableTarget({ ...target, MinCapacity: 7 });
+  await aas.registerScalableTarget(target);
+  const [known] = (await aas.describeScalableTargets({ ServiceNamespace: 'dynamodb' })).ScalableTargets ?? [];
+  expect(known?.RoleARN).toMatch(/AWSServiceRoleForApplicationAutoScaling_DynamoDBTable$/);
+  const RoleARN = `arn:aws:iam::${'1'.repeat(12)}:role/own`;
+  await refused(aas.registerScalableTarget({ ...target, RoleARN }), 'NotImplemented');
+  await aas.registerScalableTarget({ ...target, MinCapacity: 7, RoleARN: known?.RoleARN });
   expect(await units()).toBe(7);
   await pass(minute);
   await aas.registerScalableTarget({

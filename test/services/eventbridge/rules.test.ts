@@ -70,6 +70,18 @@ test('EVB-004 custom events reach the rules of their own bus, not those of the d
   expect([await receive(sqs, own.url), await receive(sqs, other.url)]).toEqual([[], []]);
   await events.putEvents({ Entries: [order({ total: 500 })] });
   expect(await take(sqs, other.url)).toHaveLength(1);
+  expect(await events.updateEventBus({ Name: 'shop', Description: 'of the shop' })).toMatchObject({
+    Name: 'shop',
+    Arn: EventBusArn,
+  });
+  expect(await events.describeEventBus({ Name: 'shop' })).toMatchObject({ Description: 'of the shop', Arn: EventBusArn });
+  await refused(
+    events.updateEventBus({ Name: 'none', Description: 'x' }),
+    'ResourceNotFoundException',
+    'Event bus none does not exist.',
+  );
+  const DeadLetterConfig = { Arn: `arn:aws:sqs:us-east-1:${'1'.repeat(12)}:q` };
+  await refused(events.updateEventBus({ Name: 'shop', DeadLetterConfig }), 'NotImplemented');
   await refused(events.createEventBus({ Name: 'shop' }), 'ResourceAlreadyExistsException', 'Event bus shop already exists.');
   await refused(
     events.putRule({ Name: 'r', EventBusName: 'nobody', EventPattern }),

@@ -160,6 +160,9 @@ test('changes, lists, tags and the end of a stream', async () => {
     DeliveryStreamNames: ['a'],
     HasMoreDeliveryStreams: true,
   });
+  // What was never asked for is not shown: Terraform would replace the stream to take it away.
+  const { DeliveryStreamDescription: plain } = await firehose.describeDeliveryStream({ DeliveryStreamName: 'b' });
+  expect(plain?.Destinations?.[0]?.ExtendedS3DestinationDescription).not.toHaveProperty('DynamicPartitioningConfiguration');
   const next = await firehose.listDeliveryStreams({ ExclusiveStartDeliveryStreamName: 'a' });
   expect(next).toMatchObject({ DeliveryStreamNames: ['b'], HasMoreDeliveryStreams: false });
   const name = { DeliveryStreamName: 'a' };

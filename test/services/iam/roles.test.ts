@@ -256,6 +256,10 @@ test('a service-linked role is its service’s alone', async () => {
   await refused(iam.deleteRole({ RoleName }), 'UnmodifiableEntity', words, 400);
   await iam.updateRole({ RoleName, Description: 'scales' });
   expect((await iam.getRole({ RoleName })).Role?.Description).toBe('scales');
+  await iam.tagRole({ RoleName, Tags: [{ Key: 'team', Value: 'a' }] });
+  expect((await iam.listRoleTags({ RoleName })).Tags).toEqual([{ Key: 'team', Value: 'a' }]);
+  await iam.untagRole({ RoleName, TagKeys: ['team'] });
+  expect((await iam.listRoleTags({ RoleName })).Tags).toEqual([]);
   await refused(iam.updateRole({ RoleName, MaxSessionDuration: 7200 }), 'UnmodifiableEntity', words, 400);
   await refused(iam.updateAssumeRolePolicy({ RoleName, PolicyDocument: ec2 }), 'UnmodifiableEntity', words, 400);
   await refused(

@@ -167,7 +167,8 @@ describe('invocations', () => {
       EventBridgeParameters: { DetailType: 'tick', Source: 'my.app' },
       DeadLetterConfig: { Arn: letters.arn },
     };
-    await make('hourly', 'rate(1 hour)', Target);
+    // The Scheduler, unlike rules of event buses, takes the unit in either number.
+    await make('hourly', 'rate(1 hours)', Target);
     await advanceClock(cloud.endpoint, 3_600_000);
     const [dead] = await eventually(
       async () => {
@@ -198,7 +199,7 @@ describe('refusals', () => {
     const bad = (expression: string, message: string, more: Partial<CreateScheduleCommandInput> = {}, target: object = { Arn }) =>
       refused(make('s', expression, target, more), 'ValidationException', message);
     await bad('rate(10)', 'Invalid Schedule Expression rate(10).');
-    await bad('rate(1 minutes)', 'Invalid Schedule Expression rate(1 minutes).');
+    await bad('rate(1 weeks)', 'Invalid Schedule Expression rate(1 weeks).');
     await bad('at(2026-13-01T00:00:00)', 'Invalid Schedule Expression at(2026-13-01T00:00:00).');
     await bad('rate(1 hour)', 'Invalid Schedule Expression Timezone Mars/Olympus.', {
       ScheduleExpressionTimezone: 'Mars/Olympus',

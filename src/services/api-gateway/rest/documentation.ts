@@ -32,16 +32,17 @@ function describe({ id, location, properties }: DocumentationRow): Documentation
 function checkLocation(given: DocumentationPartLocation | undefined): DocumentationPartLocation {
   const allowed = places[given?.type ?? ''];
   if (given === undefined || allowed === undefined) throw badRequest('Invalid documentation part type specified');
+  // Terraform sends empty texts for what a part of this type does not have.
   for (const name of ['path', 'method', 'statusCode', 'name'] as const)
-    if (given[name] !== undefined && !allowed.includes(name))
+    if ((given[name] ?? '') !== '' && !allowed.includes(name))
       throw badRequest(`Invalid location: ${name} is not allowed for documentation parts of type ${given.type}`);
   if (allowed.includes('name') && (given.name ?? '') === '')
     throw badRequest(`Invalid location: name is required for documentation parts of type ${given.type}`);
   return {
     type: given.type,
-    ...(allowed.includes('path') ? { path: given.path ?? '/' } : {}),
-    ...(allowed.includes('method') ? { method: given.method ?? '*' } : {}),
-    ...(allowed.includes('statusCode') ? { statusCode: given.statusCode ?? '*' } : {}),
+    ...(allowed.includes('path') ? { path: given.path || '/' } : {}),
+    ...(allowed.includes('method') ? { method: given.method || '*' } : {}),
+    ...(allowed.includes('statusCode') ? { statusCode: given.statusCode || '*' } : {}),
     ...(allowed.includes('name') ? { name: given.name } : {}),
   };
 }

@@ -90,12 +90,21 @@ export function checkIntegration(integration: IntegrationDef, protocol: 'HTTP' |
   return integration;
 }
 
+/**
+ * Incoming messages of WebSocket APIs are text always (a binary frame ends the connection), so that CONVERT_TO_TEXT changes nothing
+ * ("Working with binary media types for WebSocket APIs").
+ */
+function checkContentHandling(operation: string, protocol: string, strategy: string | undefined): void {
+  if (strategy === undefined) return;
+  if (protocol === 'HTTP') throw badRequest('ContentHandlingStrategy is supported for WebSocket APIs only');
+  if (strategy !== 'CONVERT_TO_TEXT') throw parameterNotImplemented(operation, `ContentHandlingStrategy=${strategy}`);
+}
+
 export const integrationHandlers: HandlersOf<ApiGatewayV2> = {
   async CreateIntegration(input, ctx) {
     const { protocol } = await requireApi(ctx, input.ApiId);
     await checkConnection(ctx, protocol, input);
-    if (input.ContentHandlingStrategy !== undefined)
-      throw parameterNotImplemented('CreateIntegration', 'ContentHandlingStrategy');
+    checkContentHandling('CreateIntegration', protocol, input.ContentHandlingStrategy);
     const integration: IntegrationDef = {
       ...(given(input, ['ApiId']) as Integration),
       IntegrationId: ctx.id('gatewayPart'),
@@ -132,8 +141,7 @@ export const integrationHandlers: HandlersOf<ApiGatewayV2> = {
     const { protocol } = await requireApi(ctx, input.ApiId);
     const known = requirePart((await readDefinition(ctx, input.ApiId)).integrations, 'Integration', input.IntegrationId);
     await checkConnection(ctx, protocol, { ...known, ...given(input, ['ApiId', 'IntegrationId']) } as Integration);
-    if (input.ContentHandlingStrategy !== undefined)
-      throw parameterNotImplemented('UpdateIntegration', 'ContentHandlingStrategy');
+    checkContentHandling('UpdateIntegration', protocol, input.ContentHandlingStrategy);
     return changeDefinition(ctx, input.ApiId, (draft) => {
       const integration = requirePart(draft.integrations, 'Integration', input.IntegrationId);
       const changed: IntegrationDef = { ...integration, ...(given(input, ['ApiId', 'IntegrationId']) as Partial<Integration>) };
