@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { createAdmin } from './admin/admin.ts';
 import { containsAddress, parseCidr4, parseIp4 } from './base/cidr.ts';
-import { CloudClock, type ClockState } from './base/clock.ts';
+import { CloudClock } from './base/clock.ts';
 import { IdSource } from './base/ids.ts';
 import { createConsole } from './console/console.ts';
 import type { Door } from './console/door.ts';
@@ -22,6 +22,7 @@ import { createServer, type Router } from './gateway/server.ts';
 import { createUpgrader } from './gateway/web.ts';
 import { createWelcome } from './gateway/welcome.ts';
 import { CertificateAuthority } from './kernel/certificate-authority.ts';
+import { readClock } from './kernel/clock-mover.ts';
 import type { WebName } from './kernel/context.ts';
 import { Kernel } from './kernel/kernel.ts';
 import { createLog, type Log } from './kernel/log.ts';
@@ -49,7 +50,7 @@ import type { SnsApi } from './services/sns/api.ts';
 import { services } from './services/index.ts';
 import type { StsApi } from './services/sts/api.ts';
 import { openLmdbStore } from './store/lmdb/lmdb-store.ts';
-import type { Store, Value } from './store/store.ts';
+import type { Store } from './store/store.ts';
 
 export const version = '0.1.0';
 
@@ -98,8 +99,6 @@ export interface Cloud {
   close(): Promise<void>;
 }
 
-const clockKey = ['k', 'clock'] as const;
-
 /** Starts a cloud; resolves when it answers. Rejects with PilviError for host trouble (folder locked, port taken). */
 export async function startCloud(options: CloudOptions): Promise<Cloud> {
   await mkdir(options.data, { recursive: true });
@@ -109,9 +108,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const [store, index, planes] = await openParts(options);
   const { fabric, machines, volumes, functions } = planes;
   const vault = await openVault(options.data, ids);
-  const clock = new CloudClock((await store.get(clockKey)) as ClockState | undefined);
-  const saveClock = () => store.transact((tx) => tx.put(clockKey, clock.state as unknown as Value));
-  await saveClock();
+  const clock = new CloudClock(await readClock(store));
   const limits = [...new Set([fabric.unavailable, machines.unavailable])].filter((limit) => limit !== undefined);
   const shortcomings = listShortcomings(machines, volumes);
   const endpoints = unboundEndpoints(fabric);
@@ -129,9 +126,10 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       settings: { strictImages: options.strictImages, newAccounts: options.newAccounts },
     },
   });
+  await kernel.mover.save();
   const names = options.dns === undefined ? undefined : await dns.listen({ kind: 'authoritative', ...options.dns });
   const facts = { version, data: path.resolve(options.data), limits, shortcomings, dnsPort: names?.port };
-  const admin = createAdmin({ kernel, index, ...facts, certificates, saveClock, ...hardwareOf(kernel) });
+  const admin = createAdmin({ kernel, index, ...facts, certificates, ...hardwareOf(kernel) });
   const pages = createConsole(kernel, doorOf(kernel), marketOf(kernel));
   const signers = signersOf(kernel);
   const upgrader = createUpgrader(kernel);

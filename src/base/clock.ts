@@ -26,14 +26,22 @@ export interface Clock {
   readonly state: ClockState;
   /** Calls back whenever `state` changes; returns how to forget it. */
   onMove(listener: () => void): () => void;
-  /** Calls back once cloud time has reached `due`, however it gets there; returns a cancel function. Precision of a timer. */
-  at(due: Millis, callback: () => void): () => void;
+  /** Where time is being moved to; the present when nobody moves it. What would fill a long past by itself need not begin before. */
+  readonly heading: Millis;
+  /**
+   * Calls back once cloud time has reached `due`, however it gets there; returns a cancel function. Precision of a timer. Time that is being moved stops
+   * there, so that what follows counts from it, unless `passing` says that it need not: nothing but the wait ends then.
+   */
+  at(due: Millis, callback: () => void, passing?: 'passing'): () => void;
   /** Resolves after `real` milliseconds of real time, or as soon as `signal` aborts. For host input and output, and retries. */
   pause(real: Millis, signal?: AbortSignal): Promise<void>;
+  /** Resolves when all that could go on without waiting has gone on. */
+  turn(): Promise<void>;
 }
 
 interface Waiter {
   due: Millis;
+  passing: boolean;
   callback: () => void;
 }
 
@@ -44,9 +52,14 @@ const speedMax = 1_000_000;
 /** `setTimeout` overflows above this many milliseconds. */
 const timerMax = 2 ** 31 - 1;
 
-/** The cloud's clock. Starts at real time and real speed; `advance`, `setSpeed` and `freeze` move it. Never goes backwards. */
+/**
+ * The cloud's clock. Starts at real time and real speed; `advance`, `setSpeed` and `freeze` move it. Never goes backwards. It jumps; who wants what is due on
+ * the way to happen in its own time holds it, takes it from stop to stop and releases it (kernel/clock-mover.ts).
+ */
 export class CloudClock implements Clock {
   #state: ClockState;
+  /** While it is held: where it is being moved to, and how it goes on after. */
+  #held: { goal: Millis; after: ClockState } | undefined;
   #waiters = new Set<Waiter>();
   #listeners = new Set<() => void>();
   #timer: NodeJS.Timeout | undefined;
@@ -66,15 +79,58 @@ export class CloudClock implements Clock {
     return this.#real();
   }
 
-  /** What to persist so that a restart continues from the same cloud time. */
   get state(): ClockState {
     return this.#state;
   }
 
+  /** What to persist so that a restart continues from the same cloud time: of a held clock, from there at the speed from before. */
+  get lasting(): ClockState {
+    return this.#held === undefined ? this.#state : { ...this.#state, speed: this.#held.after.speed };
+  }
+
+  get heading(): Millis {
+    return Math.max(this.now(), this.#held?.goal ?? 0);
+  }
+
+  /** Time stands still until `release`, but for `stepTo`. Throws RangeError as `advance` does. Resolves nothing by itself. */
+  hold(by: Millis): void {
+    this.#checkAmount(by);
+    const { speed } = this.lasting;
+    this.#rebase(0, 0);
+    const { cloudAnchor, realAnchor } = this.#state;
+    const goal = cloudAnchor + by;
+    this.#held = { goal, after: { speed, cloudAnchor: goal, realAnchor } };
+  }
+
+  /** Takes a held clock on to a time; never back. */
+  stepTo(at: Millis): void {
+    this.#rebase(0, Math.max(0, at - this.now()));
+  }
+
+  /** How a held clock goes on: the real time for which it was held has passed for it too, so that an advance adds its amount and no less. */
+  get after(): ClockState {
+    return this.#held?.after ?? this.#state;
+  }
+
+  /** A held clock goes on; from where it stands when that is not yet its goal. */
+  release(): void {
+    const held = this.#held;
+    if (held === undefined) return;
+    this.#held = undefined;
+    if (this.now() < held.goal) this.#rebase(held.after.speed, 0);
+    else this.#set(held.after);
+  }
+
+  /** The earliest time at which somebody waits to go on; Infinity when nobody does. */
+  nextStop(): Millis {
+    let next = Number.POSITIVE_INFINITY;
+    for (const { due, passing } of this.#waiters) if (!passing) next = Math.min(next, due);
+    return next;
+  }
+
   /** Moves cloud time forward. Throws RangeError for a negative amount, because time never goes back, and for one beyond the year 9999. */
   advance(by: Millis): void {
-    if (!(by >= 0)) throw new RangeError('The clock only moves forward.');
-    if (this.now() + by > timeMax) throw new RangeError('The clock ends with the year 9999.');
+    this.#checkAmount(by);
     this.#rebase(this.#state.speed, by);
   }
 
@@ -92,8 +148,8 @@ export class CloudClock implements Clock {
     };
   }
 
-  at(due: Millis, callback: () => void): () => void {
-    const waiter = { due, callback };
+  at(due: Millis, callback: () => void, passing?: 'passing'): () => void {
+    const waiter = { due, callback, passing: passing !== undefined };
     this.#waiters.add(waiter);
     this.#arm();
     return () => {
@@ -114,8 +170,21 @@ export class CloudClock implements Clock {
     });
   }
 
+  turn(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve));
+  }
+
+  #checkAmount(by: Millis): void {
+    if (!(by >= 0)) throw new RangeError('The clock only moves forward.');
+    if (this.now() + by > timeMax) throw new RangeError('The clock ends with the year 9999.');
+  }
+
   #rebase(speed: number, by: Millis): void {
-    this.#state = { speed, cloudAnchor: this.now() + by, realAnchor: this.#real() };
+    this.#set({ speed, cloudAnchor: this.now() + by, realAnchor: this.#real() });
+  }
+
+  #set(state: ClockState): void {
+    this.#state = state;
     for (const listener of this.#listeners) listener();
     this.#fire();
   }

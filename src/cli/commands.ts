@@ -90,8 +90,23 @@ export async function clock(args: readonly string[]): Promise<number> {
         throw new PilviError('BadOption', 'clock takes advance DURATION, speed FACTOR, freeze or resume.');
     }
   })();
-  const state = await callAdmin<{ time: string; speed: number }>(target, change === undefined ? 'GET' : 'POST', 'clock', change);
-  return print(target, state, `${state.time}, speed ${state.speed}`);
+  const state = await callAdmin<ClockAnswer>(target, change === undefined ? 'GET' : 'POST', 'clock', change);
+  return print(target, state, `${state.time}, speed ${state.speed}${describeAdvance(state)}`);
+}
+
+/** What the clock is, and after an advance how that went (src/kernel/clock-mover.ts). */
+interface ClockAnswer {
+  time: string;
+  speed: number;
+  grainMillis?: number;
+  unsettled?: number;
+}
+
+/** Says where an advance met its bounds; empty where it did not. */
+function describeAdvance({ grainMillis = 0, unsettled = 0 }: ClockAnswer): string {
+  const grain = `\nSo much was due that the clock stopped every ${Math.ceil(grainMillis / 1000)} s of its time at last: what begins when a wait ends may have begun as much later.`;
+  const left = `\nAt ${unsettled} of its stops something was still under way after the time that the clock waits for it.`;
+  return (grainMillis > 0 ? grain : '') + (unsettled > 0 ? left : '');
 }
 
 interface ChaosState {

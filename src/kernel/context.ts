@@ -128,6 +128,11 @@ export interface Context extends Scope {
   internal<Api>(service: string): Promise<Api>;
   /** A part of the platform (planes, identity…), by name; throws when boot did not provide it. */
   part<Name extends keyof Parts>(name: Name): Parts[Name];
+  /**
+   * Counts work that goes on beside its job as under way, so that a moving clock waits for its end, within bounds. Not for what itself waits for the clock,
+   * or for somebody to come. Returns it.
+   */
+  underWay<T>(work: Promise<T>): Promise<T>;
   /** Adds a line to the request's trace. */
   trace(line: string): void;
   /** Calls back when the caller has gone away before its answer, for operations that wait; returns how to forget it. */

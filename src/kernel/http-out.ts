@@ -50,7 +50,11 @@ export interface HttpAnswer {
 }
 
 /** Sends one request; certificates of the cloud's own authority are trusted. Follows no redirect. Never rejects. */
-export async function sendHttp(ctx: Context, request: HttpRequest): Promise<HttpAnswer> {
+export function sendHttp(ctx: Context, request: HttpRequest): Promise<HttpAnswer> {
+  return ctx.underWay(exchange(ctx, request));
+}
+
+async function exchange(ctx: Context, request: HttpRequest): Promise<HttpAnswer> {
   const { url: address, method, headers, body, timeoutMillis, signal } = request;
   const bytesMax = request.answerBytesMax ?? answerBytesMax;
   if (!URL.canParse(address)) return none(`Not a URL: ${address}`);

@@ -8,11 +8,13 @@ import type { CloudClock } from '../base/clock.ts';
 import type { IdSource } from '../base/ids.ts';
 import type { Store } from '../store/store.ts';
 import { clearAccount, defineTable, scopedReader } from '../store/tables.ts';
+import { Activity } from './activity.ts';
 import { authorise, authoriseChecks } from './authorise.ts';
 import { Bus, deliveryTask } from './bus.ts';
 import { isOwnService, serviceCaller, viaService } from './caller.ts';
 import { ApiChaos } from './chaos.ts';
 import type { ServiceClients } from './clients.generated.ts';
+import { ClockMover } from './clock-mover.ts';
 import type { Context, Parts, Scope, ServiceCaller, WebName } from './context.ts';
 import { AwsError, notImplemented } from './errors.ts';
 import type { Log } from './log.ts';
@@ -66,6 +68,8 @@ export class Kernel {
   readonly bus: Bus;
   readonly recorder: Recorder;
   readonly reconcilers: Reconcilers;
+  readonly activity = new Activity();
+  readonly mover: ClockMover;
   readonly chaos: ApiChaos;
   readonly traces: Traces;
   readonly zones: ZoneFaults;
@@ -82,10 +86,16 @@ export class Kernel {
     this.zones = new ZoneFaults(store, clock, parts.fabric);
     this.parts = { ...parts, zones: this.zones, webNames: this.webNames };
     this.registry = new Registry(services, (definition) => this.#loaded(definition));
-    this.scheduler = new Scheduler({ store, clock, log, concurrency: jobConcurrency, run: (job) => this.#fire(job) });
+    this.scheduler = new Scheduler({
+      ...{ store, clock, log, concurrency: jobConcurrency },
+      run: (job) => this.#fire(job),
+      stands: ({ service, region }) => this.#stands(service, region),
+    });
     this.bus = new Bus(this.registry, () => this.scheduler, clock, ids);
     this.recorder = new Recorder(store, clock, log);
     this.reconcilers = new Reconcilers(clock, log, (service, key, task) => this.systemContext(service, key, task));
+    const { scheduler, reconcilers, activity, recorder } = this;
+    this.mover = new ClockMover({ store, clock, scheduler, reconcilers, activity, recorder });
     this.chaos = new ApiChaos(clock);
     this.traces = new Traces(() => clock.realNow());
   }
@@ -184,6 +194,7 @@ export class Kernel {
     const wake = (definition: ServiceDefinition | undefined): void => {
       const reconciler = definition?.reconcilers?.[name];
       if (reconciler === undefined) this.log('error', 'A hint names no reconciler, by a bug of Pilvi.', { service, name });
+      else if (reconciler.decides === true && this.#stands(service, key.region)) return;
       else this.reconcilers.hint(service, name, reconciler, key);
     };
     const ready = this.registry.ready(service);
@@ -198,6 +209,7 @@ export class Kernel {
   async setZoneDown(zone: string, down: boolean): Promise<void> {
     await this.zones.set(zone, down);
     await this.#visitEverything();
+    this.scheduler.look();
     await this.reconcilers.idle();
   }
 
@@ -211,6 +223,8 @@ export class Kernel {
     await this.#rememberUse(this.#readyServices());
     this.#settingUp.clear();
     if (account === undefined) {
+      // Time never goes back, so the clock is no part of what is emptied.
+      await this.mover.save();
       this.chaos.clear();
       await this.zones.load();
     }
@@ -219,6 +233,11 @@ export class Kernel {
       await this.#visitEverything();
       await this.reconcilers.idle();
     }
+  }
+
+  /** What a service does by itself in a Region stops with the Region, and goes on where it was when that is back. Global services are in no Region. */
+  #stands(service: string, region: string): boolean {
+    return this.zones.downSince(region) !== undefined && this.registry.ready(service)?.global !== true;
   }
 
   #readyServices(): ServiceDefinition[] {
@@ -299,7 +318,10 @@ export class Kernel {
   async #visitAll(definition: ServiceDefinition): Promise<void> {
     for (const [name, reconciler] of Object.entries(definition.reconcilers ?? {})) {
       const keys = await reconciler.keys(this.systemContext(definition.name, nobody, name));
-      for (const key of keys) this.reconcilers.hint(definition.name, name, reconciler, key);
+      for (const key of keys) {
+        if (reconciler.decides === true && this.#stands(definition.name, key.region)) continue;
+        this.reconcilers.hint(definition.name, name, reconciler, key);
+      }
     }
   }
 

@@ -51,9 +51,14 @@ export class Reconcilers {
     if (!target.running) this.#enqueue(target);
   }
 
+  /** Something is being worked on, or about to be. */
+  get busy(): boolean {
+    return this.#busy > 0 || this.#queue.length > 0;
+  }
+
   /** Resolves when nothing is being worked on or waiting (failing keys that pause before their next try do not count). */
   idle(): Promise<void> {
-    if (this.#busy === 0 && this.#queue.length === 0) return Promise.resolve();
+    if (!this.busy) return Promise.resolve();
     return new Promise((resolve) => this.#idleWaiters.push(resolve));
   }
 
@@ -88,7 +93,7 @@ export class Reconcilers {
       void this.#run(target).finally(() => {
         this.#busy -= 1;
         this.#pump();
-        if (this.#busy === 0 && this.#queue.length === 0) for (const done of this.#idleWaiters.splice(0)) done();
+        if (!this.busy) for (const done of this.#idleWaiters.splice(0)) done();
       });
     }
   }

@@ -122,6 +122,10 @@ export class RequestContext implements Context {
     return part;
   }
 
+  underWay<T>(work: Promise<T>): Promise<T> {
+    return this.#kernel.activity.track(work);
+  }
+
   trace(line: string): void {
     this.#trace?.add(line);
   }
@@ -171,7 +175,9 @@ class RowTransaction implements Transaction {
   }
 
   schedule(waiting: Waiting): Promise<void> {
-    return this.#kernel.scheduler.schedule(this.#tx, { ...waiting, ...this.#place() });
+    const place = this.#place();
+    const watch = this.#kernel.registry.ready(place.service)?.watches?.includes(waiting.task);
+    return this.#kernel.scheduler.schedule(this.#tx, { ...waiting, ...place, watch });
   }
 
   unschedule(task: string, key: string): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * The scheduler: waiting is a row with a due time. Nothing in the process remembers what is to come, so a restart, a clock that jumps 30 days and
+ * The scheduler: waiting is a row with a due time. Nothing in the process remembers what is to come, so a restart after 30 days, a clock that was moved and
  * an ordinary second are one path: look for rows that are due, fire them in order, remove each when it has succeeded.
  *
  * A job is known by (service, task, account, region, key); scheduling it again replaces it. The job row lies in its account and region, so a reset
@@ -44,6 +44,8 @@ export interface Job extends JobIdentity {
   payload?: Value | undefined;
   /** Jobs of one lane within a service, account and region fire one after the other. Default: every job is a lane of its own. */
   lane?: string | undefined;
+  /** It looks at how things stand, again and again, and catches up by itself: time that is being moved does not stop for each of its looks. */
+  watch?: boolean | undefined;
 }
 
 export interface DueJob extends Job {
@@ -66,6 +68,15 @@ interface JobRow extends DueJob {
 interface DueRow extends JobIdentity {
   due: Millis;
   sequence: number;
+  watch?: boolean;
+}
+
+/** What is due next, of what comes before some time. */
+export interface Upcoming {
+  /** The first job after the present that is no watch. */
+  job: Millis;
+  /** The first watch, those that are held back included. */
+  watch: Millis;
 }
 
 /** Key of a pointer. */
@@ -96,6 +107,8 @@ export interface SchedulerOptions {
   clock: Clock;
   /** Does the job's work. May be called again for the same job after a failure or a crash. */
   run: (job: DueJob) => Promise<void>;
+  /** Jobs that must wait though they are due, because what would do them is down; `look` when that may have changed. Default: none. */
+  stands?: ((job: JobIdentity) => boolean) | undefined;
   /** Most jobs at once. */
   concurrency: number;
   log: Log;
@@ -121,6 +134,7 @@ export class Scheduler {
   #started = false;
   #looking = false;
   #lookAgain = false;
+  #watchesHeld = false;
   #idlers: { resolve: () => void; reject: (error: unknown) => void }[] = [];
   /** The next wake-up by cloud time. */
   #wakeDue = Number.POSITIVE_INFINITY;
@@ -135,11 +149,12 @@ export class Scheduler {
   /** Puts a job into the transaction; an earlier one of the same identity is replaced, also while it runs (then it runs once more). */
   async schedule(tx: StoreTransaction, job: Job): Promise<void> {
     await this.#unlink(tx, job);
-    const { service, task, account, region, key, due } = job;
+    const { service, task, account, region, key, due, payload, lane } = job;
     const identity = { service, task, account, region, key };
+    const watch = job.watch === true ? { watch: true } : {};
     const sequence = await this.#nextSequence(tx);
-    await scopedWriter(tx, Jobs, job).put({ ...identity, due, payload: job.payload, lane: job.lane, sequence, attempts: 0 });
-    await scopedWriter(tx, Due, cloud).put({ ...identity, due, sequence });
+    await scopedWriter(tx, Jobs, job).put({ ...identity, ...watch, due, payload, lane, sequence, attempts: 0 });
+    await scopedWriter(tx, Due, cloud).put({ ...identity, ...watch, due, sequence });
     tx.afterCommit(() => {
       this.#scheduled++;
       if (isBefore([due, sequence], this.#first)) this.#first = [due, sequence];
@@ -179,6 +194,42 @@ export class Scheduler {
       this.#idlers.push({ resolve, reject });
       this.#look();
     });
+  }
+
+  /** Something runs, or is being looked for. */
+  get busy(): boolean {
+    return this.#running.size > 0 || this.#looking;
+  }
+
+  /** Whether watches that are due wait until they are let go: while time is being moved, they look at some of its stops only. */
+  holdWatches(held: boolean): void {
+    this.#watchesHeld = held;
+    if (!held) this.#look();
+  }
+
+  /** What stood may go on. */
+  look(): void {
+    this.#look();
+  }
+
+  /** What is due next, up to a time; Infinity for what there is not. */
+  async upcoming(until: Millis): Promise<Upcoming> {
+    const { clock, stands } = this.#options;
+    const now = clock.now();
+    const reader = scopedReader(this.#options.store, Due, cloud);
+    const found: Upcoming = { job: Number.POSITIVE_INFINITY, watch: Number.POSITIVE_INFINITY };
+    let after: DuePosition = [this.#first[0], this.#first[1] - 1];
+    for (;;) {
+      const page = await reader.list({ after, before: [until, Number.POSITIVE_INFINITY], limit: pageRows });
+      for (const row of page) {
+        if (stands?.(row) === true) continue;
+        if (row.watch === true) found.watch = Math.min(found.watch, row.due);
+        else if (row.due > now) return { ...found, job: row.due };
+      }
+      const last = page.at(-1);
+      if (page.length < pageRows || last === undefined) return found;
+      after = [last.due, last.sequence];
+    }
   }
 
   /** Jobs that wait, in order of due time, those that run now included. */
@@ -252,7 +303,7 @@ export class Scheduler {
 
   /** Starts what may start. Returns the real milliseconds after which there may be more, if nothing else happens. */
   async #startDue(): Promise<Millis> {
-    const { store, clock, concurrency } = this.#options;
+    const { store, clock, concurrency, stands } = this.#options;
     const now = clock.now();
     const reader = scopedReader(store, Due, cloud);
     const taken = new Set(this.#running.keys());
@@ -265,6 +316,7 @@ export class Scheduler {
       if (first && scheduled === this.#scheduled) this.#first = page[0] ? [page[0].due, page[0].sequence] : nowEnd;
       for (const due of page) {
         if (this.#running.size >= concurrency || !this.#started) return waitMillis;
+        if ((due.watch === true && this.#watchesHeld) || stands?.(due) === true) continue;
         const job = await this.#jobOf(due);
         if (job === undefined) {
           await this.#sweep(due);
@@ -308,10 +360,12 @@ export class Scheduler {
     this.#cancelWake();
     this.#wakeDue = next?.due ?? Number.POSITIVE_INFINITY;
     if (next === undefined || !this.#started) return;
-    this.#cancelWake = clock.at(next.due, () => {
+    const wake = (): void => {
       this.#wakeDue = Number.POSITIVE_INFINITY;
       this.#look();
-    });
+    };
+    // Who moves the clock asks for what is due here, so this is no stop of its own.
+    this.#cancelWake = clock.at(next.due, wake, 'passing');
   }
 
   /** Looks again after a pause of real time; replaces the pause before. */

@@ -77,6 +77,11 @@ export type Task = (job: FiredJob, ctx: Context) => Promise<void>;
  * again after a failure. `keys` lists all that should be looked at, also what exists on the machine and has no row any more.
  */
 export interface Reconciler {
+  /**
+   * It decides what there is to be (instances of a group, calls of functions), so it stands while its Region is down. The others make real what was
+   * decided, the end of what runs in a Region that went down included.
+   */
+  decides?: boolean;
   keys(ctx: Context): Promise<readonly ReconcileKey[]>;
   run(target: ReconcileKey, ctx: Context): Promise<void>;
 }
@@ -198,6 +203,11 @@ export interface ServiceDefinition<Name extends keyof ServiceClients = keyof Ser
   /** Runs after authorisation and before every handler: a service's common rules, as EC2's DryRun. */
   before?: (input: Readonly<Record<string, unknown>>, ctx: Context) => void | Promise<void>;
   tasks?: Readonly<Record<string, Task>>;
+  /**
+   * Tasks that look at how things stand, again and again, and catch up by themselves when the clock was moved. They look at some of the stops of a moving
+   * clock only (kernel/clock-mover.ts): name here what runs every few minutes or more often whether or not there is anything to do.
+   */
+  watches?: readonly string[];
   reconcilers?: Readonly<Record<string, Reconciler>>;
   /** Subscriptions to other services' events, by `source:detailType`; `*` for all. */
   events?: Readonly<Record<string, (event: DomainEvent, ctx: Context) => Promise<void>>>;

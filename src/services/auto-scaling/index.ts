@@ -55,6 +55,7 @@ export default defineService({
     ...warmPoolHandlers,
   },
   authorise: authorisations,
+  watches: ['look'],
   tasks: { look, hookTimeout, predict, schedule, send },
   reconcilers: { groups },
   events: {

@@ -247,6 +247,7 @@ async function scale(ctx: Context, name: string): Promise<void> {
 }
 
 export const groups: Reconciler = {
+  decides: true,
   async keys(ctx) {
     return (await ctx.everywhere(Groups)).map(({ scope, row }) => ({ ...scope, key: row.name }));
   },

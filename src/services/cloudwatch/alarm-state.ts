@@ -9,7 +9,7 @@ import { describeQuery, QueryRun } from './queries.ts';
 import { times } from './rules.ts';
 import { AlarmHistory, Alarms, type AlarmRow, type AlarmState, type CompositeAlarmRow, type MetricAlarmRow } from './state.ts';
 
-/** After a longer jump of the clock than this, alarms are evaluated for the last part of it only: a minute's work for a year would take minutes. */
+/** Of a longer way that the clock is moved than this, alarms are evaluated in the last part only: a minute's work for a year would take minutes. */
 const jumpedMax = times.day;
 
 /** Milliseconds between evaluations: a minute, ten seconds for alarms on high resolution ("Evaluating an alarm"). */
@@ -118,7 +118,7 @@ export const evaluate: Task = async ({ key, due }, ctx) => {
   await ctx.transact(async (tx) => {
     const current = await tx.table(Alarms).get(key);
     if (current?.kind !== 'metric' || current.updated !== row.updated) return;
-    await scheduleEvaluation(tx, current, Math.max(due, ctx.clock.now() - jumpedMax));
+    await scheduleEvaluation(tx, current, Math.max(due, ctx.clock.heading - jumpedMax));
     const state = verdict === 'keep' ? current.state : verdict.state;
     if (verdict !== 'keep' && state !== current.state) {
       const value = verdict.recent.at(-1);

@@ -17,6 +17,7 @@ export default defineService({
   tables: [Metrics, Chunks, Alarms, AlarmHistory, Dashboards],
   handlers: { ...metricHandlers, ...dataHandlers, ...alarmHandlers, ...dashboardHandlers, ...tagHandlers },
   authorise: authorisations,
+  watches: ['evaluate'],
   tasks: { evaluate, composite, act },
   api: createApi,
 });

@@ -5,7 +5,7 @@ import type { Context } from '../../kernel/context.ts';
 import { AwsError, parameterNotImplemented } from '../../kernel/errors.ts';
 import type { AuthorisationsOf, HandlersOf } from '../../kernel/service.ts';
 import { costOf, unitOf } from './prices.ts';
-import { Usage, type UsageRow } from './usage.ts';
+import { Usage, type UsageRow } from '../../kernel/usage.ts';
 
 /** Costs that are the same as long as there are no discounts, refunds and reservations. */
 const costMetrics = ['AmortizedCost', 'BlendedCost', 'NetAmortizedCost', 'NetUnblendedCost', 'UnblendedCost'];

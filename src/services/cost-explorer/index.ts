@@ -1,8 +1,7 @@
 /** Cost Explorer: what services say was used, at list price. So far S3, EC2's instances, EBS, Network Load Balancers and Route 53's name servers say so; what nobody says costs nothing here. */
 import { defineService } from '../../kernel/service.ts';
-import { createApi } from './api.ts';
 import { costChecks, costHandlers } from './cost-and-usage.ts';
-import { Usage } from './usage.ts';
+import { Usage } from '../../kernel/usage.ts';
 
 export default defineService({
   name: 'cost-explorer',
@@ -10,5 +9,4 @@ export default defineService({
   tables: [Usage],
   handlers: costHandlers,
   authorise: costChecks,
-  api: createApi,
 });

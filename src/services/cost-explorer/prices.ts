@@ -2,7 +2,7 @@
  * List prices in US dollars, those of us-east-1 ("Amazon S3 pricing", "Amazon EBS pricing", first tier of each, as of 2025). They stand for every Region: what differs between
  * Regions, volume tiers and the free tier are left out.
  */
-import { bareUsageType, type UsageRow } from './usage.ts';
+import { bareUsageType, type UsageRow } from '../../kernel/usage.ts';
 
 interface Price {
   perUnit: number;

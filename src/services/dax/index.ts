@@ -20,6 +20,7 @@ export default defineService({
   handlers: { ...clusterHandlers, ...subnetGroupHandlers, ...parameterHandlers, ...eventHandlers, ...tagHandlers },
   authorise: authorisations,
   reconcilers: { clusters },
+  watches: ['publishMetrics'],
   tasks: { maintain, publishMetrics, releaseNode },
   start: async (ctx) => {
     const caches = ctx.part('caches');

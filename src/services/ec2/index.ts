@@ -86,7 +86,7 @@ import { ZoneGroups, zoneHandlers } from './zones.ts';
 
 export default defineService({
   name: 'ec2',
-  uses: ['cloudwatch', 'cloudwatch-logs', 'cost-explorer', 'elastic-load-balancing-v2', 'iam', 'kms', 'rbin', 's3', 'ssm', 'sts'],
+  uses: ['cloudwatch', 'cloudwatch-logs', 'elastic-load-balancing-v2', 'iam', 'kms', 'rbin', 's3', 'ssm', 'sts'],
   tables: [
     ...[Vpcs, Subnets, RouteTables, InternetGateways, NetworkAcls, DhcpOptions, Interfaces, SecurityGroups, SecurityGroupRules],
     ...[
@@ -187,6 +187,7 @@ export default defineService({
   }),
   paths: { pathOf },
   reconcilers: { links, networks, machines, images, volumes, snapshots, ...networkingReconcilers },
+  watches: ['sampleInstance', 'collectFlows'],
   tasks: {
     ...{ emptyRecycleBin, endVolumeModification, moveFastRestores, moveSnapshotTier },
     forgetInstance,

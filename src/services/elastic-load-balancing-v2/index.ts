@@ -18,7 +18,7 @@ import { finishDraining, lookAtDraining, onInstanceChange, targetHandlers } from
 
 export default defineService({
   name: 'elastic-load-balancing-v2',
-  uses: ['acm', 'cloudwatch', 'cost-explorer', 'ec2', 'elastic-load-balancing', 'iam', 'lambda', 's3'],
+  uses: ['acm', 'cloudwatch', 'ec2', 'elastic-load-balancing', 'iam', 'lambda', 's3'],
   tables,
   handlers: {
     ...balancerHandlers,
@@ -32,6 +32,7 @@ export default defineService({
   authorise: authorisations,
   api: createApi,
   reconcilers: { balancers },
+  watches: ['checkHealth', 'lookAtDraining', 'publishMetrics'],
   tasks: { checkHealth, finishDraining, lookAtDraining, publishMetrics },
   events: {
     'aws.ec2:EC2 Instance State-change Notification': async ({ detail }, ctx) => {

@@ -4,9 +4,9 @@
  */
 import type { Context } from '../../kernel/context.ts';
 import type { Task } from '../../kernel/service.ts';
+import { charge, type UsageLine } from '../../kernel/usage.ts';
 import type { ProxyCounts } from '../../planes/proxy/types.ts';
 import type { CloudWatchApi, ServiceDatum } from '../cloudwatch/api.ts';
-import type { CostExplorerApi } from '../cost-explorer/api.ts';
 import { balancerPart, groupPart } from './arns.ts';
 import { deliverLogs, keepLines } from './logs.ts';
 import { type BalancerRow, Balancers, Groups, Rules, Targets } from './state.ts';
@@ -61,31 +61,27 @@ export const publishMetrics: Task = async (job, ctx) => {
   const data: ServiceDatum[] = [];
   for (const { zone, taken } of counts) if (taken !== undefined) data.push(...countedData(row, zone, taken, at));
   if (row.type === 'application') data.push(...(await perTarget(ctx, row, counts, at)));
-  else
-    await chargeTransfer(
-      ctx,
-      counts.flatMap(({ taken }) => taken?.counts ?? []),
-      at,
-    );
   data.push(...(await hostData(ctx, row, at)));
   const namespace = row.type === 'application' ? 'AWS/ApplicationELB' : 'AWS/NetworkELB';
   if (data.length > 0) await (await ctx.internal<CloudWatchApi>('cloudwatch')).putMetrics(ctx, namespace, data);
   await deliverLogs(ctx, row, at, ctx.clock.now());
   // A jump of the clock is one long minute: nothing was counted in those between.
   const due = Math.max(job.due + minute, Math.floor(ctx.clock.now() / minute) * minute);
-  await ctx.transact((tx) => tx.schedule({ task: 'publishMetrics', key: row.arn, due }));
+  const traffic = row.type === 'application' ? [] : counts.flatMap(({ taken }) => taken?.counts ?? []);
+  await ctx.transact(async (tx) => {
+    await charge(tx, transferLines(ctx, traffic, at));
+    await tx.schedule({ task: 'publishMetrics', key: row.arn, due });
+  });
 };
 
 const gigabyte = 1024 ** 3;
 
 /** Traffic between zones stands on the bill, once for each of the two ends ("Amazon EC2 pricing", data transfer within the same Region). Between an Application Load Balancer and its targets it is free. */
-async function chargeTransfer(ctx: Context, counts: ProxyCounts['counts'], at: number): Promise<void> {
+function transferLines({ account, region }: Context, counts: ProxyCounts['counts'], at: number): UsageLine[] {
   const bytes = counts.reduce((sum, { name, value }) => sum + (name === 'bytes.across' ? value : 0), 0);
-  if (bytes === 0) return;
-  const { account, region } = ctx;
+  if (bytes === 0) return [];
   const line = { account, region, at, service: 'EC2 - Other', usageType: 'DataTransfer-Regional-Bytes' };
-  const costs = await ctx.internal<CostExplorerApi>('cost-explorer');
-  await costs.addUsage([{ ...line, operation: 'LoadBalancing', amount: (2 * bytes) / gigabyte }]);
+  return [{ ...line, operation: 'LoadBalancing', amount: (2 * bytes) / gigabyte }];
 }
 
 function countedData(row: BalancerRow, nodeZone: string, taken: ProxyCounts, at: number): ServiceDatum[] {

@@ -40,6 +40,7 @@ export default defineService({
   authorise: checks,
   api: createApi,
   reconcilers: { classics },
+  watches: ['checkInstances'],
   tasks: { checkInstances, finishDraining },
   events: {
     'aws.ec2:EC2 Instance State-change Notification': async ({ detail }, ctx) => {

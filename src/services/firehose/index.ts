@@ -13,5 +13,6 @@ export default defineService({
   handlers: { ...streamHandlers, ...recordHandlers },
   authorise: { ...streamChecks, ...recordChecks },
   dataOperations: ['PutRecord', 'PutRecordBatch'],
+  watches: ['pull'],
   tasks: { settle, flush, pull },
 });

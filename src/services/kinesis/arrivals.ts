@@ -32,7 +32,7 @@ class Arrivals {
         this.#waiters.set(name, waiters);
         waiters.add(done);
       }
-      const cancel = this.#clock.at(deadline, done);
+      const cancel = this.#clock.at(deadline, done, 'passing');
       const forget = interrupt(done);
     });
   }

@@ -243,6 +243,8 @@ export interface PositionRow {
   /** Last record that is done with. */
   sequence?: string | undefined;
   ended: boolean;
+  /** When a mapping that begins with what comes began with the shard; 0 for a shard that came later than the mapping, which is read whole. */
+  since?: Millis | undefined;
   /** The tumbling window that is open. */
   window?: WindowState | undefined;
 }

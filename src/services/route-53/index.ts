@@ -23,7 +23,7 @@ import { zoneHandlers } from './zones.ts';
 export default defineService({
   name: 'route-53',
   global: true,
-  uses: ['cloudwatch', 'cloudwatch-logs', 'cost-explorer', 'ec2'],
+  uses: ['cloudwatch', 'cloudwatch-logs', 'ec2'],
   tables: [
     ...[Zones, ZoneOwners, RecordSets, Changes, DelegationSets, Tags, CidrCollections, Places, HealthChecks, HealthStates],
     ...[QueryLogs, LoggedZones, TrafficPolicies, TrafficInstances],
@@ -41,6 +41,7 @@ export default defineService({
   },
   authorise: authorisations,
   reconcilers: { zones: zoneReconciler, checks: checkReconciler },
+  watches: ['probe'],
   tasks: { probe: probeTask },
   events: { 'aws.cloudwatch:CloudWatch Alarm State Change': onAlarm },
   api: createApi,

@@ -1,20 +1,20 @@
 /**
  * Queries of public zones for the bill ("Amazon Route 53 pricing"): those for aliases of AWS resources are free, and stand in it under a type of their own. Counts of a
- * second go to Cost Explorer together; a crash loses those of the second under way. All queries cost as standard ones: the dearer kinds of routing policies are not told apart.
+ * second are charged together; a crash loses those of the second under way. All queries cost as standard ones: the dearer kinds of routing policies are not told apart.
  */
 import type { Context } from '../../kernel/context.ts';
-import type { CostExplorerApi } from '../cost-explorer/api.ts';
+import { charge, type UsageLine } from '../../kernel/usage.ts';
 import { ZoneOwners } from './state.ts';
 
 /** Real time between the first query and the moment when it is told, together with those that came meanwhile. */
 const gatherMillis = 1000;
 
-/** Tells Cost Explorer of queries as they come; returns how to stop, with nothing left behind. `ctx` is in no account. */
+/** Charges queries as they come; returns how to stop, with nothing left behind. `ctx` is in no account. */
 export function meterQueries(ctx: Context): () => Promise<void> {
   const { counts } = ctx.part('dns').hosted;
   const tell = async (): Promise<void> => {
     const at = ctx.clock.now();
-    const lines = [];
+    const lines: UsageLine[] = [];
     for (const [zone, { plain, aliases }] of counts.take()) {
       const owner = await ctx.table(ZoneOwners).get(zone);
       if (owner === undefined) continue;
@@ -22,7 +22,7 @@ export function meterQueries(ctx: Context): () => Promise<void> {
       if (plain > 0) lines.push({ ...line, usageType: 'DNS-Queries', amount: plain });
       if (aliases > 0) lines.push({ ...line, usageType: 'Intra-AWS-DNS-Queries', amount: aliases });
     }
-    if (lines.length > 0) await (await ctx.internal<CostExplorerApi>('cost-explorer')).addUsage(lines);
+    if (lines.length > 0) await ctx.transact((tx) => charge(tx, lines));
   };
   const ending = new AbortController();
   let running = Promise.resolve();

@@ -104,7 +104,7 @@ export default defineService({
       'UploadPartCopy',
     ] as const),
   ],
-  uses: ['cloudwatch', 'cost-explorer', 'iam', 'kms', 'lambda', 'sns', 'sqs', 'sts'],
+  uses: ['cloudwatch', 'iam', 'kms', 'lambda', 'sns', 'sqs', 'sts'],
   unsigned: true,
   api: createApi,
   tables: [

@@ -162,7 +162,7 @@ export async function attempt({ key: id }: FiredJob, ctx: Context): Promise<void
   const running = runningOf(ctx);
   if (running.has(id)) return;
   running.add(id);
-  void runAttempt(ctx, row).finally(() => running.delete(id));
+  void ctx.underWay(runAttempt(ctx, row).finally(() => running.delete(id)));
 }
 
 async function runAttempt(ctx: Context, row: AttemptRow): Promise<void> {

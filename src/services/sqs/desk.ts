@@ -72,7 +72,8 @@ export class Desk {
         forget();
         resolve();
       };
-      const cancel = this.#clock.at(deadline, done);
+      // Who gives up waiting starts nothing: a moving clock need not stop for it.
+      const cancel = this.#clock.at(deadline, done, 'passing');
       const forget = onGone(done);
       waiters.add(done);
     });

@@ -45,6 +45,7 @@ export default defineService({
     'ChangeMessageVisibilityBatch',
   ],
   api: createApi,
+  watches: ['publishMetrics'],
   tasks: { sweep, clearShelf, forgetAttempt, move, publishMetrics },
   async start(ctx) {
     return async () => deskOf(ctx).clear(true);

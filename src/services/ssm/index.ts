@@ -63,6 +63,7 @@ export default defineService({
     ...inventoryChecks,
     ...automationChecks,
   },
+  watches: ['agentPing'],
   tasks: {
     parameterPolicy,
     agentPing,

@@ -135,7 +135,7 @@ async function serve(base: Base, socket: WebSocket, frames: FrameWatch): Promise
   let cancelIdle = (): void => undefined;
   const touch = (): void => {
     cancelIdle();
-    cancelIdle = clock.at(clock.now() + idleMillis, () => socket.close(1001, 'Going away'));
+    cancelIdle = clock.at(clock.now() + idleMillis, () => socket.close(1001, 'Going away'), 'passing');
   };
   const cancelLife = clock.at(connection.connected + lifeMillis, () => socket.close(1001, 'Going away'));
   touch();

@@ -22,7 +22,7 @@ async function settle(ctx: Context, row: TableRow | undefined): Promise<void> {
   const until = Math.max(row?.until ?? 0, ...(row?.indexes ?? []).map((index) => index.until ?? 0));
   if (until <= ctx.clock.now()) return;
   const over = new AbortController();
-  const cancel = ctx.clock.at(until, () => over.abort());
+  const cancel = ctx.clock.at(until, () => over.abort(), 'passing');
   await ctx.clock.pause(patienceMillis, over.signal);
   cancel();
 }

@@ -148,7 +148,7 @@ export const collectFlows: Task = async ({ key, payload }, ctx) => {
       at: end - one.windowMillis,
     }));
     await deliver(ctx, row, end, records);
-    seen = Math.max(end, Math.floor((now - madeUpMax) / minute) * minute);
+    seen = Math.max(end, Math.floor((ctx.clock.heading - madeUpMax) / minute) * minute);
   }
   await ctx.transact(async (tx) => {
     if ((await tx.table(FlowLogs).update([key], (latest) => ({ ...latest, seen }))) === undefined) return;

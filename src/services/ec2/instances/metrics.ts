@@ -146,20 +146,24 @@ function checkPoints(row: InstanceRow, failing: Record<'system' | 'instance', nu
 }
 
 /**
- * Looks at one running instance, publishes what is due, and asks to be called again. After a jump of the clock one look fills all minutes that were
- * jumped over, at most a day of them: a year's worth of points that all say the same would take minutes to write.
+ * Looks at one running instance, publishes what is due, and asks to be called again. While the clock is being moved one look fills all minutes since the
+ * look before, and none of those more than a day before the end: a year's worth of points that all say the same would take minutes to write.
  */
 export const sampleInstance: Task = async ({ key, due }, ctx) => {
   const row = await ctx.table(Instances).get(key);
   if (row === undefined || row.intent !== 'running') return;
   const now = Math.floor(ctx.clock.now() / minute) * minute;
-  const first = Math.max(due, now - filledMax);
+  const first = Math.max(due, Math.floor(ctx.clock.heading / minute) * minute - filledMax);
+  if (first > now) {
+    await ctx.transact((tx) => tx.schedule({ task: 'sampleInstance', key, due: first }));
+    return;
+  }
   const failing = await failingSince(ctx, row);
   const counters = await readCounters(ctx, row);
   const usage = counters === undefined ? idle : looks.take(row.id, counters, instanceTypes.get(row.type)?.vcpus ?? 1);
   const every = row.monitoring ? 1 : basicMinutes;
   const points: ServiceDatum[] = [];
-  for (let at = first; at <= Math.max(first, now); at += minute) {
+  for (let at = first; at <= now; at += minute) {
     points.push(...checkPoints(row, failing, at - minute));
     // Amounts were measured once and belong to the first minute; the rate goes on.
     const minuteUsage = at === first ? usage : { ...idle, cpuPercent: usage.cpuPercent };
@@ -169,5 +173,5 @@ export const sampleInstance: Task = async ({ key, due }, ctx) => {
   }
   const cloudwatch = await ctx.internal<CloudWatchApi>('cloudwatch');
   await cloudwatch.putMetrics(ctx, 'AWS/EC2', points);
-  await ctx.transact((tx) => tx.schedule({ task: 'sampleInstance', key, due: Math.max(first, now) + minute }));
+  await ctx.transact((tx) => tx.schedule({ task: 'sampleInstance', key, due: now + minute }));
 };

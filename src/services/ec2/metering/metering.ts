@@ -1,10 +1,10 @@
 /**
  * Use of EC2 for the bill: what stands is counted once a day, at midnight UTC, and what ends or changes in the same transaction in which it does, so that every
- * moment counts once. Cost Explorer is told once a day. A crash between telling it and noting that it was told counts that day twice.
+ * moment counts once. Once a day, in one transaction, what was counted is charged and forgotten here.
  */
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import type { Task } from '../../../kernel/service.ts';
-import type { CostExplorerApi } from '../../cost-explorer/api.ts';
+import { charge } from '../../../kernel/usage.ts';
 import { type InstanceRow, Instances } from '../instances/state.ts';
 import { type SnapshotRow, Snapshots, type VolumeRow, Volumes } from '../volumes/state.ts';
 import { archiveRest, fastRestoreRest, instanceLines, retrievalLine, type Span, snapshotLines, volumeLines } from './lines.ts';
@@ -83,47 +83,31 @@ export async function meterInstance(tx: Transaction, ctx: Context, row: Instance
   await meterToday(tx, ctx);
 }
 
-/** Midnight: counts the day of all that stands. True while something stands. */
-async function countDay(ctx: Context, to: number): Promise<void> {
-  await ctx.transact(async (tx) => {
-    const until = await countedUntil(tx);
-    const span = (began: number): Span => ({ from: Math.max(began, until), to });
-    const volumes = await tx.table(Volumes).list();
-    const snapshots = await tx.table(Snapshots).list();
-    const instances = await tx.table(Instances).byIndex('byState', ['running']);
-    for (const row of volumes) await add(tx, volumeLines(row, span(sinceOf.volume(row))));
-    for (const row of snapshots) await add(tx, snapshotLines(row, span(sinceOf.snapshot(row))));
-    for (const row of instances) await add(tx, instanceLines(row, span(row.launchedAt)));
-    await tx.table(Metered).put({ id: 'until', until: Math.max(until, to) });
-    if (volumes.length + snapshots.length + instances.length > 0) await tx.schedule({ ...job, due: to + day });
-  });
+/** Midnight: counts the day of all that stands, and comes again while something does. */
+async function countDay(tx: Transaction, to: number): Promise<void> {
+  const until = await countedUntil(tx);
+  const span = (began: number): Span => ({ from: Math.max(began, until), to });
+  const volumes = await tx.table(Volumes).list();
+  const snapshots = await tx.table(Snapshots).list();
+  const instances = await tx.table(Instances).byIndex('byState', ['running']);
+  for (const row of volumes) await add(tx, volumeLines(row, span(sinceOf.volume(row))));
+  for (const row of snapshots) await add(tx, snapshotLines(row, span(sinceOf.snapshot(row))));
+  for (const row of instances) await add(tx, instanceLines(row, span(row.launchedAt)));
+  await tx.table(Metered).put({ id: 'until', until: Math.max(until, to) });
+  if (volumes.length + snapshots.length + instances.length > 0) await tx.schedule({ ...job, due: to + day });
 }
 
 /** Once a day, where something is paid for. */
 export const meterUsage: Task = async ({ due }, ctx) => {
-  await countDay(ctx, due);
-  const rows = await ctx.table(Used).list();
   const { account, region } = ctx;
-  const lines = rows.map(({ day: at, cost, ...row }) => ({
-    ...row,
-    account,
-    region,
-    at,
-    ...(cost === undefined ? {} : { market: { cost, unit: 'Hrs' } }),
-  }));
-  await (await ctx.internal<CostExplorerApi>('cost-explorer')).addUsage(lines);
   await ctx.transact(async (tx) => {
+    await countDay(tx, due);
     const used = tx.table(Used);
-    for (const row of rows) {
-      const latest = await used.get(...used.keyOf(row));
-      // What was added meanwhile waits for the next day.
-      if (latest === undefined || latest.amount <= row.amount) await used.delete(...used.keyOf(row));
-      else
-        await used.put({
-          ...latest,
-          amount: latest.amount - row.amount,
-          cost: latest.cost === undefined ? undefined : latest.cost - (row.cost ?? 0),
-        });
+    for (const row of await used.list()) {
+      const { day: at, cost, ...line } = row;
+      const market = cost === undefined ? {} : { market: { cost, unit: 'Hrs' } };
+      await charge(tx, [{ ...line, account, region, at, ...market }]);
+      await used.delete(...used.keyOf(row));
     }
   });
 };

@@ -62,9 +62,10 @@ export async function attempt({ key: id }: FiredJob, ctx: Context): Promise<void
   const attempts = attemptsOf(ctx);
   if (attempts.has(id)) return;
   attempts.add(id);
-  void run(ctx, row)
+  const work = run(ctx, row)
     .catch((error: unknown) => ctx.trace(`An attempt failed by a bug of Pilvi: ${String(error)}`))
     .finally(() => attempts.delete(id));
+  void ctx.underWay(work);
 }
 
 async function run(ctx: Context, row: AsyncRow): Promise<void> {

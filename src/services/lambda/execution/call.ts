@@ -45,7 +45,7 @@ export async function call(ctx: Context, target: Target, input: CallInput): Prom
   try {
     const { version } = await routed(here, target);
     input.onVersion?.(versionName(version.number));
-    const result = await run(here, { ...input, ref: target.ref, version });
+    const result = await here.underWay(run(here, { ...input, ref: target.ref, version }));
     putMetrics(here, target, [
       { name: 'Invocations', value: 1, unit: 'Count' },
       { name: 'Errors', value: result.functionError === undefined ? 0 : 1, unit: 'Count' },

@@ -39,11 +39,12 @@ export function putMetrics(
 }
 
 async function write(ctx: Context, waiting: Map<string, ServiceDatum[]>, place: string): Promise<void> {
-  await ctx.clock.pause(gatherMillis);
+  // A clock that is being moved is not kept waiting.
+  if (ctx.clock.heading === ctx.clock.now()) await ctx.clock.pause(gatherMillis);
   const rows = waiting.get(place) ?? [];
   waiting.delete(place);
   const cloudwatch = await ctx.internal<CloudWatchApi>('cloudwatch');
-  await cloudwatch.putMetrics({ account: ctx.account, region: ctx.region }, 'AWS/Lambda', merged(rows));
+  await ctx.underWay(cloudwatch.putMetrics({ account: ctx.account, region: ctx.region }, 'AWS/Lambda', merged(rows)));
 }
 
 /** One datum for each metric and second: values with how often they came. */

@@ -39,6 +39,7 @@ export async function stopPollers(ctx: Context): Promise<void> {
 }
 
 export const pollers: Reconciler = {
+  decides: true,
   async keys(ctx) {
     const rows = await ctx.everywhere(Mappings);
     const running = [...pollersOf(ctx).keys()].map(readId);

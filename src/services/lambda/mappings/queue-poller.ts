@@ -47,14 +47,15 @@ export async function pollQueue(ctx: Context, beat: Beat): Promise<void> {
       }
       try {
         const target = await targetOf(ctx, mapping);
+        const began = ctx.clock.now();
         const messages = await gather(ctx, mapping, target, beat);
         if (messages.length === 0) {
-          [allowed, since] = [batchesFirst, ctx.clock.now()];
           // A queue that answers at once (its service is being stopped) must not keep the process from all else.
-          await ctx.clock.pause(emptyMillis, beat.stopped);
+          if (ctx.clock.now() - began < waitSeconds * 1000) await ctx.clock.pause(emptyMillis, beat.stopped);
+          [allowed, since] = [batchesFirst, ctx.clock.now()];
         }
         for (const part of byBytes(messages)) {
-          const work = process(ctx, mapping, target, part, beat).finally(() => running.delete(work));
+          const work = ctx.underWay(process(ctx, mapping, target, part, beat).finally(() => running.delete(work)));
           running.add(work);
         }
       } catch (error) {

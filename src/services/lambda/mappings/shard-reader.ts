@@ -15,6 +15,8 @@ import type { Entry, Source } from './stream-sources.ts';
 /** Real milliseconds between two looks at a shard that had nothing new; AWS looks once a second. */
 const idleMillis = 200;
 const refusalMillis = 1000;
+/** What a shard that its stream has dropped is refused with. */
+const goneCodes: ReadonlySet<string> = new Set(['ResourceNotFoundException', 'TrimmedDataAccessException']);
 /** Batches of each lane that are read ahead. */
 const aheadMax = 2;
 /** "The payload size reaches 6 MB", with room for what surrounds the records. */
@@ -45,6 +47,8 @@ export class ShardReader {
   readonly #done = new Set<Entry>();
   #saved: PositionRow;
   #readAll = false;
+  /** It was read before this reader began. */
+  #known = false;
   #wakers: (() => void)[] = [];
   readonly #delivery: Delivery;
 
@@ -61,7 +65,9 @@ export class ShardReader {
     const wake = (): void => this.#wake();
     stopped.addEventListener('abort', wake);
     try {
-      if ((await ctx.table(Positions).get(this.#position.mapping, this.#position.shard)) === undefined) await this.#save();
+      const { mapping, shard } = this.#position;
+      this.#known = (await ctx.table(Positions).get(mapping, shard)) !== undefined;
+      if (!this.#known) await this.#save();
       const works = this.#queues.map((queue) => (this.#windowMillis > 0 ? this.#runWindows(queue) : this.#runBatches(queue)));
       await Promise.all([this.#read(), ...works]);
       if (stopped.aborted) return;
@@ -82,14 +88,16 @@ export class ShardReader {
     const limit = mapping.batchSize * this.#queues.length * aheadMax;
     let iterator: string | undefined;
     let last = this.#position.sequence;
+    let again = this.#known;
     while (!stopped.aborted) {
       if (this.#outstanding.length >= limit) {
         await this.#change();
         continue;
       }
       try {
-        iterator ??= await source.open(shard, last);
+        iterator ??= await source.open({ shard, sequence: last, since: this.#position.since ?? 0, again });
         if (iterator === undefined) break;
+        again = true;
         const { entries, next } = await source.read(
           shard,
           iterator,
@@ -103,14 +111,31 @@ export class ShardReader {
         if (entries.length === 0) await ctx.clock.pause(idleMillis, stopped);
       } catch (error) {
         if (!(error instanceof AwsError)) throw error;
-        // An iterator that has expired is made again from the last record.
+        // An iterator is made again from the last record: many hours may have passed between two looks, and none of that is the mapping's trouble.
         iterator = undefined;
+        if (error.code === 'ExpiredIteratorException') continue;
+        if (error.code === 'TrimmedDataAccessException' && last !== undefined) {
+          last = undefined;
+          continue;
+        }
+        // What was in a shard that its stream no longer has was kept as long as it is kept.
+        if (goneCodes.has(error.code) && (await this.#isGone())) break;
         beat.note(`PROBLEM: ${error.message}`);
         await ctx.clock.pause(refusalMillis, stopped);
       }
     }
     this.#readAll = true;
     this.#wake();
+  }
+
+  /** The stream is there, and this shard is none of its shards any more. */
+  async #isGone(): Promise<boolean> {
+    try {
+      return !(await this.#lane.source.shards()).some(({ id }) => id === this.#position.shard);
+    } catch (error) {
+      if (error instanceof AwsError) return false;
+      throw error;
+    }
   }
 
   #take(entry: Entry): void {

@@ -50,7 +50,9 @@ export async function pollStream(ctx: Context, uuid: string, beat: Beat): Promis
           // A shard's children are read after it, so that keys keep their order.
           if (parents.some((parent) => shards.some((shard) => shard.id === parent) && !done(parent))) continue;
           const stop = new AbortController();
-          const position = positions.get(id) ?? { mapping: uuid, shard: id, ended: false };
+          // Shards that were there when the mapping began are read from where it begins, later ones whole.
+          const since = positions.size === 0 ? ctx.clock.now() : 0;
+          const position = positions.get(id) ?? { mapping: uuid, shard: id, ended: false, since };
           const reader = new ShardReader({ ctx, mapping, target, source, beat, stopped: stop.signal }, position);
           const work = reader.run().finally(() => readings.delete(id));
           work.catch((error: unknown) => {

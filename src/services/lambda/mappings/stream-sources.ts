@@ -22,8 +22,8 @@ export interface Shard {
 
 export interface Source {
   shards(): Promise<readonly Shard[]>;
-  /** An iterator behind this record, or where the mapping begins. */
-  open(shard: string, sequence: string | undefined): Promise<string | undefined>;
+  /** An iterator behind the last record that was read, or where the mapping begins. `again`: it has begun before, so that nothing since then may be left out. */
+  open(from: { shard: string; sequence: string | undefined; since: Millis; again: boolean }): Promise<string | undefined>;
   /** `next` is undefined when the shard is closed and has been read. */
   read(shard: string, iterator: string, limit: number): Promise<{ entries: Entry[]; next: string | undefined }>;
 }
@@ -46,7 +46,7 @@ function kinesisSource(acting: Context, mapping: MappingRow, target: Target): So
         parents: [ParentShardId, AdjacentParentShardId].filter((parent) => parent !== undefined),
       }));
     },
-    async open(shard, sequence) {
+    async open({ shard, sequence }) {
       const from =
         sequence !== undefined
           ? { ShardIteratorType: 'AFTER_SEQUENCE_NUMBER' as const, StartingSequenceNumber: sequence }
@@ -71,6 +71,8 @@ function kinesisSource(acting: Context, mapping: MappingRow, target: Target): So
 function tableSource(acting: Context, mapping: MappingRow): Source {
   const streams = acting.call('dynamodb-streams');
   const StreamArn = mapping.sourceArn;
+  /** Where a shard is read from its beginning because it was being read before: what is older than this is not the mapping's. */
+  const begun = new Map<string, Millis>();
   return {
     async shards() {
       const { StreamDescription } = await streams.describeStream({ StreamArn });
@@ -79,14 +81,17 @@ function tableSource(acting: Context, mapping: MappingRow): Source {
         parents: ParentShardId === undefined ? [] : [ParentShardId],
       }));
     },
-    async open(shard, sequence) {
+    async open({ shard, sequence, since, again }) {
+      const latest = mapping.position === 'LATEST' && since > 0 && !again;
+      // Streams tell times in whole seconds.
+      begun.set(shard, mapping.position === 'LATEST' ? Math.floor(since / 1000) * 1000 : 0);
       const from =
         sequence === undefined
-          ? { ShardIteratorType: mapping.position === 'LATEST' ? ('LATEST' as const) : ('TRIM_HORIZON' as const) }
+          ? { ShardIteratorType: latest ? ('LATEST' as const) : ('TRIM_HORIZON' as const) }
           : { ShardIteratorType: 'AFTER_SEQUENCE_NUMBER' as const, SequenceNumber: sequence };
       return (await streams.getShardIterator({ StreamArn, ShardId: shard, ...from })).ShardIterator;
     },
-    async read(_shard, ShardIterator, limit) {
+    async read(shard, ShardIterator, limit) {
       const { Records = [], NextShardIterator } = await streams.getRecords({ ShardIterator, Limit: Math.min(limit, 1000) });
       const entries = Records.map((record) => ({
         sequence: record.dynamodb?.SequenceNumber ?? '',
@@ -94,7 +99,7 @@ function tableSource(acting: Context, mapping: MappingRow): Source {
         lane: JSON.stringify(plain(record.dynamodb?.Keys)),
         record: tableRecord(record, StreamArn),
       }));
-      return { entries, next: NextShardIterator };
+      return { entries: entries.filter(({ at }) => at >= (begun.get(shard) ?? 0)), next: NextShardIterator };
     },
   };
 }

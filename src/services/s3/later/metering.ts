@@ -1,5 +1,5 @@
 /**
- * What of S3 is paid for, told to Cost Explorer: storage by class once a day, requests by class and tier, and bytes retrieved from the classes that
+ * What of S3 is paid for: storage by class once a day, requests by class and tier, and bytes retrieved from the classes that
  * charge for it ("Understanding your AWS billing and usage reports for Amazon S3"). Requests are counted from the record of calls, after they were
  * answered, so that nobody waits for it; what is gone again by then is not counted as retrieved. Refused requests cost nothing here.
  */
@@ -7,7 +7,7 @@ import type { Millis } from '../../../base/clock.ts';
 import type { Context } from '../../../kernel/context.ts';
 import { AwsError } from '../../../kernel/errors.ts';
 import type { CallRecord } from '../../../kernel/service.ts';
-import type { CostExplorerApi, UsageLine } from '../../cost-explorer/api.ts';
+import { charge, type UsageLine } from '../../../kernel/usage.ts';
 import { findVersion } from '../lookup.ts';
 import { readRange } from '../objects/get.ts';
 import { AccessPoints, type BucketRow, Buckets, Objects, type VersionRow } from '../state.ts';
@@ -43,16 +43,11 @@ const storageUsage: Readonly<Record<string, string>> = {
 };
 
 /** One day's storage of a bucket, as of its end. A month's price is spread over its days. */
-export async function meterStorage(
-  ctx: Context,
-  bucket: BucketRow,
-  bytes: ReadonlyMap<string, number>,
-  end: Millis,
-): Promise<void> {
+export function storageLines(bucket: BucketRow, bytes: ReadonlyMap<string, number>, end: Millis): UsageLine[] {
   const at = end - 1;
   const date = new Date(at);
   const days = new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 0)).getUTCDate();
-  const lines = [...bytes].map(([type, sum]) => ({
+  return [...bytes].map(([type, sum]) => ({
     account: bucket.account,
     region: bucket.region,
     at,
@@ -61,7 +56,6 @@ export async function meterStorage(
     operation: type,
     amount: sum / gigabyte / days,
   }));
-  await (await ctx.internal<CostExplorerApi>('cost-explorer')).addUsage(lines);
 }
 
 /** What is known of an object that was asked for. */
@@ -176,5 +170,5 @@ export async function meterRequests(batch: readonly CallRecord[], ctx: Context):
       sums.set(kind, { ...line, amount: line.amount + (sums.get(kind)?.amount ?? 0) });
     }
   }
-  if (sums.size > 0) await (await ctx.internal<CostExplorerApi>('cost-explorer')).addUsage([...sums.values()]);
+  if (sums.size > 0) await ctx.transact((tx) => charge(tx, [...sums.values()]));
 }

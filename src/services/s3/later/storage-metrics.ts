@@ -1,15 +1,16 @@
 /**
- * What a bucket holds, told to CloudWatch and Cost Explorer once a day at midnight UTC: bytes by storage type and the number of objects ("Amazon S3 daily storage metrics").
- * After a jump of the clock the days between are left out: they would all be the sums of today.
+ * What a bucket holds, told to CloudWatch and charged once a day at midnight UTC: bytes by storage type and the number of objects ("Amazon S3 daily storage metrics").
+ * Where a day was missed (the cloud was stopped), it is left out: it would be the sums of today.
  */
 import type { Millis } from '../../../base/clock.ts';
 import type { Transaction } from '../../../kernel/context.ts';
 import type { Task } from '../../../kernel/service.ts';
+import { charge } from '../../../kernel/usage.ts';
 import type { CloudWatchApi } from '../../cloudwatch/api.ts';
 import { tieringsOf } from '../buckets/tiering.ts';
 import { Buckets, Versions } from '../state.ts';
 import { dayMillis } from './lifecycle-rules.ts';
-import { meterStorage } from './metering.ts';
+import { storageLines } from './metering.ts';
 import { storageTypeOf } from './tiers.ts';
 
 /** Versions read in one go. */
@@ -49,7 +50,6 @@ export const measure: Task = async ({ key: name }, ctx) => {
     at,
     value,
   });
-  await meterStorage(ctx, bucket, bytes, at);
   if (objects > 0) {
     const cloudwatch = await ctx.internal<CloudWatchApi>('cloudwatch');
     await cloudwatch.putMetrics(ctx, 'AWS/S3', [
@@ -57,5 +57,9 @@ export const measure: Task = async ({ key: name }, ctx) => {
       datum('NumberOfObjects', 'Count', 'AllStorageTypes', objects),
     ]);
   }
-  await ctx.transact((tx) => measureLater(tx, name, ctx.now));
+  await ctx.transact(async (tx) => {
+    // With the next midnight, so that each counts once whatever happens between.
+    await charge(tx, storageLines(bucket, bytes, at));
+    await measureLater(tx, name, ctx.now);
+  });
 };

@@ -155,6 +155,7 @@ export class Engine {
     box.waiting += 1;
     const turn = box.tail.then(() => this.#turn(key, box, ctx, machine, name, message));
     box.tail = turn.catch(() => undefined);
+    void ctx.underWay(box.tail);
     try {
       return await turn;
     } finally {
