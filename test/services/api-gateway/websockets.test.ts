@@ -256,6 +256,18 @@ test("an authorizer decides about connecting; messages go to queues; silence and
   }
 });
 
+test('a binary frame ends its connection, and reaches nobody', async () => {
+  const api = await socketApi(freshAccount());
+  await api.answer('$default', await mocked(api, 'default'));
+  await api.publish();
+  const client = await connect(api.ApiId, '/dev');
+  client.socket.send('text');
+  await eventually(() => expect(client.seen).toEqual(['default']), { why: 'text is answered' });
+  client.socket.send(Buffer.from('{"action":"x"}'), { binary: true });
+  expect((await client.closed).code).toBe(1003);
+  expect(client.seen).toEqual(['default']);
+});
+
 test('messages are text already, so that CONVERT_TO_TEXT changes nothing; other conversions and HTTP APIs are refused', async () => {
   const { gateway, ApiId } = await socketApi(freshAccount());
   const made = await gateway.createIntegration({ ApiId, IntegrationType: 'MOCK', ContentHandlingStrategy: 'CONVERT_TO_TEXT' });

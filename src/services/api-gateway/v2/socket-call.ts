@@ -21,7 +21,6 @@ export interface SocketCall {
   requestId: string;
   messageId?: string | undefined;
   body: Buffer;
-  binary: boolean;
   /** Of the handshake. */
   headers: Multi;
   query: Multi;
@@ -78,7 +77,7 @@ export function proxyEvent(call: SocketCall): Record<string, unknown> {
     ...handshake,
     ...(Object.keys(call.stage.variables).length === 0 ? {} : { stageVariables: call.stage.variables }),
     requestContext: contextVariables(call),
-    ...(call.event === 'MESSAGE' ? { body: call.body.toString(call.binary ? 'base64' : 'utf8') } : {}),
-    isBase64Encoded: call.binary,
+    ...(call.event === 'MESSAGE' ? { body: call.body.toString('utf8') } : {}),
+    isBase64Encoded: false,
   };
 }

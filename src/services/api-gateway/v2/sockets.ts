@@ -122,7 +122,6 @@ async function callOf(
     ...{ ctx, web, api, stage, served, connection, event, route, headers, query, signer, authorizer },
     requestId: ctx.uuid(),
     body: Buffer.alloc(0),
-    binary: false,
     integration: {},
     log: (line) => ctx.trace(`socket: ${line}`),
     ...more,
@@ -153,14 +152,16 @@ async function serve(base: Base, socket: WebSocket, frames: FrameWatch): Promise
   socket.on('ping', touch);
   socket.on('message', (data, binary) => {
     touch();
+    // "Binary media types for WebSocket APIs": incoming messages are text.
+    if (binary) return socket.close(1003);
     const body = Buffer.isBuffer(data) ? data : Buffer.concat(data as Buffer[]);
     // In the order sent, each begun when the one before was handed on.
-    last = last.then(() => received(base, socket, body, binary)).catch(() => socket.close(1011, 'Internal server error'));
+    last = last.then(() => received(base, socket, body)).catch(() => socket.close(1011, 'Internal server error'));
   });
   await last;
 }
 
-async function received(base: Base, socket: WebSocket, body: Buffer, binary: boolean): Promise<void> {
+async function received(base: Base, socket: WebSocket, body: Buffer): Promise<void> {
   const { connection } = base;
   const ctx = base.context();
   const requestId = ctx.uuid();
@@ -184,7 +185,7 @@ async function received(base: Base, socket: WebSocket, body: Buffer, binary: boo
     });
   if (!takeTokens(ctx.clock, limits)) return tell('Too Many Requests');
   const messageId = Buffer.from(ctx.bytes(12)).toString('base64url');
-  const call = await callOf(base, 'MESSAGE', route, served, { requestId, messageId, body, binary });
+  const call = await callOf(base, 'MESSAGE', route, served, { requestId, messageId, body });
   await ctx.transact((tx) => tx.table(Connections).update([connection.id], (row) => ({ ...row, active: ctx.now })));
   void integrateSocket(call).then(
     (answer) => {
