@@ -49,7 +49,7 @@ export class LinuxProxy implements ProxyNodes {
 
   async probe(key: string, probes: readonly Probe[]): Promise<readonly ProbeResult[]> {
     const node = this.#nodes.get(key);
-    const failed = probes.map((probe): ProbeResult => ({ key: probe.key, outcome: 'failed' }));
+    const failed = probes.map((probe): ProbeResult => ({ key: probe.key, outcome: 'failed', at: 0, seconds: 0 }));
     if (node === undefined || probes.length === 0) return failed;
     const longest = Math.max(...probes.map(({ timeoutMillis }) => timeoutMillis));
     const question = { ask: 'probe', probes };

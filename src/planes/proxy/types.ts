@@ -33,7 +33,7 @@ export interface HttpOptions {
   forwardedForPort: boolean;
   /** Adds the negotiated TLS version and cipher as headers. */
   tlsHeaders: boolean;
-  /** Each request leaves an entry in the node's log. */
+  /** Each request, and each secure flow that is passed on, leaves an entry in the node's log. */
   log: boolean;
   /** So does each connection of a client. */
   logConnections: boolean;
@@ -102,7 +102,8 @@ export interface PoolSpec {
   keepsFlows?: boolean | undefined;
   stickiness?:
     | { kind: 'duration'; seconds: number | undefined; cookie?: string | undefined }
-    | { kind: 'application'; cookie: string; seconds: number }
+    /** `seal` is the name of the node's own cookie; without `seconds` that lasts as the application's does. */
+    | { kind: 'application'; cookie: string; seconds?: number | undefined; seal?: string | undefined }
     | { kind: 'source' }
     | undefined;
   targets: readonly PoolTarget[];
@@ -130,9 +131,11 @@ export interface Probe {
   userAgent: string;
 }
 
-export type ProbeResult =
-  | { key: string; outcome: 'answered'; status: number }
-  | { key: string; outcome: 'connected' | 'timeout' | 'failed'; status?: undefined };
+/** `at` is when it began, in real milliseconds, `seconds` how long it took. */
+export type ProbeResult = { key: string; at: number; seconds: number } & (
+  | { outcome: 'answered'; status: number }
+  | { outcome: 'connected' | 'timeout' | 'failed'; status?: undefined }
+);
 
 /** A message to be sent from a node, and its one answer. */
 export interface MessageExchange {
@@ -151,6 +154,7 @@ export interface ProxyCounts {
   times: readonly { name: string; pool: string; zone?: string | undefined; values: readonly number[] }[];
   log: readonly ProxyLogEntry[];
   connections: readonly ProxyConnectionEntry[];
+  flows: readonly ProxyFlowEntry[];
 }
 
 /** One connection of a client, as a log wants it. */
@@ -166,6 +170,23 @@ export interface ProxyConnectionEntry {
   failed: boolean;
   /** Shared with the entries of its requests. */
   connection: string;
+}
+
+/** One flow over a secure connection that was passed on, when it is over. */
+export interface ProxyFlowEntry {
+  /** Real milliseconds. */
+  at: number;
+  client: string;
+  clientPort: number;
+  /** Where the client connected to. */
+  address: string;
+  port: number;
+  seconds: number;
+  handshakeSeconds: number;
+  received: number;
+  sent: number;
+  /** Absent where the handshake failed. Names of OpenSSL; the certificate's key and the server's name are empty where there is none. */
+  tls?: { version: string; cipher: string; serverName: string; certificate: string } | undefined;
 }
 
 /** What servers disagree about in a request, and how bad that is. */
@@ -251,7 +272,7 @@ export interface ProxyNodes {
   nodes(): readonly string[];
   /** Who answers requests to functions, for all nodes; returns how to stop it. */
   answerWith(handler: (request: HandedRequest) => Promise<HandedAnswer>): () => void;
-  /** Probes from this node; every probe has a result, `failed` when the node is gone. */
+  /** Probes from this node; every probe has a result, `failed` at no time when the node is gone. */
   probe(key: string, probes: readonly Probe[]): Promise<readonly ProbeResult[]>;
   /** Sends a message from this node's address and gives the answer; undefined when none comes, or the node is gone. */
   exchange(key: string, exchange: MessageExchange): Promise<Uint8Array | undefined>;

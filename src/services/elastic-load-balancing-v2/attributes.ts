@@ -35,9 +35,7 @@ const application: Readonly<Record<string, AttributeRule>> = {
   'client_keep_alive.seconds': { fallback: '3600', takes: { min: 60, max: 604_800 } },
   ...logs('access'),
   ...logs('connection'),
-  'health_check_logs.s3.enabled': off,
-  'health_check_logs.s3.bucket': { fallback: '', takes: { only: '' } },
-  'health_check_logs.s3.prefix': { fallback: '', takes: { only: '' } },
+  ...logs('health_check'),
   'routing.http2.enabled': { fallback: 'true', takes: flag },
   'routing.http.drop_invalid_header_fields.enabled': { fallback: 'false', takes: flag },
   'routing.http.desync_mitigation_mode': { fallback: 'defensive', takes: /^(monitor|defensive|strictest)$/ },
@@ -51,9 +49,7 @@ const application: Readonly<Record<string, AttributeRule>> = {
 
 const network: Readonly<Record<string, AttributeRule>> = {
   ...common,
-  'access_logs.s3.enabled': off,
-  'access_logs.s3.bucket': { fallback: '', takes: { only: '' } },
-  'access_logs.s3.prefix': { fallback: '', takes: { only: '' } },
+  ...logs('access'),
   'load_balancing.cross_zone.enabled': { fallback: 'false', takes: flag },
   'dns_record.client_routing_policy': { fallback: 'any_availability_zone', takes: { only: 'any_availability_zone' } },
   'zonal_shift.config.enabled': off,

@@ -6,6 +6,7 @@ import type { Context } from '../../kernel/context.ts';
 import type { FiredJob, Task } from '../../kernel/service.ts';
 import type { Probe, ProbeResult } from '../../planes/proxy/types.ts';
 import { probeFunction } from './functions.ts';
+import { keepChecks } from './logs.ts';
 import { balancersOf, hintUsers } from './lookup.ts';
 import { addressesOf } from './node-spec.ts';
 import { Balancers, type GroupRow, Groups, type TargetRow, Targets } from './state.ts';
@@ -21,7 +22,7 @@ export const checkHealth: Task = async (job, ctx) => {
   // A group that nobody uses is looked at again when a rule names it.
   if (users.length === 0 || !group.check.enabled) return;
   const rows = (await ctx.table(Targets).list({ prefix: [group.arn] })).filter(({ state }) => state !== 'draining');
-  const probe = group.type === 'lambda' ? probeFunctions(ctx, group, rows) : probeAll(ctx, group, rows, users);
+  const probe = group.type === 'lambda' ? probeFunctions(ctx, group, rows, users) : probeAll(ctx, group, rows, users);
   const results = rows.length === 0 ? new Map<string, Verdict>() : await probe;
   await record(ctx, job, group, results);
 };
@@ -55,7 +56,17 @@ async function probeAll(
         protocol: check.protocol === 'HTTP' ? 'http' : check.protocol === 'HTTPS' ? 'https' : 'tcp',
         ...{ path: check.path ?? '/', timeoutMillis: Math.min(check.timeoutSeconds * 1000, timeoutMillisMax) },
       });
-  const all = (await Promise.all(live.map((node) => proxy.probe(node.interfaceId, probes)))).flat();
+  const found = await Promise.all(live.map((node) => proxy.probe(node.interfaceId, probes)));
+  const all = found.flat();
+  for (const [index, node] of live.entries()) {
+    const owner = balancers.find((row) => row?.nodes.includes(node));
+    const target = ({ key }: ProbeResult): string => {
+      const probe = probes.find((one) => one.key === key);
+      return `${probe?.address}:${probe?.port}`;
+    };
+    const checked = found[index]!.map((result) => ({ target: target(result), result, passed: judge(group, result).passed }));
+    if (owner !== undefined) await keepChecks(ctx, owner, node, group, checked);
+  }
   const verdicts = new Map<string, Verdict>();
   for (const row of rows) {
     const own = all.filter(({ key }) => key === keyOf(row)).map((result) => judge(group, result));
@@ -64,14 +75,31 @@ async function probeAll(
   return verdicts;
 }
 
-/** Functions are not reached from nodes: one call each. */
-async function probeFunctions(ctx: Context, group: GroupRow, rows: readonly TargetRow[]): Promise<Map<string, Verdict>> {
+/** Functions are not reached from nodes: one call each, which the first node's log has. */
+async function probeFunctions(
+  ctx: Context,
+  group: GroupRow,
+  rows: readonly TargetRow[],
+  users: readonly string[],
+): Promise<Map<string, Verdict>> {
   const verdicts = new Map<string, Verdict>();
   for (const row of rows) {
     const key = keyOf(row);
+    const at = ctx.clock.realNow();
     const found = await probeFunction(ctx, group, row.id);
-    const outcome = found === undefined ? 'failed' : 'timeout';
-    verdicts.set(key, judge(group, typeof found === 'number' ? { key, outcome: 'answered', status: found } : { key, outcome }));
+    const times = { key, at, seconds: (ctx.clock.realNow() - at) / 1000 };
+    const result: ProbeResult =
+      typeof found === 'number'
+        ? { ...times, outcome: 'answered', status: found }
+        : { ...times, outcome: found === undefined ? 'failed' : 'timeout' };
+    const verdict = judge(group, result);
+    verdicts.set(key, verdict);
+    for (const arn of users) {
+      const balancer = await ctx.table(Balancers).get(arn);
+      const [first] = balancer?.nodes ?? [];
+      const checked = [{ target: row.id, result, passed: verdict.passed }];
+      if (balancer !== undefined && first !== undefined) await keepChecks(ctx, balancer, first, group, checked);
+    }
   }
   return verdicts;
 }

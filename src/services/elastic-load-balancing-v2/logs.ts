@@ -1,25 +1,36 @@
 /**
- * Access and connection logs of Application Load Balancers: what nodes logged is kept in rows each minute, and every five minutes of the cloud's time
+ * Access, connection and health check logs of load balancers: what nodes logged is kept in rows each minute, and every five minutes of the cloud's time
  * each node's lines become one gzip file ("Access logs for your Application Load Balancer", "Connection logs …": file names, entries). That the bucket
  * takes files is tried when logs are turned on, by a test file as in AWS. Delivery is best effort, as it says there: what a bucket refuses is lost.
  */
 import { gzipSync } from 'node:zlib';
+import type { Millis } from '../../base/clock.ts';
 import type { Context } from '../../kernel/context.ts';
 import { rootIdentity } from '../../kernel/caller.ts';
 import { AwsError } from '../../kernel/errors.ts';
-import type { ProxyConnectionEntry, ProxyCounts, ProxyLogEntry } from '../../planes/proxy/types.ts';
+import type { ProxyCounts } from '../../planes/proxy/types.ts';
 import { balancerPart } from './arns.ts';
 import { balancerAttribute } from './attributes.ts';
 import { invalidConfiguration, validationError } from './errors.ts';
-import { type AttributeMap, type BalancerRow, LogLines, type NodeRow } from './state.ts';
+import { accessLine, type CheckedTarget, checkLine, connectionLine, flowLine, type Stamp, stamping } from './log-lines.ts';
+import {
+  type AttributeMap,
+  type BalancerRow,
+  type GroupRow,
+  Listeners,
+  LogLines,
+  type LogLinesRow,
+  type NodeRow,
+} from './state.ts';
 
 const fileStep = 300_000;
 
-export type LogKind = 'access' | 'connection';
-const kinds: readonly LogKind[] = ['access', 'connection'];
+export type LogKind = LogLinesRow['kind'];
+const kinds: readonly LogKind[] = ['access', 'connection', 'health_check'];
 const testFiles: Readonly<Record<LogKind, string>> = {
   access: 'ELBAccessLogTestFile',
   connection: 'ELBConnectionLogTestFile',
+  health_check: 'ELBHealthCheckLogTestFile',
 };
 
 /**
@@ -51,6 +62,9 @@ const accounts: Readonly<Record<string, string>> = {
   'sa-east-1': '507241528517',
 };
 
+/** What file names begin with, before the account. */
+const starts: Readonly<Record<LogKind, string>> = { access: '', connection: 'conn_log.', health_check: 'health_check_log_' };
+
 interface Destination {
   bucket: string;
   /** Empty, or with a slash at its end. */
@@ -62,7 +76,10 @@ function destinationOf(row: Pick<BalancerRow, 'type' | 'attributes'>, kind: LogK
   return { bucket: balancerAttribute(row, `${kind}_logs.s3.bucket`), folder: prefix === '' ? '' : `${prefix}/` };
 }
 
-/** Writes an object as the service, or where the policy does not know that, as the Region's account. Throws what S3 refuses with. */
+/**
+ * Writes an object as the service, or where the policy does not know that, as the Region's account; for a network load balancer as the service that
+ * delivers logs, which leaves the object to the bucket's owner. Throws what S3 refuses with.
+ */
 async function put(
   ctx: Context,
   row: BalancerRow,
@@ -71,6 +88,12 @@ async function put(
   Body: Uint8Array,
 ): Promise<void> {
   const input = { Bucket: bucket, Key: `${folder}${key}`, Body };
+  if (row.type === 'network') {
+    await asDelivery(ctx)
+      .call('s3')
+      .putObject({ ...input, ACL: 'bucket-owner-full-control' });
+    return;
+  }
   const legacy = accounts[ctx.region];
   const service = ctx.onAccountOf(row.arn, ctx.account, 'logdelivery.elasticloadbalancing');
   try {
@@ -79,6 +102,11 @@ async function put(
     if (!(error instanceof AwsError) || !/Denied/.test(error.code) || legacy === undefined) throw error;
     await ctx.asIdentity(rootIdentity(legacy)).call('s3').putObject(input);
   }
+}
+
+/** The caller that policies of buckets for network load balancers' logs name ("Access logs for your Network Load Balancer": bucket requirements). */
+function asDelivery(ctx: Context): Context {
+  return ctx.onAccountOf(`arn:aws:logs:${ctx.region}:${ctx.account}:*`, ctx.account, 'delivery.logs');
 }
 
 /**
@@ -95,7 +123,8 @@ export async function checkLogs(ctx: Context, row: BalancerRow, attributes: Attr
     if (after.bucket === '')
       throw validationError(`'${kind}_logs.s3.bucket' must be specified when '${kind}_logs.s3.enabled' is 'true'`);
     try {
-      const text = `Enable ${kind === 'access' ? 'AccessLog' : 'ConnectionLog'} for ELB: ${row.name} at ${new Date(ctx.now).toISOString()}`;
+      if (row.type === 'network') await asDelivery(ctx).call('s3').getBucketAcl({ Bucket: after.bucket });
+      const text = `Enable ${testFiles[kind].slice(3, -8)} for ELB: ${row.name} at ${new Date(ctx.now).toISOString()}`;
       await put(ctx, next, after, `AWSLogs/${ctx.account}/${testFiles[kind]}`, Buffer.from(text));
     } catch (error) {
       if (!(error instanceof AwsError)) throw error;
@@ -104,71 +133,53 @@ export async function checkLogs(ctx: Context, row: BalancerRow, attributes: Attr
   }
 }
 
-/** Times of a node's entries as `2026-11-21T06:10:23.186000Z`, in cloud time. */
-type Stamp = (at: number) => string;
-
-/** A node's clock is the host's; what it logged before the clock was moved belongs into the minute that ended at `due`. */
-function stamping(ctx: Context, due: number): Stamp {
-  const ahead = ctx.clock.now() - ctx.clock.realNow();
-  return (at) => new Date(Math.min(at + ahead, due)).toISOString().replace('Z', '000Z');
-}
-
-const seconds = (value: number): string => (value < 0 ? '-1' : value.toFixed(3));
-const quoted = (text: string): string => `"${text.replace(/["\\]/g, '\\$&')}"`;
-const statusOf = (status: number): string => (status === 0 ? '-' : String(status));
-const grades = { acceptable: 'Acceptable', ambiguous: 'Ambiguous', severe: 'Severe' } as const;
-
-/** What nodes call a failed call by themselves ("Access logs": error reason codes). */
-const failures: Readonly<Record<string, string>> = {
-  'body-too-long': 'LambdaRequestTooLarge',
-  upgrade: 'LambdaWebsocketNotSupported',
-  unanswered: 'LambdaServiceException',
-};
-
-function failureOf({ failure = '-' }: ProxyLogEntry): string {
-  return failures[failure] ?? failure;
-}
-
-function accessLine(stamp: Stamp, row: BalancerRow, entry: ProxyLogEntry): string {
-  const hasTarget = entry.target !== '-';
-  return [
-    ...[entry.kind, stamp(entry.at), balancerPart(row.arn), entry.client, entry.target],
-    ...[seconds(entry.requestTime), seconds(entry.targetTime), seconds(entry.responseTime)],
-    ...[statusOf(entry.status), statusOf(entry.targetStatus), entry.received, entry.sent],
-    ...[quoted(entry.request), quoted(entry.userAgent), entry.cipher, entry.tlsVersion, entry.pool],
-    ...[quoted(entry.trace), quoted(entry.serverName), quoted(entry.certificate)],
-    ...[entry.priority, stamp(entry.began), quoted(entry.action), quoted(entry.redirect), quoted(failureOf(entry))],
-    ...[
-      quoted(hasTarget ? entry.target : '-'),
-      quoted(entry.targetStatus !== 0 || hasTarget ? statusOf(entry.targetStatus) : '-'),
-    ],
-    ...[quoted(entry.doubt === undefined ? '-' : grades[entry.doubt.grade]), quoted(entry.doubt?.reason ?? '-')],
-    entry.connection,
-  ].join(' ');
-}
-
-function connectionLine(stamp: Stamp, entry: ProxyConnectionEntry): string {
-  const { tls } = entry;
-  const verified = entry.failed ? 'Failed:UnmappedConnectionError' : tls === undefined ? '-' : 'Success';
-  return [
-    ...[stamp(entry.at), entry.client, entry.clientPort, entry.port],
-    ...[tls?.version ?? '-', tls?.cipher ?? '-', tls === undefined ? '-' : tls.handshakeSeconds.toFixed(3)],
-    ...['"-"', '-', '-', verified, entry.connection],
-  ].join(' ');
-}
-
 /** Keeps what a node logged until `due`. */
 export async function keepLines(ctx: Context, row: BalancerRow, node: NodeRow, taken: ProxyCounts, due: number): Promise<void> {
   const stamp = stamping(ctx, due);
-  const lines: Readonly<Record<LogKind, string[]>> = {
-    access: taken.log.map((entry) => accessLine(stamp, row, entry)),
-    connection: taken.connections.map((entry) => connectionLine(stamp, entry)),
-  };
-  const filled = kinds.filter((kind) => lines[kind].length > 0);
-  if (filled.length === 0) return;
+  const flows = taken.flows.length === 0 ? [] : await flowLines(ctx, row, stamp, taken.flows);
+  await keep(ctx, row, node, 'access', due, [...taken.log.map((entry) => accessLine(stamp, row, entry)), ...flows]);
+  const connections = taken.connections.map((entry) => connectionLine(stamp, entry));
+  await keep(ctx, row, node, 'connection', due, connections);
+}
+
+async function flowLines(ctx: Context, row: BalancerRow, stamp: Stamp, flows: ProxyCounts['flows']): Promise<string[]> {
+  const listeners = await ctx.table(Listeners).byIndex('byBalancer', [row.arn]);
+  const idOf = (port: number): string =>
+    listeners
+      .find((one) => one.port === port)
+      ?.arn.split('/')
+      .at(-1) ?? '-';
+  return flows.map((entry) => flowLine(stamp, row, idOf(entry.port), entry));
+}
+
+/** Keeps what a node found when it checked a group's targets, where the load balancer logs that. */
+export async function keepChecks(
+  ctx: Context,
+  row: BalancerRow,
+  node: NodeRow,
+  group: GroupRow,
+  checked: readonly CheckedTarget[],
+): Promise<void> {
+  if (balancerAttribute(row, 'health_check_logs.s3.enabled') !== 'true') return;
+  const at = ctx.clock.now();
+  const stamp = stamping(ctx, at);
+  const lines = checked.map((one) => checkLine(stamp, row, node, group, one));
+  await keep(ctx, row, node, 'health_check', at, lines);
+}
+
+/** Adds to what is kept of the same time. */
+async function keep(
+  ctx: Context,
+  row: BalancerRow,
+  { interfaceId: node }: NodeRow,
+  kind: LogKind,
+  at: Millis,
+  lines: readonly string[],
+): Promise<void> {
+  if (lines.length === 0) return;
   await ctx.transact(async (tx) => {
-    for (const kind of filled)
-      await tx.table(LogLines).put({ balancer: row.arn, kind, node: node.interfaceId, at: due, lines: lines[kind] });
+    const known = await tx.table(LogLines).get(row.arn, kind, node, at);
+    await tx.table(LogLines).put({ balancer: row.arn, kind, node, at, lines: [...(known?.lines ?? []), ...lines] });
   });
 }
 
@@ -200,10 +211,10 @@ async function deliverFile(
   if (destination.bucket === '') return;
   const node = row.nodes.find((each) => each.interfaceId === interfaceId);
   const [day, stamp] = [new Date(end).toISOString().slice(0, 10), new Date(end).toISOString().slice(0, 16).replace(/[-:]/g, '')];
-  const start = kind === 'connection' ? 'conn_log.' : '';
-  const name = `${start}${ctx.account}_elasticloadbalancing_${ctx.region}_${balancerPart(row.arn).replaceAll('/', '.')}`;
+  const name = `${starts[kind]}${ctx.account}_elasticloadbalancing_${ctx.region}_${balancerPart(row.arn).replaceAll('/', '.')}`;
   const unique = Buffer.from(ctx.bytes(4)).toString('hex');
-  const file = `${name}_${stamp}Z_${node?.publicIp ?? node?.address ?? interfaceId}_${unique}.log.gz`;
+  const place = row.type === 'network' ? '' : `${node?.publicIp ?? node?.address ?? interfaceId}_`;
+  const file = `${name}_${stamp}Z_${place}${unique}.log.gz`;
   const key = `AWSLogs/${ctx.account}/elasticloadbalancing/${ctx.region}/${day.replaceAll('-', '/')}/${file}`;
   try {
     await put(ctx, row, destination, key, gzipSync(`${lines.join('\n')}\n`));

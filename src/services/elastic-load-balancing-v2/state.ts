@@ -184,7 +184,7 @@ export const Targets = defineTable<TargetRow>()({
 /** What a node logged in a minute, until its file is written. */
 export interface LogLinesRow {
   balancer: string;
-  kind: 'access' | 'connection';
+  kind: 'access' | 'connection' | 'health_check';
   /** Interface of the node. */
   node: string;
   at: Millis;

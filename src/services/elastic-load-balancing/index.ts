@@ -26,6 +26,7 @@ const checks: AuthorisationsOf<ElasticLoadBalancing> = {
   ConfigureHealthCheck: onBalancer,
   ModifyLoadBalancerAttributes: onBalancer,
   CreateLBCookieStickinessPolicy: onBalancer,
+  CreateAppCookieStickinessPolicy: onBalancer,
   DeleteLoadBalancerPolicy: onBalancer,
   SetLoadBalancerPoliciesOfListener: onBalancer,
   RegisterInstancesWithLoadBalancer: onBalancer,

@@ -12,7 +12,7 @@ import type { HandlersOf } from '../../kernel/service.ts';
 import type { Ec2Api } from '../ec2/api.ts';
 import { addListeners, defaultCheck, desyncKey, readAttributes, readCheck, readListeners, requireCertificate } from './checks.ts';
 import { balancerNotFound, invalidConfiguration, validationError } from './errors.ts';
-import { type BalancerRow, Balancers, Members, Names } from './state.ts';
+import { type BalancerRow, Balancers, Members, Names, type PolicyRow } from './state.ts';
 
 const tagsMax = 50;
 const hostedZone = 'Z35SXDOTRQ7X7K';
@@ -56,11 +56,12 @@ async function describe(ctx: Context, row: BalancerRow): Promise<LoadBalancerDes
       PolicyNames: [...listener.policies],
     })),
     Policies: {
-      AppCookieStickinessPolicies: [],
-      LBCookieStickinessPolicies: row.policies.map(({ name, seconds }) => ({
-        PolicyName: name,
-        CookieExpirationPeriod: seconds,
-      })),
+      AppCookieStickinessPolicies: row.policies.flatMap(({ name, follows }) =>
+        follows === undefined ? [] : { PolicyName: name, CookieName: follows },
+      ),
+      LBCookieStickinessPolicies: row.policies.flatMap(({ name, seconds, follows }) =>
+        follows === undefined ? { PolicyName: name, CookieExpirationPeriod: seconds } : [],
+      ),
       OtherPolicies: [],
     },
     BackendServerDescriptions: [],
@@ -264,11 +265,16 @@ export const balancerHandlers: HandlersOf<ElasticLoadBalancing> = {
     const { PolicyName: name = '', CookieExpirationPeriod: period } = input;
     const seconds = period === undefined ? undefined : Number(period);
     if (seconds !== undefined && seconds < 1) throw invalidConfiguration('CookieExpirationPeriod must be at least 1');
-    await change(ctx, input.LoadBalancerName, ({ policies }) => {
-      if (policies.some((each) => each.name === name))
-        throw new AwsError('DuplicatePolicyName', `Policy already exists: ${name}`);
-      return { policies: [...policies, { name, seconds }] };
-    });
+    await addPolicy(ctx, input.LoadBalancerName, { name, seconds });
+    return {};
+  },
+
+  /** Throws InvalidConfigurationRequest for what is no name of a cookie, or one of the load balancer's own. */
+  async CreateAppCookieStickinessPolicy(input, ctx) {
+    const { PolicyName: name = '', CookieName: follows = '' } = input;
+    if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(follows) || follows === 'AWSELB')
+      throw invalidConfiguration(`The cookie name '${follows}' is not valid`);
+    await addPolicy(ctx, input.LoadBalancerName, { name, follows });
     return {};
   },
 
@@ -297,6 +303,15 @@ export const balancerHandlers: HandlersOf<ElasticLoadBalancing> = {
     return {};
   },
 };
+
+/** Throws DuplicatePolicyName. */
+async function addPolicy(ctx: Context, balancer: string | undefined, policy: PolicyRow): Promise<void> {
+  await change(ctx, balancer, ({ policies }) => {
+    if (policies.some(({ name }) => name === policy.name))
+      throw new AwsError('DuplicatePolicyName', `Policy already exists: ${policy.name}`);
+    return { policies: [...policies, policy] };
+  });
+}
 
 /** Tags are changed for one load balancer at a time ("AddTags": one load balancer only). */
 function oneName(names: readonly string[] | undefined): string | undefined {

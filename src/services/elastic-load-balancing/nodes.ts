@@ -34,7 +34,10 @@ async function poolSpecs(ctx: Context, row: BalancerRow): Promise<PoolSpec[]> {
   const placed = await Promise.all(members.map(async (member) => ({ member, facts: await ec2.instanceFacts(member.id) })));
   return row.listeners.map((listener) => {
     const policy = row.policies.find(({ name }) => listener.policies.includes(name));
-    const sticky = { kind: 'duration' as const, seconds: policy?.seconds, cookie: 'AWSELB' };
+    const sticky =
+      policy?.follows === undefined
+        ? { kind: 'duration' as const, seconds: policy?.seconds, cookie: 'AWSELB' }
+        : { kind: 'application' as const, cookie: policy.follows, seal: 'AWSELB' };
     return {
       ...{ key: String(listener.port), protocol: poolProtocols[listener.instanceProtocol], crossZone: row.crossZone },
       // Least outstanding requests for HTTP, round robin for TCP ("How Elastic Load Balancing works": routing algorithm).

@@ -14,9 +14,11 @@ export interface ListenerRow {
   policies: readonly string[];
 }
 
-/** Stickiness by a cookie of the load balancer's own. */
+/** Stickiness by a cookie of the load balancer's own, which lasts as long as the application's where that is named. */
 export interface PolicyRow {
   name: string;
+  /** Name of the application's cookie. */
+  follows?: string | undefined;
   /** Undefined: for the browser's session. */
   seconds?: number | undefined;
 }

@@ -6,6 +6,7 @@ import {
   CreateRuleCommand,
   DescribeLoadBalancerAttributesCommand,
   ModifyLoadBalancerAttributesCommand,
+  RegisterTargetsCommand,
 } from '@aws-sdk/client-elastic-load-balancing-v2';
 import { S3 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -28,6 +29,7 @@ let s3: S3;
 let arn = '';
 let node = '';
 let group = '';
+let server = '';
 let certificate = '';
 
 beforeEach((context) => context.skip((machinesRefused() ?? opensslRefused) !== undefined, machinesRefused() ?? opensslRefused));
@@ -39,7 +41,8 @@ beforeAll(async () => {
   const config = site.lab.account.config({ endpoint: cloud.endpoint });
   s3 = new S3({ ...config, forcePathStyle: true });
   await site.build('10.9');
-  group = await site.group('web', {}, [await site.server('a', 0)]);
+  server = await site.server('a', 0);
+  group = await site.group('web', {}, [server]);
   arn = (await site.balancer('logged')).LoadBalancerArn!;
   node = (await site.nodes(arn))['us-east-1a']!;
   const listener = await site.forward(arn, group);
@@ -246,4 +249,126 @@ test('ALB-046 ALB-047 every request and WebSocket is an entry of a file that com
   ]);
   expect(lines.find((line) => line[11] === plain[29])!.slice(3, 11)).toEqual(['80', '-', '-', '-', '"-"', '-', '-', '-']);
   expect(lines.filter((line) => line[10] === 'Failed:UnmappedConnectionError')).toHaveLength(1);
+}, 60_000);
+
+/** The first line of the bucket's files of this form that matches, once five minutes have passed; does `act` again until there is one. */
+async function nextLine(Bucket: string, form: RegExp, line: RegExp, act: () => Promise<unknown>): Promise<string[]> {
+  return eventually(
+    async () => {
+      await act();
+      await advanceClock(cloud.endpoint, 300_000);
+      const files = (await keysOf(Bucket)).filter((key) => form.test(key));
+      const lines = (await Promise.all(files.map((key) => linesOf(Bucket, key)))).flat();
+      const found = lines.find((one) => line.test(one));
+      expect(found, lines.join('\n')).toBeDefined();
+      return found!.split(' ');
+    },
+    { why: `a line like ${line.source} has come` },
+  );
+}
+
+test('a network load balancer logs its TLS connections, where the bucket lets the delivery of logs in', async () => {
+  const Bucket = `tls-logs-${site.lab.account.id}`;
+  await s3.createBucket({ Bucket });
+  const nlb = (await site.balancer('secure', { Type: 'network' })).LoadBalancerArn!;
+  const tcp = await site.group('tcp', { Protocol: 'TCP', HealthCheckProtocol: 'HTTP', HealthCheckTimeoutSeconds: 5 });
+  const made = await site.elb.send(
+    new CreateListenerCommand({
+      ...{ LoadBalancerArn: nlb, Protocol: 'TLS', Port: 443, Certificates: [{ CertificateArn: certificate }] },
+      DefaultActions: [{ Type: 'forward', TargetGroupArn: tcp }],
+    }),
+  );
+  await site.elb.send(new RegisterTargetsCommand({ TargetGroupArn: tcp, Targets: [{ Id: server }] }));
+  const turnOn = () =>
+    site.elb.send(
+      new ModifyLoadBalancerAttributesCommand({
+        LoadBalancerArn: nlb,
+        Attributes: [
+          { Key: 'access_logs.s3.enabled', Value: 'true' },
+          { Key: 'access_logs.s3.bucket', Value: Bucket },
+        ],
+      }),
+    );
+  await allow(Bucket, service);
+  await refused(turnOn(), 'InvalidConfigurationRequest', `Access Denied for bucket: ${Bucket}. Please check S3bucket permission`);
+  const Principal = { Service: 'delivery.logs.amazonaws.com' };
+  const own = `arn:aws:s3:::${Bucket}`;
+  const Condition = { StringEquals: { 's3:x-amz-acl': 'bucket-owner-full-control' } };
+  const Statement = [
+    { Effect: 'Allow', Principal, Action: 's3:PutObject', Resource: `${own}/AWSLogs/${site.lab.account.id}/*`, Condition },
+    { Effect: 'Allow', Principal, Action: 's3:GetBucketAcl', Resource: own },
+  ];
+  await s3.putBucketPolicy({ Bucket, Policy: JSON.stringify({ Version: '2012-10-17', Statement }) });
+  await turnOn();
+  await site.all(tcp, 'healthy');
+  const address = (await site.nodes(nlb))['us-east-1a']!;
+  const connect = async (): Promise<void> => {
+    const socket = await shake(address, 443, { servername: 'www.example.com' }, cloud.data);
+    socket.write('GET /tls HTTP/1.1\r\nHost: www.example.com\r\nConnection: close\r\n\r\n');
+    expect(await readAll(socket)).toContain('"/tls"');
+    await expect(shake(address, 443, { minVersion: 'TLSv1.3' }, cloud.data)).rejects.toThrow();
+  };
+  const id = nlb.split(':loadbalancer/')[1]!;
+  const name = `${site.lab.account.id}_elasticloadbalancing_us-east-1_${id.replaceAll('/', '\\.')}_\\d{8}T\\d{4}Z_[0-9a-z]{8}\\.log\\.gz`;
+  const form = new RegExp(`^AWSLogs/${site.lab.account.id}/elasticloadbalancing/us-east-1/\\d{4}/\\d\\d/\\d\\d/${name}$`);
+  const listener = made.Listeners![0]!.ListenerArn!.split('/').at(-1)!;
+  const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$/);
+  const number = expect.stringMatching(/^\d+$/);
+  const head = [
+    ...['tls', '2.0', time, id, listener],
+    ...[expect.stringMatching(/^198\.18\.0\.1:\d+$/), expect.stringMatching(/^10\.9\.1\.\d+:443$/), number, number],
+  ];
+  expect(await nextLine(Bucket, form, / tlsv12 /, connect)).toEqual([
+    ...head,
+    ...[expect.stringMatching(/^[1-9]\d+$/), expect.stringMatching(/^[1-9]\d+$/), '-', certificate, '-'],
+    ...[expect.stringMatching(/^ECDHE-RSA-AES\d+-GCM-SHA\d+$/), 'tlsv12', '-', 'www.example.com', '-', '-', '-', time],
+  ]);
+  expect(await nextLine(Bucket, form, / 0 0 - - /, connect)).toEqual([
+    ...head,
+    '0',
+    '0',
+    '-',
+    '-',
+    '-',
+    '-',
+    '-',
+    '-',
+    '-',
+    '-',
+    '-',
+    '-',
+    time,
+  ]);
+}, 60_000);
+
+test('health check logs tell what each node found at each target', async () => {
+  const Bucket = `health-logs-${site.lab.account.id}`;
+  const on = {
+    'health_check_logs.s3.enabled': 'true',
+    'health_check_logs.s3.bucket': Bucket,
+    'health_check_logs.s3.prefix': 'checks',
+  };
+  await s3.createBucket({ Bucket });
+  await refused(set(on), 'InvalidConfigurationRequest', `Access Denied for bucket: ${Bucket}. Please check S3bucket permission`);
+  await allow(Bucket, service, 'checks/');
+  await set(on);
+  const root = `checks/AWSLogs/${site.lab.account.id}`;
+  expect(await keysOf(Bucket)).toEqual([`${root}/ELBHealthCheckLogTestFile`]);
+  const part = arn.split(':loadbalancer/')[1]!;
+  const name = `health_check_log_${site.lab.account.id}_elasticloadbalancing_us-east-1_${part.replaceAll('/', '\\.')}_\\d{8}T\\d{4}Z_${node.replaceAll('.', '\\.')}_[0-9a-z]{8}\\.log\\.gz`;
+  const form = new RegExp(`^${root}/elasticloadbalancing/us-east-1/\\d{4}/\\d\\d/\\d\\d/${name}$`);
+  const found = (line: RegExp) => nextLine(Bucket, form, line, async () => {});
+  const common = (entry: string[]) => {
+    expect(entry[0]).toBe('http');
+    expect(entry[1]).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
+    expect(entry[2]).toMatch(/^\d+\.\d{9}$/);
+    expect(entry[3]).toMatch(/^10\.9\.1\.\d+:80$/);
+    expect(entry[4]).toBe('web');
+    expect(entry.slice(8)).toEqual([part, node]);
+  };
+  common(await found(/ PASS 200 - /));
+  await get(node, '/set?503', { data: cloud.data });
+  common(await found(/ FAIL 503 TargetError /));
+  await get(node, '/set?404', { data: cloud.data });
+  common(await found(/ FAIL 404 ResponseCodeMismatch /));
 }, 60_000);

@@ -187,6 +187,39 @@ test('CLB-005 a cookie named AWSELB keeps a client on one instance', async () =>
   await elb.setLoadBalancerPoliciesOfListener({ LoadBalancerName: name, LoadBalancerPort: 80, PolicyNames: [] });
 });
 
+test('a cookie that follows the application’s own keeps a client on one instance while both come back', async () => {
+  const follow = (CookieName: string, PolicyName = 'follows') =>
+    elb.createAppCookieStickinessPolicy({ LoadBalancerName: name, PolicyName, CookieName });
+  await refused(follow('bad name'), 'InvalidConfigurationRequest', "The cookie name 'bad name' is not valid");
+  await refused(follow('AWSELB'), 'InvalidConfigurationRequest', "The cookie name 'AWSELB' is not valid");
+  await follow('MYAPP');
+  await refused(follow('OTHER'), 'DuplicatePolicyName', 'Policy already exists: follows');
+  const [{ Policies } = {}] = (await elb.describeLoadBalancers({ LoadBalancerNames: [name] })).LoadBalancerDescriptions!;
+  expect(Policies?.AppCookieStickinessPolicies).toEqual([{ PolicyName: 'follows', CookieName: 'MYAPP' }]);
+  const onListener = (...PolicyNames: string[]) =>
+    elb.setLoadBalancerPoliciesOfListener({ LoadBalancerName: name, LoadBalancerPort: 80, PolicyNames });
+  await onListener('follows');
+  const first = await eventually(
+    async () => {
+      const answer = await get(node, '/cookie?MYAPP=1');
+      expect(answer.cookies.map((each) => each.split('=')[0])).toEqual(expect.arrayContaining(['AWSELB', 'MYAPP']));
+      return answer;
+    },
+    { why: 'answers carry both cookies' },
+  );
+  const seal = first.cookies.find((each) => each.startsWith('AWSELB='))!;
+  // As long as the application's, which is the browser's session here.
+  expect(seal).not.toContain('Expires');
+  expect((await get(node, '/')).cookies).toEqual([]);
+  const own = seal.split(';')[0]!;
+  expect(await names(80, 20, { cookie: `${own}; MYAPP=1` })).toEqual([(JSON.parse(first.body) as { name: string }).name]);
+  await eventually(async () => expect(await names(80, 20, { cookie: own })).toEqual(['a', 'b']), {
+    why: 'without the application’s both answer',
+  });
+  await onListener();
+  await elb.deleteLoadBalancerPolicy({ LoadBalancerName: name, PolicyName: 'follows' });
+});
+
 test('CLB-007 CLB-008 a listener has one certificate, whatever name a client asks for', async () => {
   for (const servername of ['one.example.com', 'two.example.com', undefined])
     expect(await presented(node, 443, servername)).toBe('one.example.com');

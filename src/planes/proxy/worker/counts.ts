@@ -1,5 +1,5 @@
 /** What a node counts, until it is taken. Bounded: a node that nobody asks for minutes keeps the newest. */
-import type { ProxyConnectionEntry, ProxyCounts, ProxyLogEntry } from '../types.ts';
+import type { ProxyConnectionEntry, ProxyCounts, ProxyFlowEntry, ProxyLogEntry } from '../types.ts';
 
 const timesMax = 20_000;
 const logMax = 50_000;
@@ -9,6 +9,7 @@ export class Counts {
   #times = new Map<string, number[]>();
   #log: ProxyLogEntry[] = [];
   #connections: ProxyConnectionEntry[] = [];
+  #flows: ProxyFlowEntry[] = [];
 
   /** Adds to a count; `pool` and `zone` say of what. */
   add(name: string, value = 1, pool = '', zone = ''): void {
@@ -31,6 +32,10 @@ export class Counts {
     if (this.#connections.length < logMax) this.#connections.push(entry);
   }
 
+  logFlow(entry: ProxyFlowEntry): void {
+    if (this.#flows.length < logMax) this.#flows.push(entry);
+  }
+
   /** Everything since the last time. */
   take(): ProxyCounts {
     const split = (key: string) => {
@@ -42,11 +47,13 @@ export class Counts {
       times: [...this.#times].map(([key, values]) => ({ ...split(key), pool: split(key).pool ?? '', values })),
       log: this.#log,
       connections: this.#connections,
+      flows: this.#flows,
     };
     this.#counts = new Map();
     this.#times = new Map();
     this.#log = [];
     this.#connections = [];
+    this.#flows = [];
     return taken;
   }
 }

@@ -9,7 +9,12 @@ export interface Arrival {
   clientPort: number;
   port: number;
   secure: boolean;
-  tls?: { version: string; cipher: string; serverName: string; certificate: string } | undefined;
+  /** The listener is secure, though perhaps the handshake failed. */
+  listensSecurely: boolean;
+  /** Real milliseconds in which the connection was opened, where that is logged. */
+  began: number;
+  /** Names as OpenSSL has them. */
+  tls?: { version: string; cipher: string; serverName: string; certificate: string; handshakeSeconds: number } | undefined;
   /** Names the connection in logs; empty while nothing is logged. */
   connection: string;
 }

@@ -8,7 +8,7 @@ import { listenDatagrams } from './datagrams.ts';
 import { type Arrival, randomPart } from './forwarded.ts';
 import { createHttp2 } from './http2.ts';
 import type { LiveListener, NodeState } from './node-state.ts';
-import { StreamFlow } from './stream.ts';
+import { logFlow, StreamFlow } from './stream.ts';
 
 interface NamedContext {
   key: string;
@@ -71,7 +71,7 @@ export class Listeners {
       sockets.add(socket);
       socket.once('close', () => sockets.delete(socket));
       this.#state.counts.add('connections.new');
-      if (!this.#state.http.logConnections || spec.tls === undefined) return;
+      if (!(this.#state.http.logConnections || this.#state.http.log) || spec.tls === undefined) return;
       const from = `${(socket.remoteAddress ?? '').replace(/^::ffff:/, '')} ${socket.remotePort}`;
       this.#began.set(from, Date.now());
       socket.once('close', () => this.#began.delete(from));
@@ -127,7 +127,7 @@ export class Listeners {
     });
     server.on('tlsClientError', (_error, socket) => {
       this.#state.counts.add('tls.failed');
-      this.#logConnection(this.#arrivalOf(socket, spec.port), true);
+      this.#logFailure(this.#arrivalOf(socket, spec.port, undefined, true), spec.kind);
     });
     server.on('secureConnection', (socket) => {
       socket.on('error', () => {});
@@ -141,40 +141,48 @@ export class Listeners {
     return server;
   }
 
-  #arrivalOf(socket: Socket, port: number, over?: TLSSocket): Arrival {
+  #arrivalOf(socket: Socket, port: number, over?: TLSSocket, listensSecurely = over !== undefined): Arrival {
     const { remoteAddress = '', remotePort = 0 } = over ?? socket;
     const { log, logConnections } = this.#state.http;
+    const client = remoteAddress.replace(/^::ffff:/, '');
+    const now = Date.now();
+    const began = this.#began.get(`${client} ${remotePort}`) ?? now;
     return {
-      client: remoteAddress.replace(/^::ffff:/, ''),
+      ...{ client, began },
       clientPort: remotePort,
       port,
       secure: over !== undefined,
-      tls: over === undefined ? undefined : this.#security(over, port),
+      listensSecurely,
+      tls: over === undefined ? undefined : { ...this.#security(over, port), handshakeSeconds: (now - began) / 1000 },
       connection: log || logConnections ? `TID_${randomPart()}` : '',
     };
   }
 
-  #security(socket: TLSSocket, port: number): NonNullable<Arrival['tls']> {
+  #security(socket: TLSSocket, port: number): Omit<NonNullable<Arrival['tls']>, 'handshakeSeconds'> {
     const cipher = socket.getCipher();
     // A client that names no host has `false` here.
     const serverName = typeof socket.servername === 'string' ? socket.servername : '';
     const open = [...this.#open.values()].find(({ live, tls: known }) => live.spec.port === port && known !== undefined);
     return {
       version: socket.getProtocol() ?? '',
-      cipher: cipher.standardName ?? cipher.name,
+      cipher: cipher.name,
       serverName,
       certificate: chooseContext(open, serverName)?.key ?? '',
     };
   }
 
+  /** Of a connection whose handshake failed. */
+  #logFailure(arrival: Arrival, kind: ListenerSpec['kind']): void {
+    this.#logConnection(arrival, true);
+    if (kind === 'tcp') logFlow(this.#state, arrival, 0, 0);
+  }
+
   #logConnection({ client, clientPort, port, tls: secure, connection }: Arrival, failed: boolean): void {
     const { counts, http } = this.#state;
     if (!http.logConnections) return;
-    const began = this.#began.get(`${client} ${clientPort}`) ?? Date.now();
-    const handshakeSeconds = (Date.now() - began) / 1000;
     counts.logConnection({
       ...{ at: Date.now(), client, clientPort, port, failed, connection },
-      tls: secure === undefined ? undefined : { version: secure.version, cipher: secure.cipher, handshakeSeconds },
+      tls: secure,
     });
   }
 }

@@ -4,18 +4,23 @@ import https from 'node:https';
 import net from 'node:net';
 import type { Probe, ProbeResult } from '../types.ts';
 
+/** What a probe finds, but for its times. */
+type Found = { outcome: 'answered'; status: number } | { outcome: 'connected' | 'timeout' | 'failed' };
+
 /** Probes a target from this address. Never rejects. */
-export function probeTarget(probe: Probe, from: string): Promise<ProbeResult> {
-  return probe.protocol === 'tcp' ? probeConnect(probe, from) : probeHttp(probe, from);
+export async function probeTarget(probe: Probe, from: string): Promise<ProbeResult> {
+  const [at, began] = [Date.now(), performance.now()];
+  const found = await (probe.protocol === 'tcp' ? probeConnect(probe, from) : probeHttp(probe, from));
+  return { key: probe.key, at, seconds: (performance.now() - began) / 1000, ...found };
 }
 
-function probeConnect({ key, address, port, timeoutMillis }: Probe, from: string): Promise<ProbeResult> {
+function probeConnect({ address, port, timeoutMillis }: Probe, from: string): Promise<Found> {
   return new Promise((resolve) => {
     const socket = net.connect({ host: address, port, localAddress: from });
     const end = (outcome: 'connected' | 'timeout' | 'failed'): void => {
       clearTimeout(timer);
       socket.destroy();
-      resolve({ key, outcome });
+      resolve({ outcome });
     };
     const timer = setTimeout(() => end('timeout'), timeoutMillis);
     socket.on('connect', () => end('connected'));
@@ -23,7 +28,7 @@ function probeConnect({ key, address, port, timeoutMillis }: Probe, from: string
   });
 }
 
-function probeHttp({ key, address, port, protocol, path, timeoutMillis, userAgent }: Probe, from: string): Promise<ProbeResult> {
+function probeHttp({ address, port, protocol, path, timeoutMillis, userAgent }: Probe, from: string): Promise<Found> {
   return new Promise((resolve) => {
     const secure = protocol === 'https';
     const options = {
@@ -35,15 +40,15 @@ function probeHttp({ key, address, port, protocol, path, timeoutMillis, userAgen
         'accept-encoding': 'gzip, compressed',
       },
     };
-    const end = (result: ProbeResult): void => {
+    const end = (result: Found): void => {
       clearTimeout(timer);
       request.destroy();
       resolve(result);
     };
-    const timer = setTimeout(() => end({ key, outcome: 'timeout' }), timeoutMillis);
+    const timer = setTimeout(() => end({ outcome: 'timeout' }), timeoutMillis);
     const request = (secure ? https : http).get(options, (answer) =>
-      end({ key, outcome: 'answered', status: answer.statusCode ?? 0 }),
+      end({ outcome: 'answered', status: answer.statusCode ?? 0 }),
     );
-    request.on('error', () => end({ key, outcome: 'failed' }));
+    request.on('error', () => end({ outcome: 'failed' }));
   });
 }

@@ -45,7 +45,7 @@ function durationName({ spec: { stickiness } }: LivePool): string {
 
 function readStay(state: NodeState, pool: LivePool, head: RequestHead) {
   const sticky = pool.spec.stickiness;
-  const name = sticky?.kind === 'application' ? applicationCookie : durationName(pool);
+  const name = sticky?.kind === 'application' ? (sticky.seal ?? applicationCookie) : durationName(pool);
   const stay = openStay(readCookie(head.headers, name), state.sealing);
   if (stay === undefined || stay.pool !== pool.spec.key) return undefined;
   if (sticky?.kind !== 'application') return stay.of === undefined ? stay : undefined;
@@ -90,7 +90,7 @@ export function cookiesFor(state: NodeState, routed: Routed, answer: readonly He
   const sticky = pool.spec.stickiness;
   if (sticky?.kind === 'duration') add(durationName(pool), sticky.seconds);
   if (sticky?.kind === 'application' && readSetCookie(answer, sticky.cookie) !== undefined)
-    add(applicationCookie, sticky.seconds, digestOf(sticky.cookie));
+    add(sticky.seal ?? applicationCookie, sticky.seconds, digestOf(sticky.cookie));
   if (rule.action.kind === 'forward' && rule.action.stickySeconds !== undefined && rule.action.pools.length > 1)
     add(groupCookie, rule.action.stickySeconds);
   return lines;

@@ -17,25 +17,29 @@ export class StreamFlow implements Swept, UpstreamUser {
   readonly #target: LiveTarget;
   readonly #upstream: Upstream;
   #active: number;
-  #bytes = 0;
+  readonly #arrival: Arrival;
+  #received = 0;
+  #sent = 0;
   #over = false;
 
-  private constructor(client: Duplex, state: NodeState, target: LiveTarget, from: Origin, idleMillis: number) {
+  private constructor(client: Duplex, state: NodeState, target: LiveTarget, arrival: Arrival, idleMillis: number) {
     this.#client = client;
     this.#state = state;
     this.#target = target;
     this.#idleMillis = idleMillis;
+    this.#arrival = arrival;
     this.#active = state.now;
     target.outstanding += 1;
     target.users.add(this);
     state.swept.add(this);
     const zone = target.spec.zone ?? state.zone;
     state.counts.add('flows', 1, target.pool.spec.key, zone);
-    this.#upstream = Upstream.take(target, from);
+    this.#upstream = Upstream.take(target, originOf(state, target, { address: arrival.client, port: arrival.clientPort }));
     this.#upstream.user = this;
     const { socket } = this.#upstream;
     client.on('data', (bytes: Buffer) => {
-      this.#moved(bytes.length);
+      this.#received += bytes.length;
+      this.#active = state.now;
       if (!socket.write(bytes)) client.pause();
     });
     client.on('drain', () => socket.resume());
@@ -53,11 +57,11 @@ export class StreamFlow implements Swept, UpstreamUser {
     if (target === undefined) {
       client.on('error', () => {});
       state.counts.add('rejected');
+      logFlow(state, arrival, 0, 0);
       client.destroy();
       return;
     }
-    const from = originOf(state, target, { address: arrival.client, port: arrival.clientPort });
-    new StreamFlow(client, state, target, from, listener.spec.idleMillis ?? idleMillisDefault);
+    new StreamFlow(client, state, target, arrival, listener.spec.idleMillis ?? idleMillisDefault);
   }
 
   sweep(now: number): void {
@@ -67,7 +71,8 @@ export class StreamFlow implements Swept, UpstreamUser {
   onConnect(): void {}
 
   onData(bytes: Buffer): void {
-    this.#moved(bytes.length);
+    this.#sent += bytes.length;
+    this.#active = this.#state.now;
     if (!this.#client.write(bytes)) this.#upstream.socket.pause();
   }
 
@@ -90,19 +95,25 @@ export class StreamFlow implements Swept, UpstreamUser {
     this.#client.destroy();
   }
 
-  #moved(bytes: number): void {
-    this.#active = this.#state.now;
-    this.#bytes += bytes;
-  }
-
   #finish(): void {
     if (this.#over) return;
     this.#over = true;
     this.#state.swept.delete(this);
     this.#target.users.delete(this);
     this.#target.outstanding -= 1;
-    countBytes(this.#state, this.#target, this.#bytes);
+    countBytes(this.#state, this.#target, this.#received + this.#sent);
+    logFlow(this.#state, this.#arrival, this.#received, this.#sent);
   }
+}
+
+/** Logs a flow that is over, or whose handshake failed, where its listener is secure and the node's log is on. */
+export function logFlow({ http, counts, address }: NodeState, arrival: Arrival, received: number, sent: number): void {
+  if (!http.log || !arrival.listensSecurely) return;
+  const { client, clientPort, port, began, tls } = arrival;
+  const at = Date.now();
+  const seconds = (at - began) / 1000;
+  const handshakeSeconds = tls?.handshakeSeconds ?? seconds;
+  counts.logFlow({ at, client, clientPort, address, port, seconds, handshakeSeconds, received, sent, tls });
 }
 
 const passages = parseCidr4(serviceCidr)!;
