@@ -64,10 +64,21 @@ export function readValue(given: AttributeValue, wording: Wording = 'newer', dep
   return convert(given as GivenValue, wording, depth);
 }
 
+/** "Constraints": an attribute's name has 1 to 65535 bytes. */
+const nameBytesMax = 65_535;
+
+/** The name of an attribute, if it can be one. Throws ValidationException. */
+export function checkAttributeName(name: string): string {
+  if (name === '') throw validation('Empty attribute name');
+  if (name.length * 3 > nameBytesMax && utf8Size(name) > nameBytesMax)
+    throw validation('Attribute name is too large, must be less than 65536 bytes');
+  return name;
+}
+
 /** Reads all attributes of an item or key. Throws ValidationException. */
 export function readItem(given: Readonly<Record<string, AttributeValue>>, wording: Wording = 'newer'): Item {
   const item = emptyItem();
-  for (const name in given) item[name] = readValue(given[name]!, wording);
+  for (const name in given) item[checkAttributeName(name)] = readValue(given[name]!, wording);
   return item;
 }
 
@@ -115,7 +126,7 @@ function convert(given: GivenValue, wording: Wording, depth: number): Value {
 function convertMap(given: Record<string, AttributeValue>, wording: Wording, depth: number): Item {
   checkDepth(depth);
   const map = emptyItem();
-  for (const name in given) map[name] = readValue(given[name]!, wording, depth);
+  for (const name in given) map[checkAttributeName(name)] = readValue(given[name]!, wording, depth);
   return map;
 }
 

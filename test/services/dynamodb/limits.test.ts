@@ -76,7 +76,7 @@ describe('limits', () => {
     await refused(
       placeholder(255),
       'ValidationException',
-      `ExpressionAttributeNames contains invalid key: Syntax error; key: "#${'n'.repeat(255)}"`,
+      'ExpressionAttributeNames contains invalid key: The expression attribute map contains a key that is too long; size of key: 256',
     );
     const path = (parts: number) => get({ ProjectionExpression: `a${'.b'.repeat(parts - 1)}` });
     await path(32);

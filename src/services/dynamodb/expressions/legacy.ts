@@ -4,7 +4,7 @@
  */
 import type { AttributeValueUpdate, Condition as GivenCondition, ExpectedAttributeValue } from '@aws-sdk/client-dynamodb';
 import { invalidParameters, validation } from '../errors.ts';
-import { type Item, readValue, typeOf, type Value, type ValueType, type Wording } from '../values.ts';
+import { checkAttributeName, type Item, readValue, typeOf, type Value, type ValueType, type Wording } from '../values.ts';
 import type { Condition, Operand } from './ast.ts';
 import { compareValues } from './evaluate.ts';
 import type { KeyOperator, KeyTest, KeyTests } from './key-condition.ts';
@@ -138,7 +138,7 @@ export function readExpected(
   operator: string | undefined,
 ): Condition {
   return join(
-    Object.entries(expected).map(([name, condition]) => readExpectation(name, condition)),
+    Object.entries(expected).map(([name, condition]) => readExpectation(checkAttributeName(name), condition)),
     operator,
   );
 }
@@ -173,6 +173,7 @@ export interface LegacyUpdate {
 /** AttributeUpdates, checked. Throws ValidationException. */
 export function readAttributeUpdates(updates: Readonly<Record<string, AttributeValueUpdate>>): LegacyUpdate[] {
   return Object.entries(updates).map(([name, { Action = 'PUT', Value: given }]) => {
+    checkAttributeName(name);
     const action = Action as LegacyUpdate['action'];
     if (given === undefined) {
       if (action !== 'DELETE') throw invalidParameters('Only DELETE action is allowed when no attribute value is specified');

@@ -2,10 +2,17 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { AwsError } from '../../../kernel/errors.ts';
 import { validation } from '../errors.ts';
-import { readValue, type Value, type Wording } from '../values.ts';
+import { checkAttributeName, readValue, type Value, type Wording } from '../values.ts';
 
 /** "Expression parameters": 255 characters for a name's placeholder, 2 MB for all values. */
 const keyCharsMax = 255;
+
+function checkKey(member: string, form: RegExp, key: string): void {
+  const invalid = (detail: string): Error => validation(`${member} contains invalid key: ${detail}`);
+  if (key.length > keyCharsMax)
+    throw invalid(`The expression attribute map contains a key that is too long; size of key: ${key.length}`);
+  if (!form.test(key)) throw invalid(`Syntax error; key: "${key}"`);
+}
 
 export class Placeholders {
   readonly #names: Readonly<Record<string, string>>;
@@ -29,20 +36,19 @@ export class Placeholders {
   #checkNames(names: Readonly<Record<string, string>>): void {
     if (this.#unusedNames.size === 0) throw validation('ExpressionAttributeNames must not be empty');
     for (const key in names) {
-      if (!/^#[0-9a-zA-Z_]+$/.test(key) || key.length > keyCharsMax)
-        throw validation(`ExpressionAttributeNames contains invalid key: Syntax error; key: "${key}"`);
-      if (names[key] === '')
-        throw validation(
-          `ExpressionAttributeNames contains invalid value: Member must have length greater than or equal to 1 for key ${key}`,
-        );
+      checkKey('ExpressionAttributeNames', /^#[0-9a-zA-Z_]+$/, key);
+      try {
+        checkAttributeName(names[key]!);
+      } catch (error) {
+        if (!(error instanceof AwsError)) throw error;
+        throw validation(`ExpressionAttributeNames contains invalid value: ${error.message} for key ${key}`);
+      }
     }
   }
 
   #readValues(values: Readonly<Record<string, AttributeValue>>, wording: Wording): void {
     if (this.#unusedValues.size === 0) throw validation('ExpressionAttributeValues must not be empty');
-    for (const key in values)
-      if (!/^:[0-9a-zA-Z_]+$/.test(key) || key.length > keyCharsMax)
-        throw validation(`ExpressionAttributeValues contains invalid key: Syntax error; key: "${key}"`);
+    for (const key in values) checkKey('ExpressionAttributeValues', /^:[0-9a-zA-Z_]+$/, key);
     for (const key in values) {
       try {
         this.#values.set(key, readValue(values[key]!, wording));

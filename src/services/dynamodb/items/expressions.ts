@@ -7,7 +7,7 @@ import { ExpressionError } from '../expressions/lexer.ts';
 import { Placeholders } from '../expressions/placeholders.ts';
 import { parseProjection } from '../expressions/projection.ts';
 import { invalidParameters, validation } from '../errors.ts';
-import type { Wording } from '../values.ts';
+import { checkAttributeName, type Wording } from '../values.ts';
 
 export type ExpressionName =
   | 'ProjectionExpression'
@@ -90,7 +90,7 @@ export function readAttributesToGet(names: readonly string[] | undefined): Path[
   if (names === undefined) return undefined;
   const twice = names.find((name, at) => names.indexOf(name) !== at);
   if (twice !== undefined) throw invalidParameters(`Duplicate value in attribute name: ${twice}`);
-  return names.map((name) => [name]);
+  return names.map((name) => [checkAttributeName(name)]);
 }
 
 /** The condition of a write, from the expression or from Expected. */

@@ -97,6 +97,17 @@ function checkProjected({ row }: OpenTable, index: IndexRow | undefined, paths: 
   throw invalidParameters(`Global secondary index ${index.name} does not project [${[...new Set(missing)].join(', ')}]`);
 }
 
+/** A filter on a global index sees only what the index holds. Throws ValidationException. */
+function checkFiltered({ row }: OpenTable, index: IndexRow | undefined, filter: Condition | undefined): void {
+  if (index?.global !== true || index.projection === 'ALL' || filter === undefined) return;
+  const held = new Set([...keyNamesOf(index), ...keyNamesOf(row), ...index.nonKey]);
+  const missing = [...pathsOf(filter)].map(([head]) => head as string).filter((name) => !held.has(name));
+  if (missing.length > 0)
+    throw invalidParameters(
+      `Secondary index ${index.name} does not project one or more filter attributes: [${[...new Set(missing)].join(', ')}]`,
+    );
+}
+
 async function openIndex(ctx: Context, input: QueryInput | ScanInput): Promise<{ open: OpenTable; index: IndexRow | undefined }> {
   const open = await openTable(ctx, ctx, readTableName(input.TableName));
   const index = input.IndexName === undefined ? undefined : requireIndex(open.row, input.IndexName, ctx.clock.now());
@@ -278,6 +289,7 @@ export const queryHandlers: HandlersOf<DynamoDB> = {
     checkFilter(filter, keyNamesOf(names), input.QueryFilter === undefined ? 'Filter Expression' : 'QueryFilter');
     const { countOnly, fetch } = readSelect(input, index, paths);
     checkProjected(open, index, paths);
+    checkFiltered(open, index, filter);
     if (filter !== undefined) checkKeyPaths(table, pathsOf(filter));
     admit(ctx, { kind: 'read', table, index, hash: query.hash, eventual: input.ConsistentRead !== true });
     const source: PageSource = {
@@ -301,6 +313,7 @@ export const queryHandlers: HandlersOf<DynamoDB> = {
     }
     const { countOnly, fetch } = readSelect(input, index, paths);
     checkProjected(open, index, paths);
+    checkFiltered(open, index, filter);
     if (paths !== undefined) checkKeyPaths(table, paths);
     if (filter !== undefined) checkKeyPaths(table, pathsOf(filter));
     admit(ctx, { kind: 'read', table, index, eventual: input.ConsistentRead !== true });

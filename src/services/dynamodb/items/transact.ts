@@ -202,6 +202,17 @@ export function digestRequest(request: unknown): string {
   return createHash('sha256').update(text).digest('base64');
 }
 
+/** ReturnValuesOnConditionCheckFailure of each action. */
+function checkShown(checks: RequestChecks, given: readonly TransactWriteItem[]): void {
+  for (const [at, { ConditionCheck, Put, Delete, Update }] of given.entries())
+    for (const [name, action] of Object.entries({ conditionCheck: ConditionCheck, put: Put, delete: Delete, update: Update }))
+      checks.oneOf(
+        action?.ReturnValuesOnConditionCheckFailure,
+        `transactItems.${at + 1}.member.${name}.returnValuesOnConditionCheckFailure`,
+        ['ALL_OLD', 'NONE'],
+      );
+}
+
 function checkSize(actions: readonly TransactAction[]): void {
   const bytes = actions.reduce((sum, { request }) => sum + itemSize(keyItemOf(request.effect)), 0);
   if (bytes > requestBytesMax) throw validation('Collective size of items in transaction exceeds maximum allowed limit of 4 MB');
@@ -210,11 +221,13 @@ function checkSize(actions: readonly TransactAction[]): void {
 export const transactHandlers: HandlersOf<DynamoDB> = {
   TransactWriteItems(input, ctx) {
     const { TransactItems: given = [], ClientRequestToken: token } = input;
-    new RequestChecks()
+    const checks = new RequestChecks()
       .length(given, 'transactItems', 1, actionsMax)
       .length(token, 'clientRequestToken', 1, 36)
       .oneOf(input.ReturnConsumedCapacity, 'returnConsumedCapacity', capacityModes)
-      .done();
+      .oneOf(input.ReturnItemCollectionMetrics, 'returnItemCollectionMetrics', ['SIZE', 'NONE']);
+    checkShown(checks, given);
+    checks.done();
     const actions = given.map(readAction);
     checkSize(actions);
     const request = token === undefined ? '' : digestRequest(given);

@@ -1,5 +1,13 @@
 /** ExecuteStatement, BatchExecuteStatement and ExecuteTransaction. */
-import type { AttributeValue, BatchStatementResponse, DynamoDB, ReturnConsumedCapacity } from '@aws-sdk/client-dynamodb';
+import type {
+  AttributeValue,
+  BatchStatementRequest,
+  BatchStatementResponse,
+  ConsumedCapacity,
+  DynamoDB,
+  ParameterizedStatement,
+  ReturnConsumedCapacity,
+} from '@aws-sdk/client-dynamodb';
 import { formatPageToken, parsePageToken } from '../../../base/paging.ts';
 import type { Context, Transaction } from '../../../kernel/context.ts';
 import { AwsError } from '../../../kernel/errors.ts';
@@ -25,16 +33,8 @@ import {
   recallToken,
   type TransactAction,
 } from '../items/transact.ts';
-import {
-  checkWrite,
-  performWrite,
-  readStored,
-  type WriteRequest,
-  type Written,
-  checkPutSize,
-  type Effect,
-} from '../items/write.ts';
-import { itemKey, partitionKey } from '../keys.ts';
+import { checkWrite, performWrite, type WriteRequest, type Written, checkPutSize, type Effect } from '../items/write.ts';
+import { partitionKey } from '../keys.ts';
 import { type OpenTable, openTable, requireIndex } from '../lookup.ts';
 import { admit } from '../meter.ts';
 import type { TableRow } from '../state.ts';
@@ -80,27 +80,32 @@ function wholeKey(table: TableRow, where: Condition): Item {
 }
 
 /** A write as the item operations do it. An update is of an item that is there. */
-function writeOf(table: TableRow, statement: Write): WriteRequest {
+function writeOf(table: TableRow, statement: Write, showOnFailure: boolean): WriteRequest {
   const exists = (wanted: boolean): Condition => ({ kind: 'exists', path: [table.hash], wanted });
   if (statement.kind === 'insert') {
     const effect: Effect = { kind: 'put', stored: storeItem(statement.item) };
     checkPutSize(effect);
-    return { effect, condition: exists(false) };
+    return { effect, condition: exists(false), showOnFailure };
   }
   const key = wholeKey(table, statement.where);
+  // Deleting what is not there is no failure.
+  if (statement.kind === 'delete') {
+    const condition: Condition = { kind: 'or', left: exists(false), right: statement.where };
+    return { effect: { kind: 'delete', key }, condition, showOnFailure };
+  }
   const condition: Condition = { kind: 'and', left: exists(true), right: statement.where };
-  if (statement.kind === 'delete') return { effect: { kind: 'delete', key }, condition };
-  return { effect: { kind: 'update', key, actions: statement.actions }, condition };
+  return { effect: { kind: 'update', key, actions: statement.actions }, condition, showOnFailure };
 }
 
-async function runWrite(tx: Transaction, ctx: Context, open: OpenTable, statement: Write): Promise<Written> {
-  const request = writeOf(open.row, statement);
+async function runWrite(
+  tx: Transaction,
+  ctx: Context,
+  open: OpenTable,
+  statement: Write,
+  showOnFailure: boolean,
+): Promise<Written> {
+  const request = writeOf(open.row, statement, showOnFailure);
   checkWrite(open.row, request);
-  if (statement.kind === 'delete' && request.effect.kind === 'delete') {
-    // Deleting what is not there is no failure, unless the statement asks for more than the key.
-    const before = await readStored(tx, open.scope, itemKey(open.row.space, request.effect.key, open.row));
-    if (before === undefined) return performWrite(tx, ctx, { scope: open.scope, table: open.row }, { effect: request.effect });
-  }
   try {
     return await performWrite(tx, ctx, { scope: open.scope, table: open.row }, request);
   } catch (error) {
@@ -132,6 +137,8 @@ interface Reading {
   consistent: boolean;
   limit?: number | undefined;
   token?: string | undefined;
+  /** ReturnValuesOnConditionCheckFailure. */
+  showOnFailure: boolean;
 }
 
 /** A SELECT: a query when the partition key is given, else a scan. */
@@ -179,7 +186,7 @@ async function runOne(ctx: Context, statement: Statement, reading: Reading, mode
   }
   return ctx.transact(async (tx) => {
     const open = await openTable(tx, ctx, readTableName(statement.table));
-    const written = await runWrite(tx, ctx, open, statement);
+    const written = await runWrite(tx, ctx, open, statement, reading.showOnFailure);
     return {
       Items: returned(ctx, statement, written),
       ConsumedCapacity: describeConsumption(mode, { name: statement.table }, written.used),
@@ -188,18 +195,28 @@ async function runOne(ctx: Context, statement: Statement, reading: Reading, mode
 }
 
 /** One statement of a batch: its answer, or its error. */
-async function runInBatch(ctx: Context, statement: Statement, consistent: boolean): Promise<BatchStatementResponse> {
+async function runInBatch(
+  ctx: Context,
+  one: BatchStatementRequest,
+  mode: ReturnConsumedCapacity | undefined,
+): Promise<{ response: BatchStatementResponse; consumed?: ConsumedCapacity | undefined }> {
+  let table: string | undefined;
   try {
+    const statement = read(one.Statement, one.Parameters);
+    table = statement.table;
     if (statement.kind === 'select') {
       const open = await openTable(ctx, ctx, readTableName(statement.table));
       wholeKey(open.row, statement.where ?? { kind: 'always' });
     }
-    const { Items } = await runOne(ctx, statement, { consistent }, undefined);
-    return { TableName: statement.table, ...(Items[0] === undefined ? {} : { Item: Items[0] }) };
+    const reading = { consistent: one.ConsistentRead === true, showOnFailure: shows(one) };
+    const { Items, ConsumedCapacity: consumed } = await runOne(ctx, statement, reading, mode);
+    return { response: { TableName: table, ...(Items[0] === undefined ? {} : { Item: Items[0] }) }, consumed };
   } catch (error) {
     if (!(error instanceof AwsError)) throw error;
     const code = error.code.replace(/Exception$/, '').replace(/^Validation$/, 'ValidationError');
-    return { TableName: statement.table, Error: { Code: code as 'ValidationError', Message: error.message } };
+    const item = error.members?.['Item'] as Record<string, AttributeValue> | undefined;
+    const shown = item === undefined ? {} : { Item: item };
+    return { response: { TableName: table, Error: { Code: code as 'ValidationError', Message: error.message, ...shown } } };
   }
 }
 
@@ -220,13 +237,23 @@ async function readAll(ctx: Context, statements: readonly Select[], mode: Return
 }
 
 /** The statements of a transaction as the actions of TransactWriteItems. */
-async function actionsOf(tx: Transaction, ctx: Context, statements: readonly Statement[]): Promise<TransactAction[]> {
+async function actionsOf(
+  tx: Transaction,
+  ctx: Context,
+  statements: readonly Statement[],
+  given: readonly ParameterizedStatement[],
+): Promise<TransactAction[]> {
   const actions: TransactAction[] = [];
-  for (const statement of statements) {
+  for (const [at, statement] of statements.entries()) {
     const address = readTableName(statement.table);
     const { row } = await openTable(tx, ctx, address);
     try {
-      actions.push({ table: statement.table, address, request: requestOf(row, statement), insert: statement.kind === 'insert' });
+      actions.push({
+        table: statement.table,
+        address,
+        request: requestOf(row, statement, shows(given[at]!)),
+        insert: statement.kind === 'insert',
+      });
     } catch (error) {
       checkReasons(statements.map((other) => (other === statement ? reasonOf(error) : { Code: 'None' })));
     }
@@ -234,11 +261,26 @@ async function actionsOf(tx: Transaction, ctx: Context, statements: readonly Sta
   return actions;
 }
 
-function requestOf(row: TableRow, statement: Statement): WriteRequest {
-  if (statement.kind !== 'select') return writeOf(row, statement);
+function requestOf(row: TableRow, statement: Statement, showOnFailure: boolean): WriteRequest {
+  if (statement.kind !== 'select') return writeOf(row, statement, showOnFailure);
   const where = statement.where ?? { kind: 'always' };
   const exists: Condition = { kind: 'exists', path: [row.hash], wanted: true };
-  return { effect: { kind: 'check', key: wholeKey(row, where) }, condition: { kind: 'and', left: exists, right: where } };
+  return {
+    effect: { kind: 'check', key: wholeKey(row, where) },
+    condition: { kind: 'and', left: exists, right: where },
+    showOnFailure,
+  };
+}
+
+/** Whether a statement wants the item on which its condition fails. */
+function shows(given: { ReturnValuesOnConditionCheckFailure?: string | undefined }): boolean {
+  return given.ReturnValuesOnConditionCheckFailure === 'ALL_OLD';
+}
+
+function checkShown(checks: RequestChecks, given: readonly ParameterizedStatement[], path: string): RequestChecks {
+  for (const [at, { ReturnValuesOnConditionCheckFailure: shown }] of given.entries())
+    checks.oneOf(shown, `${path}.${at + 1}.member.returnValuesOnConditionCheckFailure`, ['ALL_OLD', 'NONE']);
+  return checks;
 }
 
 export const statementHandlers: HandlersOf<DynamoDB> = {
@@ -247,31 +289,42 @@ export const statementHandlers: HandlersOf<DynamoDB> = {
       .length(input.Statement, 'statement', 1, 8192)
       .atLeast(input.Limit, 'limit', 1)
       .oneOf(input.ReturnConsumedCapacity, 'returnConsumedCapacity', capacityModes)
+      .oneOf(input.ReturnValuesOnConditionCheckFailure, 'returnValuesOnConditionCheckFailure', ['ALL_OLD', 'NONE'])
       .done();
     const statement = read(input.Statement, input.Parameters);
-    if (statement.kind === 'select' && statement.exists) throw validation('EXISTS can only be used in ExecuteTransaction');
-    const reading = { consistent: input.ConsistentRead === true, limit: input.Limit, token: input.NextToken };
+    if (statement.kind === 'select' && statement.exists)
+      throw validation('EXISTS can only be used in ExecuteTransaction write requests.');
+    const reading = {
+      consistent: input.ConsistentRead === true,
+      limit: input.Limit,
+      token: input.NextToken,
+      showOnFailure: shows(input),
+    };
     return runOne(ctx, statement, reading, input.ReturnConsumedCapacity);
   },
 
   async BatchExecuteStatement(input, ctx) {
-    new RequestChecks().length(input.Statements, 'statements', 1, statementsMax).done();
-    const given = (input.Statements ?? []).map((one) => ({
-      statement: read(one.Statement, one.Parameters),
-      consistent: one.ConsistentRead === true,
-    }));
-    const reads = given.filter(({ statement }) => statement.kind === 'select').length;
+    const { Statements: given = [], ReturnConsumedCapacity: mode } = input;
+    const checks = new RequestChecks().length(given, 'statements', 1, statementsMax);
+    checkShown(checks, given, 'statements').oneOf(mode, 'returnConsumedCapacity', capacityModes).done();
+    const reads = given.filter(({ Statement: text }) => /^\s*select\b/i.test(text ?? '')).length;
     if (reads > 0 && reads < given.length) throw validation('Batch statements must be all reads or all writes');
-    const responses: BatchStatementResponse[] = [];
-    for (const { statement, consistent } of given) responses.push(await runInBatch(ctx, statement, consistent));
-    return { Responses: responses };
+    const Responses: BatchStatementResponse[] = [];
+    const capacity: ConsumedCapacity[] = [];
+    for (const one of given) {
+      const { response, consumed } = await runInBatch(ctx, one, mode);
+      Responses.push(response);
+      if (consumed !== undefined) capacity.push(consumed);
+    }
+    return { Responses, ConsumedCapacity: mode === 'TOTAL' || mode === 'INDEXES' ? capacity : undefined };
   },
 
   ExecuteTransaction(input, ctx) {
     const { TransactStatements: given = [], ClientRequestToken: token } = input;
-    new RequestChecks()
+    const checks = new RequestChecks()
       .length(given, 'transactStatements', 1, transactMax)
-      .length(token, 'clientRequestToken', 1, 36)
+      .length(token, 'clientRequestToken', 1, 36);
+    checkShown(checks, given, 'transactStatements')
       .oneOf(input.ReturnConsumedCapacity, 'returnConsumedCapacity', capacityModes)
       .done();
     const statements = given.map((one) => read(one.Statement, one.Parameters));
@@ -282,7 +335,7 @@ export const statementHandlers: HandlersOf<DynamoDB> = {
     return ctx.transact(async (tx) => {
       const recalled = token === undefined ? undefined : await recallToken(tx, ctx, token, request);
       if (recalled !== undefined) return recalled as { Responses: [] };
-      const actions = await actionsOf(tx, ctx, statements);
+      const actions = await actionsOf(tx, ctx, statements, given);
       const done = await performActions(tx, ctx, actions);
       const uses = done.map(({ written }, at) => ({ name: actions[at]!.table, used: written.used }));
       const output = {

@@ -187,7 +187,7 @@ class StatementParser {
     const table = this.#parseName();
     this.#expectWord('WHERE');
     const where = this.#parseOr();
-    return { kind: 'delete', table, where, returning: this.#parseReturning() };
+    return { kind: 'delete', table, where, returning: this.#parseDeleted() };
   }
 
   #parseReturning(): Returning | undefined {
@@ -197,6 +197,16 @@ class StatementParser {
     if (what === undefined || when === undefined) throw this.#unexpected();
     this.#expect('*');
     return `${what}_${when}`;
+  }
+
+  /** What is deleted is as it was. */
+  #parseDeleted(): Returning | undefined {
+    const returning = this.#parseReturning();
+    if (returning === undefined || returning === 'ALL_OLD') return returning;
+    const written = returning.replace('UPDATED', 'MODIFIED').replace('_', ' ');
+    throw validation(
+      `Invalid returning clause: RETURNING ${written} *. Only RETURNING ALL OLD * is allowed in DELETE statements.`,
+    );
   }
 
   #parseOr(): Condition {
@@ -413,6 +423,7 @@ class StatementParser {
 function toSet(values: readonly Value[]): Value {
   const type = (['S', 'N', 'B'] as const).find((name) => values.every((value) => value[name] !== undefined));
   if (values.length === 0 || type === undefined) throw malformed('A set holds strings, numbers or binaries, and is not empty');
-  const members = [...new Set(values.map((value) => value[type]!))];
+  const members = values.map((value) => value[type]!);
+  if (new Set(members).size < members.length) throw validation('Input collection contains duplicates');
   return { [`${type}S`]: members };
 }

@@ -62,7 +62,8 @@ function checkRequest(input: UpdateTableInput): void {
     'GlobalTableSettingsReplicationMode',
   ] as const)
     if (input[name] !== undefined) throw parameterNotImplemented('UpdateTable', name);
-  if (changes.every((name) => input[name] === undefined))
+  const given = changes.filter((name) => input[name] !== undefined);
+  if (given.every((name) => name === 'GlobalSecondaryIndexUpdates' && input[name]!.length === 0))
     throw validation(
       'At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required',
     );
@@ -132,7 +133,7 @@ interface IndexChange {
 }
 
 function changeIndexes(ctx: Context, row: TableRow, updates: readonly GlobalSecondaryIndexUpdate[]): IndexChange {
-  const creations = updates.filter(({ Create, Delete }) => Create !== undefined || Delete !== undefined);
+  const creations = updates.flatMap(({ Create, Delete }) => [Create, Delete]).filter((one) => one !== undefined);
   if (creations.length > 1)
     throw limitExceeded('Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table');
   return updates.reduce<IndexChange>((change, update) => changeIndex(ctx, change, update), { row, tasks: [] });

@@ -43,8 +43,8 @@ export class Peer {
     });
   }
 
-  async createTables(): Promise<void> {
-    for (const input of tables) {
+  async createTables(wanted: readonly Json[] = tables): Promise<void> {
+    for (const input of wanted) {
       await this.ask({ operation: 'CreateTable', input });
       const describe = { operation: 'DescribeTable', input: { TableName: input['TableName'] } };
       for (;;) {

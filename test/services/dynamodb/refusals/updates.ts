@@ -1,0 +1,356 @@
+/**
+ * Update expressions that AWS refuses, and its words: about the expression, in the envelope that single writes have, or about the item or the table. No item
+ * has the attributes that they name.
+ */
+export const updates: readonly (readonly [expression: string, message: string])[] = [
+  ['', '1 validation error detected: Invalid UpdateExpression: The expression can not be empty;'],
+  ['SET', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "<EOF>", near: "SET"'],
+  ['SET x', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "<EOF>", near: "x"'],
+  ['SET x =', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "<EOF>", near: "="'],
+  ['SET x = ', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "<EOF>", near: "= "'],
+  ['SET = :a', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "=", near: "SET = :a"'],
+  ['SET x = :a,', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "<EOF>", near: ","'],
+  ['SET x = :a :b', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: ":b", near: ":a :b"'],
+  ['SET x :a', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: ":a", near: "x :a"'],
+  [
+    'SET x = :a SET y = :b',
+    '1 validation error detected: Invalid UpdateExpression: The "SET" section can only be used once in an update expression;',
+  ],
+  [
+    'SET x = :a set y = :b',
+    '1 validation error detected: Invalid UpdateExpression: The "SET" section can only be used once in an update expression;',
+  ],
+  ['SETx = :a', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "SETx", near: "SETx ="'],
+  ['x = :a', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "x", near: "x ="'],
+  ['REMOVE', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "<EOF>", near: "REMOVE"'],
+  ['REMOVE x,', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "<EOF>", near: ","'],
+  ['REMOVE x y', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "y", near: "x y"'],
+  ['REMOVE x = :a', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "=", near: "x = :a"'],
+  ['REMOVE :a', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: ":a", near: "REMOVE :a"'],
+  [
+    'REMOVE x, x',
+    '1 validation error detected: Invalid UpdateExpression: Two document paths overlap with each other; must remove or rewrite one of these paths; path one: [x], path two: [x]',
+  ],
+  [
+    'REMOVE x, x.y',
+    '1 validation error detected: Invalid UpdateExpression: Two document paths overlap with each other; must remove or rewrite one of these paths; path one: [x], path two: [x, y]',
+  ],
+  [
+    'REMOVE x.y, x',
+    '1 validation error detected: Invalid UpdateExpression: Two document paths overlap with each other; must remove or rewrite one of these paths; path one: [x, y], path two: [x]',
+  ],
+  ['REMOVE x[0], x[1]', 'The document path provided in the update expression is invalid for update'],
+  [
+    'REMOVE x[0], x.y',
+    '1 validation error detected: Invalid UpdateExpression: Two document paths conflict with each other; must remove or rewrite one of these paths; path one: [x, [0]], path two: [x, y]',
+  ],
+  ['REMOVE size(x)', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "(", near: "size(x"'],
+  ['ADD', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "<EOF>", near: "ADD"'],
+  ['ADD x', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "<EOF>", near: "x"'],
+  [
+    'ADD x :a',
+    '1 validation error detected: Invalid UpdateExpression: Incorrect operand type for operator or function; operator: ADD, operand type: STRING, typeSet: ALLOWED_FOR_ADD_OPERAND',
+  ],
+  [
+    'ADD x :l',
+    '1 validation error detected: Invalid UpdateExpression: Incorrect operand type for operator or function; operator: ADD, operand type: LIST, typeSet: ALLOWED_FOR_ADD_OPERAND',
+  ],
+  [
+    'ADD x :o',
+    '1 validation error detected: Invalid UpdateExpression: Incorrect operand type for operator or function; operator: ADD, operand type: MAP, typeSet: ALLOWED_FOR_ADD_OPERAND',
+  ],
+  [
+    'ADD x :t',
+    '1 validation error detected: Invalid UpdateExpression: Incorrect operand type for operator or function; operator: ADD, operand type: BOOLEAN, typeSet: ALLOWED_FOR_ADD_OPERAND',
+  ],
+  [
+    'ADD x :z',
+    '1 validation error detected: Invalid UpdateExpression: Incorrect operand type for operator or function; operator: ADD, operand type: NULL, typeSet: ALLOWED_FOR_ADD_OPERAND',
+  ],
+  ['ADD x y', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "y", near: "x y"'],
+  ['ADD x = :n', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "=", near: "x = :n"'],
+  ['ADD x + :n', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "+", near: "x + :n"'],
+  ['ADD x.y :n', 'The document path provided in the update expression is invalid for update'],
+  ['ADD x[0] :n', 'The document path provided in the update expression is invalid for update'],
+  ['ADD x size(y)', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "size", near: "x size("'],
+  ['ADD x (:n)', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "(", near: "x (:n"'],
+  ['DELETE', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "<EOF>", near: "DELETE"'],
+  ['DELETE x', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "<EOF>", near: "x"'],
+  [
+    'DELETE x :n',
+    '1 validation error detected: Invalid UpdateExpression: Incorrect operand type for operator or function; operator: DELETE, operand type: NUMBER, typeSet: ALLOWED_FOR_DELETE_OPERAND',
+  ],
+  [
+    'DELETE x :a',
+    '1 validation error detected: Invalid UpdateExpression: Incorrect operand type for operator or function; operator: DELETE, operand type: STRING, typeSet: ALLOWED_FOR_DELETE_OPERAND',
+  ],
+  [
+    'DELETE x :l',
+    '1 validation error detected: Invalid UpdateExpression: Incorrect operand type for operator or function; operator: DELETE, operand type: LIST, typeSet: ALLOWED_FOR_DELETE_OPERAND',
+  ],
+  [
+    'DELETE x :o',
+    '1 validation error detected: Invalid UpdateExpression: Incorrect operand type for operator or function; operator: DELETE, operand type: MAP, typeSet: ALLOWED_FOR_DELETE_OPERAND',
+  ],
+  ['DELETE x y', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "y", near: "x y"'],
+  ['FOO x', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "FOO", near: "FOO x"'],
+  ['SET x = :a FOO y', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "FOO", near: ":a FOO y"'],
+  [
+    'SET x = :a, REMOVE y',
+    '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "REMOVE", near: ", REMOVE y"',
+  ],
+  [
+    'SET x = :a REMOVE x',
+    '1 validation error detected: Invalid UpdateExpression: Two document paths overlap with each other; must remove or rewrite one of these paths; path one: [x], path two: [x]',
+  ],
+  [
+    'SET x.y = :a, x = :b',
+    '1 validation error detected: Invalid UpdateExpression: Two document paths overlap with each other; must remove or rewrite one of these paths; path one: [x, y], path two: [x]',
+  ],
+  [
+    'SET x[0] = :a, x.y = :b',
+    '1 validation error detected: Invalid UpdateExpression: Two document paths conflict with each other; must remove or rewrite one of these paths; path one: [x, [0]], path two: [x, y]',
+  ],
+  [
+    'SET x[0] = :a, x[0] = :b',
+    '1 validation error detected: Invalid UpdateExpression: Two document paths overlap with each other; must remove or rewrite one of these paths; path one: [x, [0]], path two: [x, [0]]',
+  ],
+  [
+    'SET x.y.z = :a, x.y = :b',
+    '1 validation error detected: Invalid UpdateExpression: Two document paths overlap with each other; must remove or rewrite one of these paths; path one: [x, y, z], path two: [x, y]',
+  ],
+  ['SET x = y', 'The provided expression refers to an attribute that does not exist in the item'],
+  ['SET x = y + :n', 'The provided expression refers to an attribute that does not exist in the item'],
+  ['SET x = :n + y', 'The provided expression refers to an attribute that does not exist in the item'],
+  [
+    'SET x = y + :a',
+    '1 validation error detected: Invalid UpdateExpression: Incorrect operand type for operator or function; operator or function: +, operand type: S',
+  ],
+  [
+    'SET x = :a + y',
+    '1 validation error detected: Invalid UpdateExpression: Incorrect operand type for operator or function; operator or function: +, operand type: S',
+  ],
+  [
+    'SET x = :a + :b',
+    '1 validation error detected: Invalid UpdateExpression: Incorrect operand type for operator or function; operator or function: +, operand type: S',
+  ],
+  ['SET x = y + :n + :m', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "+", near: ":n + :m"'],
+  ['SET x = (y + :n) - :m', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "-", near: ") - :m"'],
+  ['SET x = -:n', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "-", near: "= -:n"'],
+  ['SET x = y * :n', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "*", near: "y * :n"'],
+  ['SET x = y / :n', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "/", near: "y / :n"'],
+  ['SET x = y + ', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "<EOF>", near: "+ "'],
+  ['SET x = + y', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "+", near: "= + y"'],
+  ['SET x = 5', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "5", near: "= 5"'],
+  ['SET x = "a"', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: """, near: "= "a"'],
+  [
+    'SET x = NULL',
+    '1 validation error detected: Invalid UpdateExpression: Attribute name is a reserved keyword; reserved keyword: NULL',
+  ],
+  ['SET x += :n', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "+", near: "x +="'],
+  ['SET x == :a', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "=", near: "== :a"'],
+  ['SET x = foo(y)', '1 validation error detected: Invalid UpdateExpression: Invalid function name; function: foo'],
+  ['SET x = foo(y, :a)', '1 validation error detected: Invalid UpdateExpression: Invalid function name; function: foo'],
+  ['SET x = foo()', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: ")", near: "()"'],
+  [
+    'SET x = if_not_exists(y)',
+    '1 validation error detected: Invalid UpdateExpression: Incorrect number of operands for operator or function; operator or function: if_not_exists, number of operands: 1',
+  ],
+  [
+    'SET x = if_not_exists(y, :a, :b)',
+    '1 validation error detected: Invalid UpdateExpression: Incorrect number of operands for operator or function; operator or function: if_not_exists, number of operands: 3',
+  ],
+  [
+    'SET x = if_not_exists(:a, y)',
+    '1 validation error detected: Invalid UpdateExpression: Operator or function requires a document path; operator or function: if_not_exists',
+  ],
+  ['SET x = if_not_exists()', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: ")", near: "()"'],
+  [
+    'SET x = if_not_exists(if_not_exists(y, :a), :b)',
+    '1 validation error detected: Invalid UpdateExpression: Operator or function requires a document path; operator or function: if_not_exists',
+  ],
+  ['SET x = if_not_exists(y, :a) + :m', 'An operand in the update expression has an incorrect data type'],
+  [
+    'SET x = if_not_exists(y, y + :n)',
+    '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "+", near: "y + :n"',
+  ],
+  [
+    'SET x = if_not_exists(y, :n + :m)',
+    '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "+", near: ":n + :m"',
+  ],
+  [
+    'SET x = IF_NOT_EXISTS(y, :a)',
+    '1 validation error detected: Invalid UpdateExpression: Invalid function name; function: IF_NOT_EXISTS',
+  ],
+  [
+    'SET x = list_append(y, :a)',
+    '1 validation error detected: Invalid UpdateExpression: Incorrect operand type for operator or function; operator or function: list_append, operand type: S',
+  ],
+  [
+    'SET x = list_append(:a, y)',
+    '1 validation error detected: Invalid UpdateExpression: Incorrect operand type for operator or function; operator or function: list_append, operand type: S',
+  ],
+  [
+    'SET x = list_append(y, :ss)',
+    '1 validation error detected: Invalid UpdateExpression: Incorrect operand type for operator or function; operator or function: list_append, operand type: SS',
+  ],
+  [
+    'SET x = list_append(y)',
+    '1 validation error detected: Invalid UpdateExpression: Incorrect number of operands for operator or function; operator or function: list_append, number of operands: 1',
+  ],
+  ['SET x = list_append()', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: ")", near: "()"'],
+  [
+    'SET x = list_append(y, :l, :l)',
+    '1 validation error detected: Invalid UpdateExpression: Incorrect number of operands for operator or function; operator or function: list_append, number of operands: 3',
+  ],
+  ['SET x = list_append(if_not_exists(y, :a), :l)', 'An operand in the update expression has an incorrect data type'],
+  [
+    'SET x = list_append(list_append(y, :l), :l)',
+    '1 validation error detected: Invalid UpdateExpression: The function is not allowed to be used this way in an expression; function: list_append',
+  ],
+  [
+    'SET x = list_append(y, :l) + :n',
+    '1 validation error detected: Invalid UpdateExpression: The function is not allowed to be used this way in an expression; function: list_append',
+  ],
+  [
+    'SET x = list_append(:n + :m, :l)',
+    '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "+", near: ":n + :m"',
+  ],
+  [
+    'SET x = list_append(y + :n, :l)',
+    '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "+", near: "y + :n"',
+  ],
+  [
+    'SET x = size(y)',
+    '1 validation error detected: Invalid UpdateExpression: The function is not allowed in an update expression; function: size',
+  ],
+  [
+    'SET x = size(y) + :n',
+    '1 validation error detected: Invalid UpdateExpression: The function is not allowed in an update expression; function: size',
+  ],
+  [
+    'SET x = contains(y, :a)',
+    '1 validation error detected: Invalid UpdateExpression: The function is not allowed in an update expression; function: contains',
+  ],
+  [
+    'SET list_append(y, :l) = :a',
+    '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "(", near: "list_append(y"',
+  ],
+  [
+    'SET if_not_exists(x, :a) = :a',
+    '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "(", near: "if_not_exists(x"',
+  ],
+  ['SET size(x) = :n', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "(", near: "size(x"'],
+  [
+    'SET name = :a',
+    '1 validation error detected: Invalid UpdateExpression: Attribute name is a reserved keyword; reserved keyword: name',
+  ],
+  [
+    'SET x.name = :a',
+    '1 validation error detected: Invalid UpdateExpression: Attribute name is a reserved keyword; reserved keyword: name',
+  ],
+  [
+    'SET #u = :a',
+    '1 validation error detected: Invalid UpdateExpression: An expression attribute name used in the document path is not defined; attribute name: #u',
+  ],
+  [
+    'SET x = #u',
+    '1 validation error detected: Invalid UpdateExpression: An expression attribute name used in the document path is not defined; attribute name: #u',
+  ],
+  [
+    'SET x = :undefined',
+    '1 validation error detected: Invalid UpdateExpression: An expression attribute value used in expression is not defined; attribute value: :undefined',
+  ],
+  [
+    'ADD x :undefined',
+    '1 validation error detected: Invalid UpdateExpression: An expression attribute value used in expression is not defined; attribute value: :undefined',
+  ],
+  [
+    'REMOVE #u',
+    '1 validation error detected: Invalid UpdateExpression: An expression attribute name used in the document path is not defined; attribute name: #u',
+  ],
+  [
+    'SET x = :a, x.y = :b, x[0] = :n',
+    '1 validation error detected: Invalid UpdateExpression: Two document paths conflict with each other; must remove or rewrite one of these paths; path one: [x, y], path two: [x, [0]]',
+  ],
+  [
+    'SET x = list_append(y)  + :a',
+    '1 validation error detected: Invalid UpdateExpression: The function is not allowed to be used this way in an expression; function: list_append',
+  ],
+  ['SET p = :a', 'One or more parameter values were invalid: Cannot update attribute p. This attribute is part of the key'],
+  ['SET s = :n', 'One or more parameter values were invalid: Cannot update attribute s. This attribute is part of the key'],
+  ['REMOVE p', 'One or more parameter values were invalid: Cannot update attribute p. This attribute is part of the key'],
+  ['SET x = p.y', "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: p"],
+  ['SET l.x = :a', "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: IndexKey: l"],
+  ['SET l = :n', 'One or more parameter values were invalid: Type mismatch for Index Key l Expected: S Actual: N IndexName: lix'],
+  ['SET g = :a', 'One or more parameter values were invalid: Type mismatch for Index Key g Expected: N Actual: S IndexName: gix'],
+  ['SET l[0] = :a', "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: IndexKey: l"],
+  ['REMOVE l.x', "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: IndexKey: l"],
+  ['ADD l :n', 'One or more parameter values were invalid: Type mismatch for Index Key l Expected: S Actual: N IndexName: lix'],
+  ['ADD l :ss', 'One or more parameter values were invalid: Type mismatch for Index Key l Expected: S Actual: SS IndexName: lix'],
+  [
+    'DELETE l :ss',
+    'One or more parameter values were invalid: Type mismatch for Index Key l Expected: S Actual: SS IndexName: lix',
+  ],
+  [
+    'SET l = if_not_exists(l, :n)',
+    'One or more parameter values were invalid: Type mismatch for Index Key l Expected: S Actual: N IndexName: lix',
+  ],
+  [
+    'SET l = list_append(:l, :l)',
+    'One or more parameter values were invalid: Type mismatch for Index Key l Expected: S Actual: L IndexName: lix',
+  ],
+  ['SET h = :n', 'One or more parameter values were invalid: Type mismatch for Index Key h Expected: S Actual: N IndexName: inc'],
+  [
+    'SET h = :z',
+    'One or more parameter values were invalid: Type mismatch for Index Key h Expected: S Actual: NULL IndexName: inc',
+  ],
+  ['SET x. = :a', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "=", near: ". = :a"'],
+  ['SET x..y = :a', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: ".", near: "..y"'],
+  ['SET .x = :a', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: ".", near: "SET .x"'],
+  ['SET x[ = :a', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "=", near: "[ = :a"'],
+  ['SET x[] = :a', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "]", near: "[] ="'],
+  ['SET x[y] = :a', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "y", near: "[y]"'],
+  ['SET x[-1] = :a', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "-", near: "[-1"'],
+  ['SET x[0 = :a', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "=", near: "0 = :a"'],
+  [
+    'SET x[99999999999] = :a',
+    '1 validation error detected: Invalid UpdateExpression: List index is not within the allowable range; index: [99999999999]',
+  ],
+  ['SET x[0]y = :a', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "y", near: "]y ="'],
+  ['SET :a = x', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: ":a", near: "SET :a ="'],
+  ['SET :a = :b', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: ":a", near: "SET :a ="'],
+  ['SET x-y = :a', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "-", near: "x-y"'],
+  ['SET 1x = :a', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "1", near: "SET 1x"'],
+  ['SET _x = :a', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "_", near: "SET _x"'],
+  ['SET x = :a;', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: ";", near: ":a;"'],
+  [
+    'SET x = :a WHERE y = :b',
+    '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "WHERE", near: ":a WHERE y"',
+  ],
+  [
+    'SET x = :a AND y = :b',
+    '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "AND", near: ":a AND y"',
+  ],
+  ['SET x = y AND z', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "AND", near: "y AND z"'],
+  ['SET (x) = :a', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "(", near: "SET (x"'],
+  ['SET x = y z', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "z", near: "y z"'],
+  ['SET x, y = :a', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: ",", near: "x, y"'],
+  ['ADD x, y :n', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: ",", near: "x, y"'],
+  ['SET x = :a y = :b', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "y", near: ":a y ="'],
+  ['REMOVE x SET', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "<EOF>", near: "SET"'],
+  [
+    'REMOVE SET x = :a',
+    '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "SET", near: "REMOVE SET x"',
+  ],
+  ['SET REMOVE x', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "REMOVE", near: "SET REMOVE x"'],
+  ['SET set = :a', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "set", near: "SET set ="'],
+  ['SET add = :a', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "add", near: "SET add ="'],
+  ['SET x = :a ADD', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "<EOF>", near: "ADD"'],
+  ['SET x = :a DELETE y', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "<EOF>", near: "y"'],
+  ['SET x = :a, ADD y :n', '1 validation error detected: Invalid UpdateExpression: Syntax error; token: "ADD", near: ", ADD y"'],
+  [
+    'SET x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x = :a',
+    '1 validation error detected: Invalid UpdateExpression: The document path has too many nesting levels; nesting levels: 33',
+  ],
+];
