@@ -7,16 +7,19 @@
  */
 import { existsSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
+import { requiredClients } from './tools/test/required-clients.ts';
 
 const globalSetup = 'test/support/global-setup.ts';
 const measured = 'test/**/*.measured.test.ts';
 const shared = { environment: 'node', pool: 'forks', testTimeout: 30_000, hookTimeout: 30_000 } as const;
 
 export default defineConfig({
+  plugins: [requiredClients],
   test: {
     reporters: ['default', './tools/test/reporter.ts'],
     projects: [
       {
+        extends: true,
         test: {
           ...shared,
           name: 'unit',
@@ -26,6 +29,7 @@ export default defineConfig({
         },
       },
       {
+        extends: true,
         test: {
           ...shared,
           name: 'behaviour',
@@ -37,6 +41,7 @@ export default defineConfig({
         },
       },
       {
+        extends: true,
         test: {
           ...shared,
           name: 'measured',

@@ -1,0 +1,32 @@
+/** How tests take the official clients: `require` in place of `import`, line for line. */
+import { expect, test } from 'vitest';
+import { requireClients } from '../../tools/test/required-clients.ts';
+
+const from = (name: string) => `from '@aws-sdk/${name}';`;
+
+test('imports of clients become require, on the same lines', () => {
+  const code = [
+    'import {',
+    '  AClient,',
+    '  type B,',
+    '  C as D,',
+    `} ${from('client-a')}`,
+    `import { type E } ${from('client-e')}`,
+    'end();',
+  ];
+  const lines = requireClients(code.join('\n')).split('\n');
+  expect(lines).toHaveLength(code.length);
+  expect(lines[0]).toMatch(/^const requireClient = .*; const \{$/);
+  expect(lines.slice(1, 5).map((line) => line.trim())).toEqual([
+    'AClient,',
+    '',
+    'C: D,',
+    "} = requireClient('@aws-sdk/client-a');",
+  ]);
+  expect(lines[5]).toBe("const {  } = requireClient('@aws-sdk/client-e');");
+});
+
+test('all else stays as it is', () => {
+  const code = `import type { A } ${from('client-a')}\nimport { B } ${from('lib-storage')}\nimport * as c ${from('client-c')}\n`;
+  expect(requireClients(code)).toBe(code);
+});
