@@ -5,6 +5,7 @@
 export const hostErrors = {
   PortTaken: 'The address is already in use by another program.',
   DataFolderLocked: 'Another Pilvi already uses this data folder.',
+  DataFolderUnusable: 'The data folder cannot be made or written.',
   CommandFailed: 'A program of the host failed.',
   ProgramMissing: 'A program that this needs is not installed.',
   NotPermitted: 'The kernel or the operating system refuses what this needs.',

@@ -1,7 +1,7 @@
 /** The admin API as commands see it. */
 import { parseArgs } from 'node:util';
 import { PilviError } from '../base/errors.ts';
-import { defaultData, defaultPort, parsePort } from './options.ts';
+import { defaultData, defaultPort, misreading, parsePort } from './options.ts';
 import { readRunFile } from './run-file.ts';
 
 /** Where a command's cloud is. */
@@ -32,7 +32,7 @@ export async function findTarget(args: readonly string[]): Promise<Target> {
       options: { port: { type: 'string' }, data: { type: 'string' }, json: { type: 'boolean' }, detach: { type: 'boolean' } },
     });
   } catch (error) {
-    throw new PilviError('BadOption', (error as Error).message);
+    throw misreading(error);
   }
   const { port: given, data: folder, json = false, detach = false } = parsed.values;
   const wanted = given === undefined ? defaultPort : parsePort(given);

@@ -14,6 +14,7 @@ interface Health {
   shortcomings: string[];
   time: string;
   ca: string;
+  dnsPort: number;
 }
 
 /** `pilvi status`: whether it runs, its time, what is limited. */
@@ -22,7 +23,9 @@ export async function status(args: readonly string[]): Promise<number> {
   const health = await callAdmin<Health>(target, 'GET', 'health');
   const limits = [...health.limits, ...health.shortcomings].map((limit) => `\nLimited: ${limit}`).join('');
   const runs = `Pilvi ${health.version} runs on ${target.url}. Cloud time is ${health.time}.`;
-  return print(target, health, `${runs}\nHTTPS is on the same port; trust ${health.ca} (AWS_CA_BUNDLE).${limits}`);
+  const https = `HTTPS is on the same port; trust ${health.ca} (AWS_CA_BUNDLE).`;
+  const dns = `Public zones are answered on port ${health.dnsPort}: dig -p ${health.dnsPort} @127.0.0.1 NAME`;
+  return print(target, health, `${runs}\n${https}\n${dns}${limits}`);
 }
 
 interface ServiceLine {

@@ -61,6 +61,7 @@ export async function serve({
   inside: facts,
   refusal,
 }: ServeOptions): Promise<number> {
+  goOnWithoutLog();
   let answers = (): void => {};
   const answering = new Promise<void>((resolve) => {
     answers = resolve;
@@ -90,6 +91,14 @@ export async function serve({
   });
   await cloud.close();
   return 0;
+}
+
+/**
+ * A line of the log that cannot be written is lost, and the cloud goes on: with `--detach` the log lies beside the data, so the disk that is full
+ * is its own. Node would end the process by an error that nobody takes; these two streams can be written again once there is room.
+ */
+function goOnWithoutLog(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 }
 
 /** The store that was asked for, reached through the relay where this process has no network of the host. */

@@ -71,8 +71,14 @@ function parse(args: readonly string[]) {
       },
     }).values;
   } catch (error) {
-    throw new PilviError('BadOption', (error as Error).message);
+    throw misreading(error);
   }
+}
+
+/** What Node says of arguments that it cannot read, without its advice about positional arguments, which none of ours needs. */
+export function misreading(error: unknown): PilviError {
+  const [what = ''] = (error as Error).message.split(/\. |\n/);
+  return new PilviError('BadOption', what.endsWith('.') ? what : `${what}.`);
 }
 
 /** A port number from text; 0 asks for any free one. Throws PilviError BadOption. */

@@ -27,6 +27,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
 };
 
 const usage = `pilvi start [--port 4566] [--data FOLDER] [--detach]   run a cloud; several side by side on ports and folders of their own
+      [--dns-port 4553]                                where public zones are answered by DNS; a cloud on another port than 4566 takes any that is free
       [--strict-images]                                refuse image ids of the real cloud, which otherwise boot the default image
       [--new-accounts]                                 refuse what accounts made today are refused: launch configurations
       [--blobs s3://BUCKET/PREFIX?endpoint=URL]        bytes of objects in a store elsewhere; AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY open it

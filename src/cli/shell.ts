@@ -31,12 +31,12 @@ export async function shell(args: readonly string[]): Promise<number> {
 
 /**
  * The runtime must be started in the machine's own time namespace, because it recognises a container by the start time of its first process (see
- * machine/runtime.ts). Throws PilviError NotRunning for an instance that has no machine.
+ * machine/runtime.ts). Throws PilviError BadOption for an instance that has no machine.
  */
 async function instanceArguments(data: string, instance: string, rest: readonly string[]): Promise<string[]> {
   const states = path.resolve(data, 'machines/run/.runtime');
   const pid = /^i-[0-9a-f]+$/.test(instance) ? await firstProcess(path.join(states, instance, 'state.json')) : undefined;
-  if (pid === undefined) throw new PilviError('NotRunning', `No machine runs behind ${instance}.`);
+  if (pid === undefined) throw new PilviError('BadOption', `No machine runs behind ${instance}.`);
   const inTime = existsSync('/proc/self/ns/time') ? ['nsenter', `--time=/proc/${pid}/ns/time`, '--'] : [];
   const tty = process.stdin.isTTY === true && rest.length === 0 ? ['--tty'] : [];
   return [...inTime, ...['runc', '--root', states, 'exec', ...tty, instance], ...(rest.length > 0 ? rest : ['/bin/sh', '-l'])];

@@ -3,7 +3,7 @@
  * them, Pilvi runs right here and serves every API without machines.
  */
 import { spawn } from 'node:child_process';
-import { mkdir, open } from 'node:fs/promises';
+import { mkdir, open, rm, writeFile } from 'node:fs/promises';
 import net, { type AddressInfo, type Server } from 'node:net';
 import path from 'node:path';
 import { CloudClock } from '../base/clock.ts';
@@ -19,12 +19,23 @@ import { readRunFile, removeRunFile, writeRunFile } from './run-file.ts';
 /** Real milliseconds that `--detach` waits for the first answer. */
 const readyMillisMax = 30_000;
 
-/** Runs until it is told to stop; with `--detach` until the cloud answers. Throws PilviError for a taken port or folder. */
+/** Runs until it is told to stop; with `--detach` until the cloud answers. Throws PilviError for a port or folder that is taken or unusable. */
 export async function start(args: readonly string[]): Promise<number> {
   const options = parseStartOptions(args);
-  await mkdir(options.data, { recursive: true });
+  await makeFolder(options.data);
   if ((await readRunFile(options.data)) !== undefined) throw new PilviError('DataFolderLocked', options.data);
   return options.detach ? startDetached(options) : startHere(options);
+}
+
+/** Makes the data folder and sees that a file can be written in it. Throws PilviError DataFolderUnusable with the system's words. */
+async function makeFolder(data: string): Promise<void> {
+  const trial = path.join(data, `.trial-${process.pid}`);
+  try {
+    await mkdir(data, { recursive: true });
+    await writeFile(trial, 'x').finally(() => rm(trial, { force: true }));
+  } catch (error) {
+    throw new PilviError('DataFolderUnusable', data, { cause: error });
+  }
 }
 
 async function startHere(options: StartOptions): Promise<number> {
@@ -119,27 +130,36 @@ async function startDetached(options: StartOptions): Promise<number> {
     detached: true,
     stdio: ['ignore', log.fd, log.fd],
   });
+  const given = new AbortController();
   const ended = new Promise<never>((_resolve, reject) => {
-    child.once('exit', (status) => reject(new PilviError('StartFailed', `It ended with ${status}; see ${logFile}.`)));
+    child.once('exit', (status) => {
+      given.abort();
+      reject(new PilviError('StartFailed', `It ended with ${status}; see ${logFile}.`));
+    });
   });
-  const port = await Promise.race([waitUntilAnswering(options), ended]);
+  const port = await Promise.race([waitUntilAnswering(options, given.signal), ended]).finally(() => log.close());
   child.removeAllListeners('exit');
   child.unref();
-  await log.close();
   const which = options.data === path.resolve(defaultData(port)) ? `--port ${port}` : `--data ${options.data}`;
   console.log(
     `Pilvi runs in the background on http://${options.host}:${port} (data and log in ${options.data}). Stop it with: pilvi stop ${which}`,
   );
   const health = await fetch(`http://${options.host}:${port}/_pilvi/health`);
-  const { limits, shortcomings } = (await health.json()) as { limits: string[]; shortcomings: string[] };
+  const { dnsPort, limits, shortcomings } = (await health.json()) as {
+    dnsPort: number;
+    limits: string[];
+    shortcomings: string[];
+  };
+  console.log(`Public zones are answered on port ${dnsPort}: dig -p ${dnsPort} @127.0.0.1 NAME`);
   for (const limit of [...limits, ...shortcomings]) console.log(`Limited: ${limit}`);
   return 0;
 }
 
-async function waitUntilAnswering(options: StartOptions): Promise<number> {
+/** The port at which the cloud of the folder answers. Throws PilviError StartFailed when it takes too long, or is given up before. */
+async function waitUntilAnswering(options: StartOptions, givenUp: AbortSignal): Promise<number> {
   const clock = new CloudClock();
   const deadline = clock.realNow() + readyMillisMax;
-  while (clock.realNow() < deadline) {
+  while (clock.realNow() < deadline && !givenUp.aborted) {
     const run = await readRunFile(options.data);
     if (run !== undefined) {
       const answer = await fetch(`http://${run.host}:${run.port}/_pilvi/health`).catch(() => undefined);

@@ -269,7 +269,7 @@ describe('several clouds', () => {
     await expectNothingLeft(other, networks[1]!);
   });
 
-  test('a taken port, a taken folder and a wrong option are told from each other', async () => {
+  test('a taken port, a taken folder, a file and a wrong option are told from each other', { timeout: 60_000 }, async () => {
     const cloud = await startOwnCloud();
     onTestFinished(async () => void (await cloud.stop()));
     const { port } = new URL(cloud.endpoint);
@@ -278,6 +278,24 @@ describe('several clouds', () => {
     expect(taken.text).toContain(`The address is already in use by another program. 127.0.0.1:${port}`);
     const locked = await pilvi(['start', '--port', '0', '--data', cloud.data]);
     expect(locked).toEqual({ status: 1, text: `pilvi start: Another Pilvi already uses this data folder. ${cloud.data}\n` });
+    // In the background the same reason is in the log, and the command does not wait for an answer that cannot come.
+    const elsewhere = await folder();
+    const asked = performance.now();
+    const background = await pilvi(['start', '--detach', '--port', port, '--data', elsewhere]);
+    expect(background).toEqual({
+      status: 1,
+      text: `pilvi start: Pilvi could not start. It ended with 1; see ${elsewhere}/pilvi.log.\n`,
+    });
+    expect(performance.now() - asked).toBeLessThan(25_000);
+    expect(readFileSync(path.join(elsewhere, 'pilvi.log'), 'utf8')).toContain('already in use by another program');
+    const file = path.join(elsewhere, 'pilvi.log');
+    for (const words of [['start'], ['start', '--detach']])
+      expect(await pilvi([...words, '--port', '0', '--data', file])).toEqual({
+        status: 1,
+        text: `pilvi start: The data folder cannot be made or written. ${file} (EEXIST: file already exists, mkdir '${file}')\n`,
+      });
+    const misspelt = await pilvi(['start', '--prot', '4570']);
+    expect(misspelt).toEqual({ status: 1, text: "pilvi start: A command line option is wrong. Unknown option '--prot'.\n" });
     const wrong = await pilvi(['start', '--port', 'x']);
     expect(wrong).toEqual({ status: 1, text: 'pilvi start: A command line option is wrong. x is not a port.\n' });
     expect(await admin('GET', 'health', undefined, cloud.endpoint)).toMatchObject({ status: 'running' });
@@ -288,6 +306,9 @@ describe('several clouds', () => {
     const started = await pilvi(['start', '--detach', '--port', '0', '--data', data]);
     expect(started.text).toContain('Pilvi runs in the background on http://127.0.0.1:');
     expect(started.text).toContain(`Stop it with: pilvi stop --data ${data}\n`);
+    const dns = /^Public zones are answered on port \d+: dig -p \d+ @127\.0\.0\.1 NAME$/m;
+    const line = dns.exec(started.text)?.[0] ?? expect.fail(started.text);
+    expect((await pilvi(['status', '--data', data])).text).toContain(line);
     const network = networkOf(data);
     const stopped = await pilvi(['stop', '--data', data]);
     expect(stopped).toEqual({ status: 0, text: `Stopped. The data stays in ${data}.\n` });

@@ -1,7 +1,7 @@
 /** A disk that is full: the cloud says so, keeps what it has acknowledged, and goes on when there is room again. */
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -67,6 +67,46 @@ test('large objects are refused when the disk is full, and nothing that was ackn
   await eventually(() => s3.putObject({ Bucket, Key: 'after', Body }), { why: 'there is room again' });
   expect(await digestOf(s3, Bucket, 'after')).toBe(createHash('sha256').update(Body).digest('hex'));
   for (const [Key, digest] of kept) if (Key !== 'large-0') expect(await digestOf(s3, Bucket, Key)).toBe(digest);
+}, 60_000);
+
+test('a cloud whose log lies on the full disk goes on, and writes its log again when there is room', async () => {
+  const data = path.join(folder, 'background');
+  const filling = path.join(folder, 'filling');
+  const pilvi = (...words: string[]) => run(process.execPath, ['dist/pilvi.js', ...words, '--data', data]);
+  await pilvi('start', '--detach', '--port', '0');
+  try {
+    const { port } = JSON.parse(await readFile(path.join(data, 'pilvi.json'), 'utf8')) as { port: number };
+    const account = freshAccount(`http://127.0.0.1:${port}`);
+    const s3 = clientOf(account, { maxAttempts: 1 });
+    const Bucket = freshName(account);
+    await s3.createBucket({ Bucket });
+    await expect(run('dd', ['if=/dev/zero', `of=${filling}`, 'bs=64k'])).rejects.toThrow('No space left on device');
+    const logged = async (): Promise<number> =>
+      (await readFile(path.join(data, 'pilvi.log'), 'utf8')).split('A request was refused').length;
+    const before = await logged();
+    const refusal = { name: 'ServiceUnavailable', $metadata: { httpStatusCode: 503 } };
+    const refuse = async (): Promise<void> => {
+      const put = s3.putObject({ Bucket, Key: 'row', Body: randomBytes(60_000) });
+      await expect(put).rejects.toMatchObject(refusal);
+    };
+    // The log grows into the rest of its last page; only then can a line not be written.
+    for (let count = 0; count < 60; count += 1) await refuse();
+    // A little room: enough for lines of the log, not for the bytes of an object.
+    await run('truncate', ['-s', '-16384', filling]);
+    await eventually(
+      async () => {
+        await refuse();
+        expect(await logged()).toBeGreaterThan(before);
+      },
+      { why: 'the log is written again' },
+    );
+    await rm(filling);
+    await eventually(() => s3.putObject({ Bucket, Key: 'row', Body: 'fits' }), { why: 'there is room again' });
+  } finally {
+    await rm(filling, { force: true });
+    await pilvi('stop');
+    await rm(data, { recursive: true, force: true });
+  }
 }, 60_000);
 
 test('rows that no longer fit are refused, and those that were acknowledged are there after a restart', async () => {
