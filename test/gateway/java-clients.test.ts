@@ -1,13 +1,16 @@
 /**
- * What the SDKs for Java send to Kinesis: CBOR in place of JSON, times in milliseconds, over HTTP/2 that they neither ask for nor agree on in a
+ * What the SDKs for Java send. To Kinesis: CBOR in place of JSON, times in milliseconds, over HTTP/2 that they neither ask for nor agree on in a
  * handshake, signed for `host` though only `:authority` is sent. The bytes are those of the SDK for Java 2.41 (aws.cborEnabled, its default).
  */
 import http2, { type ClientHttp2Session } from 'node:http2';
 import { connect } from 'node:tls';
+import { IAM } from '@aws-sdk/client-iam';
 import { Kinesis } from '@aws-sdk/client-kinesis';
+import { S3 } from '@aws-sdk/client-s3';
+import { STS } from '@aws-sdk/client-sts';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { beforeAll, expect, inject, onTestFinished, test } from 'vitest';
-import { eventually, freshAccount } from '../support/cloud.ts';
+import { eventually, freshAccount, refused } from '../support/cloud.ts';
 import { Sha256 } from '../support/sign.ts';
 
 const gateway = new URL(inject('endpoint'));
@@ -137,6 +140,23 @@ test.each([
   const answer = await send(await open('http'), operation, body, secret);
   expect(answer).toMatchObject({ status: 400, type: 'application/x-amz-cbor-1.1' });
   expect(text(answer.body)).toMatch(new RegExp(`__type.{1,2}${code}g`, 's'));
+});
+
+test('a global service takes the pseudo-Region that its clients sign for at an endpoint of one’s own; others do not', async () => {
+  const fresh = freshAccount();
+  const config = fresh.config({ region: 'aws-global' });
+  const { Account } = await new STS(config).getCallerIdentity({});
+  expect(Account).toBe(fresh.id);
+  const { User } = await new IAM(config).createUser({ UserName: 'ann' });
+  expect(User?.Arn).toBe(`arn:aws:iam::${fresh.id}:user/ann`);
+  expect((await new S3({ ...config, forcePathStyle: true }).listBuckets({})).Buckets).toEqual([]);
+  await refused(
+    new Kinesis(config).listStreams({}),
+    'SignatureDoesNotMatch',
+    'Credential should be scoped to a valid region. ',
+    403,
+  );
+  await refused(new IAM(fresh.config({ region: 'aws-mars' })).listUsers({}), 'SignatureDoesNotMatch', undefined, 403);
 });
 
 test('whoever offers HTTP/1.1 beside HTTP/2 is answered in HTTP/1.1, and no common version ends the handshake', async () => {

@@ -108,6 +108,24 @@ describe('a bucket', () => {
     await refused(ireland.createBucket(input), 'BucketAlreadyOwnedByYou', /you already own it\.$/, 409);
   });
 
+  test('is deleted with uploads on their way, and none of them comes back with its name', async () => {
+    const { s3, Bucket } = await freshBucket();
+    const { UploadId } = await s3.createMultipartUpload({ Bucket, Key: 'k' });
+    await s3.uploadPart({ Bucket, Key: 'k', UploadId, PartNumber: 1, Body: 'x' });
+    await s3.createMultipartUpload({ Bucket, Key: 'k' });
+    await s3.deleteBucket({ Bucket });
+    await refused(s3.uploadPart({ Bucket, Key: 'k', UploadId, PartNumber: 2, Body: 'x' }), 'NoSuchBucket', undefined, 404);
+    await s3.createBucket({ Bucket });
+    expect((await s3.listMultipartUploads({ Bucket })).Uploads).toBeUndefined();
+    await refused(s3.listParts({ Bucket, Key: 'k', UploadId }), 'NoSuchUpload', undefined, 404);
+    await refused(
+      s3.completeMultipartUpload({ Bucket, Key: 'k', UploadId, MultipartUpload: { Parts: [{ PartNumber: 1, ETag: 'x' }] } }),
+      'NoSuchUpload',
+      undefined,
+      404,
+    );
+  });
+
   test('is deleted when it is empty', async () => {
     const { s3, Bucket } = await freshBucket();
     await s3.putObject({ Bucket, Key: 'k', Body: 'x' });

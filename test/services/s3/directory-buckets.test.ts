@@ -129,6 +129,9 @@ describe('a directory bucket', () => {
     await s3.putObject({ Bucket, Key: 'k', Body: 'x' });
     await refused(control.deleteBucket({ Bucket }), 'BucketNotEmpty', undefined, 409);
     await s3.deleteObject({ Bucket, Key: 'k' });
+    const { UploadId } = await s3.createMultipartUpload({ Bucket, Key: 'k' });
+    await refused(control.deleteBucket({ Bucket }), 'BucketNotEmpty', undefined, 409);
+    await s3.abortMultipartUpload({ Bucket, Key: 'k', UploadId });
     await control.deleteBucket({ Bucket });
   });
 

@@ -13,6 +13,7 @@ import { type BucketAsk, findBucket, requireBucket } from '../lookup.ts';
 import { bucketTagsMax, canonicalId, checkBucketName, readTags } from '../rules.ts';
 import { createDirectory } from '../directory/buckets.ts';
 import { arnOfDirectory, isDirectoryName } from '../directory/rules.ts';
+import { removeUpload } from '../uploads/uploads.ts';
 import { firstEncryption } from './encryption.ts';
 import { AccessPoints, type BucketRow, Buckets, Configs, Uploads, Versions } from '../state.ts';
 
@@ -114,17 +115,21 @@ export const bucketHandlers: HandlersOf<S3> = {
     };
   },
 
-  /** Refuses while anything is in it, old versions and delete markers included. Uploads on their way are given up. */
+  /**
+   * Refuses while anything is in it, old versions and delete markers included. Uploads on their way are given up with it; those of a directory
+   * bucket hold it ("Deleting a directory bucket").
+   */
   async DeleteBucket(input, ctx) {
-    const { name } = await requireBucket(ctx, input);
-    await ctx.transact(async (tx) => {
+    const { name, account, region, zone } = await requireBucket(ctx, input);
+    await ctx.inScope({ account, region }).transact(async (tx) => {
       await findBucket(tx, input);
       if ((await tx.table(Versions).list({ prefix: [name], limit: 1 })).length > 0) {
         const versioned = (await tx.table(Buckets).get(name))?.versioning !== undefined;
         const text = `The bucket you tried to delete is not empty${versioned ? '. You must delete all versions in the bucket.' : ''}`;
         throw s3Error('BucketNotEmpty', text, 409, { BucketName: name });
       }
-      if ((await tx.table(Uploads).list({ prefix: [name], limit: 1 })).length > 0) {
+      const uploads = await tx.table(Uploads).list({ prefix: [name] });
+      if (zone !== undefined && uploads.length > 0) {
         throw s3Error('BucketNotEmpty', 'The bucket you tried to delete is not empty', 409, { BucketName: name });
       }
       if ((await tx.table(AccessPoints).byIndex('byBucket', [name], { limit: 1 })).length > 0) {
@@ -132,6 +137,7 @@ export const bucketHandlers: HandlersOf<S3> = {
           'The bucket you are trying to delete has access points attached. Delete your access points before deleting your bucket.';
         throw s3Error('BucketHasAccessPointsAttached', text, 400, { BucketName: name });
       }
+      for (const upload of uploads) await removeUpload(tx, upload, new Set());
       for (const { kind, id } of await tx.table(Configs).list({ prefix: [name] })) await tx.table(Configs).delete(name, kind, id);
       await tx.table(Buckets).delete(name);
     });
