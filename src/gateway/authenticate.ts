@@ -41,7 +41,10 @@ export function authenticateStage(kernel: Kernel): Stage {
     const credential = await credentialFor(kernel, exchange, signature.accessKeyId);
     const realNow = kernel.clock.realNow();
     if (signature.kind === 'legacy') verifyLegacyWhole(exchange, signature, credential.secretAccessKey, realNow);
-    else await verifyWhole(exchange, signature, credential.secretAccessKey, realNow);
+    else {
+      await verifyWhole(exchange, signature, credential.secretAccessKey, realNow);
+      exchange.signatureAgeMillis = Math.max(0, realNow - signature.signedAt);
+    }
     if (signature.kind !== 'header' && exchange.model?.name === 's3') takeHeadersOfUrl(exchange);
     checkSession(kernel, credential, signature.sessionToken);
     exchange.credential = credential;

@@ -27,10 +27,17 @@ export function callerOf(identity: Identity, exchange: Exchange, path?: NetworkP
     userAgent: exchange.head.headers['user-agent'] ?? '',
     secureTransport: exchange.secureTransport,
     calledVia: [],
+    referer: exchange.head.headers['referer'],
+    signed: signedOf(exchange),
     forAnyRegion: exchange.signature?.kind === 'legacy' ? true : undefined,
     regionSet: regionSetOf(exchange),
     endpoint: exchange.host === '' ? undefined : `${exchange.secureTransport ? 'https' : 'http'}://${exchange.host}`,
   } satisfies Record<keyof Identity, unknown> & Caller;
+}
+
+function signedOf({ signature, signatureAgeMillis = 0, head }: Exchange): Caller['signed'] {
+  if (signature?.kind !== 'header' && signature?.kind !== 'query') return undefined;
+  return { place: signature.kind, ageMillis: signatureAgeMillis, contentDigest: head.headers['x-amz-content-sha256'] };
 }
 
 function regionSetOf({ signature }: Exchange): readonly string[] | undefined {

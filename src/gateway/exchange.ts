@@ -39,6 +39,8 @@ export interface Exchange {
   unidentified?: Error;
   // authenticate
   signature?: ParsedSignature;
+  /** Real time from the signature to the request; never negative. */
+  signatureAgeMillis?: number;
   credential?: Credential;
   identity?: Identity;
   // locate

@@ -76,6 +76,10 @@ export interface Caller extends Identity {
   sourceAccount?: string | undefined;
   /** When an instance's own role credentials are used: `ec2:SourceInstanceARN`. */
   sourceInstanceArn?: string | undefined;
+  /** The page that led a browser here, as it says. */
+  referer?: string | undefined;
+  /** Where the signature was, how old it was, and the digest of the body that the request names. */
+  signed?: { place: 'header' | 'query'; ageMillis: number; contentDigest?: string | undefined } | undefined;
   /** The signature names no Region (S3's Signature Version 2): it is good wherever the resource is. */
   forAnyRegion?: boolean | undefined;
   /** The Regions that the signature is good for, where it names a set of them (Signature Version 4A). */

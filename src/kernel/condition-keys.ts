@@ -18,6 +18,7 @@ export function conditionContext(caller: Caller, region: string, now: Millis, ch
   set(keys, 'aws:requestedregion', region);
   set(keys, 'aws:securetransport', String(caller.secureTransport));
   set(keys, 'aws:useragent', caller.userAgent === '' ? undefined : caller.userAgent);
+  set(keys, 'aws:referer', caller.referer);
   if (caller.calledVia.length === 0 && caller.sourceVpce === undefined) set(keys, 'aws:sourceip', caller.sourceIp);
   set(keys, 'aws:viaawsservice', String(caller.calledVia.length > 0));
   if (caller.calledVia.length > 0) {

@@ -93,7 +93,11 @@ async function checkOn(
 /** Condition keys of every request. */
 function requestConditions({ caller }: Context, bucket: BucketRow): Conditions {
   const signed = caller.accessKeyId !== undefined;
+  const { signed: facts } = caller;
   return {
+    's3:authType': facts && (facts.place === 'header' ? 'REST-HEADER' : 'REST-QUERY-STRING'),
+    's3:signatureAge': facts && String(facts.ageMillis),
+    's3:x-amz-content-sha256': facts?.contentDigest,
     's3:ResourceAccount': bucket.account,
     's3:signatureversion': signed
       ? caller.forAnyRegion === true

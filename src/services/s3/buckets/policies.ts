@@ -1,6 +1,7 @@
 /** Bucket policies and Block Public Access of buckets ("Bucket policies for Amazon S3", "Blocking public access to your Amazon S3 storage"). */
 import type { PublicAccessBlockConfiguration, S3 } from '@aws-sdk/client-s3';
 import type { Context } from '../../../kernel/context.ts';
+import { loadActions } from '../../../kernel/policy/authorisation.ts';
 import { validatePolicy } from '../../../kernel/policy/validate.ts';
 import type { AuthorisationsOf, Check, HandlersOf } from '../../../kernel/service.ts';
 import { bucketCheck } from '../access/checks.ts';
@@ -37,6 +38,25 @@ export function checkPolicy(text: string, isOwn: (resource: string) => boolean):
   }
 }
 
+/** Refuses a policy that speaks of actions that S3 does not have. Throws MalformedPolicy. */
+async function checkActions(text: string): Promise<void> {
+  const { Statement: statements } = JSON.parse(text) as { Statement: Actions | Actions[] };
+  const { actions } = await loadActions('s3');
+  const names = [...actions.keys()].map((name) => `s3:${name.toLowerCase()}`);
+  for (const { Action: some, NotAction: others } of [statements].flat()) {
+    for (const action of [some ?? others ?? []].flat()) {
+      const pattern = action.toLowerCase();
+      const known = pattern === '*' || names.some((name) => fits(pattern, name));
+      if (!known) throw malformedPolicy('Policy has invalid action');
+    }
+  }
+}
+
+interface Actions {
+  Action?: string | string[];
+  NotAction?: string | string[];
+}
+
 /** Whether a pattern with wildcards fits a whole text. */
 export function fits(pattern: string, text: string): boolean {
   const form = pattern
@@ -66,6 +86,7 @@ export const policyHandlers: HandlersOf<S3> = {
     const { Policy: policy = '' } = input;
     const own = bucket.zone === undefined ? `arn:aws:s3:::${bucket.name}` : arnOfDirectory(bucket);
     checkPolicy(policy, (resource) => fits(bucket.zone === undefined ? (resource.split('/')[0] ?? '') : resource, own));
+    if (bucket.zone === undefined) await checkActions(policy);
     if (isPublicPolicy(policy) && (await blockOf(ctx, bucket)).BlockPublicPolicy) {
       const text = `User: ${ctx.caller.arn} is not authorized to perform: s3:PutBucketPolicy on resource: "arn:aws:s3:::${bucket.name}" because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.`;
       throw accessDenied(text);
