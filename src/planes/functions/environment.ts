@@ -74,6 +74,7 @@ export class Environment implements RuntimeDesk {
       };
     });
     void sandbox.ended.then((end) => this.#onEnd(end));
+    void sandbox.extensionEnded.then((reason) => this.#onExtensionEnd(reason));
   }
 
   get validUntil(): number {
@@ -178,7 +179,7 @@ export class Environment implements RuntimeDesk {
     const call = this.#callOf(id, request, response);
     if (call === undefined) return;
     call.answering = true;
-    const streamed = request.headers['lambda-runtime-function-response-mode'] === 'streaming';
+    const streamed = isStreamed(request);
     void (streamed ? this.#takeStream(call, request) : this.#takeAnswer(call, request)).then(
       () => answer(response, 202, { status: 'OK' }),
       () => response.destroy(),
@@ -247,10 +248,28 @@ export class Environment implements RuntimeDesk {
     return undefined;
   }
 
+  /** An extension that ends before the first call takes the environment along; later ones may end as they like. */
+  #onExtensionEnd(reason: string): void {
+    if (this.#isReady || this.retired) return;
+    const errorMessage = `Error: ${reason}`;
+    const body = Buffer.from(JSON.stringify({ errorType: 'Extension.Crash', errorMessage }));
+    this.#settleReady({ kind: 'error', body, errorType: 'Extension.Crash', during: 'init' });
+    this.retired = true;
+    this.#sandbox.kill();
+  }
+
+  /** Whether all extensions that the layers bring have registered, each by its file's name. */
+  #allRegistered(): boolean {
+    const names = new Set([...this.#extensions.values()].map(({ name }) => name));
+    return [...this.#sandbox.extensions].every((name) => names.has(name));
+  }
+
   /** Ready, and idle again, when the program and every extension wait for what comes next. */
   #settleIdle(): void {
     if (this.#next === undefined || [...this.#extensions.values()].some(({ waiting }) => waiting === undefined)) return;
     if (!this.#isReady) {
+      // A program that is quicker than the extensions waits for them ("The Init phase is complete when the runtime and all extensions ask for the next event").
+      if (!this.#allRegistered()) return;
       this.#isReady = true;
       this.#settleReady(undefined);
       this.#sandbox.bound();
@@ -348,6 +367,12 @@ export class Environment implements RuntimeDesk {
       if (waiting !== undefined) answer(waiting, 200, { eventType: 'SHUTDOWN', shutdownReason: 'spindown', deadlineMs });
     await Promise.race([this.#sandbox.ended, new Promise((resolve) => setTimeout(resolve, farewellMillis))]);
   }
+}
+
+/** Runtimes say that they stream; aws-lambda-go only sends anything but JSON in chunks as it comes. */
+function isStreamed(request: IncomingMessage): boolean {
+  if (request.headers['lambda-runtime-function-response-mode'] === 'streaming') return true;
+  return request.headers['transfer-encoding'] === 'chunked' && !/^application\/json\b/.test(contentTypeOf(request));
 }
 
 function contentTypeOf(request: IncomingMessage): string {

@@ -2,7 +2,7 @@
  * The sandbox of one environment: namespaces of its own, the host's programs and the function's code read-only, a bounded /tmp, bounded memory and
  * processor time, an ordinary user without capabilities. Everything is made anew for each and gone with its first process.
  */
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import {
   askToFreeze,
@@ -57,16 +57,21 @@ const goneMillisMax = 20_000;
 const mebibyte = 1024 * 1024;
 
 /**
- * Process 1: starts the extensions of the layers, then the program, and tells how that ended. A shell, because orphans fall to process 1 and must be
+ * Process 1: starts the extensions of the layers, then the program, and tells how each ended. A shell, because orphans fall to process 1 and must be
  * reaped, and because the program's end has to be told apart from its own.
  */
-const initScript = `for e in /opt/extensions/*; do [ -f "$e" ] && [ -x "$e" ] && "$e" 3>&- & done
+const initScript = `for e in /opt/extensions/*; do [ -f "$e" ] && [ -x "$e" ] && { "$e" 3>&-; echo "extension $?" >&3; } & done
 "$@" 3>&- &
 wait $!
 echo "exit $?" >&3`;
 
 export class Sandbox {
   readonly ended: Promise<SandboxEnd>;
+  /** Names of the extensions that the layers bring. */
+  readonly extensions: ReadonlySet<string>;
+  /** Resolves with how it ended when the first of them ends; perhaps never. */
+  readonly extensionEnded: Promise<string>;
+  #tellExtensionEnd: (reason: string) => void = () => {};
   /** What extensions are told of the function. */
   readonly words: { functionName?: string | undefined; functionVersion?: string | undefined; handler?: string | undefined };
   readonly #parts: SandboxParts;
@@ -80,7 +85,8 @@ export class Sandbox {
     const { folder, id, runtime } = parts;
     await mkdir(`${folder}/root`, { recursive: true });
     const disk = parts.disk === undefined ? undefined : `${folder}/disk`;
-    await Promise.all([
+    const [extensions] = await Promise.all([
+      extensionsOf(parts.layers),
       writeFile(`${folder}/config.json`, JSON.stringify(planConfig(parts))),
       writeFile(`${folder}/resolv.conf`, `nameserver ${parts.slot.resolver}\noptions timeout:1 attempts:2\n`),
       disk === undefined ? undefined : copySparse(parts.disk as string, disk),
@@ -100,7 +106,7 @@ export class Sandbox {
         (line) => (sandbox === undefined ? early.push(line) : sandbox.#hear(line)),
         runtime,
       );
-      sandbox = new Sandbox(parts, started, reader);
+      sandbox = new Sandbox(parts, started, reader, extensions);
       for (const line of early) sandbox.#hear(line);
       return sandbox;
     } catch (error) {
@@ -109,10 +115,12 @@ export class Sandbox {
     }
   }
 
-  private constructor(parts: SandboxParts, started: StartedContainer, reader: LineReader) {
+  private constructor(parts: SandboxParts, started: StartedContainer, reader: LineReader, extensions: ReadonlySet<string>) {
     this.#parts = parts;
     this.#started = started;
     this.#reader = reader;
+    this.extensions = extensions;
+    this.extensionEnded = new Promise((resolve) => (this.#tellExtensionEnd = resolve));
     reader.watch(started.streams);
     const { variables } = parts;
     this.words = {
@@ -166,6 +174,8 @@ export class Sandbox {
   #hear(line: string): void {
     const status = /^exit (\d+)$/.exec(line)?.[1];
     if (status !== undefined) this.#status = Number(status);
+    const ended = /^extension (\d+)$/.exec(line)?.[1];
+    if (ended !== undefined) this.#tellExtensionEnd(describeStatus(Number(ended), false));
   }
 
   async #finish(): Promise<SandboxEnd> {
@@ -220,6 +230,18 @@ function planConfig(parts: SandboxParts): Record<string, unknown> {
     processesMax,
     limits: cgroups.kind === 'none' ? undefined : { cgroup: `/${cgroupOf(parts)}`, memoryBytes: spec.memoryMiB * mebibyte, swap },
   });
+}
+
+/** Names of the programs in `extensions` of these layers, which process 1 starts. */
+async function extensionsOf(layers: readonly string[]): Promise<ReadonlySet<string>> {
+  const names = new Set<string>();
+  for (const layer of layers) {
+    for (const name of await readdir(`${layer}/extensions`).catch((): string[] => [])) {
+      const found = await stat(`${layer}/extensions/${name}`).catch(() => undefined);
+      if (found?.isFile() === true && (found.mode & 0o111) !== 0) names.add(name);
+    }
+  }
+  return names;
 }
 
 /** Layers of /opt as one folder, the last one on top. A read-only overlay needs two folders below. */

@@ -68,3 +68,41 @@ test('layers are shown at /opt, the last one on top, and found by imports', asyn
     404,
   );
 });
+
+/** An extension that registers late, and says so in /tmp before it asks for events. */
+const late = `#!/usr/bin/env node
+import { writeFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+const base = \`http://\${process.env.AWS_LAMBDA_RUNTIME_API}/2020-01-01/extension\`;
+await pause(500);
+const registered = await fetch(base + '/register', {
+  method: 'POST',
+  headers: { 'Lambda-Extension-Name': 'late.mjs' },
+  body: JSON.stringify({ events: ['INVOKE'] }),
+});
+writeFileSync('/tmp/registered', String(registered.status));
+const headers = { 'Lambda-Extension-Identifier': registered.headers.get('lambda-extension-identifier') };
+for (;;) await (await fetch(base + '/event/next', { headers })).text();
+`;
+
+test('the first call waits for the extensions of the layers; one that ends instead is what the call fails with', async (context) => {
+  context.skip(machinesRefused() !== undefined, machinesRefused());
+  const { lambda, make, call } = await serverless();
+  const layer = async (LayerName: string, file: string, text: string) => {
+    const ZipFile = zipOf(
+      { [`extensions/${file}`]: text, 'extensions/read.me': 'no program' },
+      { [`extensions/${file}`]: 0o100755 },
+    );
+    return (await lambda.publishLayerVersion({ LayerName, Content: { ZipFile } })).LayerVersionArn ?? '';
+  };
+  const source = "import fs from 'node:fs'; export const handler = async () => fs.readFileSync('/tmp/registered', 'utf8');";
+  await make('observed', source, { Layers: [await layer('late', 'late.mjs', late)], MemorySize: 512 });
+  expect((await call('observed')).body).toBe('200');
+  expect((await call('observed')).body).toBe('200');
+  await make('broken', source, { Layers: [await layer('broken', 'broken.sh', '#!/bin/sh\nexit 3\n')], MemorySize: 512 });
+  const { error, body } = await call('broken');
+  expect({ error, body }).toMatchObject({
+    error: 'Unhandled',
+    body: { errorType: 'Extension.Crash', errorMessage: expect.stringMatching(/Error: exit status 3$/) },
+  });
+});

@@ -12,10 +12,14 @@ const forbidden =
   'Forbidden. For troubleshooting Function URL authorization issues, see: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html';
 
 /** A function with a URL that everybody may ask. */
-async function open(source: string, mode: 'BUFFERED' | 'RESPONSE_STREAM' = 'BUFFERED') {
+async function open(
+  source: string,
+  mode: 'BUFFERED' | 'RESPONSE_STREAM' = 'BUFFERED',
+  Runtime: 'nodejs20.x' | 'provided.al2023' = 'nodejs20.x',
+) {
   const all = await serverless();
   const { lambda, make } = all;
-  await make('site', source, { MemorySize: 512, Timeout: 10 });
+  await make('site', source, { MemorySize: 512, Timeout: 10, Runtime });
   const { FunctionUrl = '' } = await lambda.createFunctionUrlConfig({ FunctionName: 'site', AuthType: 'NONE', InvokeMode: mode });
   const permit = async () => {
     await lambda.addPermission({
@@ -113,6 +117,28 @@ test('an answer that is streamed comes as it is made', async () => {
     body: 'onetwothree',
   });
   expect(answer.pieces).toBeGreaterThanOrEqual(3);
+});
+
+test('a runtime that only sends its answer in chunks, as that of Go, streams too', async () => {
+  const source = `#!/usr/bin/env node
+const http = require('node:http');
+const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(':');
+const at = (path, method, more) => ({ host, port, path: '/2018-06-01/runtime/invocation/' + path, method, ...more });
+const next = () => http.get(at('next', 'GET'), (call) => {
+  call.resume();
+  const headers = { 'content-type': 'application/vnd.awslambda.http-integration-response' };
+  const answer = http.request(at(call.headers['lambda-runtime-aws-request-id'] + '/response', 'POST', { headers }), (told) => told.resume().on('end', next));
+  answer.write('{"statusCode":203,"headers":{"Content-Type":"text/plain"}}' + String.fromCharCode(0).repeat(8));
+  ['one', 'two', 'three'].forEach((word, n) => setTimeout(() => answer.write(word), n * 200));
+  setTimeout(() => answer.end(), 600);
+});
+next();
+`;
+  const { url, permit } = await open(source, 'RESPONSE_STREAM', 'provided.al2023');
+  await permit();
+  const answer = await ask(url);
+  expect(answer).toMatchObject({ status: 203, headers: { 'content-type': 'text/plain' }, body: 'onetwothree' });
+  expect(answer.pieces).toBeGreaterThanOrEqual(2);
 });
 
 test('browsers of other origins are answered as the URL is configured', async () => {
