@@ -51,7 +51,7 @@ describe('calls through a node', () => {
         tiny: 1e-7,
         big: 9007199254740991,
       },
-      ...{ list: [1, 'two', [3], { four: 4 }], map: { a: { b: ['c'] }, '': 'unnamed' } },
+      ...{ list: [1, 'two', [3], { four: 4 }], map: { a: { b: ['c'] }, ' ': 'blank' } },
     };
     await lab.ok('put', { TableName: 'plain', Item: item });
     expect((await lab.ok('get', { TableName: 'plain', Key: { id: 'all' }, ConsistentRead: true }))['Item']).toEqual(item);
