@@ -1,6 +1,6 @@
 /** Handlers in each language that the machine has: what they get, what comes back, what is told of those that fail. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { CreateFunctionCommandInput } from '@aws-sdk/client-lambda';
@@ -34,7 +34,7 @@ const core = {
     'package com.amazonaws.services.lambda.runtime; import java.io.*; public interface RequestStreamHandler { void handleRequest(InputStream in, OutputStream out, Context context) throws IOException; }',
 };
 
-/** Compiles sources; resolves with the classes of the package `app` by file. */
+/** Compiles sources; gives the classes by file, but those that the runtime has itself. */
 function compiled(sources: Readonly<Record<string, string>>): Record<string, Buffer> {
   const folder = mkdtempSync(path.join(tmpdir(), 'pilvi-java-'));
   try {
@@ -44,10 +44,11 @@ function compiled(sources: Readonly<Record<string, string>>): Record<string, Buf
       writeFileSync(path.join(folder, name), text);
     }
     execFileSync('javac', ['-d', `${folder}/out`, ...Object.keys(all).map((name) => path.join(folder, name))]);
+    const made = readdirSync(`${folder}/out`, { recursive: true, encoding: 'utf8' });
     return Object.fromEntries(
-      readdirSync(`${folder}/out/app`)
-        .filter((name) => statSync(`${folder}/out/app/${name}`).isFile())
-        .map((name) => [`app/${name}`, readFileSync(`${folder}/out/app/${name}`)]),
+      made
+        .filter((name) => name.endsWith('.class') && !Object.hasOwn(core, name.replace(/\.class$/, '.java')))
+        .map((name) => [name, readFileSync(`${folder}/out/${name}`)]),
     );
   } finally {
     rmSync(folder, { recursive: true });
@@ -92,6 +93,66 @@ public class Others {
   public static class Broken { static { if (true) throw new IllegalArgumentException("not today"); } public String run(String x) { return x; } }
   public static class Greedy { public Object run(Object x) { List<byte[]> all = new ArrayList<>(); for (;;) all.add(new byte[8000000]); } }
 }`;
+
+/** What aws-lambda-java-events and slf4j say, as far as this handler needs them: S3's events have no setters, and no constructor without values. */
+const events = 'com/amazonaws/services/lambda/runtime/events';
+const brought = {
+  [`${events}/models/s3/S3EventNotification.java`]: `package ${`${events}/models/s3`.replaceAll('/', '.')}; import java.util.*;
+public class S3EventNotification {
+  private final List<S3EventNotificationRecord> records;
+  public S3EventNotification(List<S3EventNotificationRecord> records) { this.records = records; }
+  public List<S3EventNotificationRecord> getRecords() { return records; }
+  public static class S3EventNotificationRecord {
+    private final String eventName; private java.time.OffsetDateTime eventTime; private final ResponseElementsEntity responseElements;
+    public S3EventNotificationRecord(String name, String time, ResponseElementsEntity elements) { eventName = name; responseElements = elements; }
+    public String told() { return eventName + " " + eventTime.getYear() + " " + responseElements.xAmzId2; }
+  }
+  public static class ResponseElementsEntity {
+    private final String xAmzId2;
+    public ResponseElementsEntity(String id) { xAmzId2 = id; }
+  }
+}`,
+  [`${events}/S3Event.java`]: `package ${events.replaceAll('/', '.')}; import java.util.*; import ${`${events}/models/s3`.replaceAll('/', '.')}.*;
+public class S3Event extends S3EventNotification { public S3Event() { this(null); } public S3Event(List<S3EventNotificationRecord> records) { super(records); } }`,
+  [`${events}/ScheduledEvent.java`]: `package ${events.replaceAll('/', '.')};
+public class ScheduledEvent { private String type; public void setDetailType(String type) { this.type = type; } public String getDetailType() { return type; } }`,
+  'org/slf4j/MDC.java': `package org.slf4j; import java.util.*;
+public class MDC { private static final Map<String, String> all = new HashMap<>(); public static void put(String key, String value) { all.put(key, value); } public static String get(String key) { return all.get(key); } }`,
+  'app/Notified.java': `package app; import ${events.replaceAll('/', '.')}.*; import com.amazonaws.services.lambda.runtime.*;
+public class Notified {
+  public String stored(S3Event event, Context context) { return event.getRecords().get(0).told() + " " + context.getAwsRequestId().equals(org.slf4j.MDC.get("AWSRequestId")); }
+  public String timed(ScheduledEvent event) { return event.getDetailType(); }
+  public String own(Sealed given) { return "never"; }
+  public static class Sealed { private final String name; public Sealed(String name) { this.name = name; } }
+}`,
+};
+
+test('events of S3 and of schedules reach the classes that AWS gives for them, and loggers know the call', {
+  timeout: 90_000,
+}, async (context) => {
+  context.skip(!isThere('javac'), 'javac is not installed');
+  const { lambda, make, call, settled } = await serverless();
+  const shape: Partial<CreateFunctionCommandInput> = { Runtime: 'java17', MemorySize: 512, Timeout: 20 };
+  await make('java', '', { ...shape, Code: { ZipFile: zipOf(compiled(brought)) }, Handler: 'app.Notified::stored' });
+  const as = async (Handler: string): Promise<void> => {
+    await lambda.updateFunctionConfiguration({ FunctionName: 'java', Handler });
+    await settled('java');
+  };
+  const record = {
+    eventName: 'ObjectCreated:Put',
+    eventTime: '2026-01-01T00:00:00.000Z',
+    responseElements: { 'x-amz-id-2': 'id' },
+  };
+  expect((await call('java', { Records: [record] })).body).toBe('ObjectCreated:Put 2026 id true');
+  await as('app.Notified::timed');
+  expect((await call('java', { 'detail-type': 'Scheduled Event', unknown: 1 })).body).toBe('Scheduled Event');
+  // A class of one's own needs what AWS's serialiser needs.
+  await as('app.Notified::own');
+  expect(await call('java', { name: 'x' })).toMatchObject({
+    error: 'Unhandled',
+    body: { errorType: 'java.lang.RuntimeException', errorMessage: 'An error occurred during JSON parsing' },
+  });
+});
 
 test('handlers in Java take and give beans, records, lists, streams and scalars, and tell what fails', {
   timeout: 90_000,

@@ -11,6 +11,7 @@ const main = String.raw`package pilvi;
 import com.amazonaws.services.lambda.runtime.*;
 import java.io.*;
 import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.util.*;
@@ -39,10 +40,11 @@ public final class Client {
       Runtime.getRuntime().halt(1);
       return;
     }
-    for (;;) serve(handler);
+    List<Method> loggers = loggers();
+    for (;;) serve(handler, loggers);
   }
 
-  private static void serve(Handler handler) throws IOException {
+  private static void serve(Handler handler, List<Method> loggers) throws IOException {
     Map<String, String> headers = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
     byte[] payload = request("GET", "/invocation/next", "", null, headers);
     String id = headers.get("lambda-runtime-aws-request-id");
@@ -50,6 +52,7 @@ public final class Client {
     if (trace == null) System.clearProperty("com.amazonaws.xray.traceHeader");
     else System.setProperty("com.amazonaws.xray.traceHeader", trace);
     try {
+      for (Method logger : loggers) logger.invoke(null, "AWSRequestId", id);
       byte[] answer = handler.call(payload, new Invocation(headers));
       System.out.flush();
       request("POST", "/invocation/" + id + "/response", "Content-Type: application/json\r\n", answer, new HashMap<>());
@@ -58,6 +61,19 @@ public final class Client {
       fail("/invocation/" + id + "/error", error, error instanceof Handler.Unfit ? "Runtime.BadFunctionCode" : "Runtime.UserException");
       if (error instanceof VirtualMachineError || error instanceof IOError) Runtime.getRuntime().halt(1);
     }
+  }
+
+  /** Where libraries for logs look for the call they write about ("Lambda function logging in Java"): those that the function brings. */
+  private static List<Method> loggers() {
+    List<Method> all = new ArrayList<>();
+    for (String name : new String[] {"org.apache.log4j.MDC", "org.apache.logging.log4j.ThreadContext", "org.slf4j.MDC"}) {
+      try {
+        all.add(Class.forName(name).getMethod("put", String.class, name.startsWith("org.apache.log4j") ? Object.class : String.class));
+      } catch (ReflectiveOperationException | LinkageError error) {
+        // Not brought, or broken: the function's own matter.
+      }
+    }
+    return all;
   }
 
   private static byte[] request(String verb, String path, String more, byte[] body, Map<String, String> headers) throws IOException {

@@ -337,18 +337,35 @@ final class Binding {
     return constructor.newInstance(values);
   }
 
-  /** Members go to setters and public fields of their name, whatever its capitals; others are left out. */
-  private static Object bindBean(Map<?, ?> value, Class<?> wanted) throws ReflectiveOperationException {
-    Constructor<?> constructor = wanted.getDeclaredConstructor();
+  /** AWS's own classes of events, which its client knows one by one: names with dashes, and S3's classes, which cannot be changed once made. */
+  private static final String events = "com.amazonaws.services.lambda.runtime.events.";
+
+  private static Object make(Class<?> wanted) throws ReflectiveOperationException {
+    Constructor<?> constructor = wanted.getName().startsWith(events + "models.s3.")
+      ? sun.reflect.ReflectionFactory.getReflectionFactory().newConstructorForSerialization(wanted, Object.class.getConstructor())
+      : wanted.getDeclaredConstructor();
     constructor.setAccessible(true);
-    Object bean = constructor.newInstance();
+    return constructor.newInstance();
+  }
+
+  /** Members go to setters and public fields of their name, whatever its capitals; in events of S3 to its fields. Others are left out. */
+  private static Object bindBean(Map<?, ?> value, Class<?> wanted) throws ReflectiveOperationException {
+    Object bean = make(wanted);
     Map<String, Method> setters = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
     for (Method method : wanted.getMethods())
       if (method.getParameterCount() == 1 && method.getName().startsWith("set") && !method.isBridge()) setters.put(method.getName().substring(3), method);
     Map<String, Field> fields = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
-    for (Field field : wanted.getFields()) if (!Modifier.isStatic(field.getModifiers())) fields.put(field.getName(), field);
+    for (Class<?> type = wanted; type != null; type = type.getSuperclass()) {
+      boolean sealed = type.getName().startsWith(events + "models.s3.");
+      for (Field field : sealed ? type.getDeclaredFields() : type.getFields()) {
+        if (Modifier.isStatic(field.getModifiers())) continue;
+        if (sealed) field.setAccessible(true);
+        fields.put(field.getName(), field);
+      }
+    }
+    boolean event = wanted.getName().startsWith(events);
     for (Map.Entry<?, ?> entry : value.entrySet()) {
-      String name = (String) entry.getKey();
+      String name = event ? ((String) entry.getKey()).replace("-", "") : (String) entry.getKey();
       Method setter = setters.get(name);
       if (setter != null) {
         setter.setAccessible(true);
