@@ -3,7 +3,7 @@ import type { AvailabilityZone, DescribeAvailabilityZonesResult } from '@aws-sdk
 import type { DescribeAccessPointsOutput, LoadBalancerDescription } from '@aws-sdk/client-elastic-load-balancing';
 import type { Caller } from '../kernel/caller.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { base, escapeHtml, failure, page, signedInBar } from './pages.ts';
+import { base, escapeHtml, failure, page, regionMenu, signedInBar } from './pages.ts';
 import { type Answer, goTo, invoke, regionOf, shown, type Visit, wordsOf } from './visit.ts';
 
 interface View {
@@ -22,9 +22,9 @@ function classicPage(caller: Caller, { region, balancers, zones }: View, words?:
   });
   return page(
     'Classic Load Balancers',
-    `<header>${signedInBar(caller)}</header>
+    `<header>${regionMenu(region, '/elb/classic')}
+${signedInBar({ ...caller, region })}</header>
 <h1>Classic Load Balancers</h1>${failure(words)}
-<p>Region ${escapeHtml(region)}</p>
 <table><thead><tr><th>Name</th><th>DNS name</th><th>Instances</th></tr></thead><tbody>${rows.join('\n')}</tbody></table>
 <h2>Create</h2>
 <form method="post" action="${base}/elb/classic">

@@ -2,7 +2,7 @@
 import type { DescribeExecutionOutput, ExecutionListItem, HistoryEvent, StateMachineListItem } from '@aws-sdk/client-sfn';
 import type { Caller } from '../kernel/caller.ts';
 import type { Box, Graph, Outcome } from './flow-graph.ts';
-import { base, escapeHtml, failure, page, signedInBar } from './pages.ts';
+import { base, escapeHtml, failure, page, regionMenu, signedInBar } from './pages.ts';
 
 const viewer = ({ account, userName = '' }: Caller) => ({ account, userName });
 
@@ -13,9 +13,9 @@ export function machinesPage(caller: Caller, region: string, machines: readonly 
   });
   return page(
     'State machines',
-    `<header>${signedInBar(viewer(caller))}</header>
+    `<header>${regionMenu(region, '/states/machines')}
+${signedInBar({ ...viewer(caller), region })}</header>
 <h1>State machines</h1>${failure(words)}
-<p>Region ${escapeHtml(region)}</p>
 <table><thead><tr><th>Name</th><th>Type</th></tr></thead>
 <tbody>${rows.join('\n')}</tbody></table>`,
   );

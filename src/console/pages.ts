@@ -135,12 +135,13 @@ export interface InstancesView {
   failures: readonly string[];
 }
 
-function regionMenu(current: string): string {
+/** Where another Region is chosen for the same page; `path` is the page's under the console. */
+export function regionMenu(current: string, path: string): string {
   const options = regions.map(({ name, longName }) => {
     const selected = name === current ? ' selected' : '';
     return `<option value="${escapeHtml(name)}"${selected}>${escapeHtml(longName)} ${escapeHtml(name)}</option>`;
   });
-  return `<form method="get" action="${base}/ec2/instances"><select name="region" aria-label="Region">${options.join('\n')}</select> <button>Go</button></form>`;
+  return `<form method="get" action="${base}${path}"><select name="region" aria-label="Region">${options.join('\n')}</select> <button>Go</button></form>`;
 }
 
 function instanceRow(instance: Instance, { region, port }: InstancesView): string {
@@ -153,13 +154,18 @@ function instanceRow(instance: Instance, { region, port }: InstancesView): strin
   return `<tr>${cells.join('')}<td>${link}</td><td><a href="${connect}">Connect</a></td></tr>`;
 }
 
-/** Who is signed in, a way out, and the other pages. */
-export function signedInBar({ account, userName }: { account: string; userName?: string | undefined }): string {
-  return `<nav><a href="${base}/ec2/instances">EC2</a> <a href="${base}/s3/buckets">S3</a> <a href="${base}/autoscaling/groups">Auto Scaling</a> <a href="${base}/elb/classic">Load balancers</a> <a href="${base}/cloudwatch/dashboards">CloudWatch</a> <a href="${base}/states/machines">Step Functions</a> <a href="${base}/outbox">Outbox</a></nav>
+/** Who is signed in, a way out, and the other pages: those that show one Region show that of this page, where it has one. */
+export function signedInBar({ account, userName, region }: Viewer): string {
+  const there = region === undefined ? '' : `?region=${encodeURIComponent(region)}`;
+  return `<nav><a href="${base}/ec2/instances${there}">EC2</a> <a href="${base}/s3/buckets">S3</a> <a href="${base}/autoscaling/groups${there}">Auto Scaling</a> <a href="${base}/elb/classic${there}">Load balancers</a> <a href="${base}/cloudwatch/dashboards">CloudWatch</a> <a href="${base}/states/machines${there}">Step Functions</a> <a href="${base}/outbox">Outbox</a></nav>
 <form method="post" action="${base}/sign-out">${escapeHtml(userName ?? '')} @ ${escapeHtml(account)} <button>Sign out</button></form>`;
 }
 
-type Viewer = Parameters<typeof signedInBar>[0];
+interface Viewer {
+  account: string;
+  userName?: string | undefined;
+  region?: string | undefined;
+}
 
 export function bucketsPage(viewer: Viewer, buckets: readonly Bucket[], failures: readonly string[]): string {
   const rows = buckets.map(({ Name: name = '', BucketRegion: region = '', CreationDate: created }) => {
@@ -197,7 +203,7 @@ export function instancesPage(view: InstancesView): string {
   );
   return page(
     'Instances',
-    `<header>${regionMenu(view.region)}
+    `<header>${regionMenu(view.region, '/ec2/instances')}
 ${signedInBar(view)}</header>
 <h1>Instances</h1>${view.failures.map(failure).join('')}
 <table><thead><tr><th>Instance ID</th><th>Name</th><th>State</th><th>Type</th><th>Public IPv4 address</th><th></th></tr></thead>

@@ -2,7 +2,7 @@
 import type { AutoScalingGroup, AutoScalingGroupsType } from '@aws-sdk/client-auto-scaling';
 import type { Caller } from '../kernel/caller.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { base, escapeHtml, failure, page, signedInBar } from './pages.ts';
+import { base, escapeHtml, failure, page, regionMenu, signedInBar } from './pages.ts';
 import { type Answer, goTo, invoke, regionOf, shown, type Visit, wordsOf } from './visit.ts';
 
 function groupRow(region: string, group: AutoScalingGroup): string {
@@ -18,9 +18,9 @@ function groupRow(region: string, group: AutoScalingGroup): string {
 function groupsPage(caller: Caller, region: string, groups: readonly AutoScalingGroup[], words?: string): string {
   return page(
     'Auto Scaling groups',
-    `<header>${signedInBar(caller)}</header>
+    `<header>${regionMenu(region, '/autoscaling/groups')}
+${signedInBar({ ...caller, region })}</header>
 <h1>Auto Scaling groups</h1>${failure(words)}
-<p>Region ${escapeHtml(region)}</p>
 <table><thead><tr><th>Name</th><th>Instances</th><th>Min</th><th>Max</th><th>Desired capacity</th></tr></thead>
 <tbody>${groups.map((group) => groupRow(region, group)).join('\n')}</tbody></table>`,
   );

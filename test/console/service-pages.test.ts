@@ -2,6 +2,7 @@
 import { CloudWatch } from '@aws-sdk/client-cloudwatch';
 import { ElasticLoadBalancing } from '@aws-sdk/client-elastic-load-balancing';
 import { IAM } from '@aws-sdk/client-iam';
+import { SFN } from '@aws-sdk/client-sfn';
 import { SNS } from '@aws-sdk/client-sns';
 import { SQS } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -113,6 +114,36 @@ test('CW-007 a dashboard shows metrics of two services together, drawn over the 
   const closed = await clerk.get('/cloudwatch/dashboard?name=site');
   expect(closed.text).toMatch(/AccessDenied[^<]*cloudwatch:GetMetricData/);
   expect(closed.text).not.toContain('polyline');
+});
+
+test('a Region that is chosen on one page stays chosen on the others, and each shows what is there', async () => {
+  const account = freshAccount(cloud.endpoint);
+  const [here, there] = [new SFN(account.config()), new SFN(account.config({ region: 'eu-west-1' }))];
+  const { Arn: roleArn = '' } = (
+    await new IAM(account.config()).createRole({
+      RoleName: 'flow',
+      AssumeRolePolicyDocument: JSON.stringify({
+        Version: '2012-10-17',
+        Statement: [{ Effect: 'Allow', Principal: { Service: 'states.amazonaws.com' }, Action: 'sts:AssumeRole' }],
+      }),
+    })
+  ).Role!;
+  const definition = JSON.stringify({ StartAt: 'A', States: { A: { Type: 'Pass', End: true } } });
+  await here.createStateMachine({ name: 'virginian', roleArn, definition });
+  await there.createStateMachine({ name: 'irish', roleArn, definition });
+  const browser = await asRoot(account);
+  const paths = ['/ec2/instances', '/autoscaling/groups', '/elb/classic', '/states/machines'];
+  for (const path of paths) {
+    const { status, text } = await browser.get(`${path}?region=eu-west-1`);
+    expect([status, text.includes('<option value="eu-west-1" selected>')]).toEqual([200, true]);
+    expect(text).toContain(`<form method="get" action="/_pilvi/console${path}"><select name="region"`);
+    for (const other of paths) expect(text).toContain(`href="/_pilvi/console${other}?region=eu-west-1"`);
+  }
+  const pages = [await browser.get('/states/machines'), await browser.get('/states/machines?region=eu-west-1')];
+  expect(pages.map(({ text }) => ['virginian', 'irish'].filter((name) => text.includes(`>${name}</a>`)))).toEqual([
+    ['virginian'],
+    ['irish'],
+  ]);
 });
 
 test('ASG-012 the desired capacity, by the API and on the page of groups, brings and takes instances', async (context) => {
