@@ -28,6 +28,9 @@ const exactStops = 1000;
 const stopsMax = 2000;
 /** Stops at which watches look. */
 const watchStops = 60;
+/** Stops at which those that look now and then (readers of streams) are asked to, and how often at one while something comes of it. */
+const lookedStops = 200;
+const looksMax = 10;
 /** What is due within this time of a stop may wait for the next: a millionth of the way, at most so much. */
 const smallGrainMax: Millis = 100;
 const smallGrainShare = 1_000_000;
@@ -162,13 +165,23 @@ export class ClockMover {
     const { clock, activity } = this.#options;
     const began = clock.realNow();
     const patience = Math.min(stopPatience, way.patienceLeft);
+    let looks = way.stops <= lookedStops ? looksMax : 0;
+    let looked = false;
     while (clock.realNow() - began < patience || patience === 0) {
       if (patience > 0) await this.#within(patience - (clock.realNow() - began));
       // What wakes somebody who waits, or is handed from one to the next, is under way again only a moment later.
       await clock.turn();
       await clock.turn();
-      if (!this.#busy) return;
-      if (patience === 0) break;
+      if (!this.#busy) {
+        // Nothing has come of a look, or there is nobody to look.
+        if (looked || looks === 0 || !activity.look()) return;
+        looks -= 1;
+        looked = true;
+        await clock.turn();
+      } else {
+        looked = false;
+        if (patience === 0) break;
+      }
     }
     way.patienceLeft = Math.max(0, way.patienceLeft - (clock.realNow() - began));
     way.unsettled += 1;

@@ -133,6 +133,8 @@ export interface Context extends Scope {
    * or for somebody to come. Returns it.
    */
   underWay<T>(work: Promise<T>): Promise<T>;
+  /** Rests for so many real milliseconds between two looks at something that tells nobody when it changes; cut short by `signal`, and by a moving clock at its stops. */
+  rest(real: Millis, signal: AbortSignal): Promise<void>;
   /** Adds a line to the request's trace. */
   trace(line: string): void;
   /** Calls back when the caller has gone away before its answer, for operations that wait; returns how to forget it. */

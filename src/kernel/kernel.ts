@@ -200,9 +200,9 @@ export class Kernel {
     const ready = this.registry.ready(service);
     if (ready !== undefined) wake(ready);
     else
-      void this.registry
-        .get(service)
-        .then(wake, (error) => this.log('error', 'A service could not be loaded.', { service, error }));
+      void this.activity.track(
+        this.registry.get(service).then(wake, (error) => this.log('error', 'A service could not be loaded.', { service, error })),
+      );
   }
 
   /** Takes a zone down or brings it back; resolves when what runs there has ended, or runs again. */

@@ -126,6 +126,10 @@ export class RequestContext implements Context {
     return this.#kernel.activity.track(work);
   }
 
+  rest(real: Millis, signal: AbortSignal): Promise<void> {
+    return this.#kernel.activity.rest(this.clock, real, signal);
+  }
+
   trace(line: string): void {
     this.#trace?.add(line);
   }

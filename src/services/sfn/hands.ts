@@ -75,14 +75,13 @@ async function makeCall(engine: Engine, run: Run, at: { frame: number; attempt: 
   let outcome: { result?: Json; failure?: StateError };
   try {
     const { parameters = null } = frame;
-    outcome = {
-      result: await callTask(run.ctx, {
-        resource,
-        parameters,
-        roleArn: run.execution.roleArn,
-        machineArn: machineArn(run.ctx, run.execution.machine),
-      }),
-    };
+    const work = callTask(run.ctx, {
+      resource,
+      parameters,
+      roleArn: run.execution.roleArn,
+      machineArn: machineArn(run.ctx, run.execution.machine),
+    });
+    outcome = { result: await run.ctx.underWay(work) };
   } catch (error) {
     outcome = { failure: failureOf(error) };
   }

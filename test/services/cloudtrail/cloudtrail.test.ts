@@ -259,7 +259,7 @@ describe('trails', () => {
     );
   });
 
-  test('TRAIL-004 digests show whether files were changed', async (context) => {
+  test('TRAIL-004 digests show whether files were changed', { timeout: 120_000 }, async (context) => {
     const run = promisify(execFile);
     const here = await run('aws', ['--version']).then(
       () => true,

@@ -1,4 +1,5 @@
 /** What waits for functions, setting by setting: what holds up what, what comes again, what is given up, and windows and ages by the clock. */
+import { DynamoDB } from '@aws-sdk/client-dynamodb';
 import { Kinesis } from '@aws-sdk/client-kinesis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { advanceClock, eventually, machinesRefused, type OwnCloud, refused, startOwnCloud } from '../../support/cloud.ts';
@@ -49,6 +50,42 @@ async function open(ShardCount = 1) {
     );
   return { ...all, kinesis, stream, put, texts, dead, givenUp };
 }
+
+test('a day without a record is no trouble of a mapping, and what comes after them comes once', async () => {
+  const { account, events, gets, lambda, map, put, stream } = await open();
+  const ddb = new DynamoDB(account.config());
+  await ddb.createTable({
+    ...{ TableName: 'late', BillingMode: 'PAY_PER_REQUEST', KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }] },
+    AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' }],
+    StreamSpecification: { StreamEnabled: true, StreamViewType: 'NEW_IMAGE' },
+  });
+  const changes = await eventually(
+    async () => {
+      const { Table } = await ddb.describeTable({ TableName: 'late' });
+      expect(Table?.TableStatus).toBe('ACTIVE');
+      return Table?.LatestStreamArn ?? '';
+    },
+    { why: 'the table is active' },
+  );
+  const item = (id: string) => ddb.putItem({ TableName: 'late', Item: { id: { S: id } } });
+  const mappings = [await map(stream, { StartingPosition: 'LATEST' }), await map(changes, { StartingPosition: 'LATEST' })];
+  const seen = async (): Promise<string[]> => {
+    const all = (await events()).flatMap(records) as { dynamodb?: { Keys: { id: { S: string } } }; kinesis?: { data: string } }[];
+    return all.map(({ dynamodb, kinesis: one }) => dynamodb?.Keys.id.S ?? Buffer.from(one?.data ?? '', 'base64').toString());
+  };
+  const results = async () =>
+    Promise.all(mappings.map(async (UUID) => (await lambda.getEventSourceMapping({ UUID })).LastProcessingResult));
+  await advanceClock(cloud.endpoint, 30 * 3_600_000);
+  // At once: a new shard has its first record before anybody has seen that there is one.
+  await Promise.all([item('a'), put('k', 'b')]);
+  await gets(2);
+  expect((await seen()).sort()).toEqual(['a', 'b']);
+  await advanceClock(cloud.endpoint, 30 * 3_600_000);
+  await Promise.all([item('c'), put('k', 'd')]);
+  await gets(4);
+  await eventually(async () => expect(await results()).toEqual(['OK', 'OK']), { why: 'both have taken their records' });
+  expect((await seen()).sort()).toEqual(['a', 'b', 'c', 'd']);
+}, 90_000);
 
 test('with a parallelization factor batches of different keys run at once, those of one key in order', async () => {
   const { put, stream, map, texts, go } = await open();
@@ -245,6 +282,28 @@ test('an asynchronous call that cannot run waits, and is given up when it is too
     { timeoutMs: 20_000, why: 'the second call ran' },
   );
 });
+
+test('within one advance failed calls come again in their time and end in the dead letter queue', async () => {
+  const { gets, lambda, map, queue, sqs } = await recording(cloud.endpoint);
+  const dead = await queue('gone');
+  await lambda.updateFunctionConfiguration({ FunctionName: 'sink', DeadLetterConfig: { TargetArn: dead.arn } });
+  await eventually(
+    async () => expect((await lambda.getFunctionConfiguration({ FunctionName: 'sink' })).LastUpdateStatus).toBe('Successful'),
+    { why: 'the function has its dead letter queue' },
+  );
+  const redrive = JSON.stringify({ deadLetterTargetArn: dead.arn, maxReceiveCount: 3 });
+  const work = await queue('work', { RedrivePolicy: redrive });
+  await map(work.arn);
+  await lambda.invoke({ FunctionName: 'sink', InvocationType: 'Event', Payload: Buffer.from('"poison"') });
+  await sqs.sendMessage({ QueueUrl: work.QueueUrl, MessageBody: 'poison' });
+  await gets(2);
+  await advanceClock(cloud.endpoint, 300_000);
+  const { Messages = [] } = await sqs.receiveMessage({
+    ...{ QueueUrl: dead.QueueUrl, MaxNumberOfMessages: 10, MessageSystemAttributeNames: ['SentTimestamp'] },
+  });
+  expect(Messages.map(({ Body }) => Body).sort()).toEqual(['"poison"', 'poison']);
+  expect(await gets(6)).toHaveLength(6);
+}, 90_000);
 
 test('settings that cannot be are refused', async () => {
   const { lambda, stream, queue } = await open();

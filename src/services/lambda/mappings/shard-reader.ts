@@ -108,9 +108,14 @@ export class ShardReader {
         for (const entry of entries) this.#take(entry);
         if (entries.length > 0) this.#wake();
         if (next === undefined) break;
-        if (entries.length === 0) await ctx.clock.pause(idleMillis, stopped);
+        if (entries.length === 0) await ctx.rest(idleMillis, stopped);
       } catch (error) {
         if (!(error instanceof AwsError)) throw error;
+        // Others read the shard too, or the clock stands: a little later there is room again, and the iterator is still good.
+        if (error.code === 'ProvisionedThroughputExceededException') {
+          await ctx.rest(idleMillis, stopped);
+          continue;
+        }
         // An iterator is made again from the last record: many hours may have passed between two looks, and none of that is the mapping's trouble.
         iterator = undefined;
         if (error.code === 'ExpiredIteratorException') continue;

@@ -23,6 +23,7 @@ interface Reading {
 export async function pollStream(ctx: Context, uuid: string, beat: Beat): Promise<void> {
   const readings = new Map<string, Reading>();
   let settings: number | undefined;
+  let current = new AbortController();
   const stopAll = async (): Promise<void> => {
     for (const { stop } of readings.values()) stop.abort();
     await Promise.allSettled([...readings.values()].map(({ work }) => work));
@@ -34,6 +35,8 @@ export async function pollStream(ctx: Context, uuid: string, beat: Beat): Promis
   beat.stopped.addEventListener('abort', onStop);
   try {
     for (;;) {
+      // A shard that has been read to its end lets its children begin at once.
+      current = new AbortController();
       const mapping = await beat.mapping();
       if (mapping === undefined) return;
       // With other settings all begins again where it stands.
@@ -55,7 +58,8 @@ export async function pollStream(ctx: Context, uuid: string, beat: Beat): Promis
           const position = positions.get(id) ?? { mapping: uuid, shard: id, ended: false, since };
           const reader = new ShardReader({ ctx, mapping, target, source, beat, stopped: stop.signal }, position);
           const work = reader.run().finally(() => readings.delete(id));
-          work.catch((error: unknown) => {
+          const onRead = (): void => current.abort();
+          work.then(onRead, (error: unknown) => {
             beat.note(`PROBLEM: ${(error as Error).message}`);
             if (!(error instanceof AwsError)) ctx.trace(`The reader of ${id} broke by a bug of Pilvi: ${String(error)}`);
           });
@@ -66,7 +70,7 @@ export async function pollStream(ctx: Context, uuid: string, beat: Beat): Promis
         beat.note(`PROBLEM: ${error.message}`);
         await ctx.clock.pause(refusalMillis, beat.stopped);
       }
-      await ctx.clock.pause(lookMillis, beat.stopped);
+      await ctx.rest(lookMillis, AbortSignal.any([beat.stopped, current.signal]));
     }
   } finally {
     beat.stopped.removeEventListener('abort', onStop);
