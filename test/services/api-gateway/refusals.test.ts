@@ -285,3 +285,22 @@ test("signatures, resource policies and validators refuse in the gateway's words
     expect.stringMatching(/^The request signature we calculated does not match/),
   ]);
 });
+
+test('the throttle of one method is changed by its path as it is, or escaped; others are refused', async () => {
+  const rest = await restApi();
+  const { gateway, id } = rest;
+  await mock(rest, await resource(rest, 'pets'), 'GET', 'pets');
+  await deploy(rest);
+  const stage = `${id}:prod`;
+  const { id: usagePlanId } = await gateway.createUsagePlan({ name: 'p', apiStages: [{ apiId: id, stage: 'prod' }] });
+  const change = (path: string, value?: string) =>
+    gateway.updateUsagePlan({ usagePlanId, patchOperations: [{ op: value === undefined ? 'remove' : 'replace', path, value }] });
+  const throttles = async () => (await gateway.getUsagePlan({ usagePlanId })).apiStages?.[0]?.throttle;
+  await change(`/apiStages/${stage}/throttle//pets/GET/rateLimit`, '5.5');
+  await change(`/apiStages/${stage}/throttle/~1pets~1GET/burstLimit`, '7');
+  expect(await throttles()).toEqual({ '/pets/GET': { rateLimit: 5.5, burstLimit: 7 } });
+  await refused(change(`/apiStages/${stage}/quota//pets/GET/limit`, '1'), 'BadRequestException', /^Invalid patch path/);
+  await refused(change('/apiStages/none:prod/throttle//pets/GET/rateLimit', '1'), 'NotFoundException', /none/);
+  await change(`/apiStages/${stage}/throttle//pets/GET`);
+  expect(Object.keys((await throttles()) ?? {})).toEqual([]);
+});

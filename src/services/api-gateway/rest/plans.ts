@@ -86,6 +86,14 @@ const rules: PatchRules<UsagePlanRow> = {
   },
 };
 
+/** Terraform names a method in a path as it is, `…/throttle//pets/GET/rateLimit`; others escape its slashes, as patches demand. */
+function escapedMethod(path: string | undefined): string | undefined {
+  return path?.replace(
+    /^(\/apiStages\/[^/]+\/throttle\/)(\/.+?)(\/(?:rateLimit|burstLimit))?$/,
+    (_, head: string, method: string, last = '') => `${head}${method.replaceAll('/', '~1')}${last}`,
+  );
+}
+
 function setMethodThrottle(
   draft: UsagePlanRow,
   [stage = '', method = '']: readonly string[],
@@ -141,7 +149,8 @@ export const planHandlers: HandlersOf<APIGateway> = {
 
   async UpdateUsagePlan(input, ctx) {
     return ctx.transact(async (tx) => {
-      const changed = await checkPlan(tx, applyPatch(await requirePlan(tx, input.usagePlanId), input.patchOperations, rules));
+      const operations = input.patchOperations?.map((one) => ({ ...one, path: escapedMethod(one.path) }));
+      const changed = await checkPlan(tx, applyPatch(await requirePlan(tx, input.usagePlanId), operations, rules));
       await tx.table(UsagePlans).put(changed);
       return describePlan(changed);
     });
