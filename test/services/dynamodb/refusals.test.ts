@@ -1,6 +1,9 @@
 /**
- * Every refusal with its exact code and words. The rows were compared with Amazon's own implementation, and where that one is known to differ from the service
- * (names of tables, keys, numbers), with what is recorded of the service itself.
+ * Every refusal with its exact code and words. The rows were compared by hand with DynamoDB Local, which shares the parser of expressions with the service, but
+ * not what checks keys, numbers and names of tables: there it says "The number of conditions on the keys is invalid", "A value provided cannot be
+ * converted into a number", "Cannot do operations on a non-existent table", checks enumerations late or not at all, knows no reserved `size`, names a path
+ * that does not overlap when three stand side by side, and lets keys of indexes take values of other types. In all of these the rows say what is recorded of
+ * the service itself: by dynalite's authors, and in 2026 by the captures of paritysuite/dynamodb-conformance.
  */
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { freshAccount } from '../../support/cloud.ts';
