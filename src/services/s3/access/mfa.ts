@@ -1,6 +1,7 @@
 /**
  * MFA delete: a bucket that has it gives up versions, and its versioning, only to the root user of its account, with a code of one of root's devices
- * in the header `x-amz-mfa: SERIAL CODE` ("Configuring MFA delete"). As with keys of customers (SSE-C), TLS is not demanded: this cloud is on loopback.
+ * in the header `x-amz-mfa: SERIAL CODE` ("Configuring MFA delete"). AWS takes that header, as keys of customers (SSE-C), by HTTPS only. Pilvi takes both
+ * by HTTP too: it listens on loopback, and inside on addresses that never leave the host, and most clients reach it without TLS.
  */
 import type { Context } from '../../../kernel/context.ts';
 import type { IamApi } from '../../iam/api.ts';
