@@ -56,7 +56,7 @@ export function addFront(
   const accept: Accept = (socket) => serve?.call(http, socket);
   let opening: Promise<TlsServer> | undefined;
   const secure = (): Promise<TlsServer> => {
-    opening ??= createTls(acceptSecure, authority, names);
+    opening ??= createTls(secureAcceptor(accept, acceptHttp2), authority, names);
     opening.catch(() => {
       opening = undefined;
     });
@@ -75,29 +75,6 @@ export function addFront(
       },
       () => socket.destroy(),
     );
-  };
-  const acceptSecure = (socket: TLSSocket): void => {
-    // A client that agreed on a version speaks it; the SDK for Java agrees on none and opens with its preface.
-    if (socket.alpnProtocol === 'http/1.1') accept(socket);
-    else if (socket.alpnProtocol) acceptHttp2(socket);
-    else {
-      const quit = (): void => void socket.destroy();
-      socket.setTimeout(greetingMillisMax, quit).once('end', quit).on('error', quit);
-      socket.once('data', (chunk: Buffer) => {
-        socket.pause();
-        socket.unshift(chunk);
-        socket.setTimeout(0).off('timeout', quit).off('end', quit);
-        if (opensHttp2(chunk)) {
-          // Node's server asks the handshake, which says nothing when the client did not.
-          socket.alpnProtocol = 'h2';
-          acceptHttp2(socket);
-          return;
-        }
-        socket.off('error', quit);
-        accept(socket);
-        socket.resume();
-      });
-    }
   };
   http.removeAllListeners('connection').on('connection', (socket: Socket) => {
     early.add(socket);
@@ -134,6 +111,32 @@ export function addFront(
     for (const socket of early) socket.destroy();
     http.closeAllConnections();
     await new Promise((resolve) => http.close(resolve));
+  };
+}
+
+/** What takes a connection after its handshake: by the version agreed on, or, as the SDK for Java agrees on none, by how it opens. */
+function secureAcceptor(accept: Accept, acceptHttp2: Accept): (socket: TLSSocket) => void {
+  return (socket) => {
+    if (socket.alpnProtocol) {
+      (socket.alpnProtocol === 'h2' ? acceptHttp2 : accept)(socket);
+      return;
+    }
+    const quit = (): void => void socket.destroy();
+    socket.setTimeout(greetingMillisMax, quit).once('end', quit).on('error', quit);
+    socket.once('data', (chunk: Buffer) => {
+      socket.pause();
+      socket.unshift(chunk);
+      socket.setTimeout(0).off('timeout', quit).off('end', quit);
+      if (opensHttp2(chunk)) {
+        // Node's server asks the handshake, which says nothing when the client did not.
+        socket.alpnProtocol = 'h2';
+        acceptHttp2(socket);
+        return;
+      }
+      socket.off('error', quit);
+      accept(socket);
+      socket.resume();
+    });
   };
 }
 
