@@ -159,7 +159,8 @@ describe('Spot Instances', () => {
     await lab.api.terminateInstances({ InstanceIds: [id] });
   });
 
-  test('an instance ends when the price rises above its maximum', async () => {
+  // Up to five days of the clock with an instance that is watched all the while.
+  test('an instance ends when the price rises above its maximum', { timeout: 120_000 }, async () => {
     const lab = new Market(cloud.endpoint);
     const MaxPrice = await lab.price('t2.micro');
     await refused(
