@@ -98,6 +98,10 @@ export interface PoolSpec {
    * came over a passage, whose address means nothing here, from the node's. Not for requests of HTTP.
    */
   speaksForClients?: boolean | undefined;
+  /** Connections to the targets begin with a header of the PROXY protocol, version 2. Over TCP only. */
+  tellsClients?: boolean | undefined;
+  /** What is under way on a target that goes down is cut. */
+  cutsFallen?: boolean | undefined;
   /** What is under way on a target that goes may come to its own end. Else it is cut. */
   keepsFlows?: boolean | undefined;
   stickiness?:
@@ -126,6 +130,8 @@ export interface Probe {
   port: number;
   protocol: 'http' | 'https' | 'tcp';
   path: string;
+  /** Begins with a header of the PROXY protocol, as connections of clients do. */
+  withHeader?: boolean | undefined;
   /** Real milliseconds. */
   timeoutMillis: number;
   userAgent: string;

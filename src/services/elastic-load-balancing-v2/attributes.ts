@@ -93,8 +93,8 @@ const groupNetwork: Readonly<Record<string, AttributeRule>> = {
   'stickiness.type': { fallback: 'source_ip', takes: /^source_ip$/ },
   'deregistration_delay.connection_termination.enabled': { fallback: 'false', takes: flag },
   'preserve_client_ip.enabled': { fallback: 'true', takes: flag },
-  'proxy_protocol_v2.enabled': off,
-  'target_health_state.unhealthy.connection_termination.enabled': off,
+  'proxy_protocol_v2.enabled': { fallback: 'false', takes: flag },
+  'target_health_state.unhealthy.connection_termination.enabled': { fallback: 'true', takes: flag },
   'target_health_state.unhealthy.draining_interval_seconds': { fallback: '0', takes: { only: '0' } },
 };
 
@@ -109,6 +109,8 @@ const groupNetworkUdp: Readonly<Record<string, AttributeRule>> = {
   ...groupNetwork,
   'preserve_client_ip.enabled': { fallback: 'true', takes: /^true$/ },
   'deregistration_delay.connection_termination.enabled': { fallback: 'true', takes: flag },
+  'target_health_state.unhealthy.connection_termination.enabled': { fallback: 'false', takes: /^false$/ },
+  'proxy_protocol_v2.enabled': off,
 };
 
 const listenerHttp: Readonly<Record<string, AttributeRule>> = {

@@ -5,6 +5,7 @@
 import type { Context } from '../../kernel/context.ts';
 import type { FiredJob, Task } from '../../kernel/service.ts';
 import type { Probe, ProbeResult } from '../../planes/proxy/types.ts';
+import { groupAttribute } from './attributes.ts';
 import { probeFunction } from './functions.ts';
 import { keepChecks } from './logs.ts';
 import { balancersOf, hintUsers } from './lookup.ts';
@@ -53,6 +54,7 @@ async function probeAll(
     for (const { address } of await addressesOf(ctx, group, row))
       probes.push({
         ...{ key: keyOf(row), address, port: check.port === 'traffic-port' ? row.port : Number(check.port), userAgent },
+        withHeader: groupAttribute(group, 'proxy_protocol_v2.enabled') === 'true',
         protocol: check.protocol === 'HTTP' ? 'http' : check.protocol === 'HTTPS' ? 'https' : 'tcp',
         ...{ path: check.path ?? '/', timeoutMillis: Math.min(check.timeoutSeconds * 1000, timeoutMillisMax) },
       });

@@ -163,6 +163,8 @@ async function poolSpec(ctx: Context, balancer: BalancerRow, group: GroupRow): P
     slowStartMillis: Number(groupAttribute(group, 'slow_start.duration_seconds') || 0) * 1000,
     keepsFlows: keepsFlows(group),
     speaksForClients: preservesClients(group),
+    tellsClients: groupAttribute(group, 'proxy_protocol_v2.enabled') === 'true',
+    cutsFallen: groupAttribute(group, 'target_health_state.unhealthy.connection_termination.enabled') === 'true',
     stickiness: stickinessOf(group),
     targets: targets.flat(),
   };

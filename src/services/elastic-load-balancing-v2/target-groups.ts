@@ -313,6 +313,9 @@ export const groupHandlers: HandlersOf<ElasticLoadBalancingV2> = {
         );
       if (groupAttribute(next, 'stickiness.enabled') === 'true' && known.protocol === 'TLS')
         throw invalidConfiguration('Stickiness is not supported for target groups with the TLS protocol');
+      // What begins a connection to such a target, the header or the handshake, is not documented.
+      if (groupAttribute(next, 'proxy_protocol_v2.enabled') === 'true' && known.protocol === 'TLS')
+        throw parameterNotImplemented('ModifyTargetGroupAttributes', 'proxy_protocol_v2.enabled=true for the TLS protocol');
       await tx.table(Groups).put(next);
       await hintUsers(tx, known.arn);
       return next;

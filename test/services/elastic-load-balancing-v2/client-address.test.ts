@@ -5,6 +5,7 @@ import {
   CreateTargetGroupCommand,
   type CreateTargetGroupCommandInput,
   ModifyTargetGroupAttributesCommand,
+  ModifyTargetGroupCommand,
   RegisterTargetsCommand,
 } from '@aws-sdk/client-elastic-load-balancing-v2';
 import { type Instance, DescribeNetworkInterfacesCommand } from '@aws-sdk/client-ec2';
@@ -15,7 +16,7 @@ import { agentScript, base64 } from '../ec2/support.ts';
 import { connectInside, readAll, Site } from './support.ts';
 import { makePair, opensslRefused } from './tls.ts';
 
-/** Beside the agent: TCP and UDP 7000 answer with address and port of who asks; `/ask.py` asks, and prints its own and what the other end says of it. */
+/** Beside the agent: TCP and UDP 7000 answer with address and port of who asks, TCP 7001 with the first bytes; `/ask.py` asks, and prints its own and what the other end says of it. */
 const script = `${agentScript}
 cat > /servers.py <<'END'
 import socketserver, threading
@@ -26,7 +27,12 @@ class Stream(socketserver.BaseRequestHandler):
 class Datagram(socketserver.BaseRequestHandler):
     def handle(self):
         self.request[1].sendto(b'%s:%d' % (self.client_address[0].encode(), self.client_address[1]), self.client_address)
+class First(socketserver.BaseRequestHandler):
+    def handle(self):
+        self.request.sendall(self.request.recv(100).hex().encode())
+        self.request.recv(1)
 socketserver.ThreadingTCPServer.allow_reuse_address = True
+threading.Thread(target=socketserver.ThreadingTCPServer(('0.0.0.0', 7001), First).serve_forever).start()
 threading.Thread(target=socketserver.ThreadingTCPServer(('0.0.0.0', 7000), Stream).serve_forever).start()
 threading.Thread(target=socketserver.ThreadingUDPServer(('0.0.0.0', 7000), Datagram).serve_forever).start()
 END
@@ -176,6 +182,64 @@ test('NLB-006 datagrams always come from the client; addresses as targets see it
   await preserve(ip, 'false');
   await site.elb.send(new RegisterTargetsCommand(outside));
   await refused(preserve(ip, 'true'), 'NotImplemented', /targets outside the VPC/);
+}, 60_000);
+
+test('with the PROXY protocol a target is told its client in a header, also where it sees the node', async () => {
+  const set = (TargetGroupArn: string, Key: string, Value: string) =>
+    site.elb.send(new ModifyTargetGroupAttributesCommand({ TargetGroupArn, Attributes: [{ Key, Value }] }));
+  const key = 'proxy_protocol_v2.enabled';
+  for (const Protocol of ['UDP', 'TLS'] as const)
+    await refused(set(await groupOf(target.InstanceId!, { Protocol }), key, 'true'), 'NotImplemented', /proxy_protocol_v2/);
+  const group = await groupOf(target.InstanceId!, { Port: 7001 });
+  await preserve(group, 'false');
+  await set(group, key, 'true');
+  await site.forward(arn, group, 7001, 'TCP');
+  const [own, seen] = await eventually(
+    async () => {
+      const answer = await ask('tcp', 7001);
+      expect(answer[1]).toMatch(/^0d0a0d0a000d0a515549540a2111000c/);
+      return answer;
+    },
+    { why: 'the target gets the header' },
+  );
+  const bytes = Buffer.from(seen.slice(32), 'hex');
+  const address = (at: number) => [...bytes.subarray(at, at + 4)].join('.');
+  expect(`${address(0)}:${bytes.readUInt16BE(8)}`).toBe(own);
+  expect(`${address(4)}:${bytes.readUInt16BE(10)}`).toBe(`${node}:7001`);
+}, 60_000);
+
+test('connections to a target that turns unhealthy are ended, unless its group says otherwise', async () => {
+  const key = 'target_health_state.unhealthy.connection_termination.enabled';
+  const input = { HealthCheckPort: '7000', UnhealthyThresholdCount: 2, HealthCheckTimeoutSeconds: 2 };
+  const [cut, kept] = [await groupOf(target.InstanceId!, input), await groupOf(target.InstanceId!, input)];
+  const udp = await groupOf(target.InstanceId!, { Protocol: 'UDP' });
+  const set = (TargetGroupArn: string, Value: string) =>
+    site.elb.send(new ModifyTargetGroupAttributesCommand({ TargetGroupArn, Attributes: [{ Key: key, Value }] }));
+  await refused(set(udp, 'true'), 'InvalidConfigurationRequest');
+  await set(kept, 'false');
+  await site.forward(arn, cut, 7500, 'TCP');
+  await site.forward(arn, kept, 7501, 'TCP');
+  await site.all(cut, 'healthy');
+  await site.all(kept, 'healthy');
+  const [outer = ''] = Object.values(await site.nodes(arn));
+  const open = async (port: number) => {
+    const socket = await connectInside(outer, port);
+    await new Promise((resolve) => socket.once('data', resolve));
+    return socket;
+  };
+  const [first, second] = [await open(7500), await open(7501)];
+  const ended = new Promise((resolve) => first.once('close', resolve));
+  first.resume();
+  let closed = false;
+  second.once('close', () => {
+    closed = true;
+  });
+  for (const TargetGroupArn of [cut, kept])
+    await site.elb.send(new ModifyTargetGroupCommand({ TargetGroupArn, HealthCheckPort: '9' }));
+  await ended;
+  await site.all(kept, 'unhealthy');
+  expect(closed).toBe(false);
+  second.destroy();
 }, 60_000);
 
 test('a TLS listener keeps the client’s address, too', { timeout: 60_000 }, async (context) => {

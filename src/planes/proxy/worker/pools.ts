@@ -68,7 +68,9 @@ export class LivePool {
     if (spec.keepsFlows !== true) for (const [, target] of gone) for (const user of [...target.users]) user.cut();
     for (const target of fallen) {
       for (const socket of target.idle.splice(0)) socket.destroy();
-      for (const user of [...target.users]) user.turn?.();
+      for (const user of [...target.users])
+        if (spec.cutsFallen === true) user.cut();
+        else user.turn?.();
     }
   }
 

@@ -2,6 +2,8 @@
 import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
+import tls from 'node:tls';
+import { localHeader } from './proxy-header.ts';
 import type { Probe, ProbeResult } from '../types.ts';
 
 /** What a probe finds, but for its times. */
@@ -14,7 +16,7 @@ export async function probeTarget(probe: Probe, from: string): Promise<ProbeResu
   return { key: probe.key, at, seconds: (performance.now() - began) / 1000, ...found };
 }
 
-function probeConnect({ address, port, timeoutMillis }: Probe, from: string): Promise<Found> {
+function probeConnect({ address, port, withHeader, timeoutMillis }: Probe, from: string): Promise<Found> {
   return new Promise((resolve) => {
     const socket = net.connect({ host: address, port, localAddress: from });
     const end = (outcome: 'connected' | 'timeout' | 'failed'): void => {
@@ -23,16 +25,20 @@ function probeConnect({ address, port, timeoutMillis }: Probe, from: string): Pr
       resolve({ outcome });
     };
     const timer = setTimeout(() => end('timeout'), timeoutMillis);
-    socket.on('connect', () => end('connected'));
+    socket.on('connect', () => {
+      if (withHeader === true) socket.write(localHeader);
+      end('connected');
+    });
     socket.on('error', () => end('failed'));
   });
 }
 
-function probeHttp({ address, port, protocol, path, timeoutMillis, userAgent }: Probe, from: string): Promise<Found> {
+function probeHttp({ address, port, protocol, path, withHeader, timeoutMillis, userAgent }: Probe, from: string): Promise<Found> {
   return new Promise((resolve) => {
     const secure = protocol === 'https';
     const options = {
       ...{ host: address, port, path, localAddress: from, agent: false, rejectUnauthorized: false },
+      ...(withHeader === true ? { createConnection: () => connectWithHeader(address, port, from, secure) } : {}),
       headers: {
         host: port === (secure ? 443 : 80) ? address : `${address}:${port}`,
         connection: 'close',
@@ -51,4 +57,11 @@ function probeHttp({ address, port, protocol, path, timeoutMillis, userAgent }: 
     );
     request.on('error', () => end({ outcome: 'failed' }));
   });
+}
+
+/** A connection whose first bytes are the header, also where TLS follows. */
+function connectWithHeader(address: string, port: number, from: string, secure: boolean): net.Socket {
+  const socket = net.connect({ host: address, port, localAddress: from });
+  socket.write(localHeader);
+  return secure ? tls.connect({ socket, rejectUnauthorized: false }) : socket;
 }

@@ -5,6 +5,7 @@ import { serviceCidr } from '../../fabric/addresses.ts';
 import type { Arrival } from './forwarded.ts';
 import type { LiveListener, NodeState, Swept } from './node-state.ts';
 import type { LiveTarget } from './pools.ts';
+import { proxyHeader } from './proxy-header.ts';
 import { type Origin, Upstream, type UpstreamUser } from './upstream.ts';
 
 /** A silent flow is forgotten after this, unless the listener says otherwise. */
@@ -37,6 +38,10 @@ export class StreamFlow implements Swept, UpstreamUser {
     this.#upstream = Upstream.take(target, originOf(state, target, { address: arrival.client, port: arrival.clientPort }));
     this.#upstream.user = this;
     const { socket } = this.#upstream;
+    if (target.pool.spec.tellsClients === true)
+      socket.write(
+        proxyHeader({ address: arrival.client, port: arrival.clientPort }, { address: state.address, port: arrival.port }),
+      );
     client.on('data', (bytes: Buffer) => {
       this.#received += bytes.length;
       this.#active = state.now;
