@@ -38,7 +38,7 @@ import {
   type TrackedProtocol,
   trackedProtocols,
 } from './plan-rules.ts';
-import { bearerElements, bearersOf, hasVoices, voiceElements, voiceHomes, voiceRules } from './plan-voices.ts';
+import { hasVoices, voiceHomes, voiceRules, voiceSets } from './plan-voices.ts';
 import type { NetworkSpec, RuleSetSpec } from './types.ts';
 
 /** Name of the table, of the inet family, in every namespace of the fabric. */
@@ -329,7 +329,7 @@ function planSets(
     ...(isDual(spec) ? sets6(spec, ports) : []),
     ...faultSets(faults, ports, nats),
     ...spec.ruleSets.map((ruleSet) => memberSet(ruleSet.key, spec)),
-    ...voiceSets(spec, ports),
+    ...voiceSets([...spec.ruleSets.map(({ key }) => key), ...foreignSets(spec)], ports),
     ...foreignSets(spec).map((ruleSet) => set(memberSetName(ruleSet, 4), 'type ipv4_addr', membersElsewhere(ruleSet))),
     ...addressMaps(spec.internet, ports, nats),
     ...verdictMaps(ports, nats, profiles),
@@ -360,18 +360,6 @@ function withAddresses({ device }: PlannedPort, addresses: readonly string[]): s
 
 function privateAddresses(port: PlannedPort): string[] {
   return port.spec.addresses.map((address) => address.private);
-}
-
-/** Who speaks in the name of others. */
-function voiceSets(spec: NetworkSpec, ports: readonly PlannedPort[]): Named[] {
-  if (!hasVoices(spec)) return [];
-  const { devices, marks } = voiceElements(ports);
-  const ruleSets = [...spec.ruleSets.map(({ key }) => key), ...foreignSets(spec)];
-  return [
-    set('voices', 'type ifname', devices),
-    map('voice_marks', 'type ifname : mark', marks),
-    ...ruleSets.map((key) => set(bearersOf(key), 'type ifname', bearerElements(key, ports))),
-  ];
 }
 
 /** Which addresses, and which subnet, a port's packets may come from. */

@@ -16,7 +16,7 @@ import {
   uplinkNetworkEnd,
 } from './addresses.ts';
 import { type FactList, gatewayOf, type LinkPlan, type PlannedPort, rootPlace } from './plan.ts';
-import { planVoice, voiceSettings } from './plan-voices.ts';
+import { planVoice } from './plan-voices.ts';
 
 interface Target {
   facts: FactList;
@@ -59,7 +59,6 @@ export function planPort(target: Target, port: PlannedPort, uplink: string, inte
   links.set(device, {
     device,
     machine: { namespace: machine, device: machineDevice },
-    settings: spec.speaksForOthers === true ? voiceSettings : undefined,
     primaryAddress: `${spec.addresses[0]!.private}/${parseCidr4(port.subnet.cidr)!.prefix}`,
     create:
       `link add name ${machineDevice} up mtu ${mtu} address ${spec.mac} netns ${machine} type veth ` +

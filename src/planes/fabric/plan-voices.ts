@@ -14,9 +14,6 @@
 import type { FactList, LinkPlan, PlannedPort } from './plan.ts';
 import type { NetworkSpec } from './types.ts';
 
-/** Kernel settings of the machine: a client's port may be used anew at once, as the client itself does. */
-export const voiceSettings: NonNullable<LinkPlan['settings']> = { 'net/ipv4/tcp_tw_reuse': '1' };
-
 /** Table of the machine for what it sends to itself, and the rules' priorities: own sending, then what arrives. */
 const selfTable = 210;
 const priorities = { self: 50, main: 60, local: 200 } as const;
@@ -32,9 +29,9 @@ const connectionMask = '0xffffff00';
 const packetShift = 16;
 const packetMask = '0xffff0000';
 
-/** Whether any port of the network is a voice. */
+/** Whether any attached port of the network is a voice. */
 export function hasVoices(spec: NetworkSpec): boolean {
-  return spec.ports.some(({ speaksForOthers }) => speaksForOthers === true);
+  return spec.ports.some(({ speaksForOthers, attachment }) => speaksForOthers === true && attachment !== undefined);
 }
 
 const isVoice = ({ spec }: PlannedPort): boolean => spec.speaksForOthers === true;
@@ -89,15 +86,6 @@ export function voiceRules(ports: readonly PlannedPort[]): { before: string[]; c
   };
 }
 
-/** Elements of the sets `voices` (devices) and `voice_marks` (device to connection's mark). */
-export function voiceElements(ports: readonly PlannedPort[]): { devices: string[]; marks: (readonly [string, string])[] } {
-  const voices = ports.filter(isVoice);
-  return {
-    devices: voices.map(({ device }) => `"${device}"`),
-    marks: voices.map((voice) => [`"${voice.device}"`, String(numberOf(voice) * 2 ** connectionShift)] as const),
-  };
-}
-
 /** Marks of answers to a voice that left its own subnet: no border is crossed. */
 export function voiceHomes(ports: readonly PlannedPort[]): string[] {
   return ports.filter(isVoice).map((voice) => `"${voice.device}" . ${voice.subnetMark + numberOf(voice) * 2 ** packetShift}`);
@@ -106,7 +94,23 @@ export function voiceHomes(ports: readonly PlannedPort[]): string[] {
 /** Set of the voices that carry a rule set. */
 export const bearersOf = (ruleSet: string): string => `bearers.${ruleSet}`;
 
-/** Devices of the voices that carry a rule set. */
-export function bearerElements(ruleSet: string, ports: readonly PlannedPort[]): string[] {
-  return ports.filter((port) => isVoice(port) && port.spec.ruleSets.includes(ruleSet)).map(({ device }) => `"${device}"`);
+/** Sets of the voices (`voices`), of their connections' marks, and of those that carry each rule set. Empty without voices. */
+export function voiceSets(ruleSets: readonly string[], ports: readonly PlannedPort[]): [string, SetPlan][] {
+  const voices = ports.filter(isVoice);
+  if (voices.length === 0) return [];
+  const elements = (of: readonly PlannedPort[], value: (port: PlannedPort) => string = () => '') =>
+    new Map(of.map((port) => [`"${port.device}"`, value(port)]));
+  const mark = (port: PlannedPort): string => String(numberOf(port) * 2 ** connectionShift);
+  return [
+    ['voices', { kind: 'set', type: 'type ifname', elements: elements(voices) }],
+    ['voice_marks', { kind: 'map', type: 'type ifname : mark', elements: elements(voices, mark) }],
+    ...ruleSets.map((key): [string, SetPlan] => [
+      bearersOf(key),
+      {
+        kind: 'set',
+        type: 'type ifname',
+        elements: elements(voices.filter(({ spec }) => spec.ruleSets.includes(key))),
+      },
+    ]),
+  ];
 }
