@@ -11,7 +11,8 @@
  * client carries do not count, since it does not come from the client's port. Rejected: translating a flow's source after the program (a rule for
  * each connection), and balancing in nftables (which knows no idle times, no slow end of a target and counts nothing by target).
  */
-import type { FactList, LinkPlan, PlannedPort } from './plan.ts';
+import type { FactList, PlannedPort } from './plan.ts';
+import type { SetPlan } from './plan-firewall.ts';
 import type { NetworkSpec } from './types.ts';
 
 /** Table of the machine for what it sends to itself, and the rules' priorities: own sending, then what arrives. */
