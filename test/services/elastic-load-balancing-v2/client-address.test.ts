@@ -224,7 +224,10 @@ test('connections to a target that turns unhealthy are ended, unless its group s
   const [outer = ''] = Object.values(await site.nodes(arn));
   const open = async (port: number) => {
     const socket = await connectInside(outer, port);
-    await new Promise((resolve) => socket.once('data', resolve));
+    await new Promise<void>((resolve, reject) => {
+      socket.once('data', () => resolve());
+      socket.once('close', () => reject(new Error('The connection ended before the target spoke.')));
+    });
     return socket;
   };
   const [first, second] = [await open(7500), await open(7501)];

@@ -101,7 +101,11 @@ export function connectInside(address: string, port: number, data: string = inje
   return new Promise((resolve, reject) => {
     const socket = net.connect(join(data, 'forward.sock'));
     socket.once('error', reject);
-    socket.once('data', (bytes: Buffer) => {
+    // Read and not listened to: what the other side said at once, in the same piece, waits for whoever listens later.
+    const take = (): void => {
+      const bytes = socket.read() as Buffer | null;
+      if (bytes === null) return;
+      socket.off('readable', take);
       const end = bytes.indexOf('\n');
       const line = bytes.subarray(0, end).toString();
       if (line !== 'ok') {
@@ -113,7 +117,8 @@ export function connectInside(address: string, port: number, data: string = inje
       socket.on('error', () => {});
       if (bytes.length > end + 1) socket.unshift(bytes.subarray(end + 1));
       resolve(socket);
-    });
+    };
+    socket.on('readable', take);
     socket.write(`${address}:${port}\n`);
   });
 }
