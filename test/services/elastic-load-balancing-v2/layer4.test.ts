@@ -332,7 +332,10 @@ test(
     await site.forward(arn, front, 8000, 'TCP');
     await site.all(front, 'healthy');
     for (const address of await publicNodes(arn)) {
-      expect(await inside(`curl -s -m 3 -w ' %{http_code}' http://${address}:8000/fixed`)).toBe('by rule 418');
+      await eventually(
+        async () => expect(await inside(`curl -s -m 3 -w ' %{http_code}' http://${address}:8000/fixed`)).toBe('by rule 418'),
+        { why: `the rule is in force behind ${address}` },
+      );
       expect(await inside(`curl -s -m 3 'http://${address}:8000/?hostname'`)).toMatch(/^ip-10-9-/);
     }
   },
