@@ -26,6 +26,13 @@ test('imports of clients become require, on the same lines', () => {
   expect(lines[5]).toBe("const {  } = requireClient('@aws-sdk/client-e');");
 });
 
+test('a program in a text keeps its imports', () => {
+  const rest = `const source = \`\nimport { A } ${from('client-a')}\nexport const handler = 1;\`;\n`;
+  const code = `/** A file. */\nimport { B } ${from('client-b')}\n// More.\nimport type { C } from './c.ts';\n\n`;
+  expect(requireClients(code + rest)).toBe(requireClients(code) + rest);
+  expect(requireClients(code)).toContain("requireClient('@aws-sdk/client-b')");
+});
+
 test('all else stays as it is', () => {
   const code = `import type { A } ${from('client-a')}\nimport { B } ${from('lib-storage')}\nimport * as c ${from('client-c')}\n`;
   expect(requireClients(code)).toBe(code);
