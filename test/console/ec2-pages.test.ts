@@ -135,6 +135,9 @@ test('the Connect page opens a shell on an instance, once port 22 is allowed', a
   const answer = (await typed('echo "$(whoami) $(pwd) $x"')).text;
   expect(answer).toContain('ec2-user /var/log 42');
   expect((await typed('whoami', stranger)).status).toBe(404);
-  expect((await typed('exit')).text).toContain('The connection is closed.');
+  await typed('exit');
+  await eventually(async () => expect((await typed('')).text).toContain('The connection is closed.'), {
+    why: 'the shell has ended',
+  });
   await lab.ec2.send(new TerminateInstancesCommand({ InstanceIds: [id] }));
 }, 60_000);
