@@ -315,7 +315,7 @@ await insideNamespaces(import.meta.url, () => {
       const stopped = await machines.ensureMachine({ ...spec, running: false });
       expect(stopped).toMatchObject({ state: 'stopped', stoppedFromInside: false, memoryBytes: 0 });
       // What was written last may still be in the pipe when the power is off; a boot that goes on beside it may have its say in between.
-      await vi.waitFor(async () => expect(await consoleText(machines, 'a')).toMatch(/last words\n[^]*going down/), 10_000);
+      await vi.waitFor(async () => expect(await consoleText(machines, 'a')).toMatch(/last words\n[\s\S]*going down/), 10_000);
       await start(spec);
       expect(await sh(machines, 'a', 'cat /root/file')).toBe('here');
     });

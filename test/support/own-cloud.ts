@@ -1,6 +1,6 @@
 /** A cloud of one's own, as a process on a free port with a data folder of its own: for tests that move time, kill or restart. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chown, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -25,21 +25,23 @@ export async function startOwnCloud({
   data,
   args = ['--strict-images'],
   env = {},
+  user,
 }: {
   data?: string;
   args?: readonly string[];
   /** Variables beside those of this process. */
   env?: Readonly<Record<string, string>>;
+  /** Number of the user that it runs as, in place of root. */
+  user?: number;
 } = {}): Promise<OwnCloud> {
   const folder = data ?? (await mkdtemp(path.join(tmpdir(), 'pilvi-test-')));
-  const child = spawn(
-    process.execPath,
-    ['dist/pilvi.js', 'start', '--port', '0', '--data', folder, '--validate-output', ...args],
-    {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...env },
-    },
-  );
+  if (user !== undefined) await chown(folder, user, user);
+  const become = user === undefined ? [] : ['setpriv', '--reuid', String(user), '--regid', String(user), '--clear-groups', '--'];
+  const [program = '', ...words] = [...become, process.execPath, 'dist/pilvi.js', 'start', '--port', '0', '--data', folder];
+  const child = spawn(program, [...words, '--validate-output', ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  });
   let output = '';
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const endpoint = await new Promise<string>((resolve, reject) => {

@@ -6,7 +6,7 @@ import { invalidParameterValue } from '../errors.ts';
 import { mappingsOf } from '../images/describe.ts';
 import type { UsableImage } from '../images/find.ts';
 import type { TagMap } from '../vpc/state.ts';
-import { checkDevice, volumesMaxOf } from '../volumes/attachments.ts';
+import { checkDevice, requireDisks, volumesMaxOf } from '../volumes/attachments.ts';
 import { planEncryption } from '../volumes/encryption.ts';
 import { addVolume, askOfMapping, type NewVolume, planVolume } from '../volumes/new-volume.ts';
 import type { Encryption } from '../volumes/state.ts';
@@ -101,6 +101,7 @@ export async function planDisks(
     const volume = await planVolume(ctx, askOfMapping(mapping.Ebs), 'gp3');
     data.push({ device, deleteOnTermination: mapping.Ebs.DeleteOnTermination ?? true, volume });
   }
+  if (data.length > 0) requireDisks(ctx);
   if (data.length + 1 > volumesMaxOf(type.name, 1))
     throw new AwsError(
       'AttachmentLimitExceeded',

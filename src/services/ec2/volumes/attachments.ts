@@ -86,6 +86,13 @@ function checkShared(row: VolumeRow, instance: InstanceRow): void {
   }
 }
 
+/** Throws Unsupported where instances run but the host gives them no disks besides their root: an attachment would be one in name only. */
+export function requireDisks(ctx: Context): void {
+  const refusal = ctx.part('volumes').unavailable;
+  if (ctx.part('machines').unavailable === undefined && refusal !== undefined)
+    throw new AwsError('Unsupported', `Volumes cannot be attached on this host. ${refusal}`);
+}
+
 /** Writes an attachment of a volume that exists, after all checks. */
 async function attach(tx: Transaction, ctx: Context, volumeId: string, instanceId: string, device: string): Promise<Attachment> {
   const row = await requireRow(tx, Volumes, 'volume', volumeId);
@@ -109,6 +116,7 @@ async function attach(tx: Transaction, ctx: Context, volumeId: string, instanceI
       `Multi-Attach enabled volumes can be attached only to instances built on the Nitro System; ${instance.type} is not.`,
     );
   }
+  requireDisks(ctx);
   const slot = await checkPlace(tx, instance, device);
   // Bytes of root volumes are layers of the machines plane, which no other machine can see as a disk.
   if (row.root === true) throw notImplemented('ec2', 'AttachVolume of what was a root volume');
