@@ -60,6 +60,10 @@ function productFindings(file: SourceFile): Finding[] {
     const names = used ? [plainName(node)] : takenApart(node);
     const ban = productBans.find(({ name }) => names.includes(name));
     if (ban && !ban.homes.test(file.path)) report(node, `${ban.name} is banned here: ${ban.instead}`);
+    const wanted = node.type === 'ImportExpression' && isNode(node['source']) ? node['source'] : undefined;
+    // What ships is scripts with code compiled beforehand (tools/chunk-scripts.mjs): Node's own import() does not work in them.
+    if (!file.isTest && wanted !== undefined && (wanted.type !== 'Literal' || typeof wanted['value'] !== 'string'))
+      report(node, 'import() of a computed name is banned: the build cannot see what it leads to');
     const isDate = isNode(node['callee']) && plainName(node['callee']) === 'Date';
     const readsClock =
       node.type === 'CallExpression' || (node.type === 'NewExpression' && (node['arguments'] as Node[]).length === 0);
