@@ -46,10 +46,10 @@ export interface Owner {
   username: string;
 }
 
-/** What a server keeps of a password. `salt`: hexadecimal, 16 bytes. */
+/** What a server keeps of a password. `salt`: hexadecimal, 16 bytes, which clients read as a number: zeros before it do not count. */
 export function verifierOf({ poolName, username }: Owner, password: string, salt: string): string {
   const inner = createHash('sha256').update(`${poolName}${username}:${password}`).digest('hex');
-  return toHex(power(2n, hashHex(padHex(salt), inner)));
+  return toHex(power(2n, hashHex(padHex(toHex(BigInt(`0x${salt}`))), inner)));
 }
 
 /** Whether a password is the one of a verifier. */
