@@ -43,8 +43,8 @@ async function startHere(options: StartOptions): Promise<number> {
   if (options.blobs !== undefined) readBlobCredentials(process.env);
   const server = await listen(options);
   const dns = await listenDns(options);
-  // What a run that was killed left outside its namespaces; nothing waits for it.
-  void removeDeadRuns();
+  // What a run that was killed left outside its namespaces; nothing waits for it, and what cannot be removed is left to the next start.
+  removeDeadRuns().catch(() => undefined);
   const { port } = server.address() as AddressInfo;
   const script = process.argv[1] ?? '';
   const inner = ['--port', String(port), '--dns-port', String(dns.port), '--data', options.data, ...flagsOf(options)];

@@ -52,8 +52,9 @@ async function runFolders(): Promise<string[]> {
   return found;
 }
 
+/** Another cloud that starts or ends at the same time may remove the same one. */
 async function removeCgroup(folder: string): Promise<void> {
-  for (const entry of await readdir(folder, { withFileTypes: true }))
+  for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => []))
     if (entry.isDirectory()) await removeCgroup(`${folder}/${entry.name}`);
   for (let waited = 0; ; waited += emptyMillisStep) {
     try {
