@@ -60,14 +60,14 @@ async function probeAll(
       });
   const found = await Promise.all(live.map((node) => proxy.probe(node.interfaceId, probes)));
   const all = found.flat();
+  const places = new Map(probes.map(({ key, address, port }) => [key, `${address}:${port}`]));
   for (const [index, node] of live.entries()) {
     const owner = balancers.find((row) => row?.nodes.includes(node));
-    const target = ({ key }: ProbeResult): string => {
-      const probe = probes.find((one) => one.key === key);
-      return `${probe?.address}:${probe?.port}`;
-    };
-    const checked = found[index]!.map((result) => ({ target: target(result), result, passed: judge(group, result).passed }));
-    if (owner !== undefined) await keepChecks(ctx, owner, node, group, checked);
+    if (owner === undefined) continue;
+    const checked = found[index]!.map((result) => {
+      return { target: places.get(result.key) ?? '', result, passed: judge(group, result).passed };
+    });
+    await keepChecks(ctx, owner, node, group, checked);
   }
   const verdicts = new Map<string, Verdict>();
   for (const row of rows) {
